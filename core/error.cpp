@@ -13,8 +13,9 @@ ErrorScope::~ErrorScope() { innermost = outer_; }
 std::string error_scope_path() {
   std::string path;
   for (const ErrorScope* scope = innermost; scope != nullptr; scope = scope->outer_) {
-    if (scope->name_.empty()) continue;
-    path = path.empty() ? std::string(scope->name_) : std::string(scope->name_) + "." + path;
+    const std::string name = scope->name();
+    if (name.empty()) continue;
+    path = path.empty() ? name : name + "." + path;
   }
   return path;
 }

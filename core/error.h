@@ -64,11 +64,14 @@ class BadDataError : public IoError {
 class ErrorScope {
  public:
   explicit ErrorScope(std::string_view name);
-  ~ErrorScope();
+  virtual ~ErrorScope();
   ErrorScope(const ErrorScope&) = delete;
   ErrorScope& operator=(const ErrorScope&) = delete;
 
  private:
+  /// What this scope adds to the path. Asked only when something has failed, so it may search for the answer.
+  virtual std::string name() const { return std::string(name_); }
+
   std::string_view name_;
   ErrorScope* outer_;
   friend std::string error_scope_path();

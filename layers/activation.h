@@ -1,0 +1,32 @@
+// Activations: the bends between linear layers. Elementwise, any shape, no parameters.
+#pragma once
+
+#include <gradus/layers/sample.h>
+
+namespace gradus {
+
+/// y = max(x, 0); NaN passes.
+class ReLU final : public Module {
+ public:
+  void visit(Visitor&) override {}
+  Variable forward(const Variable& x) override;
+  static std::vector<LayerSample> samples();
+};
+
+/// y = tanh(x)
+class Tanh final : public Module {
+ public:
+  void visit(Visitor&) override {}
+  Variable forward(const Variable& x) override;
+  static std::vector<LayerSample> samples();
+};
+
+/// y = 1/(1 + exp(-x))
+class Sigmoid final : public Module {
+ public:
+  void visit(Visitor&) override {}
+  Variable forward(const Variable& x) override;
+  static std::vector<LayerSample> samples();
+};
+
+}  // namespace gradus

@@ -1,0 +1,51 @@
+// The models the program trains, small enough for one core. Each is a Sequential: print it to see
+// it.
+#pragma once
+
+#include <gradus/core/random.h>
+#include <gradus/layers/sequential.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gradus {
+
+/// What a model is made for.
+struct ImageSpec {
+  std::int64_t channels = 1;
+  std::int64_t height = 28;
+  std::int64_t width = 28;
+  std::int64_t classes = 10;
+};
+
+/// LeNet-5 with ReLU and max-pooling: [N,1,28,28] -> [N,classes]; 61,706 parameters for 10 classes.
+/// Y. LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE 86(11),
+/// 1998.
+Sequential make_lenet(std::int64_t classes = 10, Generator& generator = default_generator());
+
+/// A small network in network: 3x3 convolutions, each followed by a 1x1 that mixes channels, then a
+/// linear head on 4x4 means. [N,C,H,W] -> [N,classes] for any image of at least 2x2; made with 8x8
+/// digits in mind. M. Lin, Q. Chen, S. Yan, "Network in network", ICLR 2014.
+Sequential make_cnn(std::int64_t channels = 1, std::int64_t classes = 10,
+                    Generator& generator = default_generator());
+
+/// A perceptron with hidden layers of 256 and 128: [N, ...] with `inputs` numbers each ->
+/// [N,classes].
+Sequential make_mlp(std::int64_t inputs, std::int64_t classes = 10,
+                    Generator& generator = default_generator());
+
+/// "cnn", "lenet" and "mlp".
+const std::vector<std::string>& model_names();
+
+/// The model of that name for [N, channels, height, width] -> [N, classes].
+/// Throws ValueError for an unknown name (listing the known), for sizes below 1, and for images the
+/// model does not take: lenet wants [1,28,28], cnn at least 2x2.
+Sequential make_model(std::string_view name, const ImageSpec& image,
+                      Generator& generator = default_generator());
+Sequential make_model(std::string_view name, std::int64_t channels, std::int64_t height,
+                      std::int64_t width, std::int64_t classes,
+                      Generator& generator = default_generator());
+
+}  // namespace gradus

@@ -1,0 +1,121 @@
+// Module: a function with parameters. Layers are modules, and so is what is built from layers.
+//
+// A module is a value. Its parameters, buffers and children are ordinary members, and one virtual
+// function, visit(), names them:
+//
+//   struct Net : Module {
+//     Conv2d conv{1, 8, {.kernel_size = 3, .padding = 1}};
+//     Linear head{8 * 8 * 8, 10};
+//     void visit(Visitor& v) override { v("conv", conv); v("head", head); }
+//     Variable forward(const Variable& x) override { return head(flatten(relu(conv(x)), 1)); }
+//   };
+//
+// Everything else (listing, counting, saving, loading, casting, printing) asks visit(). No pointer
+// to a member is ever stored, so a module may be moved at any time and keeps its names and
+// parameters. Copying is refused: Variables are handles, and a copy would silently share every
+// parameter.
+//
+// Call a module as module(x), not module.forward(x): an error then says where in the model it
+// happened, "... [in features.0]". Finding that name costs nothing until something fails.
+// Thread safety: as a container's; several threads may only read.
+#pragma once
+
+#include <gradus/autograd/variable.h>
+
+#include <cstdint>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gradus {
+
+class Module;
+
+/// What Module::visit() reports to: one call for each member. An undefined Variable or Tensor
+/// stands for "not there" (no bias) and is passed over. A name holds no dot.
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+  virtual void operator()(std::string_view name, Variable& parameter) = 0;
+  /// A buffer is saved with the model, but no optimizer changes it.
+  virtual void operator()(std::string_view name, Tensor& buffer) = 0;
+  virtual void operator()(std::string_view name, Module& child) = 0;
+};
+
+/// Variables with their names, in a fixed order.
+using NamedVariables = std::vector<std::pair<std::string, Variable>>;
+
+struct LoadOptions {
+  bool strict = true;  ///< missing and unexpected keys are an error
+};
+
+/// What load_state_dict() found besides the keys it loaded.
+struct LoadReport {
+  std::vector<std::string> missing;     ///< in the model, not in the given tensors
+  std::vector<std::string> unexpected;  ///< in the given tensors, not in the model
+};
+
+class Module {
+ public:
+  Module() = default;
+  Module(Module&&) = default;
+  Module& operator=(Module&&) = default;
+  virtual ~Module() = default;
+
+  /// Names the members, each once: v("weight", weight).
+  virtual void visit(Visitor& v) = 0;
+  /// The function itself.
+  virtual Variable forward(const Variable& x) = 0;
+  /// forward(x); while it runs, errors name this module's place in the model.
+  Variable operator()(const Variable& x);
+
+  /// Every parameter once, under its first name: own ones first, then the children's.
+  std::vector<Variable> parameters() const;
+  NamedVariables named_parameters() const;
+  NamedTensors named_buffers() const;
+  /// This module under the name "", then every module below it, parents first, each once.
+  std::vector<std::pair<std::string, Module*>> named_modules();
+  /// Elements of all parameters together.
+  std::int64_t parameter_count() const;
+
+  /// Switches this module and all below it to training, or to evaluation: Dropout and BatchNorm2d
+  /// differ.
+  void train(bool training = true);
+  void eval() { train(false); }
+  bool is_training() const { return training_; }
+
+  /// Drops the gradient of every parameter.
+  void zero_grad();
+  /// Calls `function` with every module below this one, children first, then with this one.
+  void apply(const std::function<void(Module&)>& function);
+  /// Converts floating-point parameters (their gradients too) and buffers; integers stay. The
+  /// Variables stay the same objects. Throws DTypeError unless `dtype` is float32 or float64.
+  void to(DType dtype);
+
+  /// All parameters and buffers, under PyTorch's names and in PyTorch's order: of each module its
+  /// own parameters, its own buffers, then its children. The tensors share the model's storage:
+  /// clone() those that shall not change with the next step. A shared parameter stands under each
+  /// of its names.
+  NamedTensors state_dict() const;
+  /// Copies numbers into the parameters and buffers of the same name. Either all is loaded or, when
+  /// it throws, nothing has changed. Throws ValueError for missing or unexpected keys (if strict)
+  /// and for a key given twice, ShapeError and DTypeError for a tensor that does not match.
+  LoadReport load_state_dict(const NamedTensors& tensors, const LoadOptions& options = {});
+
+  /// The name of the class, without namespaces: "Conv2d".
+  std::string kind() const;
+  /// What stands in the parentheses when the module is printed: "1, 6, kernel_size=(5, 5)".
+  virtual std::string extra() const { return {}; }
+
+ private:
+  bool training_ = true;
+};
+
+/// Nested, as PyTorch prints: "Sequential(\n  (0): ReLU()\n)".
+std::string to_string(const Module& module);
+std::ostream& operator<<(std::ostream& out, const Module& module);
+
+}  // namespace gradus

@@ -1,0 +1,35 @@
+// Layers that compute nothing: Flatten changes the shape, Identity not even that.
+#pragma once
+
+#include <gradus/layers/sample.h>
+
+#include <cstdint>
+
+namespace gradus {
+
+/// Dimensions start..end become one: [N,C,H,W] -> [N, C·H·W]. The first one, the batch, stays by
+/// default.
+class Flatten final : public Module {
+ public:
+  explicit Flatten(std::int64_t start_dim = 1, std::int64_t end_dim = -1)
+      : start_(start_dim), end_(end_dim) {}
+
+  void visit(Visitor&) override {}
+  Variable forward(const Variable& x) override;
+  std::string extra() const override;
+  static std::vector<LayerSample> samples();
+
+ private:
+  std::int64_t start_;
+  std::int64_t end_;
+};
+
+/// y = x. Holds a place, for example of a layer that was taken out.
+class Identity final : public Module {
+ public:
+  void visit(Visitor&) override {}
+  Variable forward(const Variable& x) override;
+  static std::vector<LayerSample> samples();
+};
+
+}  // namespace gradus

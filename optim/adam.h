@@ -1,0 +1,53 @@
+// Adam, and AdamW, which decays the weights beside the gradient instead of through it.
+//
+//   g ← dL/dp + weight_decay·p                  (AdamW: p ← p·(1 - lr·weight_decay), g ← dL/dp)
+//   m ← beta1·m + (1 - beta1)·g
+//   v ← beta2·v + (1 - beta2)·g²
+//   p ← p - lr/(1 - beta1^t) · m / (√v/√(1 - beta2^t) + eps)          t = 1, 2, ...
+//
+// D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
+// I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2, with
+// lr as the schedule.
+#pragma once
+
+#include <gradus/optim/optimizer.h>
+
+namespace gradus {
+
+struct AdamOptions {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0;
+};
+
+class Adam final : public Optimizer {
+ public:
+  /// Throws ValueError for negative or non-finite options and for a beta outside 0 <= beta < 1.
+  explicit Adam(std::vector<Variable> parameters, const AdamOptions& options = {});
+
+ private:
+  void update(const Tensor& parameter, const Tensor& grad, const State& state) override;
+  AdamOptions options_;
+};
+
+struct AdamWOptions {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 1e-2;
+};
+
+class AdamW final : public Optimizer {
+ public:
+  /// Throws ValueError as Adam does.
+  explicit AdamW(std::vector<Variable> parameters, const AdamWOptions& options = {});
+
+ private:
+  void update(const Tensor& parameter, const Tensor& grad, const State& state) override;
+  AdamWOptions options_;
+};
+
+}  // namespace gradus
