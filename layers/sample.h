@@ -7,11 +7,14 @@
 #pragma once
 
 #include <gradus/autograd/op.h>
+#include <gradus/core/random.h>
 #include <gradus/layers/module.h>
 
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,5 +42,9 @@ module_sample(std::string description, Make make, const Tensor& x) {
       [make = std::move(make)]() -> std::unique_ptr<Module> { return std::make_unique<M>(make()); },
       x);
 }
+
+/// float64 numbers in random order, 0.1 apart and none nearer to 0 than 0.05: input for functions
+/// with kinks, whose finite differences must not step over one.
+Tensor spaced(const Shape& shape, Generator& generator);
 
 }  // namespace gradus

@@ -1,0 +1,96 @@
+// Conv2d: two parameters and one call of conv2d().
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/layers/conv.h>
+#include <gradus/layers/init.h>
+#include <gradus/layers/print.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace gradus {
+namespace {
+
+void check(std::int64_t in, std::int64_t out, const Conv2dLayerOptions& o) {
+  if (in < 1 || out < 1) {
+    fail<ValueError>("Conv2d: numbers of channels must be positive, got in_channels ", in,
+                     " and out_channels ", out);
+  }
+  if (o.groups < 1 || in % o.groups != 0 || out % o.groups != 0) {
+    fail<ValueError>("Conv2d: groups ", o.groups, " must divide in_channels ", in,
+                     " and out_channels ", out);
+  }
+  const auto least = [](Pair pair) { return std::min(pair.height, pair.width); };
+  if (least(o.kernel_size) < 1 || least(o.stride) < 1 || least(o.dilation) < 1 ||
+      least(o.padding) < 0) {
+    fail<ValueError>(
+        "Conv2d: kernel_size, stride and dilation must be at least 1 and padding at least 0,",
+        " got kernel_size ", print_tuple(o.kernel_size), ", stride ", print_tuple(o.stride),
+        ", dilation ", print_tuple(o.dilation), ", padding ", print_tuple(o.padding));
+  }
+}
+
+}  // namespace
+
+Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels,
+               const Conv2dLayerOptions& options, Generator& generator)
+    : options_{.stride = options.stride,
+               .padding = options.padding,
+               .dilation = options.dilation,
+               .groups = options.groups} {
+  check(in_channels, out_channels, options);
+  const Pair kernel = options.kernel_size;
+  weight = Variable(
+      Tensor::empty({out_channels, in_channels / options.groups, kernel.height, kernel.width}),
+      true);
+  if (options.bias) bias = Variable(Tensor::empty({out_channels}), true);
+  init::default_(weight.value(), options.bias ? bias.value() : Tensor(), generator);
+}
+
+void Conv2d::visit(Visitor& v) {
+  v("weight", weight);
+  v("bias", bias);
+}
+
+Variable Conv2d::forward(const Variable& x) { return conv2d(x, weight, bias, options_); }
+
+std::string Conv2d::extra() const {
+  std::ostringstream text;
+  text << weight.size(1) * options_.groups << ", " << weight.size(0)
+       << ", kernel_size=" << print_tuple({weight.size(2), weight.size(3)})
+       << ", stride=" << print_tuple(options_.stride);
+  if (options_.padding != Pair(0)) text << ", padding=" << print_tuple(options_.padding);
+  if (options_.dilation != Pair(1)) text << ", dilation=" << print_tuple(options_.dilation);
+  if (options_.groups != 1) text << ", groups=" << options_.groups;
+  if (!bias.defined()) text << ", bias=False";
+  return text.str();
+}
+
+std::vector<LayerSample> Conv2d::samples() {
+  Generator random(3);
+  const auto make = [](std::int64_t in, std::int64_t out, const Conv2dLayerOptions& options) {
+    return [=] {
+      Generator generator(4);
+      return Conv2d{in, out, options, generator};
+    };
+  };
+  return {
+      module_sample("3x3, padding 1", make(2, 3, {.kernel_size = 3, .padding = 1}),
+                    randn({2, 2, 4, 5}, random, float64)),
+      module_sample("1x1", make(3, 2, {.kernel_size = 1}), randn({2, 3, 3, 3}, random, float64)),
+      module_sample("1x1, stride 2, without bias",
+                    make(2, 2, {.kernel_size = 1, .stride = 2, .bias = false}),
+                    randn({1, 2, 5, 4}, random, float64)),
+      module_sample(
+          "3x2, strides, paddings and dilations that differ",
+          make(2, 2,
+               {.kernel_size = {3, 2}, .stride = {2, 1}, .padding = {2, 0}, .dilation = {1, 2}}),
+          randn({2, 2, 5, 6}, random, float64)),
+      module_sample("groups 2", make(4, 2, {.kernel_size = 3, .groups = 2}),
+                    randn({1, 4, 4, 4}, random, float64)),
+      module_sample("depthwise", make(3, 3, {.kernel_size = 3, .padding = 1, .groups = 3}),
+                    randn({1, 3, 3, 4}, random, float64)),
+  };
+}
+
+}  // namespace gradus

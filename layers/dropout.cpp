@@ -1,0 +1,40 @@
+// Dropout: the layer chooses the generator and knows the mode; dropout() draws.
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/layers/dropout.h>
+
+#include <sstream>
+
+namespace gradus {
+
+Dropout::Dropout(double p) : p_(p) {
+  if (!(p >= 0 && p <= 1)) fail<ValueError>("Dropout: p must be between 0 and 1, got ", p);
+}
+
+Dropout::Dropout(double p, Generator generator) : Dropout(p) { generator_ = generator; }
+
+Variable Dropout::forward(const Variable& x) {
+  if (!is_training() || p_ == 0) return x;
+  return dropout(x, p_, generator_ ? *generator_ : default_generator());
+}
+
+std::string Dropout::extra() const {
+  std::ostringstream text;
+  text << "p=" << p_;
+  return text.str();
+}
+
+std::vector<LayerSample> Dropout::samples() {
+  Generator random(10);
+  const auto make = [](bool training) {
+    return [training] {
+      Dropout layer(0.4, Generator(11));
+      layer.train(training);
+      return layer;
+    };
+  };
+  return {module_sample("training", make(true), randn({4, 5}, random, float64)),
+          module_sample("evaluation", make(false), randn({2, 3}, random, float64))};
+}
+
+}  // namespace gradus

@@ -1,0 +1,49 @@
+// Linear: two parameters and one call of linear().
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/layers/init.h>
+#include <gradus/layers/linear.h>
+
+#include <sstream>
+
+namespace gradus {
+
+Linear::Linear(std::int64_t in_features, std::int64_t out_features, const LinearOptions& options,
+               Generator& generator) {
+  if (in_features < 1 || out_features < 1) {
+    fail<ValueError>("Linear: sizes must be positive, got in_features ", in_features,
+                     " and out_features ", out_features);
+  }
+  weight = Variable(Tensor::empty({out_features, in_features}), true);
+  if (options.bias) bias = Variable(Tensor::empty({out_features}), true);
+  init::default_(weight.value(), options.bias ? bias.value() : Tensor(), generator);
+}
+
+void Linear::visit(Visitor& v) {
+  v("weight", weight);
+  v("bias", bias);
+}
+
+Variable Linear::forward(const Variable& x) { return linear(x, weight, bias); }
+
+std::string Linear::extra() const {
+  std::ostringstream text;
+  text << "in_features=" << weight.size(1) << ", out_features=" << weight.size(0)
+       << ", bias=" << (bias.defined() ? "True" : "False");
+  return text.str();
+}
+
+std::vector<LayerSample> Linear::samples() {
+  Generator random(1);
+  const auto make = [](bool with_bias) {
+    return [with_bias] {
+      Generator generator(2);
+      return Linear{3, 4, {.bias = with_bias}, generator};
+    };
+  };
+  return {module_sample("[5,3] -> [5,4]", make(true), randn({5, 3}, random, float64)),
+          module_sample("without bias", make(false), randn({2, 3}, random, float64)),
+          module_sample("[2,2,3] -> [2,2,4]", make(true), randn({2, 2, 3}, random, float64))};
+}
+
+}  // namespace gradus

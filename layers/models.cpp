@@ -1,0 +1,94 @@
+// The models, spelled out layer by layer.
+#include <gradus/layers/activation.h>
+#include <gradus/layers/conv.h>
+#include <gradus/layers/linear.h>
+#include <gradus/layers/models.h>
+#include <gradus/layers/pool.h>
+#include <gradus/layers/shape.h>
+
+namespace gradus {
+namespace {
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string line;
+  for (const std::string& name : names) line += (line.empty() ? "" : ", ") + name;
+  return line;
+}
+
+}  // namespace
+
+Sequential make_lenet(std::int64_t classes, Generator& g) {
+  return Sequential{
+      Conv2d{1, 6, {.kernel_size = 5, .padding = 2}, g},  // [N,1,28,28] -> [N,6,28,28]
+      ReLU{},
+      MaxPool2d{{.kernel_size = 2}},         // [N,6,14,14]
+      Conv2d{6, 16, {.kernel_size = 5}, g},  // [N,16,10,10]
+      ReLU{},
+      MaxPool2d{{.kernel_size = 2}},  // [N,16,5,5]
+      Flatten{},                      // [N,400]
+      Linear{400, 120, {}, g},
+      ReLU{},
+      Linear{120, 84, {}, g},
+      ReLU{},
+      Linear{84, classes, {}, g},
+  };
+}
+
+Sequential make_cnn(std::int64_t channels, std::int64_t classes, Generator& g) {
+  return Sequential{
+      Conv2d{channels, 16, {.kernel_size = 3, .padding = 1}, g},  // [N,C,H,W] -> [N,16,H,W]
+      ReLU{},
+      Conv2d{16, 16, {.kernel_size = 1}, g},
+      ReLU{},
+      MaxPool2d{{.kernel_size = 2}},                        // [N,16,H/2,W/2]
+      Conv2d{16, 32, {.kernel_size = 3, .padding = 1}, g},  // [N,32,H/2,W/2]
+      ReLU{},
+      Conv2d{32, 32, {.kernel_size = 1}, g},
+      ReLU{},
+      AdaptiveAvgPool2d{4},  // [N,32,4,4]; leaves the digits' 4x4 as they are
+      Flatten{},             // [N,512]
+      Linear{512, classes, {}, g},
+  };
+}
+
+Sequential make_mlp(std::int64_t inputs, std::int64_t classes, Generator& g) {
+  return Sequential{
+      Flatten{}, Linear{inputs, 256, {}, g},  ReLU{}, Linear{256, 128, {}, g},
+      ReLU{},    Linear{128, classes, {}, g},
+  };
+}
+
+const std::vector<std::string>& model_names() {
+  static const std::vector<std::string> names = {"cnn", "lenet", "mlp"};
+  return names;
+}
+
+Sequential make_model(std::string_view name, const ImageSpec& image, Generator& generator) {
+  const auto [channels, height, width, classes] = image;
+  if (channels < 1 || height < 1 || width < 1 || classes < 1) {
+    fail<ValueError>("make_model: sizes must be positive, got channels ", channels, ", height ",
+                     height, ", width ", width, ", classes ", classes);
+  }
+  if (name == "lenet") {
+    if (channels != 1 || height != 28 || width != 28) {
+      fail<ValueError>("make_model: lenet takes images of [1,28,28], got ",
+                       Shape{channels, height, width}, "; cnn takes any size");
+    }
+    return make_lenet(classes, generator);
+  }
+  if (name == "cnn") {
+    if (height < 2 || width < 2) {
+      fail<ValueError>("make_model: cnn takes images of at least 2x2, got ", height, "x", width);
+    }
+    return make_cnn(channels, classes, generator);
+  }
+  if (name == "mlp") return make_mlp(channels * height * width, classes, generator);
+  fail<ValueError>("make_model: no model named ", name, "; known are ", joined(model_names()));
+}
+
+Sequential make_model(std::string_view name, std::int64_t channels, std::int64_t height,
+                      std::int64_t width, std::int64_t classes, Generator& generator) {
+  return make_model(name, {channels, height, width, classes}, generator);
+}
+
+}  // namespace gradus

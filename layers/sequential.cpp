@@ -1,0 +1,56 @@
+// Sequential: a loop over its children.
+#include <gradus/core/create.h>
+#include <gradus/layers/activation.h>
+#include <gradus/layers/linear.h>
+#include <gradus/layers/sample.h>
+#include <gradus/layers/sequential.h>
+
+#include <string>
+
+namespace gradus {
+
+Sequential& Sequential::append(std::unique_ptr<Module> module) {
+  if (module == nullptr) fail<ValueError>("Sequential: cannot append a null module");
+  modules_.push_back(std::move(module));
+  return *this;
+}
+
+const Module& Sequential::operator[](std::size_t index) const {
+  if (index >= modules_.size()) {
+    fail<ValueError>("Sequential: index ", index, " is out of range for ", modules_.size(),
+                     " modules");
+  }
+  return *modules_[index];
+}
+
+Module& Sequential::operator[](std::size_t index) {
+  return const_cast<Module&>(std::as_const(*this)[index]);
+}
+
+void Sequential::wrong_type(std::size_t index) const {
+  fail<ValueError>("Sequential: module ", index, " is of another type than asked for: it is ",
+                   (*this)[index].kind());
+}
+
+void Sequential::visit(Visitor& v) {
+  for (std::size_t i = 0; i < modules_.size(); ++i) v(std::to_string(i), *modules_[i]);
+}
+
+Variable Sequential::forward(const Variable& x) {
+  Variable y = x;
+  for (const auto& module : modules_) y = (*module)(y);
+  return y;
+}
+
+std::vector<LayerSample> Sequential::samples() {
+  Generator random(8);
+  const auto make = [] {
+    Generator generator(9);
+    return Sequential{Linear{3, 4, {}, generator}, Tanh{}, Linear{4, 2, {}, generator}};
+  };
+  return {module_sample("linear, tanh, linear", make, randn({5, 3}, random, float64)),
+          module_sample(
+              "empty", [] { return Sequential{}; }, randn({2, 3}, random, float64))};
+}
+
+}  // namespace gradus

@@ -1,0 +1,151 @@
+// The frame around every optimizer's update(): checks before anything moves, state at a parameter's
+// first step, saving.
+#include <gradus/core/create.h>
+#include <gradus/optim/optimizer.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace gradus {
+namespace {
+
+void check_lr(std::string_view name, double lr) {
+  if (!(lr >= 0) || !std::isfinite(lr)) {
+    fail<ValueError>(name, ": lr must be finite and at least 0, got ", lr);
+  }
+}
+
+/// Both must be what the parameter is.
+void check_like(const std::string& name, std::string_view what, std::size_t index,
+                const Tensor& parameter, const Tensor& other) {
+  if (other.shape() == parameter.shape() && other.dtype() == parameter.dtype()) return;
+  std::string line = name + ": parameter " + std::to_string(index) + " is " + describe(parameter) +
+                     ", " + std::string(what) + " is " + describe(other);
+  if (other.shape() != parameter.shape()) fail<ShapeError>(line);
+  fail<DTypeError>(line);
+}
+
+}  // namespace
+
+Optimizer::Optimizer(std::string_view name, std::vector<Variable> parameters, double lr,
+                     std::vector<std::string_view> state_names)
+    : name_(name),
+      parameters_(std::move(parameters)),
+      states_(parameters_.size()),
+      state_names_(std::move(state_names)),
+      lr_(lr) {
+  check_lr(name_, lr);
+  if (parameters_.empty()) fail<ValueError>(name_, ": there are no parameters to optimize");
+  std::set<const Tensor*> seen;  // handles of one Variable share one value() object
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Variable& parameter = parameters_[i];
+    if (!parameter.defined()) fail<ValueError>(name_, ": parameter ", i, " is undefined");
+    if (!parameter.is_leaf()) {
+      fail<ValueError>(name_, ": parameter ", i, " is the result of an operation, not a leaf");
+    }
+    if (!seen.insert(&parameter.value()).second) {
+      fail<ValueError>(name_, ": parameter ", i, " is given twice");
+    }
+  }
+}
+
+void Optimizer::set_lr(double lr) {
+  check_lr(name_, lr);
+  lr_ = lr;
+}
+
+void Optimizer::zero_grad() {
+  for (const Variable& parameter : parameters_) parameter.zero_grad();
+}
+
+void Optimizer::check(std::size_t index) const {
+  const Tensor& parameter = parameters_[index].value();
+  check_like(name_, "its gradient", index, parameter, parameters_[index].grad().value());
+  for (const Tensor& tensor : states_[index].tensors) {
+    check_like(name_, "its state of earlier steps", index, parameter, tensor);
+  }
+}
+
+void Optimizer::step() {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (parameters_[i].grad().defined()) check(i);
+  }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (!parameters_[i].grad().defined()) continue;
+    const Tensor& parameter = parameters_[i].value();
+    State& state = states_[i];
+    if (state.steps == 0) {
+      state.tensors.clear();
+      for (std::size_t k = 0; k < state_names_.size(); ++k) {
+        state.tensors.push_back(zeros(parameter.shape(), parameter.dtype()));
+      }
+    }
+    ++state.steps;
+    const Tensor flat =
+        parameter.contiguous();  // the parameter itself, unless it is a strided view
+    update(flat, parameters_[i].grad().value().contiguous(), state);
+    if (!parameter.is_contiguous()) parameter.copy_(flat);
+  }
+}
+
+NamedTensors Optimizer::state_dict() const {
+  NamedTensors saved{{"lr", Tensor::scalar(lr_, float64)}};
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    if (states_[i].steps == 0) continue;
+    const std::string prefix = "state." + std::to_string(i) + ".";
+    saved.emplace_back(prefix + "step", Tensor::from(&states_[i].steps, Shape{}));
+    for (std::size_t k = 0; k < state_names_.size(); ++k) {
+      saved.emplace_back(prefix + std::string(state_names_[k]), states_[i].tensors[k]);
+    }
+  }
+  return saved;
+}
+
+void Optimizer::load_state_dict(const NamedTensors& tensors) {
+  std::set<std::string_view> unread;
+  for (const auto& [key, tensor] : tensors) {
+    if (!tensor.defined()) fail<ValueError>(name_, ": ", key, " is undefined in the loaded state");
+    if (!unread.insert(key).second)
+      fail<ValueError>(name_, ": ", key, " is twice in the loaded state");
+  }
+  const auto take = [&](const std::string& key) -> const Tensor* {
+    if (unread.erase(key) == 0) return nullptr;
+    const auto has_key = [&](const auto& entry) { return entry.first == key; };
+    return &std::find_if(tensors.begin(), tensors.end(), has_key)->second;
+  };
+
+  const Tensor* lr = take("lr");
+  if (lr == nullptr) fail<ValueError>(name_, ": lr is missing in the loaded state");
+  const double new_lr = lr->item();
+  check_lr(name_, new_lr);
+
+  std::vector<State> states(parameters_.size());
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const std::string prefix = "state." + std::to_string(i) + ".";
+    const Tensor* steps = take(prefix + "step");
+    if (steps == nullptr) continue;
+    states[i].steps = static_cast<std::int64_t>(steps->item());
+    if (states[i].steps < 1) {
+      fail<ValueError>(name_, ": ", prefix, "step must be at least 1 in the loaded state, got ",
+                       states[i].steps);
+    }
+    for (const std::string_view state_name : state_names_) {
+      const std::string key = prefix + std::string(state_name);
+      const Tensor* given = take(key);
+      if (given == nullptr) fail<ValueError>(name_, ": ", key, " is missing in the loaded state");
+      check_like(name_, key + " of the loaded state", i, parameters_[i].value(), *given);
+      states[i].tensors.push_back(given->contiguous().clone());
+    }
+  }
+  if (!unread.empty()) {
+    fail<ValueError>(name_, ": ", *unread.begin(),
+                     " in the loaded state belongs to no parameter of this optimizer");
+  }
+  states_ = std::move(states);
+  lr_ = new_lr;
+}
+
+}  // namespace gradus
