@@ -5,10 +5,11 @@
 // overrules it, conv2d_algorithm() tells the choice.
 #pragma once
 
+#include <gradus/core/kernels/conv2d_select.h>
 #include <gradus/core/tensor.h>
 
 #include <cstdint>
-#include <string_view>
+#include <optional>
 
 namespace gradus {
 
@@ -36,11 +37,10 @@ struct Pool2dOptions {
   bool count_include_pad = true;  ///< avg_pool2d only: zeros of the padding count in the mean
 };
 
-enum class Conv2dAlgorithm { automatic, direct, im2col, pointwise, depthwise };
-std::string_view to_string(Conv2dAlgorithm algorithm);
-/// Forces an algorithm for the whole process; `automatic` gives the choice back. A geometry that the forced one
-/// cannot do throws ValueError.
-void set_conv2d_algorithm(Conv2dAlgorithm algorithm);
+using Conv2dAlgorithm = kernels::Conv2dAlgorithm;
+/// Forces an algorithm for the whole process; nullopt gives the choice back. Where the forced one cannot do a
+/// geometry, ValueError is thrown: a benchmark must not silently measure another.
+void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm);
 
 namespace core {
 

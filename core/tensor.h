@@ -122,7 +122,6 @@ class Tensor {
   const Tensor& fill_(double value) const;
 
  private:
-  friend class ViewBuilder;
   void check_type(DType wanted) const;
   std::int64_t element_offset(const Shape& index) const;
   Tensor with(const Shape& shape, const Strides& strides, std::int64_t offset) const;
