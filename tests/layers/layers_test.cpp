@@ -1,0 +1,289 @@
+// Each layer by itself: what it computes, how it starts, and which options it refuses.
+#include <doctest/doctest.h>
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+#include <gradus/layers/activation.h>
+#include <gradus/layers/conv.h>
+#include <gradus/layers/dropout.h>
+#include <gradus/layers/init.h>
+#include <gradus/layers/linear.h>
+#include <gradus/layers/norm.h>
+#include <gradus/layers/pool.h>
+#include <gradus/layers/shape.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+using namespace gradus;
+
+namespace {
+
+#include "fixtures/torch_layers.inc"
+
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+struct Moments {
+  double mean, variance, low, high;
+};
+
+Moments moments(const Tensor& x) {
+  return {core::mean(x).item(), core::var(x).item(), core::min(x).item(), core::max(x).item()};
+}
+
+template <class F>
+std::string message_of(const F& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// float64 through and through, so only the order of sums differs from PyTorch's.
+constexpr double norm_tolerance = 1e-12;
+
+void check_close(const Tensor& x, const std::vector<double>& expected) {
+  const std::vector<double> values = x.contiguous().to_vector<double>();
+  REQUIRE(values.size() == expected.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    CHECK(values[i] == doctest::Approx(expected[i]).epsilon(norm_tolerance));
+  }
+}
+
+struct Batch {
+  const std::vector<double>&x, &y, &mean, &variance;
+};
+
+void check_batch_norm(const BatchNorm2dOptions& options, const std::vector<Batch>& batches) {
+  BatchNorm2d layer(3, options);
+  layer.to(float64);
+  layer.weight.set_value(Tensor::from({1.5, -0.5, 2.0}, float64));
+  layer.bias.set_value(Tensor::from({0.25, 0.0, -1.0}, float64));
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    CAPTURE(i);
+    layer.train(i < 2);
+    const Variable y = layer(Tensor::from(batches[i].x.data(), {2, 3, 2, 2}));
+    check_close(y.value(), batches[i].y);
+    check_close(layer.running_mean, batches[i].mean);
+    check_close(layer.running_var, batches[i].variance);
+  }
+  CHECK(layer.num_batches_tracked.item() == 2);
+}
+
+}  // namespace
+
+TEST_CASE("Linear is x·weightᵀ + bias over the last dimension") {
+  Linear layer{2, 3};
+  layer.weight.set_value(Tensor::from({{1.0, 2.0}, {3.0, 4.0}, {5.0, 6.0}}));
+  layer.bias.set_value(Tensor::from({0.5, 0.0, -1.0}));
+  CHECK(core::equal(layer(Tensor::from({{1.0, 1.0}, {2.0, -1.0}})).value(),
+                    Tensor::from({{3.5, 7.0, 10.0}, {0.5, 2.0, 3.0}})));
+  CHECK(layer(zeros({4, 5, 2})).shape() == Shape{4, 5, 3});
+  CHECK(layer(zeros({0, 2})).shape() == Shape{0, 3});
+  CHECK(layer.extra() == "in_features=2, out_features=3, bias=True");
+}
+
+TEST_CASE("Linear and Conv2d start in U(-1/sqrt(fan_in), 1/sqrt(fan_in)), weight and bias") {
+  Generator generator(3);
+  const Linear linear{100, 400, {}, generator};
+  const Conv2d conv{16, 500, {.kernel_size = 5, .groups = 4}, generator};  // fan_in 4·25
+  // 40,000 and 50,000 draws: the standard error of the variance is below 0.5% of it, of the mean below 3e-4.
+  for (const Tensor& weight : {linear.weight.value(), conv.weight.value()}) {
+    const Moments m = moments(weight);
+    CHECK(std::abs(m.mean) < 1e-3);
+    CHECK(m.variance == doctest::Approx(0.01 / 3).epsilon(0.02));
+    CHECK(m.low >= -0.1 - 1e-7);
+    CHECK(m.low < -0.0999);
+    CHECK(m.high <= 0.1 + 1e-7);
+    CHECK(m.high > 0.0999);
+  }
+  for (const Tensor& bias : {linear.bias.value(), conv.bias.value()}) {
+    const Moments m = moments(bias);
+    CHECK(m.low >= -0.1 - 1e-7);
+    CHECK(m.high <= 0.1 + 1e-7);
+    CHECK(m.variance == doctest::Approx(0.01 / 3).epsilon(0.2));
+  }
+}
+
+TEST_CASE("a seed fixes a layer, and two seeds give two layers") {
+  const auto weight = [](std::uint64_t seed) {
+    Generator generator(seed);
+    return Conv2d{2, 3, {.kernel_size = 3}, generator}.weight.value();
+  };
+  CHECK(core::equal(weight(1), weight(1)));
+  CHECK(!core::equal(weight(1), weight(2)));
+}
+
+TEST_CASE("the initialisers have the bounds and moments of their formulas") {
+  Generator generator(5);
+  const Tensor w = Tensor::empty({300, 20, 3, 3});  // fan_in 180, fan_out 2700; 54,000 elements
+  const auto check_uniform = [&](double bound) {
+    const Moments m = moments(w);
+    CHECK(m.high <= bound * (1 + 1e-6));
+    CHECK(m.high > bound * 0.999);
+    CHECK(m.low < -bound * 0.999);
+    CHECK(m.variance == doctest::Approx(bound * bound / 3).epsilon(0.02));
+  };
+  const auto check_normal = [&](double std) {
+    const Moments m = moments(w);
+    CHECK(std::abs(m.mean) < 5 * std / std::sqrt(54000.0));
+    CHECK(m.variance == doctest::Approx(std * std).epsilon(0.03));
+    CHECK(m.high > 3 * std);
+  };
+  init::kaiming_uniform_(w, {}, generator);
+  check_uniform(std::sqrt(6.0 / 180));
+  init::kaiming_uniform_(w, {.a = 1, .mode = init::FanMode::fan_out}, generator);
+  check_uniform(std::sqrt(3.0 / 2700));
+  init::kaiming_normal_(w, {}, generator);
+  check_normal(std::sqrt(2.0 / 180));
+  init::xavier_uniform_(w, 2, generator);
+  check_uniform(2 * std::sqrt(6.0 / 2880));
+  init::xavier_normal_(w, 1, generator);
+  check_normal(std::sqrt(2.0 / 2880));
+  init::uniform_(w, 2, 2.5, generator);
+  CHECK(moments(w).mean == doctest::Approx(2.25).epsilon(0.01));
+  init::normal_(w, -1, 0.1, generator);
+  CHECK(moments(w).mean == doctest::Approx(-1).epsilon(0.01));
+  init::constant_(w, 4);
+  CHECK(moments(w).low == 4);
+
+  CHECK_THROWS_AS(init::kaiming_uniform_(zeros({3})), ShapeError);
+  CHECK_THROWS_AS(init::uniform_(w, 1, 0), ValueError);
+  CHECK_THROWS_AS(init::uniform_(w, not_a_number, 1), ValueError);
+  CHECK_THROWS_AS(init::normal_(w, 0, -1), ValueError);
+  CHECK_THROWS_AS(init::constant_(zeros({3}, int64), 1), DTypeError);
+}
+
+TEST_CASE("an initialiser writes through a strided view and nowhere else") {
+  Generator generator(5);
+  const Tensor whole = zeros({4, 6});
+  init::uniform_(whole.transpose().slice(0, 0, 6, 2), 1, 2, generator);
+  for (std::int64_t i = 0; i < 4; ++i) {
+    for (std::int64_t j = 0; j < 6; ++j) CHECK((whole.at<float>({i, j}) != 0) == (j % 2 == 0));
+  }
+}
+
+TEST_CASE("bad options are refused in one line with the values") {
+  CHECK(message_of([] { Conv2d(4, 8, {.kernel_size = 3, .groups = 3}); }) ==
+        "Conv2d: groups 3 must divide in_channels 4 and out_channels 8");
+  CHECK(message_of([] { Dropout(1.5); }) == "Dropout: p must be between 0 and 1, got 1.5");
+  CHECK(message_of([] { Linear(0, 3); }) ==
+        "Linear: sizes must be positive, got in_features 0 and out_features 3");
+  CHECK_THROWS_AS(Linear(3, -1), ValueError);
+  CHECK_THROWS_AS(Conv2d(0, 8, {.kernel_size = 3}), ValueError);
+  CHECK_THROWS_AS(Conv2d(4, 8, {.kernel_size = 0}), ValueError);
+  CHECK_THROWS_AS(Conv2d(4, 8, {.kernel_size = 3, .stride = {1, 0}}), ValueError);
+  CHECK_THROWS_AS(Conv2d(4, 8, {.kernel_size = 3, .padding = -1}), ValueError);
+  CHECK_THROWS_AS(Conv2d(4, 8, {.kernel_size = 3, .dilation = 0}), ValueError);
+  CHECK_THROWS_AS(Conv2d(4, 8, {.kernel_size = 3, .groups = 0}), ValueError);
+  CHECK_THROWS_AS(MaxPool2d({.kernel_size = 0}), ValueError);
+  CHECK_THROWS_AS(MaxPool2d({.kernel_size = 2, .padding = 2}), ValueError);
+  CHECK_THROWS_AS(MaxPool2d({.kernel_size = 2, .stride = -1}), ValueError);
+  CHECK_THROWS_AS(AvgPool2d({.kernel_size = 2, .dilation = 2}), ValueError);
+  CHECK_THROWS_AS(AdaptiveAvgPool2d{0}, ValueError);
+  CHECK_THROWS_AS(BatchNorm2d(0), ValueError);
+  CHECK_THROWS_AS(BatchNorm2d(3, {.eps = -1e-5}), ValueError);
+  CHECK_THROWS_AS(BatchNorm2d(3, {.momentum = 1.5}), ValueError);
+  CHECK_THROWS_AS(Dropout{not_a_number}, ValueError);
+  CHECK_THROWS_AS(Dropout{-0.1}, ValueError);
+}
+
+TEST_CASE("Conv2d hands its options on") {
+  Generator generator(1);
+  Conv2d layer{4, 6, {.kernel_size = {3, 2}, .stride = {2, 1}, .padding = {1, 0}, .groups = 2}, generator};
+  const Tensor x = randn({2, 4, 7, 5}, generator);
+  const Conv2dOptions options{.stride = {2, 1}, .padding = {1, 0}, .groups = 2};
+  CHECK(core::equal(layer(x).value(), core::conv2d(x, layer.weight.value(), layer.bias.value(), options)));
+  CHECK(layer.extra() == "4, 6, kernel_size=(3, 2), stride=(2, 1), padding=(1, 0), groups=2");
+}
+
+TEST_CASE("the pools' stride is the kernel size unless given") {
+  const Tensor x = arange(0, 16).reshape({1, 1, 4, 4});
+  CHECK(core::equal(MaxPool2d{{.kernel_size = 2}}(x).value(), Tensor::from({{{{5.0, 7.0}, {13.0, 15.0}}}})));
+  CHECK(core::equal(AvgPool2d{{.kernel_size = 2}}(x).value(), Tensor::from({{{{2.5, 4.5}, {10.5, 12.5}}}})));
+  CHECK(core::equal(AdaptiveAvgPool2d{1}(x).value(), Tensor::from({{{{7.5}}}})));
+  CHECK(MaxPool2d{{.kernel_size = 2, .stride = 1}}(x).shape() == Shape{1, 1, 3, 3});
+}
+
+TEST_CASE("Flatten keeps the batch, Identity keeps everything") {
+  CHECK(Flatten{}(zeros({2, 3, 4, 5})).shape() == Shape{2, 60});
+  CHECK(Flatten{0, 1}(zeros({2, 3, 4})).shape() == Shape{6, 4});
+  const Tensor x = Tensor::from({1.0, 2.0});
+  CHECK(core::equal(Identity{}(x).value(), x));
+}
+
+TEST_CASE("the activations are their functions, and NaN passes") {
+  const Tensor x = Tensor::from({-1.0, 0.0, 2.0, not_a_number});
+  CHECK(core::equal(ReLU{}(x).value(), core::relu(x)));
+  CHECK(core::equal(Tanh{}(x).value(), core::tanh(x)));
+  CHECK(core::equal(Sigmoid{}(x).value(), core::sigmoid(x)));
+  CHECK(std::isnan(ReLU{}(x).value().at<float>({3})));
+}
+
+TEST_CASE("BatchNorm2d computes what PyTorch computes, training, tracking and evaluating") {
+  check_batch_norm({}, {{norm_x0, norm_y0, norm_mean0, norm_var0},
+                        {norm_x1, norm_y1, norm_mean1, norm_var1},
+                        {norm_x2, norm_y2, norm_mean2, norm_var2}});
+}
+
+TEST_CASE("BatchNorm2d without momentum keeps the plain mean over batches") {
+  check_batch_norm({.momentum = std::nullopt},
+                   {{cumulative_x0, cumulative_y0, cumulative_mean0, cumulative_var0},
+                    {cumulative_x1, cumulative_y1, cumulative_mean1, cumulative_var1},
+                    {cumulative_x2, cumulative_y2, cumulative_mean2, cumulative_var2}});
+}
+
+TEST_CASE("BatchNorm2d without running statistics has none, and evaluates with the batch's") {
+  BatchNorm2d layer(2, {.affine = false, .track_running_stats = false});
+  CHECK(layer.state_dict().empty());
+  Generator generator(2);
+  const Tensor x = randn({3, 2, 4, 4}, generator);
+  const Tensor trained = layer(x).value();
+  layer.eval();
+  CHECK(core::equal(layer(x).value(), trained));
+  CHECK(std::abs(core::mean(trained).item()) < 1e-6);  // float32, 96 values of size 1
+}
+
+TEST_CASE("BatchNorm2d refuses other shapes, and a refused call leaves its statistics alone") {
+  BatchNorm2d layer(3);
+  CHECK_THROWS_AS(layer(zeros({2, 3})), ShapeError);
+  CHECK(message_of([&] { layer(zeros({2, 4, 5, 5})); }) == "BatchNorm2d: expects [N,3,H,W], got [2,4,5,5]");
+  CHECK_THROWS_AS(layer(zeros({1, 3, 1, 1})), ShapeError);
+  CHECK_THROWS_AS(layer(zeros({2, 3, 2, 2}, int64)), DTypeError);
+  CHECK(layer.num_batches_tracked.item() == 0);
+  CHECK(core::equal(layer.running_mean, zeros({3})));
+  layer.eval();
+  CHECK(layer(zeros({1, 3, 1, 1})).shape() == Shape{1, 3, 1, 1});
+}
+
+TEST_CASE("Dropout drops p of the elements, scales the rest, and rests in evaluation") {
+  Dropout layer(0.3, Generator(1));
+  const Tensor x = ones({20000});
+  const std::vector<float> y = layer(x).value().to_vector<float>();
+  std::int64_t zero_count = 0;
+  for (const float value : y) {
+    CHECK_UNARY(value == 0.0F || std::abs(value - 1 / 0.7F) < 1e-6F);
+    zero_count += value == 0.0F ? 1 : 0;
+  }
+  CHECK(std::abs(static_cast<double>(zero_count) / 20000 - 0.3) < 0.013);  // four standard deviations
+  CHECK(!core::equal(layer(x).value(), layer(x).value()));
+  layer.eval();
+  CHECK(core::equal(layer(x).value(), x));
+  CHECK(core::equal(Dropout{1.0}(x).value(), zeros({20000})));
+  CHECK(core::equal(Dropout{0.0}(x).value(), x));
+}
+
+TEST_CASE("Dropout draws from the default generator, or from its own") {
+  const Tensor x = ones({64});
+  manual_seed(4);
+  const Tensor first = Dropout{0.5}(x).value();
+  manual_seed(4);
+  CHECK(core::equal(Dropout{0.5}(x).value(), first));
+  const std::uint64_t position = default_generator().position();
+  CHECK(core::equal(Dropout(0.5, Generator(7))(x).value(), Dropout(0.5, Generator(7))(x).value()));
+  CHECK(default_generator().position() == position);
+}

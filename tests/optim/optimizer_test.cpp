@@ -1,0 +1,294 @@
+// The optimizers against PyTorch (fixtures/torch_optim.inc), and what they refuse.
+#include <doctest/doctest.h>
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/storage.h>
+#include <gradus/optim/adam.h>
+#include <gradus/optim/schedule.h>
+#include <gradus/optim/sgd.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace gradus;
+
+namespace {
+
+#include "fixtures/torch_optim.inc"
+
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+using Make = std::function<std::unique_ptr<Optimizer>(const std::vector<Variable>&)>;
+
+Make sgd_with(const SGDOptions& options) {
+  return [options](const std::vector<Variable>& p) { return std::make_unique<SGD>(p, options); };
+}
+Make adam_with(const AdamOptions& options) {
+  return [options](const std::vector<Variable>& p) { return std::make_unique<Adam>(p, options); };
+}
+Make adamw_with(const AdamWOptions& options) {
+  return [options](const std::vector<Variable>& p) { return std::make_unique<AdamW>(p, options); };
+}
+
+Tensor tensor(const std::vector<double>& values, DType dtype) {
+  return Tensor::from(values.data(), Shape{static_cast<std::int64_t>(values.size())}).to(dtype);
+}
+
+Variable start_at(DType dtype) { return Variable(tensor(start, dtype).clone(), true); }
+
+/// The gradient of Σ curvature/2·(p - target)².
+void set_gradient(const Variable& p) {
+  const Tensor distance = core::sub(p.value(), tensor(target, p.dtype()));
+  p.set_grad(Variable(core::mul(distance, tensor(curvature, p.dtype()))));
+}
+
+/// float64: only the last bits may differ. float32: ten steps of rounding, 6e-8 each, around numbers near 1.
+constexpr double tolerance64 = 1e-13;
+constexpr double tolerance32 = 3e-6;
+
+void check_steps(const Make& make, const std::vector<std::vector<double>>& expected) {
+  for (const DType dtype : {float64, float32}) {
+    CAPTURE(dtype);
+    const Variable p = start_at(dtype);
+    const std::unique_ptr<Optimizer> optimizer = make({p});
+    for (const std::vector<double>& row : expected) {
+      set_gradient(p);
+      optimizer->step();
+      CHECK(core::allclose(p.value(), tensor(row, dtype), 0, dtype == float64 ? tolerance64 : tolerance32));
+    }
+  }
+}
+
+template <class F>
+std::string message_of(const F& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("SGD takes PyTorch's steps") {
+  check_steps(sgd_with({.lr = 0.1}), sgd);
+}
+
+TEST_CASE("SGD with weight decay, momentum, dampening and Nesterov takes PyTorch's steps") {
+  check_steps(sgd_with({.lr = 0.1, .weight_decay = 0.05}), sgd_weight_decay);
+  check_steps(sgd_with({.lr = 0.1, .momentum = 0.9}), sgd_momentum);
+  check_steps(sgd_with({.lr = 0.1, .momentum = 0.9, .dampening = 0.3}), sgd_dampening);
+  check_steps(sgd_with({.lr = 0.1, .momentum = 0.9, .weight_decay = 0.05, .nesterov = true}), sgd_nesterov);
+}
+
+TEST_CASE("Adam takes PyTorch's steps") {
+  check_steps(adam_with({.lr = 0.1}), adam);
+  check_steps(adam_with({.lr = 0.05, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.1}),
+              adam_weight_decay);
+}
+
+TEST_CASE("AdamW takes PyTorch's steps") {
+  check_steps(adamw_with({.lr = 0.1}), adamw);
+  check_steps(adamw_with({.lr = 0.05, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.3}),
+              adamw_weight_decay);
+}
+
+TEST_CASE("a backward pass and a step bring a least-squares fit to its solution") {
+  Generator generator(1);
+  const Tensor x = randn({40, 3}, generator);
+  const Tensor truth = Tensor::from({{1.0}, {-2.0}, {0.5}});
+  const Variable w(zeros({3, 1}), true);
+  SGD optimizer({w}, {.lr = 0.1, .momentum = 0.9});
+  for (int i = 0; i < 200; ++i) {
+    optimizer.zero_grad();
+    mse_loss(matmul(x, w), core::matmul(x, truth)).backward();
+    optimizer.step();
+  }
+  CHECK(core::allclose(w.value(), truth, 0, 1e-4));
+}
+
+TEST_CASE("a parameter without gradient, or frozen, is left alone and has no state") {
+  const Variable with = start_at(float32);
+  const Variable without = start_at(float32);
+  Adam optimizer({without, with});
+  set_gradient(with);
+  optimizer.step();
+  CHECK(core::equal(without.value(), start_at(float32).value()));
+  CHECK(!core::equal(with.value(), start_at(float32).value()));
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : optimizer.state_dict()) keys.push_back(key);
+  CHECK(keys == std::vector<std::string>{"lr", "state.1.step", "state.1.exp_avg", "state.1.exp_avg_sq"});
+  optimizer.zero_grad();
+  CHECK(!with.grad().defined());
+}
+
+TEST_CASE("a step on a strided parameter, or with a strided gradient, is the step on the plain one") {
+  Generator generator(2);
+  const Tensor values = randn({3, 4}, generator);
+  const Tensor gradient = randn({3, 4}, generator);
+  const Variable plain(values.clone(), true);
+  const Variable strided(values.transpose().clone().transpose(), true);
+  REQUIRE(!strided.value().is_contiguous());
+  plain.set_grad(Variable(gradient));
+  strided.set_grad(Variable(gradient.transpose().clone().transpose()));
+  AdamW(std::vector<Variable>{plain}).step();
+  AdamW(std::vector<Variable>{strided}).step();
+  CHECK(core::equal(plain.value(), strided.value()));
+}
+
+TEST_CASE("a large parameter takes the same bits at one thread and at two") {
+  const auto run = [](int threads) {
+    set_num_threads(threads);
+    Generator generator(3);
+    const Variable p(randn({100003}, generator), true);
+    p.set_grad(Variable(randn({100003}, generator)));
+    Adam optimizer({p});
+    optimizer.step();
+    optimizer.step();
+    return p.value();
+  };
+  const int before = num_threads();
+  const Tensor one = run(1);
+  CHECK(core::equal(one, run(2)));
+  set_num_threads(before);
+}
+
+TEST_CASE("after the first step nothing is allocated any more") {
+  const Variable p(ones({1000}), true);
+  p.set_grad(Variable(ones({1000})));
+  Adam optimizer({p});
+  optimizer.step();
+  const StorageStatistics before = storage_statistics();
+  for (int i = 0; i < 10; ++i) optimizer.step();
+  const StorageStatistics after = storage_statistics();
+  CHECK(after.allocations == before.allocations);
+  CHECK(after.reuses == before.reuses);
+}
+
+TEST_CASE("an infinite parameter stays infinite without weight decay, and NaN gradients show") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Variable p(Tensor::from({infinity, 1.0}), true);
+  p.set_grad(Variable(Tensor::from({1.0, not_a_number})));
+  SGD({p}, {.lr = 0.1, .momentum = 0.9}).step();
+  CHECK(p.value().at<float>({0}) == std::numeric_limits<float>::infinity());
+  CHECK(std::isnan(p.value().at<float>({1})));
+}
+
+TEST_CASE("a saved optimizer goes on where it was") {
+  for (const Make& make : {sgd_with({.lr = 0.1, .momentum = 0.9}), adam_with({.lr = 0.1}), adamw_with({.lr = 0.1})}) {
+    const Variable p = start_at(float64);
+    const std::unique_ptr<Optimizer> first = make({p});
+    first->set_lr(0.03);
+    for (int i = 0; i < 3; ++i) {
+      set_gradient(p);
+      first->step();
+    }
+    const Variable q(p.value().clone(), true);
+    const std::unique_ptr<Optimizer> second = make({q});
+    second->load_state_dict(first->state_dict());
+    CHECK(second->lr() == 0.03);
+    for (int i = 0; i < 3; ++i) {
+      for (const Variable& each : {p, q}) set_gradient(each);
+      first->step();
+      second->step();
+    }
+    CHECK(core::equal(p.value(), q.value()));
+  }
+}
+
+TEST_CASE("a state that does not fit is refused by its key, and changes nothing") {
+  const Variable p = start_at(float32);
+  Adam optimizer({p});
+  set_gradient(p);
+  optimizer.step();
+  NamedTensors before = optimizer.state_dict();
+  for (auto& [key, value] : before) value = value.clone();
+  const auto refused = [&](const std::function<void(NamedTensors&)>& spoil, const std::string& word) {
+    NamedTensors state = before;
+    state[0].second = Tensor::scalar(0.5, float64);
+    spoil(state);
+    const std::string message = message_of([&] { optimizer.load_state_dict(state); });
+    CAPTURE(message);
+    CHECK(message.find(word) != std::string::npos);
+    CHECK(message.find('\n') == std::string::npos);
+  };
+  refused([](NamedTensors& s) { s.erase(s.begin()); }, "lr");
+  refused([](NamedTensors& s) { s[0].second = Tensor::scalar(-1, float64); }, "-1");
+  refused([](NamedTensors& s) { s.pop_back(); }, "state.0.exp_avg_sq");
+  refused([](NamedTensors& s) { s.emplace_back("state.1.step", Tensor::scalar(1, int64)); }, "state.1.step");
+  refused([](NamedTensors& s) { s[2].second = zeros({4}); }, "[4]");
+  refused([](NamedTensors& s) { s[2].second = zeros({5}, float64); }, "float64");
+  refused([](NamedTensors& s) { s.push_back(s[0]); }, "twice");
+  refused([](NamedTensors& s) { s[1].second = Tensor::scalar(0, int64); }, "step");
+  refused([](NamedTensors& s) { s[1].second = zeros({2}, int64); }, "state.0.step");
+  CHECK(optimizer.lr() == 1e-3);
+  const NamedTensors after = optimizer.state_dict();
+  REQUIRE(after.size() == before.size());
+  for (std::size_t i = 0; i < after.size(); ++i) CHECK(core::equal(after[i].second, before[i].second));
+}
+
+TEST_CASE("a gradient or a state of another shape or dtype is refused before anything moves") {
+  const Variable p = start_at(float32);
+  const Variable q = start_at(float32);
+  SGD optimizer({p, q}, {.lr = 0.1, .momentum = 0.9});
+  set_gradient(p);
+  set_gradient(q);
+  optimizer.step();
+  const Tensor before = p.value().clone();
+  q.set_value(q.value().to(float64));
+  set_gradient(q);
+  CHECK_THROWS_AS(optimizer.step(), DTypeError);
+  CHECK(message_of([&] { optimizer.step(); }).find("SGD: parameter 1 is float64 [5]") == 0);
+  CHECK(core::equal(p.value(), before));
+}
+
+TEST_CASE("bad options and bad parameters are refused with the value") {
+  const std::vector<Variable> p{start_at(float32)};
+  CHECK(message_of([&] { SGD(p, {.lr = -0.5}); }) == "SGD: lr must be finite and at least 0, got -0.5");
+  CHECK(message_of([&] { Adam(p, {.beta1 = 1}); }) == "Adam: beta1 must be at least 0 and below 1, got 1");
+  CHECK_THROWS_AS(SGD(p, {.lr = not_a_number}), ValueError);
+  CHECK_THROWS_AS(SGD(p, {.momentum = -1}), ValueError);
+  CHECK_THROWS_AS(SGD(p, {.weight_decay = not_a_number}), ValueError);
+  CHECK_THROWS_AS(SGD(p, {.dampening = not_a_number}), ValueError);
+  CHECK_THROWS_AS(SGD(p, {.nesterov = true}), ValueError);
+  CHECK_THROWS_AS(SGD(p, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}), ValueError);
+  CHECK_THROWS_AS(Adam(p, {.beta2 = -0.1}), ValueError);
+  CHECK_THROWS_AS(AdamW(p, {.eps = -1}), ValueError);
+  CHECK_THROWS_AS(AdamW(p, {.weight_decay = -1}), ValueError);
+  CHECK_THROWS_AS(SGD({}, {.lr = 0.1}), ValueError);
+  CHECK_THROWS_AS(SGD({p[0], p[0]}, {.lr = 0.1}), ValueError);
+  CHECK_THROWS_AS(SGD({Variable()}, {.lr = 0.1}), ValueError);
+  CHECK_THROWS_AS(SGD({p[0] * 2.0}, {.lr = 0.1}), ValueError);
+  SGD good(p);
+  CHECK_THROWS_AS(good.set_lr(not_a_number), ValueError);
+  CHECK(good.lr() == 1e-3);
+}
+
+TEST_CASE("the schedules give PyTorch's learning rates") {
+  SGD a({start_at(float32)}, {.lr = 0.8});
+  SGD b({start_at(float32)}, {.lr = 0.8});
+  StepLR steps(a, {.step_size = 3, .gamma = 0.5});
+  CosineAnnealing cosine(b, {.epochs = 8, .min_lr = 0.1});
+  for (std::size_t epoch = 0; epoch < step_lr_3_half.size(); ++epoch) {
+    CHECK(a.lr() == doctest::Approx(step_lr_3_half[epoch]).epsilon(1e-12));
+    CHECK(b.lr() == doctest::Approx(cosine_8_from_min[epoch]).epsilon(1e-12));
+    steps.step();
+    cosine.step();
+  }
+  cosine.set_epoch(20);
+  CHECK(b.lr() == doctest::Approx(0.1));
+  steps.set_epoch(0);
+  CHECK(a.lr() == 0.8);
+  CHECK_THROWS_AS(steps.set_epoch(-1), ValueError);
+  CHECK_THROWS_AS(StepLR(a, {.step_size = 0}), ValueError);
+  CHECK_THROWS_AS(StepLR(a, {.gamma = not_a_number}), ValueError);
+  CHECK_THROWS_AS(CosineAnnealing(a, {.epochs = 0}), ValueError);
+  CHECK_THROWS_AS(CosineAnnealing(a, {.min_lr = -1}), ValueError);
+}
