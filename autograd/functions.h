@@ -7,6 +7,7 @@
 
 #include <gradus/autograd/variable.h>
 #include <gradus/core/conv.h>
+#include <gradus/core/random.h>
 
 #include <cstdint>
 #include <optional>
