@@ -1,4 +1,5 @@
-// The smallest program that uses Gradus from outside: it fails to link, or exits with 1, when something is amiss.
+// The smallest program that uses Gradus from outside: it fails to link, or exits with 1, when
+// something is amiss.
 #include <gradus/gradus.h>
 
 #include <iostream>
