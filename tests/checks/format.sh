@@ -13,4 +13,6 @@ case $("$formatter" --version) in
   *) echo "skipped: the project is formatted with clang-format 14, here is $("$formatter" --version)"; exit 77 ;;
 esac
 find . \( -name build -o -name '.?*' \) -prune -o \( -name '*.h' -o -name '*.cpp' \) \
-  -exec "$formatter" --dry-run -Werror {} +
+  -exec "$formatter" --dry-run -Werror {} + 2>&1 | awk '
+  / error: / { sub(/ error: .*/, " is not as clang-format has it"); print; failed = 1 }
+  END { exit failed }'
