@@ -1,0 +1,134 @@
+// The functions on Variables: everything here is recorded and can be differentiated, twice and more.
+//
+// Each is defined in its chapter under ops/, with its formula and its derivative. The names, arguments and
+// defaults are PyTorch's. Binary functions broadcast and want equal dtypes; a number takes the tensor's dtype.
+// Shapes and dtypes are checked by the core function of the same name (ShapeError, DTypeError).
+#pragma once
+
+#include <gradus/autograd/variable.h>
+#include <gradus/core/conv.h>
+
+#include <cstdint>
+#include <optional>
+
+namespace gradus {
+
+// ---- ops/arithmetic.cpp ----
+Variable add(const Variable& a, const Variable& b);
+Variable sub(const Variable& a, const Variable& b);
+Variable mul(const Variable& a, const Variable& b);
+Variable div(const Variable& a, const Variable& b);
+Variable add(const Variable& a, double b);
+Variable mul(const Variable& a, double b);
+Variable neg(const Variable& x);
+/// x^exponent, elementwise.
+Variable pow(const Variable& x, double exponent);
+Variable pow(const Variable& base, const Variable& exponent);
+/// The greater of both; where they are equal each gets half of the gradient.
+Variable maximum(const Variable& a, const Variable& b);
+Variable minimum(const Variable& a, const Variable& b);
+/// x limited to low..high; the gradient passes where low <= x <= high.
+Variable clamp(const Variable& x, std::optional<double> low, std::optional<double> high);
+/// a where `condition` (bool) holds, else b.
+Variable where(const Tensor& condition, const Variable& a, const Variable& b);
+
+inline Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
+inline Variable operator-(const Variable& a, const Variable& b) { return sub(a, b); }
+inline Variable operator*(const Variable& a, const Variable& b) { return mul(a, b); }
+inline Variable operator/(const Variable& a, const Variable& b) { return div(a, b); }
+inline Variable operator+(const Variable& a, double b) { return add(a, b); }
+inline Variable operator-(const Variable& a, double b) { return add(a, -b); }
+inline Variable operator*(const Variable& a, double b) { return mul(a, b); }
+inline Variable operator/(const Variable& a, double b) { return mul(a, 1 / b); }
+inline Variable operator+(double a, const Variable& b) { return add(b, a); }
+inline Variable operator-(double a, const Variable& b) { return add(neg(b), a); }
+inline Variable operator*(double a, const Variable& b) { return mul(b, a); }
+inline Variable operator/(double a, const Variable& b) { return mul(pow(b, -1), a); }
+inline Variable operator-(const Variable& x) { return neg(x); }
+
+// ---- ops/activation.cpp ----
+Variable exp(const Variable& x);
+Variable log(const Variable& x);
+Variable sqrt(const Variable& x);
+/// |x|; the gradient at 0 is 0.
+Variable abs(const Variable& x);
+Variable tanh(const Variable& x);
+Variable sigmoid(const Variable& x);
+/// max(x, 0); the gradient at 0 is 0.
+Variable relu(const Variable& x);
+/// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError unless 0 <= p <= 1.
+Variable dropout(const Variable& x, double p, Generator& generator);
+
+// ---- ops/reduce.cpp ---- empty `dims` means all
+Variable sum(const Variable& x, const Dims& dims = {}, bool keepdim = false);
+Variable mean(const Variable& x, const Dims& dims = {}, bool keepdim = false);
+Variable var(const Variable& x, const Dims& dims = {}, bool keepdim = false, std::int64_t correction = 1);
+/// The greatest; elements that tie share the gradient equally (PyTorch's amax).
+Variable max(const Variable& x, const Dims& dims = {}, bool keepdim = false);
+Variable min(const Variable& x, const Dims& dims = {}, bool keepdim = false);
+Variable logsumexp(const Variable& x, const Dims& dims = {}, bool keepdim = false);
+Variable softmax(const Variable& x, std::int64_t dim);
+Variable log_softmax(const Variable& x, std::int64_t dim);
+/// Sums what broadcasting repeated, back to `shape`.
+Variable sum_to(const Variable& x, const Shape& shape);
+
+// ---- ops/shape.cpp ----
+Variable reshape(const Variable& x, const Shape& shape);
+Variable flatten(const Variable& x, std::int64_t start = 0, std::int64_t end = -1);
+Variable permute(const Variable& x, const Dims& order);
+Variable transpose(const Variable& x, std::int64_t a = -2, std::int64_t b = -1);
+Variable squeeze(const Variable& x, std::optional<std::int64_t> dim = std::nullopt);
+Variable unsqueeze(const Variable& x, std::int64_t dim);
+Variable expand(const Variable& x, const Shape& shape);
+Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t stop, std::int64_t step = 1);
+Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length);
+Variable select(const Variable& x, std::int64_t dim, std::int64_t index);
+Variable cat(const Variables& parts, std::int64_t dim = 0);
+Variable stack(const Variables& parts, std::int64_t dim = 0);
+Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);
+Variable gather(const Variable& x, std::int64_t dim, const Tensor& index);
+/// Zeros of `shape` plus source's rows added at `index`: the adjoint of index_select.
+Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Variable& source);
+/// Zeros of `shape` plus `source` added at `index`: the adjoint of gather.
+Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Variable& source);
+
+// ---- ops/linalg.cpp ----
+/// [k]·[k], [m,k]·[k], [k]·[k,n] or [..,m,k]·[..,k,n] with broadcast batches.
+Variable matmul(const Variable& a, const Variable& b);
+/// x·weightᵀ + bias: [..,in], [out,in], [out] or undefined -> [..,out]
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
+
+// ---- ops/conv.cpp ----
+/// Cross-correlation, as every framework's "convolution":
+/// y[n,o,i,j] = bias[o] + Σ_{c,u,v} x[n,c, i·stride - padding + u·dilation, j·..] · weight[o,c,u,v]
+/// x [N,C,H,W], weight [O,C/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW]
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
+                const Conv2dOptions& options = {});
+
+// ---- ops/pool.cpp ---- [N,C,H,W] -> [N,C,OH,OW]
+Variable max_pool2d(const Variable& x, const Pool2dOptions& options);
+Variable avg_pool2d(const Variable& x, const Pool2dOptions& options);
+Variable adaptive_avg_pool2d(const Variable& x, Pair output_size);
+
+// ---- ops/norm.cpp ----
+struct BatchNormOptions {
+  bool training = true;   ///< normalise with the batch's statistics; otherwise with the running ones
+  double momentum = 0.1;  ///< running = (1-momentum)·running + momentum·batch
+  double eps = 1e-5;
+};
+/// (x - mean)/sqrt(var + eps)·weight + bias per channel; x [N,C,...], the rest [C] or undefined.
+/// In training the running statistics (float tensors, or undefined) are updated in place, with the unbiased
+/// variance, as in PyTorch.
+Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, const Tensor& running_mean,
+                    const Tensor& running_var, const BatchNormOptions& options = {});
+
+// ---- ops/loss.cpp ----
+enum class Reduction { none, sum, mean };
+/// -log softmax(logits)[label]; logits [N,C], labels int64 [N]. Throws ValueError for a label outside 0..C-1.
+Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction reduction = Reduction::mean);
+/// -log_probabilities[label]; the same shapes.
+Variable nll_loss(const Variable& log_probabilities, const Tensor& labels, Reduction reduction = Reduction::mean);
+/// (prediction - target)²; equal shapes.
+Variable mse_loss(const Variable& prediction, const Variable& target, Reduction reduction = Reduction::mean);
+
+}  // namespace gradus

@@ -1,0 +1,96 @@
+// Op: what an operation must tell. Adding one is a paragraph in its chapter under ops/, and a line in ops/all.cpp.
+//
+// An Op's members are its parameters and what it saves for backward. forward() computes on Tensors and saves
+// the least; backward() is written with Variables, so a gradient is made of operations again and may itself be
+// differentiated. samples() brings inputs that show the corners; the gradient checker runs them all.
+#pragma once
+
+#include <gradus/autograd/variable.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gradus {
+
+/// One call to check: function(inputs), with every float64 input differentiated.
+struct Sample {
+  std::string description;
+  Variables inputs;
+  std::function<Variable(const Variables&)> function;
+};
+
+/// One entry of the list of all ops.
+struct OpInfo {
+  std::string_view name;
+  std::vector<Sample> (*samples)();
+};
+
+/// Base of all operations. One object per recorded call; it lives in the call's Node.
+class Op {
+ public:
+  virtual ~Op() = default;
+  /// dL/d(input i) for each input, given dL/d(output); undefined where !needs(i).
+  virtual Variables backward(const Variable& grad) = 0;
+
+ protected:
+  /// Does input `i` want a gradient? True only while recording: forward() saves what backward() will use.
+  bool needs(std::size_t i) const;
+  /// The output again, from its saved value: an Op that held its own output Variable would never be freed.
+  Variable reattach(const Tensor& output) const;
+
+ private:
+  friend struct Node;
+  template <class T, class... Inputs>
+  friend Variable apply(T op, const Inputs&... inputs);
+  Node* node_ = nullptr;
+};
+
+/// A step of the tape. Nodes are numbered as they are made, so inputs always have smaller numbers than outputs.
+struct Node : std::enable_shared_from_this<Node> {
+  std::uint64_t number = 0;
+  std::string_view name;
+  std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
+  std::unique_ptr<Op> op;                     ///< null for a leaf, and after the graph was freed
+  std::weak_ptr<Variable::State> keep;        ///< whose grad() collects what arrives here: leaves, retain_grad()
+  bool is_leaf = false;
+
+  /// A node whose release never recurses, however long the chain behind it.
+  static std::shared_ptr<Node> make(std::string_view name);
+  void adopt(std::unique_ptr<Op> new_op);
+};
+
+namespace detail {
+inline void collect(std::vector<std::shared_ptr<Node>>& edges, const Variable& input) {
+  edges.push_back(input.defined() ? input.node() : nullptr);
+}
+inline void collect(std::vector<std::shared_ptr<Node>>& edges, const Variables& inputs) {
+  for (const Variable& input : inputs) collect(edges, input);
+}
+inline bool wants_grad(const Variable& input) { return input.defined() && input.requires_grad(); }
+inline bool wants_grad(const Variables& inputs) {
+  for (const Variable& input : inputs) {
+    if (wants_grad(input)) return true;
+  }
+  return false;
+}
+}  // namespace detail
+
+/// Runs op.forward(inputs...) and records it if recording is on and an input requires a gradient. Each input is
+/// a Variable or a list of Variables.
+template <class T, class... Inputs>
+Variable apply(T op, const Inputs&... inputs) {
+  if (!grad_enabled() || !(detail::wants_grad(inputs) || ...)) return Variable(op.forward(inputs...));
+  std::shared_ptr<Node> node = Node::make(T::name);
+  (detail::collect(node->inputs, inputs), ...);
+  auto kept = std::make_unique<T>(std::move(op));
+  T& recorded = *kept;
+  node->adopt(std::move(kept));
+  Tensor value = recorded.forward(inputs...);
+  return Variable::attach(std::move(value), std::move(node));
+}
+
+}  // namespace gradus

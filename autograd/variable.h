@@ -1,0 +1,103 @@
+// Variable: a Tensor, its gradient, and the node that made it. Read this second, after engine.cpp.
+//
+// A Variable is a handle: copies share value, gradient and history, as in PyTorch. A leaf (a parameter) is
+// made by the user; everything else is made by an operation, which the tape records as a Node when one of its
+// inputs requires a gradient. Edges point from an output to its inputs, so a result keeps alive exactly what
+// made it, and dropping the result drops the tape.
+#pragma once
+
+#include <gradus/core/tensor.h>
+
+#include <memory>
+#include <vector>
+
+namespace gradus {
+
+class Op;
+struct Node;
+class Variable;
+using Variables = std::vector<Variable>;
+
+struct BackwardOptions {
+  bool retain_graph = false;  ///< keep saved values, so that backward may run again
+  bool create_graph = false;  ///< record the backward pass itself, for second derivatives (implies retain_graph)
+};
+
+struct GradOptions {
+  bool retain_graph = false;
+  bool create_graph = false;
+  bool allow_unused = false;  ///< an input the outputs do not depend on gives an undefined Variable, not an error
+};
+
+class Variable {
+ public:
+  /// An undefined Variable: "no gradient", "no bias".
+  Variable() = default;
+  /// A constant, or with `requires_grad` a leaf. Implicit: a Tensor is a Variable without history.
+  /// Throws GradError when a gradient is wanted for anything but float32 or float64.
+  Variable(Tensor value, bool requires_grad = false);
+
+  bool defined() const { return state_ != nullptr; }
+  const Tensor& value() const;
+  /// Replaces the numbers; shape and dtype may change. Only for leaves and constants (GradError otherwise).
+  void set_value(Tensor value) const;
+
+  /// The accumulated gradient; undefined until backward() has reached this Variable.
+  const Variable& grad() const;
+  void set_grad(Variable grad) const;
+  /// Drops the gradient.
+  void zero_grad() const;
+
+  bool requires_grad() const;
+  /// Turns recording on or off for a leaf.
+  const Variable& requires_grad_(bool wanted = true) const;
+  bool is_leaf() const;
+  /// Asks backward() to keep this intermediate's gradient in grad().
+  const Variable& retain_grad() const;
+  /// The same value without history; shares storage.
+  Variable detach() const;
+
+  /// dL/d(leaf) added into every leaf's grad(), this Variable being L. Without `seed` L must have one element.
+  void backward(const BackwardOptions& options = {}) const;
+  void backward(const Variable& seed, const BackwardOptions& options = {}) const;
+
+  const Shape& shape() const { return value().shape(); }
+  DType dtype() const { return value().dtype(); }
+  int rank() const { return value().rank(); }
+  std::int64_t size(std::int64_t dim) const { return value().size(dim); }
+  std::int64_t numel() const { return value().numel(); }
+  double item() const { return value().item(); }
+
+  /// The node that made this Variable (for a leaf, the one that collects its gradient); null for constants.
+  const std::shared_ptr<Node>& node() const;
+  /// `value` as if `node` had made it. For Op and apply() only.
+  static Variable attach(Tensor value, std::shared_ptr<Node> node);
+
+ private:
+  struct State;
+  friend struct Node;
+  friend class Engine;
+  std::shared_ptr<State> state_;
+};
+
+/// Sum over outputs of seed·d(output)/d(input), for each input; grad() of no Variable changes.
+/// Without `seeds` every output must have one element. Throws GradError for an input that is not reached.
+Variables grad(const Variables& outputs, const Variables& inputs, const Variables& seeds = {},
+               const GradOptions& options = {});
+
+/// While it lives, nothing on this thread is recorded.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool previous_;
+};
+
+/// Is recording on, on this thread?
+bool grad_enabled();
+
+}  // namespace gradus

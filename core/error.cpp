@@ -1,0 +1,22 @@
+// The stack of active scopes: a linked list through the C++ stack, one per thread, free when nothing fails.
+#include <gradus/core/error.h>
+
+namespace gradus {
+namespace {
+thread_local ErrorScope* innermost = nullptr;
+}
+
+ErrorScope::ErrorScope(std::string_view name) : name_(name), outer_(innermost) { innermost = this; }
+
+ErrorScope::~ErrorScope() { innermost = outer_; }
+
+std::string error_scope_path() {
+  std::string path;
+  for (const ErrorScope* scope = innermost; scope != nullptr; scope = scope->outer_) {
+    if (scope->name_.empty()) continue;
+    path = path.empty() ? std::string(scope->name_) : std::string(scope->name_) + "." + path;
+  }
+  return path;
+}
+
+}  // namespace gradus

@@ -1,0 +1,89 @@
+// Errors: what Gradus throws, and the one place where messages are built.
+//
+// A message is one line: the operation, the rule it enforces, the values on both sides. While a layer
+// runs, its path is appended, so that "linear: ..." says which of a model's ten linears it was.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace gradus {
+
+/// Base of everything Gradus throws on bad input.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Shapes, ranks or indices that do not fit together.
+class ShapeError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A dtype the operation does not take, or two dtypes where one is needed.
+class DTypeError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A value outside its documented range: a label, a probability, a learning rate.
+class ValueError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A misuse of the tape: backward of a non-scalar without a seed, a graph that was already freed.
+class GradError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A file that cannot be read or written.
+class IoError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A file or data set that is not there.
+class NotFoundError : public IoError {
+ public:
+  using IoError::IoError;
+};
+
+/// A file that is there, but whose content is damaged or not what was expected.
+class BadDataError : public IoError {
+ public:
+  using IoError::IoError;
+};
+
+/// While it lives, errors thrown on this thread name `name` as part of the place they come from.
+/// Nested scopes join with dots: "features.0". `name` must outlive the scope.
+class ErrorScope {
+ public:
+  explicit ErrorScope(std::string_view name);
+  ~ErrorScope();
+  ErrorScope(const ErrorScope&) = delete;
+  ErrorScope& operator=(const ErrorScope&) = delete;
+
+ private:
+  std::string_view name_;
+  ErrorScope* outer_;
+  friend std::string error_scope_path();
+};
+
+/// The dotted path of the active scopes; empty outside of any.
+std::string error_scope_path();
+
+/// Throws `E` with all parts joined into one line: fail<ShapeError>("matmul: ", a.shape(), ...).
+template <class E = Error, class... Parts>
+[[noreturn]] void fail(const Parts&... parts) {
+  std::ostringstream line;
+  (line << ... << parts);
+  if (const std::string path = error_scope_path(); !path.empty()) line << " [in " << path << "]";
+  throw E(line.str());
+}
+
+}  // namespace gradus

@@ -1,0 +1,28 @@
+// Convolution as GEMM: the windows of x are laid out as columns, and a matrix product does the rest.
+//
+//   forward      y  = W·columns(x)              [Co,K]·[K,P]      K = Ci·kh·kw taps, P pixels of y
+//   input_grad   dx = columns_adjoint(Wᵀ·dy)    [K,Co]·[Co,P]
+//   weight_grad  dW = Σ dy·columns(x)ᵀ          [Co,P]·[P,K]
+//
+// (for each group). The columns never hold the whole batch: a tile of output rows, or a few small images, that fits the
+// L2 cache. Any stride, padding, dilation and groups. Tiles and the order of sums depend on the geometry alone, so the
+// bits are the same at any thread count.
+#pragma once
+
+#include <gradus/core/kernels/conv2d_geometry.h>
+
+namespace gradus::kernels {
+
+/// y = x ⋆ w + bias.  x [N,Ci,H,W], w [Co,Ci/groups,kh,kw], bias [Co] or nullptr -> y [N,Co,OH,OW], overwritten.
+template <class T>
+void conv2d_im2col_forward(const Conv2dGeometry& geometry, const T* x, const T* w, const T* bias, T* y);
+
+/// dL/dx from dL/dy.  dy [N,Co,OH,OW], w [Co,Ci/groups,kh,kw] -> dx [N,Ci,H,W], overwritten.
+template <class T>
+void conv2d_im2col_input_grad(const Conv2dGeometry& geometry, const T* dy, const T* w, T* dx);
+
+/// dL/dw from dL/dy.  x [N,Ci,H,W], dy [N,Co,OH,OW] -> dw [Co,Ci/groups,kh,kw], overwritten.
+template <class T>
+void conv2d_im2col_weight_grad(const Conv2dGeometry& geometry, const T* x, const T* dy, T* dw);
+
+}  // namespace gradus::kernels

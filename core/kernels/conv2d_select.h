@@ -1,0 +1,38 @@
+// Which algorithm computes a convolution, decided in one place, and the way to it.
+//
+// choose() is a pure function of the geometry: no environment, no timing, no thread count, so a model computes the same
+// bits on every run. A caller may force another algorithm, as long as it supports the geometry.
+#pragma once
+
+#include <string_view>
+
+#include <gradus/core/kernels/conv2d_geometry.h>
+
+namespace gradus::kernels {
+
+enum class Conv2dAlgorithm { direct, im2col, pointwise, depthwise };
+
+/// "direct", "im2col", "pointwise", "depthwise".
+std::string_view to_string(Conv2dAlgorithm algorithm);
+
+/// Whether the algorithm can compute this convolution: direct and im2col any, pointwise 1x1 without padding,
+/// depthwise groups == in_channels.
+bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry);
+
+/// The algorithm that is expected to be fastest; always one that supports the geometry.
+Conv2dAlgorithm choose(const Conv2dGeometry& geometry);
+
+/// y = x ⋆ w + bias (bias may be nullptr). Requires supports(algorithm, geometry); so do the two below.
+template <class T>
+void conv2d_forward(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* x, const T* w, const T* bias,
+                    T* y);
+
+/// dL/dx from dL/dy and w.
+template <class T>
+void conv2d_input_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* dy, const T* w, T* dx);
+
+/// dL/dw from x and dL/dy.
+template <class T>
+void conv2d_weight_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* x, const T* dy, T* dw);
+
+}  // namespace gradus::kernels

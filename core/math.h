@@ -1,0 +1,122 @@
+// The functions on Tensors: shapes are checked here, once, and memory is allocated here; kernels do the rest.
+//
+// Binary functions broadcast (NumPy's rule) and want equal dtypes: mixing throws DTypeError. A number as second
+// argument takes the tensor's dtype. NaN and infinities pass through as in PyTorch. Results are contiguous.
+// Defined in math_*.cpp, by topic.
+#pragma once
+
+#include <gradus/core/tensor.h>
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace gradus::core {
+
+// ---- elementwise (math_elementwise.cpp) ----
+// Arithmetic takes every dtype but bool; div, and the functions from exp to sigmoid, float32 and float64.
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);
+Tensor pow(const Tensor& a, const Tensor& b);
+Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor minimum(const Tensor& a, const Tensor& b);
+Tensor add(const Tensor& a, double b);
+Tensor sub(const Tensor& a, double b);
+Tensor sub(double a, const Tensor& b);
+Tensor mul(const Tensor& a, double b);
+Tensor div(const Tensor& a, double b);
+Tensor div(double a, const Tensor& b);
+Tensor pow(const Tensor& a, double exponent);
+Tensor neg(const Tensor& x);
+Tensor abs(const Tensor& x);
+/// -1, 0 or 1; NaN stays NaN.
+Tensor sign(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor tanh(const Tensor& x);
+/// 1/(1+exp(-x)), without overflow.
+Tensor sigmoid(const Tensor& x);
+/// max(x, 0); NaN stays NaN.
+Tensor relu(const Tensor& x);
+/// dy where y > 0 (or NaN), else 0: the gradient of relu.
+Tensor relu_grad(const Tensor& dy, const Tensor& y);
+Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high);
+
+// Comparisons give bool; every dtype.
+Tensor eq(const Tensor& a, const Tensor& b);
+Tensor ne(const Tensor& a, const Tensor& b);
+Tensor lt(const Tensor& a, const Tensor& b);
+Tensor le(const Tensor& a, const Tensor& b);
+Tensor gt(const Tensor& a, const Tensor& b);
+Tensor ge(const Tensor& a, const Tensor& b);
+Tensor eq(const Tensor& a, double b);
+Tensor ne(const Tensor& a, double b);
+Tensor lt(const Tensor& a, double b);
+Tensor le(const Tensor& a, double b);
+Tensor gt(const Tensor& a, double b);
+Tensor ge(const Tensor& a, double b);
+Tensor logical_and(const Tensor& a, const Tensor& b);
+Tensor logical_or(const Tensor& a, const Tensor& b);
+Tensor logical_not(const Tensor& x);
+Tensor isnan(const Tensor& x);
+Tensor isfinite(const Tensor& x);
+/// a where condition (bool) holds, b elsewhere; all three broadcast.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+
+/// target += scale * source, in place; source broadcasts.
+void add_(const Tensor& target, const Tensor& source, double scale = 1);
+/// target *= factor, in place.
+void mul_(const Tensor& target, double factor);
+
+// ---- reductions (math_reduce.cpp) ----
+// Empty `dims` means all. With keepdim a reduced dimension stays with size 1.
+/// Sums of float32 are accumulated in double. Integers and bool give int64.
+Tensor sum(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+Tensor mean(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+/// Σ(x - mean)² / (n - correction), in two passes.
+Tensor var(const Tensor& x, const Dims& dims = {}, bool keepdim = false, std::int64_t correction = 1);
+/// Greatest and least; a NaN wins. Throws ShapeError over zero elements.
+Tensor max(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+Tensor min(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+/// int64 index of the first greatest (least) along `dim`; without `dim`, into the flattened tensor.
+Tensor argmax(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt, bool keepdim = false);
+Tensor argmin(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt, bool keepdim = false);
+/// log Σ exp(x), shifted by the maximum so that nothing overflows.
+Tensor logsumexp(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+/// exp(x) / Σ exp(x) along `dim`.
+Tensor softmax(const Tensor& x, std::int64_t dim);
+/// x - logsumexp(x) along `dim`.
+Tensor log_softmax(const Tensor& x, std::int64_t dim);
+/// Sums what broadcasting repeated: back to `shape`. The adjoint of expand.
+Tensor sum_to(const Tensor& x, const Shape& shape);
+/// True when both have the same shape, dtype and elements, NaN equal to NaN.
+bool equal(const Tensor& a, const Tensor& b);
+/// |a - b| <= atol + rtol·|b| everywhere, NaN equal to NaN. Same shape and dtype, or ShapeError/DTypeError.
+bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8);
+
+// ---- matrices (math_linalg.cpp) ----
+/// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n] with batches broadcast.
+/// float32 and float64, by OpenBLAS; transposed views are read as they lie.
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+// ---- moving elements (math_index.cpp) ----
+Tensor cat(const std::vector<Tensor>& parts, std::int64_t dim);
+Tensor stack(const std::vector<Tensor>& parts, std::int64_t dim);
+/// Rows `index` (int64, 1-d) of dimension `dim`.
+Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index);
+/// The adjoint of index_select: zeros of `shape`, plus source's rows added at `index`.
+Tensor index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& source);
+/// out[i][j][k] = x[i][index[i][j][k]][k] for dim 1; index has x's rank.
+Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index);
+/// The adjoint of gather: zeros of `shape`, plus source added at `index`.
+Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& source);
+/// The adjoint of slice: zeros of `shape` with `source` at the slice.
+Tensor slice_scatter(const Shape& shape, const Tensor& source, std::int64_t dim, std::int64_t start,
+                     std::int64_t step);
+/// int64 [..] -> [.., classes]. Throws ValueError for a label outside 0 .. classes-1.
+Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype = int64);
+
+}  // namespace gradus::core

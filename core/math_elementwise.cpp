@@ -1,0 +1,314 @@
+// Elementwise functions: one lambda each; mapping, broadcasting and dtype checks are shared.
+#include <gradus/core/create.h>
+#include <gradus/core/kernels/elementwise.h>
+#include <gradus/core/math.h>
+
+#include <cmath>
+#include <limits>
+
+namespace gradus::core {
+namespace {
+
+void check_defined(std::string_view op, const Tensor& x) {
+  if (!x.defined()) fail<ShapeError>(op, ": an operand is undefined");
+}
+
+void check_same_dtype(std::string_view op, const Tensor& a, const Tensor& b) {
+  check_defined(op, a);
+  check_defined(op, b);
+  if (a.dtype() != b.dtype()) {
+    fail<DTypeError>(op, ": dtypes differ: ", describe(a), " and ", describe(b), "; cast one with .to(", a.dtype(),
+                     ")");
+  }
+}
+
+/// f(x[i]) for every element.
+template <class Out, class T, class F>
+Tensor map(const Tensor& x, const F& f) {
+  const Tensor out = Tensor::empty(x.shape(), dtype_of<Out>());
+  const T* in = x.data<T>();
+  kernels::elementwise(kernels::Loop<2>(x.shape(), {out.strides(), x.strides()}), f, out.data<Out>(), in);
+  return out;
+}
+
+/// f(a[i], b[i]) for every element of the broadcast shape.
+template <class Out, class T, class F>
+Tensor zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f) {
+  const Shape shape = broadcast(op, a.shape(), b.shape());
+  const Tensor out = Tensor::empty(shape, dtype_of<Out>());
+  const kernels::Loop<3> loop(shape, {out.strides(), broadcast_strides(a.shape(), a.strides(), shape),
+                                      broadcast_strides(b.shape(), b.strides(), shape)});
+  const T* left = a.data<T>();
+  const T* right = b.data<T>();
+  kernels::elementwise(loop, f, out.data<Out>(), left, right);
+  return out;
+}
+
+template <class F>
+Tensor number_map(std::string_view op, const Tensor& x, const F& f) {
+  check_defined(op, x);
+  return dispatch_number(op, x.dtype(), [&]<class T>() { return map<T, T>(x, f); });
+}
+
+template <class F>
+Tensor floating_map(std::string_view op, const Tensor& x, const F& f) {
+  check_defined(op, x);
+  return dispatch_floating(op, x.dtype(), [&]<class T>() { return map<T, T>(x, f); });
+}
+
+template <class F>
+Tensor number_zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f) {
+  check_same_dtype(op, a, b);
+  return dispatch_number(op, a.dtype(), [&]<class T>() { return zip<T, T>(op, a, b, f); });
+}
+
+template <class F>
+Tensor floating_zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f) {
+  check_same_dtype(op, a, b);
+  return dispatch_floating(op, a.dtype(), [&]<class T>() { return zip<T, T>(op, a, b, f); });
+}
+
+template <class F>
+Tensor compare(std::string_view op, const Tensor& a, const Tensor& b, const F& f) {
+  check_same_dtype(op, a, b);
+  return dispatch(a.dtype(), [&]<class T>() { return zip<bool, T>(op, a, b, f); });
+}
+
+/// `value` as a T; throws DTypeError where an integer tensor meets a fraction.
+template <class T>
+T scalar_as(std::string_view op, double value) {
+  if constexpr (std::is_integral_v<T>) {
+    const bool fits = value == std::floor(value) && value >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
+                      value <= static_cast<double>(std::numeric_limits<T>::max());
+    if (!fits) {
+      fail<DTypeError>(op, ": the number ", value, " does not fit a tensor of ", dtype_of<T>(),
+                       "; cast with .to(float32)");
+    }
+  }
+  return static_cast<T>(value);
+}
+
+/// f(x[i], number) with the number in x's dtype.
+template <class F>
+Tensor number_map(std::string_view op, const Tensor& x, double number, const F& f) {
+  check_defined(op, x);
+  return dispatch_number(op, x.dtype(), [&]<class T>() {
+    const T same = scalar_as<T>(op, number);
+    return map<T, T>(x, [&f, same](T value) { return f(value, same); });
+  });
+}
+
+/// Comparisons take any number: an int64 tensor may be compared with 0.5.
+template <class F>
+Tensor compare(std::string_view op, const Tensor& x, double number, const F& f) {
+  check_defined(op, x);
+  return dispatch(x.dtype(), [&]<class T>() {
+    return map<bool, T>(x, [&f, number](T value) { return f(static_cast<double>(value), number); });
+  });
+}
+
+// The arithmetic of uint8 promotes to int and wraps on the way back, as in PyTorch.
+constexpr auto plus = []<class T>(T a, T b) { return static_cast<T>(a + b); };
+constexpr auto minus = []<class T>(T a, T b) { return static_cast<T>(a - b); };
+constexpr auto times = []<class T>(T a, T b) { return static_cast<T>(a * b); };
+constexpr auto over = []<class T>(T a, T b) { return a / b; };
+constexpr auto power = []<class T>(T a, T b) { return static_cast<T>(std::pow(a, b)); };
+// std::max would drop a NaN on one side; `a != a` keeps it.
+constexpr auto greater_of = []<class T>(T a, T b) { return a > b || a != a ? a : b; };
+constexpr auto lesser_of = []<class T>(T a, T b) { return a < b || a != a ? a : b; };
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) { return number_zip("add", a, b, plus); }
+Tensor sub(const Tensor& a, const Tensor& b) { return number_zip("sub", a, b, minus); }
+Tensor mul(const Tensor& a, const Tensor& b) { return number_zip("mul", a, b, times); }
+Tensor div(const Tensor& a, const Tensor& b) { return floating_zip("div", a, b, over); }
+Tensor pow(const Tensor& a, const Tensor& b) { return floating_zip("pow", a, b, power); }
+Tensor maximum(const Tensor& a, const Tensor& b) { return number_zip("maximum", a, b, greater_of); }
+Tensor minimum(const Tensor& a, const Tensor& b) { return number_zip("minimum", a, b, lesser_of); }
+
+Tensor add(const Tensor& a, double b) { return number_map("add", a, b, plus); }
+Tensor sub(const Tensor& a, double b) { return number_map("sub", a, b, minus); }
+Tensor sub(double a, const Tensor& b) {
+  return number_map("sub", b, a, []<class T>(T x, T number) { return static_cast<T>(number - x); });
+}
+Tensor mul(const Tensor& a, double b) { return number_map("mul", a, b, times); }
+
+Tensor div(const Tensor& a, double b) {
+  return floating_map("div", a, [b]<class T>(T value) { return value / static_cast<T>(b); });
+}
+Tensor div(double a, const Tensor& b) {
+  return floating_map("div", b, [a]<class T>(T value) { return static_cast<T>(a) / value; });
+}
+
+Tensor pow(const Tensor& a, double exponent) {
+  if (exponent == 2) return number_map("pow", a, []<class T>(T x) { return static_cast<T>(x * x); });
+  if (exponent == -1) return floating_map("pow", a, []<class T>(T x) { return T{1} / x; });
+  return floating_map("pow", a, [exponent]<class T>(T x) { return std::pow(x, static_cast<T>(exponent)); });
+}
+
+Tensor neg(const Tensor& x) {
+  return number_map("neg", x, []<class T>(T value) { return static_cast<T>(-value); });
+}
+
+Tensor abs(const Tensor& x) {
+  return number_map("abs", x, []<class T>(T value) {
+    if constexpr (std::is_floating_point_v<T>) return std::fabs(value);
+    return static_cast<T>(value < T{0} ? -value : value);
+  });
+}
+
+Tensor sign(const Tensor& x) {
+  return number_map("sign", x, []<class T>(T value) {
+    if (value != value) return value;
+    return static_cast<T>((value > T{0}) - (value < T{0}));
+  });
+}
+
+Tensor exp(const Tensor& x) {
+  return floating_map("exp", x, [](auto value) { return std::exp(value); });
+}
+Tensor log(const Tensor& x) {
+  return floating_map("log", x, [](auto value) { return std::log(value); });
+}
+Tensor sqrt(const Tensor& x) {
+  return floating_map("sqrt", x, [](auto value) { return std::sqrt(value); });
+}
+Tensor tanh(const Tensor& x) {
+  return floating_map("tanh", x, [](auto value) { return std::tanh(value); });
+}
+
+Tensor sigmoid(const Tensor& x) {
+  return floating_map("sigmoid", x, []<class T>(T value) {
+    const T decay = std::exp(-std::fabs(value));  // at most 1: never overflows
+    return (value >= T{0} ? T{1} : decay) / (T{1} + decay);
+  });
+}
+
+Tensor relu(const Tensor& x) {
+  return number_map("relu", x, []<class T>(T value) { return value < T{0} ? T{0} : value; });
+}
+
+Tensor relu_grad(const Tensor& dy, const Tensor& y) {
+  return floating_zip("relu_grad", dy, y, []<class T>(T slope, T value) { return value <= T{0} ? T{0} : slope; });
+}
+
+Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high) {
+  check_defined("clamp", x);
+  if (low && high && !(*low <= *high)) fail<ValueError>("clamp: low ", *low, " is above high ", *high);
+  return dispatch_number("clamp", x.dtype(), [&]<class T>() {
+    // A missing bound is the bound that never binds.
+    constexpr auto limits = std::numeric_limits<T>();
+    constexpr T least = limits.has_infinity ? -limits.infinity() : limits.lowest();
+    constexpr T most = limits.has_infinity ? limits.infinity() : limits.max();
+    const T floor = low ? scalar_as<T>("clamp", *low) : least;
+    const T ceiling = high ? scalar_as<T>("clamp", *high) : most;
+    return map<T, T>(x, [=](T value) { return value < floor ? floor : value > ceiling ? ceiling : value; });
+  });
+}
+
+Tensor eq(const Tensor& a, const Tensor& b) {
+  return compare("eq", a, b, [](auto x, auto y) { return x == y; });
+}
+Tensor ne(const Tensor& a, const Tensor& b) {
+  return compare("ne", a, b, [](auto x, auto y) { return x != y; });
+}
+Tensor lt(const Tensor& a, const Tensor& b) {
+  return compare("lt", a, b, [](auto x, auto y) { return x < y; });
+}
+Tensor le(const Tensor& a, const Tensor& b) {
+  return compare("le", a, b, [](auto x, auto y) { return x <= y; });
+}
+Tensor gt(const Tensor& a, const Tensor& b) { return lt(b, a); }
+Tensor ge(const Tensor& a, const Tensor& b) { return le(b, a); }
+
+Tensor eq(const Tensor& a, double b) {
+  return compare("eq", a, b, [](double x, double y) { return x == y; });
+}
+Tensor ne(const Tensor& a, double b) {
+  return compare("ne", a, b, [](double x, double y) { return x != y; });
+}
+Tensor lt(const Tensor& a, double b) {
+  return compare("lt", a, b, [](double x, double y) { return x < y; });
+}
+Tensor le(const Tensor& a, double b) {
+  return compare("le", a, b, [](double x, double y) { return x <= y; });
+}
+Tensor gt(const Tensor& a, double b) {
+  return compare("gt", a, b, [](double x, double y) { return x > y; });
+}
+Tensor ge(const Tensor& a, double b) {
+  return compare("ge", a, b, [](double x, double y) { return x >= y; });
+}
+
+Tensor logical_and(const Tensor& a, const Tensor& b) {
+  check_same_dtype("logical_and", a, b);
+  return zip<bool, bool>("logical_and", a, b, [](bool x, bool y) { return x && y; });
+}
+Tensor logical_or(const Tensor& a, const Tensor& b) {
+  check_same_dtype("logical_or", a, b);
+  return zip<bool, bool>("logical_or", a, b, [](bool x, bool y) { return x || y; });
+}
+Tensor logical_not(const Tensor& x) {
+  check_defined("logical_not", x);
+  return map<bool, bool>(x, [](bool value) { return !value; });
+}
+
+Tensor isnan(const Tensor& x) {
+  check_defined("isnan", x);
+  return dispatch(x.dtype(), [&]<class T>() { return map<bool, T>(x, [](T value) { return value != value; }); });
+}
+
+Tensor isfinite(const Tensor& x) {
+  check_defined("isfinite", x);
+  return dispatch(x.dtype(), [&]<class T>() {
+    return map<bool, T>(x, [](T value) { return std::isfinite(static_cast<double>(value)); });
+  });
+}
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  check_defined("where", condition);
+  check_same_dtype("where", a, b);
+  if (condition.dtype() != boolean) {
+    fail<DTypeError>("where: the condition must be bool, got ", describe(condition), "; compare with ne(x, 0)");
+  }
+  const Shape shape = broadcast("where", condition.shape(), broadcast("where", a.shape(), b.shape()));
+  const Tensor out = Tensor::empty(shape, a.dtype());
+  const auto spread = [&](const Tensor& x) { return broadcast_strides(x.shape(), x.strides(), shape); };
+  const kernels::Loop<4> loop(shape, {out.strides(), spread(condition), spread(a), spread(b)});
+  dispatch(a.dtype(), [&]<class T>() {
+    kernels::elementwise(
+        loop, [](bool first, T x, T y) { return first ? x : y; }, out.data<T>(), condition.data<bool>(), a.data<T>(),
+        b.data<T>());
+  });
+  return out;
+}
+
+void add_(const Tensor& target, const Tensor& source, double scale) {
+  check_same_dtype("add_", target, source);
+  if (broadcast("add_", target.shape(), source.shape()) != target.shape()) {
+    fail<ShapeError>("add_: source ", source.shape(), " does not broadcast to ", target.shape());
+  }
+  const kernels::Loop<3> loop(target.shape(),
+                              {target.strides(), target.strides(),
+                               broadcast_strides(source.shape(), source.strides(), target.shape())});
+  dispatch_number("add_", target.dtype(), [&]<class T>() {
+    T* out = target.data<T>();
+    if (scale == 1) return kernels::elementwise(loop, plus, out, out, source.data<T>());
+    const T factor = scalar_as<T>("add_", scale);
+    kernels::elementwise(
+        loop, [factor](T x, T y) { return static_cast<T>(x + factor * y); }, out, out, source.data<T>());
+  });
+}
+
+void mul_(const Tensor& target, double factor) {
+  check_defined("mul_", target);
+  const kernels::Loop<2> loop(target.shape(), {target.strides(), target.strides()});
+  dispatch_number("mul_", target.dtype(), [&]<class T>() {
+    const T same = scalar_as<T>("mul_", factor);
+    T* out = target.data<T>();
+    kernels::elementwise(loop, [same](T value) { return static_cast<T>(value * same); }, out, out);
+  });
+}
+
+}  // namespace gradus::core

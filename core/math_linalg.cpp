@@ -1,0 +1,105 @@
+// Matrix products: batches are broadcast here, each matrix is a GEMM.
+#include <gradus/core/create.h>
+#include <gradus/core/kernels/gemm.h>
+#include <gradus/core/math.h>
+
+#include <algorithm>
+
+namespace gradus::core {
+namespace {
+
+/// A [rows, cols] matrix as BLAS takes it: row-major with a leading dimension, possibly transposed.
+struct BlasMatrix {
+  Tensor tensor;  // keeps a copy alive where one was needed
+  kernels::Transpose transpose = kernels::Transpose::no;
+  std::int64_t leading = 1;
+};
+
+/// Reads the last two dimensions as they lie where a transposition flag can say it, else copies.
+BlasMatrix as_blas(const Tensor& x) {
+  const std::int64_t rows = x.size(-2);
+  const std::int64_t cols = x.size(-1);
+  const std::int64_t row_step = x.strides()[x.rank() - 2];
+  const std::int64_t col_step = x.strides()[x.rank() - 1];
+  if ((col_step == 1 || cols == 1) && (row_step >= cols || rows == 1)) {
+    return {x, kernels::Transpose::no, std::max<std::int64_t>({row_step, cols, 1})};
+  }
+  if ((row_step == 1 || rows == 1) && (col_step >= rows || cols == 1)) {
+    return {x, kernels::Transpose::yes, std::max<std::int64_t>({col_step, rows, 1})};
+  }
+  return {x.clone(), kernels::Transpose::no, std::max<std::int64_t>(cols, 1)};
+}
+
+Shape batch_of(const Shape& shape) {
+  return Shape(std::span<const std::int64_t>(shape.begin(), static_cast<std::size_t>(shape.rank() - 2)));
+}
+
+Shape with_matrix(Shape batch, std::int64_t rows, std::int64_t cols) {
+  batch.push_back(rows);
+  batch.push_back(cols);
+  return batch;
+}
+
+/// [..,m,k]·[..,k,n] -> [..,m,n]
+Tensor multiply(const Tensor& a, const Tensor& b) {
+  const std::int64_t m = a.size(-2);
+  const std::int64_t k = a.size(-1);
+  const std::int64_t n = b.size(-1);
+  const Shape batch = broadcast("matmul", batch_of(a.shape()), batch_of(b.shape()));
+  const Tensor out = Tensor::empty(with_matrix(batch, m, n), a.dtype());
+  const BlasMatrix left = as_blas(a);
+  const BlasMatrix right = as_blas(b);
+  const Tensor left_all = left.tensor.expand(with_matrix(batch, m, k));
+  const Tensor right_all = right.tensor.expand(with_matrix(batch, k, n));
+  dispatch_floating("matmul", a.dtype(), [&]<class T>() {
+    const auto product = [&](const T* x, const T* y, T* z) {
+      kernels::gemm_parallel<T>(left.transpose, right.transpose, m, n, k, T{1}, x, left.leading, y, right.leading, T{0},
+                                z, n);
+    };
+    if (batch.rank() == 0) return product(left_all.data<T>(), right_all.data<T>(), out.data<T>());
+    if (batch.rank() == 1) {
+      const kernels::BatchStrides strides{left_all.strides()[0], right_all.strides()[0], m * n};
+      return kernels::gemm_batched<T>(batch[0], strides, left.transpose, right.transpose, m, n, k, T{1},
+                                      left_all.data<T>(), left.leading, right_all.data<T>(), right.leading, T{0},
+                                      out.data<T>(), n);
+    }
+    for (std::int64_t i = 0, count = batch.numel(); i < count; ++i) {
+      std::int64_t rest = i;
+      std::int64_t at_left = 0;
+      std::int64_t at_right = 0;
+      for (int d = batch.rank() - 1; d >= 0; --d) {
+        at_left += rest % batch[d] * left_all.strides()[d];
+        at_right += rest % batch[d] * right_all.strides()[d];
+        rest /= batch[d];
+      }
+      product(left_all.data<T>() + at_left, right_all.data<T>() + at_right, out.data<T>() + i * m * n);
+    }
+  });
+  return out;
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  if (!a.defined() || !b.defined()) fail<ShapeError>("matmul: an operand is undefined");
+  if (a.dtype() != b.dtype()) {
+    fail<DTypeError>("matmul: dtypes differ: ", describe(a), " and ", describe(b), "; cast one with .to(", a.dtype(),
+                     ")");
+  }
+  if (a.rank() == 0 || b.rank() == 0) {
+    fail<ShapeError>("matmul: expects vectors or matrices, got ", a.shape(), " and ", b.shape());
+  }
+  const std::int64_t inner_left = a.size(-1);
+  const std::int64_t inner_right = b.size(b.rank() == 1 ? 0 : -2);
+  if (inner_left != inner_right) {
+    fail<ShapeError>("matmul: inner sizes differ: ", inner_left, " and ", inner_right, " (", a.shape(), " · ",
+                     b.shape(), ")");
+  }
+  const Tensor product = multiply(a.rank() == 1 ? a.unsqueeze(0) : a, b.rank() == 1 ? b.unsqueeze(-1) : b);
+  Tensor result = product;
+  if (b.rank() == 1) result = result.squeeze(-1);
+  if (a.rank() == 1) result = result.squeeze(b.rank() == 1 ? -1 : -2);
+  return result;
+}
+
+}  // namespace gradus::core

@@ -1,0 +1,159 @@
+// The pool: one free list a size class, behind one mutex.
+#include <gradus/core/error.h>
+#include <gradus/core/storage.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <string_view>
+#include <vector>
+
+namespace gradus {
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+/// Stands in front of the bytes; its own cache line, so that counting does not disturb the numbers.
+struct alignas(alignment) Header {
+  std::atomic<std::int64_t> owners;
+  std::int64_t bytes;     // asked for
+  std::int64_t capacity;  // of the whole block, header included
+};
+static_assert(sizeof(Header) == alignment);
+
+Header* header_of(std::byte* block) { return std::launder(reinterpret_cast<Header*>(block)); }
+
+/// Rounds up to m · 2^e with m in 8..16: eight classes per power of two.
+std::int64_t round_up(std::int64_t bytes) {
+  const auto wanted = static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 512));
+  const std::uint64_t step = std::bit_floor(wanted) / 8;
+  return static_cast<std::int64_t>((wanted + step - 1) / step * step);
+}
+
+/// 0, 1, 2, ... for the capacities round_up returns.
+std::size_t class_of(std::int64_t capacity) {
+  const auto value = static_cast<std::uint64_t>(capacity);
+  const auto power = static_cast<unsigned>(std::bit_width(value)) - 1;
+  return static_cast<std::size_t>((power - 9) * 8 + ((value >> (power - 3)) & 7));
+}
+
+bool pooling_wanted() {
+#if defined(__SANITIZE_ADDRESS__)
+  return false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+  return false;
+#endif
+#endif
+  const char* setting = std::getenv("GRADUS_POOL");
+  return setting == nullptr || std::string_view(setting) != "0";
+}
+
+class Pool {
+ public:
+  std::byte* take(std::int64_t capacity) {
+    {
+      const std::lock_guard lock(mutex_);
+      statistics_.live_bytes += capacity;
+      statistics_.peak_bytes = std::max(statistics_.peak_bytes, statistics_.live_bytes);
+      auto& blocks = free_[class_of(capacity)];
+      if (!blocks.empty()) {
+        std::byte* block = blocks.back();
+        blocks.pop_back();
+        statistics_.cached_bytes -= capacity;
+        ++statistics_.reuses;
+        return block;
+      }
+      ++statistics_.allocations;
+    }
+    try {
+      return static_cast<std::byte*>(
+          ::operator new(static_cast<std::size_t>(capacity), std::align_val_t{alignment}));
+    } catch (const std::bad_alloc&) {
+      const std::lock_guard lock(mutex_);
+      statistics_.live_bytes -= capacity;
+      fail<Error>("storage: out of memory asking for ", capacity, " bytes (", statistics_.live_bytes,
+                  " bytes in use)");
+    }
+  }
+
+  void give(std::byte* block, std::int64_t capacity) noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      statistics_.live_bytes -= capacity;
+      if (keep_) {
+        statistics_.cached_bytes += capacity;
+        free_[class_of(capacity)].push_back(block);
+        return;
+      }
+    }
+    ::operator delete(block, std::align_val_t{alignment});
+  }
+
+  void empty() {
+    const std::lock_guard lock(mutex_);
+    for (auto& blocks : free_) {
+      for (std::byte* block : blocks) ::operator delete(block, std::align_val_t{alignment});
+      blocks.clear();
+    }
+    statistics_.cached_bytes = 0;
+  }
+
+  StorageStatistics statistics() {
+    const std::lock_guard lock(mutex_);
+    return statistics_;
+  }
+
+  void reset_peak() {
+    const std::lock_guard lock(mutex_);
+    statistics_.peak_bytes = statistics_.live_bytes;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::byte*> free_[8 * 64];
+  StorageStatistics statistics_;
+  const bool keep_ = pooling_wanted();
+};
+
+/// Never destroyed: tensors in static storage may be freed after every other static object is gone.
+Pool& pool() {
+  static Pool& instance = *new Pool;
+  return instance;
+}
+
+}  // namespace
+
+Storage::Storage(std::int64_t bytes) {
+  const std::int64_t capacity = round_up(bytes + static_cast<std::int64_t>(sizeof(Header)));
+  block_ = pool().take(capacity);
+  new (block_) Header{1, bytes, capacity};
+}
+
+std::byte* Storage::data() const { return block_ == nullptr ? nullptr : block_ + sizeof(Header); }
+
+std::int64_t Storage::bytes() const { return block_ == nullptr ? 0 : header_of(block_)->bytes; }
+
+std::int64_t Storage::use_count() const {
+  return block_ == nullptr ? 0 : header_of(block_)->owners.load(std::memory_order_acquire);
+}
+
+void Storage::retain() noexcept {
+  if (block_ != nullptr) header_of(block_)->owners.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Storage::release() noexcept {
+  if (block_ == nullptr) return;
+  Header* header = header_of(block_);
+  if (header->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) pool().give(block_, header->capacity);
+  block_ = nullptr;
+}
+
+StorageStatistics storage_statistics() { return pool().statistics(); }
+void reset_peak_storage() { pool().reset_peak(); }
+void empty_storage_cache() { pool().empty(); }
+
+}  // namespace gradus

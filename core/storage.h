@@ -1,0 +1,57 @@
+// Storage: aligned, reference-counted memory from a pool that keeps what it frees.
+//
+// A training step frees and asks for the same sizes again and again, so a step that has run once takes all
+// its memory from the pool and nothing from the system. Sizes are rounded up to one of eight classes per power
+// of two (at most 12.5% waste). With GRADUS_POOL=0, or under a sanitizer, every block goes straight back to
+// the system, so that a stale read is caught. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace gradus {
+
+/// A handle to a block of bytes, 64-byte aligned; copies share the block. Contents start undefined.
+class Storage {
+ public:
+  Storage() = default;
+  explicit Storage(std::int64_t bytes);
+  Storage(const Storage& other) noexcept : block_(other.block_) { retain(); }
+  Storage(Storage&& other) noexcept : block_(other.block_) { other.block_ = nullptr; }
+  Storage& operator=(Storage other) noexcept {
+    std::byte* mine = block_;
+    block_ = other.block_;
+    other.block_ = mine;
+    return *this;
+  }
+  ~Storage() { release(); }
+
+  std::byte* data() const;
+  std::int64_t bytes() const;
+  /// How many handles share the block; 0 for an empty handle.
+  std::int64_t use_count() const;
+  bool operator==(const Storage& other) const { return block_ == other.block_; }
+
+ private:
+  void retain() noexcept;
+  void release() noexcept;
+  std::byte* block_ = nullptr;  // a header of one cache line, then the bytes
+};
+
+/// What the pool holds and has done. Bytes count whole blocks, headers included.
+struct StorageStatistics {
+  std::int64_t live_bytes = 0;    ///< in blocks that somebody holds
+  std::int64_t peak_bytes = 0;    ///< the highest live_bytes since start or reset
+  std::int64_t cached_bytes = 0;  ///< in freed blocks, kept for reuse
+  std::int64_t allocations = 0;   ///< blocks taken from the system
+  std::int64_t reuses = 0;        ///< blocks taken from the pool
+};
+
+StorageStatistics storage_statistics();
+/// Sets peak_bytes to live_bytes.
+void reset_peak_storage();
+/// Gives the cached blocks back to the system.
+void empty_storage_cache();
+
+}  // namespace gradus
