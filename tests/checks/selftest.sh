@@ -33,7 +33,7 @@ page() { printf '```cpp\n%s\n```\n' "$1" >tree/docs/page.md; }
 
 run_check() {
   case $1 in
-    snippets) sh "$checks/$1.sh" tree scratch c++ -std=c++20 -fsyntax-only -I "$PWD/include" ;;
+    snippets) sh "$checks/$1.sh" tree scratch c++ -std=c++20 -I "$PWD/include" ;;
     *) sh "$checks/$1.sh" tree ;;
   esac
 }
@@ -54,7 +54,8 @@ catches() {  # catches CHECK DESCRIPTION EXPECTED_WORDS
   fresh
 }
 
-mkdir -p include/gradus && echo 'namespace gradus { inline int one() { return 1; } }' >include/gradus/gradus.h
+mkdir -p include/gradus && echo '#pragma once
+namespace gradus { inline int one() { return 1; } }' >include/gradus/gradus.h
 fresh
 for check in layering spdlog_stays_in_cpp files_open_with_a_comment top_level; do accepts "$check" "a clean tree"; done
 

@@ -3,8 +3,8 @@
 # README.md and docs/*.md is compiled, each standing alone:
 #   - one that opens with `// file: examples/x.cpp` must be a part of that example, to the letter;
 #   - one with `int main` is a program;
-#   - any other is the body of a function or, failing that, declarations; <gradus/gradus.h> and
-#     `using namespace gradus` come before it, and its own #include lines before those.
+#   - any other is the body of a function or, failing that, declarations, after <gradus/gradus.h>, its own
+#     #include lines and `using namespace gradus`.
 # A compiler's message names the line of the page.
 set -eu
 source_dir=$1
@@ -44,9 +44,6 @@ is_part_of() {  # is_part_of PART WHOLE
 
 # write_source FORM BASE PAGE LINE: a file that the compiler takes, with the page as its origin.
 write_source() {
-  if [ "$1" != program ]; then
-    echo '#include <gradus/gradus.h>'
-  fi
   cat "$2.head"
   case $1 in
     statements) printf 'using namespace gradus;\nvoid snippet();\nvoid snippet() {\n' ;;
@@ -56,6 +53,10 @@ write_source() {
   cat "$2.body"
   [ "$1" != statements ] || echo '}'
 }
+
+# Compiled once for all blocks but programs, which must include what they use.
+echo '#include <gradus/gradus.h>' >"$scratch/all.h"
+"$@" -x c++-header "$scratch/all.h" -o "$scratch/all.h.gch"
 
 status=0
 blocks=0
@@ -86,7 +87,9 @@ for kind_file in "$scratch"/*.kind; do
   compiled=no
   for form in $forms; do
     write_source "$form" "$base" "$page" "$line" >"$base.$form.cpp"
-    if "$@" "$base.$form.cpp" 2>"$base.$form.log"; then
+    if [ "$form" = program ]; then prelude=; else prelude="-include all.h"; fi
+    # shellcheck disable=SC2086  # two words or none
+    if "$@" -fsyntax-only -I "$scratch" $prelude "$base.$form.cpp" 2>"$base.$form.log"; then
       compiled=yes
       break
     fi

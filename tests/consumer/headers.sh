@@ -5,4 +5,4 @@ set -eu
 include_dir=$1
 shift
 cd "$include_dir"
-find gradus -name '*.h' | sort | xargs -P 2 -I {} "$@" -I . -x c++ -include {} /dev/null
+find gradus -name '*.h' | sort | xargs -P 2 -I {} "$@" -fsyntax-only -I . -x c++ -include {} /dev/null
