@@ -81,9 +81,8 @@ void conv2d_im2col_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, 
   // Tiles of rows overlap in dx, blocks of channels do not: those are the items, and an item goes through its row tiles
   // in order.
   const std::int64_t channel_bytes = g.kernel_plane() * g.out_plane() * std::int64_t{sizeof(T)};
-  const std::int64_t most = std::max(min_channel_block, tile_bytes / channel_bytes);
-  const std::int64_t blocks = std::max<std::int64_t>(1, ceil_div(channels, most));
-  const std::int64_t block = ceil_div(channels, blocks);
+  const std::int64_t block = std::min(channels, std::max(min_channel_block, tile_bytes / channel_bytes));
+  const std::int64_t blocks = ceil_div(channels, block);
   const std::int64_t rows = rows_per_tile(g, block * g.kernel_plane(), sizeof(T));
   const std::int64_t patch_size = patch_height(g, g.out_height()) * patch_width(g);
   const std::int64_t grain = items_per_chunk(filters * block * g.kernel_plane() * g.out_plane());
