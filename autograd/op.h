@@ -39,6 +39,8 @@ class Op {
  protected:
   /// Does input `i` want a gradient? True only while recording: forward() saves what backward() will use.
   bool needs(std::size_t i) const;
+  /// The shape of input `i`, and so of its gradient. Only where needs(i).
+  const Shape& input_shape(std::size_t i) const;
   /// The output again, from its saved value: an Op that held its own output Variable would never be freed.
   Variable reattach(const Tensor& output) const;
 
@@ -52,15 +54,21 @@ class Op {
 /// A step of the tape. Nodes are numbered as they are made, so inputs always have smaller numbers than outputs.
 struct Node : std::enable_shared_from_this<Node> {
   std::uint64_t number = 0;
-  std::string_view name;
+  std::string_view name;  ///< of the op; "leaf" for a leaf
+  Shape shape;            ///< of the output, and so of the gradient
+  bool is_leaf = false;
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
   std::unique_ptr<Op> op;                     ///< null for a leaf, and after the graph was freed
-  std::weak_ptr<Variable::State> keep;        ///< whose grad() collects what arrives here: leaves, retain_grad()
-  bool is_leaf = false;
+  std::weak_ptr<Variable::State> keep;        ///< whose grad() collects what arrives: a leaf, or retain_grad()
+  Node* next_to_free = nullptr;
 
-  /// A node whose release never recurses, however long the chain behind it.
+  /// A new node whose release never recurses, however long the chain behind it.
   static std::shared_ptr<Node> make(std::string_view name);
   void adopt(std::unique_ptr<Op> new_op);
+  /// op->backward(gradient), checked: one gradient an input. Throws GradError when the graph was freed.
+  Variables backward(const Variable& gradient);
+  /// Adds `gradient` to what `keep` has.
+  void collect(const Variable& gradient, bool create_graph);
 };
 
 namespace detail {

@@ -68,6 +68,8 @@ class Variable {
   std::int64_t numel() const { return value().numel(); }
   double item() const { return value().item(); }
 
+  /// Can nobody else see these numbers? Then the engine may add to them in place.
+  bool is_unshared() const;
   /// The node that made this Variable (for a leaf, the one that collects its gradient); null for constants.
   const std::shared_ptr<Node>& node() const;
   /// `value` as if `node` had made it. For Op and apply() only.
@@ -76,7 +78,6 @@ class Variable {
  private:
   struct State;
   friend struct Node;
-  friend class Engine;
   std::shared_ptr<State> state_;
 };
 
@@ -85,16 +86,22 @@ class Variable {
 Variables grad(const Variables& outputs, const Variables& inputs, const Variables& seeds = {},
                const GradOptions& options = {});
 
-/// While it lives, nothing on this thread is recorded.
-class NoGrad {
+/// While it lives, recording on this thread is on or off as told.
+class GradMode {
  public:
-  NoGrad();
-  ~NoGrad();
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
+  explicit GradMode(bool enabled);
+  ~GradMode();
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
 
  private:
   bool previous_;
+};
+
+/// While it lives, nothing on this thread is recorded.
+class NoGrad : public GradMode {
+ public:
+  NoGrad() : GradMode(false) {}
 };
 
 /// Is recording on, on this thread?

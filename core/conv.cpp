@@ -118,11 +118,16 @@ Shape pooled_shape(const Shape& x, const kernels::Pool2dGeometry& g) {
   return {x[0], x[1], g.out_height(), g.out_width()};
 }
 
-void check_adaptive(const Shape& x, Pair output_size) {
+kernels::AdaptivePool2dGeometry adaptive_geometry(const Shape& x, Pair output_size) {
   if (output_size.height < 1 || output_size.width < 1) {
     fail<ValueError>("adaptive_avg_pool2d: output_size must be at least 1, got ", spell(output_size));
   }
   if (x[2] < 1 || x[3] < 1) fail<ShapeError>("adaptive_avg_pool2d: the input ", x, " has no pixels");
+  return {.planes = x[0] * x[1],
+          .in_height = x[2],
+          .in_width = x[3],
+          .out_height = output_size.height,
+          .out_width = output_size.width};
 }
 
 }  // namespace
@@ -251,28 +256,29 @@ Tensor avg_pool2d_grad(const Tensor& dy, const Shape& input, const Pool2dOptions
   check_output("avg_pool2d_grad", dy, pooled_shape(input, geometry));
   const Tensor dx = Tensor::empty(input, dy.dtype());
   dispatch_floating("avg_pool2d_grad", dy.dtype(), [&]<class T>() {
-    kernels::avg_pool2d_adjoint(geometry, options.count_include_pad, dy.contiguous().data<T>(), dx.data<T>());
+    kernels::avg_pool2d_input_grad(geometry, options.count_include_pad, dy.contiguous().data<T>(), dx.data<T>());
   });
   return dx;
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, Pair output_size) {
   check_tensor("adaptive_avg_pool2d", "input", x, 4);
-  check_adaptive(x.shape(), output_size);
+  const auto geometry = adaptive_geometry(x.shape(), output_size);
   const Tensor y = Tensor::empty({x.size(0), x.size(1), output_size.height, output_size.width}, x.dtype());
   dispatch_floating("adaptive_avg_pool2d", x.dtype(), [&]<class T>() {
-    kernels::adaptive_avg_pool2d_forward(x.size(0) * x.size(1), x.size(2), x.size(3), output_size.height,
-                                         output_size.width, x.contiguous().data<T>(), y.data<T>());
+    kernels::adaptive_avg_pool2d_forward(geometry, x.contiguous().data<T>(),
+                                         y.data<T>());
   });
   return y;
 }
 
 Tensor adaptive_avg_pool2d_grad(const Tensor& dy, const Shape& input) {
   check_tensor("adaptive_avg_pool2d_grad", "dy", dy, 4);
+  const auto geometry = adaptive_geometry(input, {dy.size(2), dy.size(3)});
   const Tensor dx = Tensor::empty(input, dy.dtype());
   dispatch_floating("adaptive_avg_pool2d_grad", dy.dtype(), [&]<class T>() {
-    kernels::adaptive_avg_pool2d_adjoint(input[0] * input[1], input[2], input[3], dy.size(2), dy.size(3),
-                                         dy.contiguous().data<T>(), dx.data<T>());
+    kernels::adaptive_avg_pool2d_input_grad(geometry,
+                                            dy.contiguous().data<T>(), dx.data<T>());
   });
   return dx;
 }

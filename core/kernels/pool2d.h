@@ -8,6 +8,8 @@
 // not depend on the thread count; NaN and infinities pass as in PyTorch; an index always lies in its plane. Kernels
 // assume what core checks: kernel, stride, dilation >= 1, 0 <= 2·padding <= kernel, a plane that is not empty, and a
 // dilated kernel that fits the padded input.
+//
+// max_pool2d.cpp and avg_pool2d.cpp define what is declared here.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,17 @@
+// The engine's one entry: what Variable::backward() and grad() share.
+#pragma once
+
+#include <gradus/autograd/variable.h>
+
+namespace gradus {
+
+/// Runs the tape backwards from `outputs`, started with `seeds`. Without `wanted`, every leaf reached collects its
+/// gradient in grad(); with it, nothing is collected and the gradients of `wanted` are returned (undefined where
+/// not reached).
+Variables run_backward(const Variables& outputs, Variables seeds, const Variables& wanted,
+                       const GradOptions& options);
+
+/// total + part; in place where nobody else can see `total`, and never while a graph is recorded.
+Variable accumulate(Variable total, const Variable& part, bool create_graph);
+
+}  // namespace gradus

@@ -1,0 +1,184 @@
+// Functions of one number: exponentials, roots, and the activations. Those whose derivative is simplest in terms
+// of their own output keep the output.
+#include <gradus/autograd/ops/chapter.h>
+
+namespace gradus {
+namespace ops {
+
+/// y = eˣ        dL/dx = dL/dy·y
+struct Exp final : Op {
+  static constexpr std::string_view name = "exp";
+  Tensor y;
+
+  Tensor forward(const Variable& x) { return y = core::exp(x.value()); }
+
+  Variables backward(const Variable& dy) override { return {mul(dy, reattach(y))}; }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return exp(v[0]); };
+    return {{"a matrix", {spread({2, 3}, 1)}, f}, {"a scalar", {spread({}, 2)}, f}};
+  }
+};
+
+/// y = ln x        dL/dx = dL/dy/x
+struct Log final : Op {
+  static constexpr std::string_view name = "log";
+  Variable x;
+
+  Tensor forward(const Variable& input) {
+    if (needs(0)) x = input;
+    return core::log(input.value());
+  }
+
+  Variables backward(const Variable& dy) override { return {div(dy, x)}; }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return log(v[0]); };
+    return {{"a matrix", {positive({2, 3}, 1)}, f}, {"small numbers", {spread({4}, 2, 0.05, 0.5)}, f}};
+  }
+};
+
+/// y = √x        dL/dx = dL/dy/(2y)
+struct Sqrt final : Op {
+  static constexpr std::string_view name = "sqrt";
+  Tensor y;
+
+  Tensor forward(const Variable& x) { return y = core::sqrt(x.value()); }
+
+  Variables backward(const Variable& dy) override { return {div(dy, mul(reattach(y), 2))}; }
+
+  static std::vector<Sample> samples() {
+    return {{"a matrix", {positive({2, 3}, 1)}, [](const Variables& v) { return sqrt(v[0]); }},
+            {"a sum of squares", {spread({2, 3}, 2)}, [](const Variables& v) { return sqrt(sum(v[0] * v[0], {1})); }}};
+  }
+};
+
+/// y = |x|        dL/dx = dL/dy·sign(x), 0 at 0
+struct Abs final : Op {
+  static constexpr std::string_view name = "abs";
+  Tensor x;
+
+  Tensor forward(const Variable& input) {
+    if (needs(0)) x = input.value();
+    return core::abs(input.value());
+  }
+
+  Variables backward(const Variable& dy) override { return {mul(dy, core::sign(x))}; }
+
+  static std::vector<Sample> samples() {
+    return {{"both signs", {spread({3, 4}, 1)}, [](const Variables& v) { return abs(v[0]); }}};
+  }
+};
+
+/// y = tanh x        dL/dx = dL/dy·(1-y²)
+struct Tanh final : Op {
+  static constexpr std::string_view name = "tanh";
+  Tensor y;
+
+  Tensor forward(const Variable& x) { return y = core::tanh(x.value()); }
+
+  Variables backward(const Variable& dy) override {
+    const Variable output = reattach(y);
+    return {mul(dy, 1.0 - output * output)};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return tanh(v[0]); };
+    return {{"a matrix", {spread({2, 3}, 1)}, f}, {"a transposed view", {spread({3, 2}, 2)}, [](const Variables& v) {
+              return tanh(transpose(v[0]));
+            }}};
+  }
+};
+
+/// y = 1/(1+e⁻ˣ)        dL/dx = dL/dy·y·(1-y)
+struct Sigmoid final : Op {
+  static constexpr std::string_view name = "sigmoid";
+  Tensor y;
+
+  Tensor forward(const Variable& x) { return y = core::sigmoid(x.value()); }
+
+  Variables backward(const Variable& dy) override {
+    const Variable output = reattach(y);
+    return {mul(dy, output * (1.0 - output))};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return sigmoid(v[0]); };
+    return {{"a matrix", {spread({2, 3}, 1)}, f}, {"far from zero", {spread({4}, 2, -6, 6)}, f}};
+  }
+};
+
+/// y = dy where the kept output is positive, else 0; linear in dy        dL/d(dy) = the same mask on dL/dy
+struct ReluGrad final : Op {
+  static constexpr std::string_view name = "relu_grad";
+  Tensor output;  // of the relu
+
+  explicit ReluGrad(Tensor relu_output) : output(std::move(relu_output)) {}
+
+  Tensor forward(const Variable& dy) { return core::relu_grad(dy.value(), output); }
+
+  Variables backward(const Variable& dy) override { return {apply(ReluGrad(output), dy)}; }
+
+  static std::vector<Sample> samples() {
+    const Tensor output = core::relu(spread({3, 4}, 1).value());
+    return {{"a mask", {spread({3, 4}, 2)}, [output](const Variables& v) { return apply(ReluGrad(output), v[0]); }}};
+  }
+};
+
+/// y = max(x, 0)        dL/dx = dL/dy where y > 0, else 0
+struct Relu final : Op {
+  static constexpr std::string_view name = "relu";
+  Tensor y;
+
+  Tensor forward(const Variable& x) { return y = core::relu(x.value()); }
+
+  Variables backward(const Variable& dy) override { return {apply(ReluGrad(y), dy)}; }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return relu(v[0]); };
+    return {{"both signs", {spread({3, 4}, 1)}, f},
+            {"a strided view", {spread({4, 3}, 2)}, [](const Variables& v) { return relu(slice(v[0], 1, 0, 3, 2)); }},
+            {"nothing", {spread({0, 2}, 3)}, f}};
+  }
+};
+
+/// y = x·mask/(1-p), mask random        dL/dx = dL/dy·mask/(1-p)
+struct Dropout {
+  static constexpr std::string_view name = "dropout";
+
+  static std::vector<Sample> samples() {
+    return {{"half", {spread({3, 4}, 1)}, [](const Variables& v) {
+              Generator generator(7);
+              return dropout(v[0], 0.5, generator);
+            }}};
+  }
+};
+
+template OpInfo op_info<Exp>();
+template OpInfo op_info<Log>();
+template OpInfo op_info<Sqrt>();
+template OpInfo op_info<Abs>();
+template OpInfo op_info<Tanh>();
+template OpInfo op_info<Sigmoid>();
+template OpInfo op_info<ReluGrad>();
+template OpInfo op_info<Relu>();
+template OpInfo op_info<Dropout>();
+
+}  // namespace ops
+
+Variable exp(const Variable& x) { return apply(ops::Exp(), x); }
+Variable log(const Variable& x) { return apply(ops::Log(), x); }
+Variable sqrt(const Variable& x) { return apply(ops::Sqrt(), x); }
+Variable abs(const Variable& x) { return apply(ops::Abs(), x); }
+Variable tanh(const Variable& x) { return apply(ops::Tanh(), x); }
+Variable sigmoid(const Variable& x) { return apply(ops::Sigmoid(), x); }
+Variable relu(const Variable& x) { return apply(ops::Relu(), x); }
+
+Variable dropout(const Variable& x, double p, Generator& generator) {
+  if (!(p >= 0 && p <= 1)) fail<ValueError>("dropout: p must be in 0..1, got ", p);
+  if (p == 0) return x;
+  const Tensor kept = core::ge(rand(x.shape(), generator, x.dtype()), p).to(x.dtype());
+  return mul(x, p < 1 ? core::mul(kept, 1 / (1 - p)) : kept);
+}
+
+}  // namespace gradus

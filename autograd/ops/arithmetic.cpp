@@ -1,0 +1,344 @@
+// Arithmetic: sums, products, powers and choices between two numbers. Broadcasting repeats elements on the way
+// in, so each gradient is summed back to the shape of its input (sum_to).
+#include <gradus/autograd/ops/chapter.h>
+
+namespace gradus {
+namespace ops {
+
+/// y = a + b        dL/da = dL/dy,   dL/db = dL/dy
+struct Add final : Op {
+  static constexpr std::string_view name = "add";
+
+  Tensor forward(const Variable& a, const Variable& b) { return core::add(a.value(), b.value()); }
+
+  Variables backward(const Variable& dy) override {
+    return {needs(0) ? sum_to(dy, input_shape(0)) : Variable(), needs(1) ? sum_to(dy, input_shape(1)) : Variable()};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return add(v[0], v[1]); };
+    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2)}, f},
+            {"a row", {spread({2, 3}, 3), spread({3}, 4)}, f},
+            {"both broadcast", {spread({2, 1, 3}, 5), spread({4, 1}, 6)}, f},
+            {"scalars", {spread({}, 7), spread({}, 8)}, f},
+            {"nothing", {spread({0, 3}, 9), spread({3}, 10)}, f},
+            {"the same twice", {spread({2, 3}, 11)}, [](const Variables& v) { return add(v[0], v[0]); }},
+            {"a number", {spread({2, 3}, 12)}, [](const Variables& v) { return add(v[0], 0.5); }}};
+  }
+};
+
+/// y = x + number        dL/dx = dL/dy
+struct Shift final : Op {
+  static constexpr std::string_view name = "shift";
+  double number;
+
+  explicit Shift(double value) : number(value) {}
+
+  Tensor forward(const Variable& x) { return core::add(x.value(), number); }
+
+  Variables backward(const Variable& dy) override { return {dy}; }
+
+  static std::vector<Sample> samples() {
+    return {{"a number", {spread({2, 3}, 1)}, [](const Variables& v) { return add(v[0], 1.5); }},
+            {"minus from the left", {spread({3}, 2)}, [](const Variables& v) { return 1.0 - v[0]; }}};
+  }
+};
+
+/// y = a - b        dL/da = dL/dy,   dL/db = -dL/dy
+struct Sub final : Op {
+  static constexpr std::string_view name = "sub";
+
+  Tensor forward(const Variable& a, const Variable& b) { return core::sub(a.value(), b.value()); }
+
+  Variables backward(const Variable& dy) override {
+    return {needs(0) ? sum_to(dy, input_shape(0)) : Variable(),
+            needs(1) ? neg(sum_to(dy, input_shape(1))) : Variable()};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return sub(v[0], v[1]); };
+    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2)}, f},
+            {"a column", {spread({2, 1}, 3), spread({2, 3}, 4)}, f},
+            {"a transposed view", {spread({3, 2}, 5), spread({2, 3}, 6)},
+             [](const Variables& v) { return sub(transpose(v[0]), v[1]); }}};
+  }
+};
+
+/// y = a·b        dL/da = dL/dy·b,   dL/db = dL/dy·a
+struct Mul final : Op {
+  static constexpr std::string_view name = "mul";
+  Variable a, b;
+
+  Tensor forward(const Variable& left, const Variable& right) {
+    if (needs(1)) a = left;
+    if (needs(0)) b = right;
+    return core::mul(left.value(), right.value());
+  }
+
+  Variables backward(const Variable& dy) override {
+    return {needs(0) ? sum_to(mul(dy, b), input_shape(0)) : Variable(),
+            needs(1) ? sum_to(mul(dy, a), input_shape(1)) : Variable()};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return mul(v[0], v[1]); };
+    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2)}, f},
+            {"both broadcast", {spread({2, 1}, 3), spread({3}, 4)}, f},
+            {"scalars", {spread({}, 5), spread({}, 6)}, f},
+            {"a square", {spread({2, 3}, 7)}, [](const Variables& v) { return mul(v[0], v[0]); }},
+            {"a transposed view", {spread({3, 2}, 8), spread({2, 3}, 9)},
+             [](const Variables& v) { return mul(transpose(v[0]), v[1]); }}};
+  }
+};
+
+/// y = factor·x        dL/dx = factor·dL/dy
+struct Scale final : Op {
+  static constexpr std::string_view name = "scale";
+  double factor;
+
+  explicit Scale(double number) : factor(number) {}
+
+  Tensor forward(const Variable& x) { return core::mul(x.value(), factor); }
+
+  Variables backward(const Variable& dy) override { return {mul(dy, factor)}; }
+
+  static std::vector<Sample> samples() {
+    return {{"a factor", {spread({2, 3}, 1)}, [](const Variables& v) { return mul(v[0], -1.5); }},
+            {"zero", {spread({2}, 2)}, [](const Variables& v) { return mul(v[0], 0); }},
+            {"a slice", {spread({4, 3}, 3)}, [](const Variables& v) { return mul(slice(v[0], 0, 0, 4, 2), 3); }}};
+  }
+};
+
+/// y = a/b        dL/da = dL/dy/b,   dL/db = -dL/dy·a/b²
+struct Div final : Op {
+  static constexpr std::string_view name = "div";
+  Variable a, b;
+
+  Tensor forward(const Variable& left, const Variable& right) {
+    if (needs(1)) a = left;
+    b = right;
+    return core::div(left.value(), right.value());
+  }
+
+  Variables backward(const Variable& dy) override {
+    const Variable scaled = div(dy, b);
+    return {needs(0) ? sum_to(scaled, input_shape(0)) : Variable(),
+            needs(1) ? sum_to(neg(mul(scaled, div(a, b))), input_shape(1)) : Variable()};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return div(v[0], v[1]); };
+    return {{"equal shapes", {spread({2, 3}, 1), positive({2, 3}, 2)}, f},
+            {"broadcast divisor", {spread({2, 3}, 3), positive({2, 1}, 4)}, f},
+            {"a number over x", {positive({3}, 5)}, [](const Variables& v) { return 2.0 / v[0]; }}};
+  }
+};
+
+/// y = -x        dL/dx = -dL/dy
+struct Neg final : Op {
+  static constexpr std::string_view name = "neg";
+
+  Tensor forward(const Variable& x) { return core::neg(x.value()); }
+
+  Variables backward(const Variable& dy) override { return {neg(dy)}; }
+
+  static std::vector<Sample> samples() {
+    return {{"a matrix", {spread({2, 3}, 1)}, [](const Variables& v) { return neg(v[0]); }},
+            {"a scalar", {spread({}, 2)}, [](const Variables& v) { return neg(v[0]); }}};
+  }
+};
+
+/// y = x^p        dL/dx = dL/dy·p·x^(p-1)
+struct PowScalar final : Op {
+  static constexpr std::string_view name = "pow_scalar";
+  double exponent;
+  Variable x;
+
+  explicit PowScalar(double p) : exponent(p) {}
+
+  Tensor forward(const Variable& base) {
+    if (needs(0)) x = base;
+    return core::pow(base.value(), exponent);
+  }
+
+  Variables backward(const Variable& dy) override {
+    if (exponent == 0) return {mul(dy, 0)};  // 0·x^-1 would be NaN at 0
+    return {mul(mul(dy, exponent), pow(x, exponent - 1))};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto to_the = [](double p) { return [p](const Variables& v) { return pow(v[0], p); }; };
+    return {{"a square of any sign", {spread({2, 3}, 1)}, to_the(2)},
+            {"a cube", {spread({4}, 2)}, to_the(3)},
+            {"an inverse", {positive({3}, 3)}, to_the(-1)},
+            {"a fraction", {positive({2, 2}, 4)}, to_the(0.7)},
+            {"zero", {spread({3}, 5)}, to_the(0)}};
+  }
+};
+
+/// y = a^b        dL/da = dL/dy·b·a^(b-1),   dL/db = dL/dy·y·log a   (0 where a = 0 and b >= 0)
+struct Pow final : Op {
+  static constexpr std::string_view name = "pow";
+  Variable a, b;
+  Tensor y;
+
+  Tensor forward(const Variable& base, const Variable& exponent) {
+    a = base;
+    b = exponent;
+    y = core::pow(base.value(), exponent.value());
+    return y;
+  }
+
+  Variables backward(const Variable& dy) override {
+    Variable da;
+    Variable db;
+    const Variable zero = Tensor::scalar(0, dy.dtype());
+    if (needs(0)) {
+      const Variable slope = mul(b, pow(a, add(b, -1)));
+      da = sum_to(mul(dy, where(core::eq(b.value(), 0), zero, slope)), input_shape(0));
+    }
+    if (needs(1)) {
+      const Tensor flat = core::logical_and(core::eq(a.value(), 0), core::ge(b.value(), 0));
+      const Variable slope = mul(reattach(y), log(a));
+      db = sum_to(mul(dy, where(flat, zero, slope)), input_shape(1));
+    }
+    return {da, db};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return pow(v[0], v[1]); };
+    return {{"equal shapes", {positive({2, 3}, 1), spread({2, 3}, 2)}, f},
+            {"broadcast exponent", {positive({2, 3}, 3), spread({}, 4)}, f},
+            {"broadcast base", {positive({1, 2}, 5), spread({3, 1}, 6)}, f}};
+  }
+};
+
+/// y = max(a, b)        dL/da = dL/dy where a > b, dL/dy/2 where a = b; likewise dL/db   (min: a < b)
+template <bool greatest>
+struct Extremum : Op {
+  Tensor a, b;
+
+  Tensor forward(const Variable& left, const Variable& right) {
+    a = left.value();
+    b = right.value();
+    return greatest ? core::maximum(a, b) : core::minimum(a, b);
+  }
+
+  Variables backward(const Variable& dy) override {
+    return {needs(0) ? sum_to(mul(dy, share(a, b)), input_shape(0)) : Variable(),
+            needs(1) ? sum_to(mul(dy, share(b, a)), input_shape(1)) : Variable()};
+  }
+
+  /// 1 where `mine` was taken, 1/2 on a tie, 0 where `other` was. As in PyTorch, a NaN counts as taken.
+  static Tensor share(const Tensor& mine, const Tensor& other) {
+    const Tensor lost = greatest ? core::lt(mine, other) : core::gt(mine, other);
+    const Tensor tied = core::eq(mine, other);
+    return core::sub(core::sub(1, lost.to(mine.dtype())), core::mul(tied.to(mine.dtype()), 0.5));
+  }
+};
+
+struct Maximum final : Extremum<true> {
+  static constexpr std::string_view name = "maximum";
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return maximum(v[0], v[1]); };
+    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2, -1.8, 2.3)}, f},
+            {"broadcast", {spread({2, 3}, 3), spread({3}, 4, -1.8, 2.3)}, f}};
+  }
+};
+
+struct Minimum final : Extremum<false> {
+  static constexpr std::string_view name = "minimum";
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return minimum(v[0], v[1]); };
+    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2, -1.8, 2.3)}, f},
+            {"broadcast", {spread({2, 3}, 3), spread({2, 1}, 4, -1.8, 2.3)}, f}};
+  }
+};
+
+/// y = min(max(x, low), high)        dL/dx = dL/dy where low <= x <= high, else 0
+struct Clamp final : Op {
+  static constexpr std::string_view name = "clamp";
+  std::optional<double> low, high;
+  Tensor x;
+
+  Clamp(std::optional<double> least, std::optional<double> most) : low(least), high(most) {}
+
+  Tensor forward(const Variable& input) {
+    if (needs(0)) x = input.value();
+    return core::clamp(input.value(), low, high);
+  }
+
+  Variables backward(const Variable& dy) override {
+    Tensor inside = low ? core::ge(x, *low) : core::eq(x, x);
+    if (high) inside = core::logical_and(inside, core::le(x, *high));
+    return {where(inside, dy, Tensor::scalar(0, dy.dtype()))};
+  }
+
+  static std::vector<Sample> samples() {
+    return {{"both bounds", {spread({3, 4}, 1)}, [](const Variables& v) { return clamp(v[0], -1, 1); }},
+            {"from below", {spread({6}, 2)}, [](const Variables& v) { return clamp(v[0], -0.5, std::nullopt); }},
+            {"from above", {spread({6}, 3)}, [](const Variables& v) { return clamp(v[0], std::nullopt, 0.5); }}};
+  }
+};
+
+/// y = condition ? a : b        dL/da = condition ? dL/dy : 0,   dL/db = condition ? 0 : dL/dy
+struct Where final : Op {
+  static constexpr std::string_view name = "where";
+  Tensor condition;
+
+  explicit Where(Tensor chosen) : condition(std::move(chosen)) {}
+
+  Tensor forward(const Variable& a, const Variable& b) { return core::where(condition, a.value(), b.value()); }
+
+  Variables backward(const Variable& dy) override {
+    const Variable zero = Tensor::scalar(0, dy.dtype());
+    return {needs(0) ? sum_to(where(condition, dy, zero), input_shape(0)) : Variable(),
+            needs(1) ? sum_to(where(condition, zero, dy), input_shape(1)) : Variable()};
+  }
+
+  static std::vector<Sample> samples() {
+    const Tensor mask = Tensor::from({{true, false, true}, {false, false, true}});
+    const auto f = [mask](const Variables& v) { return where(mask, v[0], v[1]); };
+    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2)}, f},
+            {"broadcast values", {spread({3}, 3), spread({2, 1}, 4)}, f},
+            {"broadcast condition", {spread({4, 2, 3}, 5), spread({}, 6)}, f}};
+  }
+};
+
+template OpInfo op_info<Add>();
+template OpInfo op_info<Shift>();
+template OpInfo op_info<Sub>();
+template OpInfo op_info<Mul>();
+template OpInfo op_info<Scale>();
+template OpInfo op_info<Div>();
+template OpInfo op_info<Neg>();
+template OpInfo op_info<PowScalar>();
+template OpInfo op_info<Pow>();
+template OpInfo op_info<Maximum>();
+template OpInfo op_info<Minimum>();
+template OpInfo op_info<Clamp>();
+template OpInfo op_info<Where>();
+
+}  // namespace ops
+
+Variable add(const Variable& a, const Variable& b) { return apply(ops::Add(), a, b); }
+Variable sub(const Variable& a, const Variable& b) { return apply(ops::Sub(), a, b); }
+Variable mul(const Variable& a, const Variable& b) { return apply(ops::Mul(), a, b); }
+Variable div(const Variable& a, const Variable& b) { return apply(ops::Div(), a, b); }
+Variable add(const Variable& a, double b) { return apply(ops::Shift(b), a); }
+Variable mul(const Variable& a, double b) { return apply(ops::Scale(b), a); }
+Variable neg(const Variable& x) { return apply(ops::Neg(), x); }
+Variable pow(const Variable& x, double exponent) { return apply(ops::PowScalar(exponent), x); }
+Variable pow(const Variable& base, const Variable& exponent) { return apply(ops::Pow(), base, exponent); }
+Variable maximum(const Variable& a, const Variable& b) { return apply(ops::Maximum(), a, b); }
+Variable minimum(const Variable& a, const Variable& b) { return apply(ops::Minimum(), a, b); }
+Variable clamp(const Variable& x, std::optional<double> low, std::optional<double> high) {
+  return apply(ops::Clamp(low, high), x);
+}
+Variable where(const Tensor& condition, const Variable& a, const Variable& b) {
+  return apply(ops::Where(condition), a, b);
+}
+
+}  // namespace gradus

@@ -1,0 +1,74 @@
+// Matrix products. Vectors are made matrices at the door, so the op itself knows matrices only.
+#include <gradus/autograd/ops/chapter.h>
+
+namespace gradus {
+namespace ops {
+
+/// C = A·B        dL/dA = dL/dC·Bᵀ,   dL/dB = Aᵀ·dL/dC
+struct MatMul final : Op {
+  static constexpr std::string_view name = "matmul";
+  Variable a, b;
+
+  Tensor forward(const Variable& left, const Variable& right) {
+    if (needs(1)) a = left;
+    if (needs(0)) b = right;
+    return core::matmul(left.value(), right.value());
+  }
+
+  Variables backward(const Variable& dc) override {
+    return {needs(0) ? sum_to(matmul(dc, transpose(b)), input_shape(0)) : Variable(),
+            needs(1) ? sum_to(matmul(transpose(a), dc), input_shape(1)) : Variable()};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return matmul(v[0], v[1]); };
+    return {{"matrices", {spread({3, 4}, 1), spread({4, 2}, 2)}, f},
+            {"batches", {spread({2, 3, 4}, 3), spread({2, 4, 2}, 4)}, f},
+            {"a broadcast batch", {spread({2, 1, 2, 3}, 5), spread({2, 3, 2}, 6)}, f},
+            {"a matrix against a batch", {spread({2, 3}, 7), spread({2, 3, 2}, 8)}, f},
+            {"vectors", {spread({3}, 9), spread({3}, 10)}, f},
+            {"matrix and vector", {spread({2, 3}, 11), spread({3}, 12)}, f},
+            {"vector and batch", {spread({3}, 13), spread({2, 3, 2}, 14)}, f},
+            {"transposed views", {spread({4, 3}, 15), spread({2, 4}, 16)},
+             [](const Variables& v) { return matmul(transpose(v[0]), transpose(v[1])); }},
+            {"an empty inner size", {spread({2, 0}, 17), spread({0, 3}, 18)}, f},
+            {"with itself", {spread({3, 3}, 19)}, [](const Variables& v) { return matmul(v[0], v[0]); }}};
+  }
+};
+
+/// y = x·Wᵀ + b, composed
+struct Linear {
+  static constexpr std::string_view name = "linear";
+
+  static std::vector<Sample> samples() {
+    return {{"with bias", {spread({3, 4}, 1), spread({2, 4}, 2), spread({2}, 3)},
+             [](const Variables& v) { return linear(v[0], v[1], v[2]); }},
+            {"without bias", {spread({2, 3, 4}, 4), spread({2, 4}, 5)},
+             [](const Variables& v) { return linear(v[0], v[1]); }}};
+  }
+};
+
+template OpInfo op_info<MatMul>();
+template OpInfo op_info<Linear>();
+
+}  // namespace ops
+
+Variable matmul(const Variable& a, const Variable& b) {
+  if (a.rank() > 1 && b.rank() > 1) return apply(ops::MatMul(), a, b);
+  if (a.rank() == 0 || b.rank() == 0) return core::matmul(a.value(), b.value());  // throws, naming both
+  Variable product = apply(ops::MatMul(), a.rank() == 1 ? unsqueeze(a, 0) : a, b.rank() == 1 ? unsqueeze(b, -1) : b);
+  if (b.rank() == 1) product = squeeze(product, -1);
+  if (a.rank() == 1) product = squeeze(product, b.rank() == 1 ? -1 : -2);
+  return product;
+}
+
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
+  if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(1)) {
+    fail<ShapeError>("linear: input ", x.shape(), " has ", x.rank() ? x.size(-1) : 0, " features, weight ",
+                     weight.shape(), " expects ", weight.rank() == 2 ? weight.size(1) : 0);
+  }
+  const Variable y = matmul(x, transpose(weight));
+  return bias.defined() ? y + bias : y;
+}
+
+}  // namespace gradus

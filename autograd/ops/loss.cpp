@@ -1,0 +1,111 @@
+// Losses: composed of other ops, with the checks that a loss owes its user.
+#include <gradus/autograd/ops/chapter.h>
+
+namespace gradus {
+namespace ops {
+namespace {
+
+Variable reduced(const Variable& losses, Reduction reduction) {
+  switch (reduction) {
+    case Reduction::none: return losses;
+    case Reduction::sum: return sum(losses);
+    case Reduction::mean: return mean(losses);
+  }
+  return losses;
+}
+
+/// scores [N,C,...] and labels [N,...], every label a class.
+void check_labels(std::string_view op, const Shape& scores, const Tensor& labels) {
+  if (!labels.defined() || labels.dtype() != int64) {
+    fail<DTypeError>(op, ": labels must be int64 class indices, got ", describe(labels), "; cast with .to(int64)");
+  }
+  Shape expected;
+  for (int d = 0; d < scores.rank(); ++d) {
+    if (d != 1) expected.push_back(scores[d]);
+  }
+  if (scores.rank() < 2 || labels.shape() != expected) {
+    fail<ShapeError>(op, ": expects scores [N,C,...] and labels [N,...], got ", scores, " and ", labels.shape());
+  }
+  const Tensor dense = labels.contiguous();
+  const std::int64_t* label = dense.data<std::int64_t>();
+  for (std::int64_t i = 0, n = dense.numel(); i < n; ++i) {
+    if (label[i] < 0 || label[i] >= scores[1]) {
+      fail<ValueError>(op, ": label ", label[i], " at position ", i, " is outside of 0..", scores[1] - 1);
+    }
+  }
+}
+
+Variable picked(const Variable& log_probabilities, const Tensor& labels) {
+  return neg(squeeze(gather(log_probabilities, 1, labels.unsqueeze(1)), 1));
+}
+
+/// Samples for a loss of (scores, labels, reduction).
+template <class F>
+std::vector<Sample> loss_samples(F f) {
+  const Tensor labels = Tensor::from({2, 0, 3, 2});
+  const Tensor pixels = Tensor::from({{1, 0}, {2, 2}});
+  return {{"mean", {spread({4, 5}, 1)}, [=](const Variables& v) { return f(v[0], labels, Reduction::mean); }},
+          {"sum", {spread({4, 5}, 2)}, [=](const Variables& v) { return f(v[0], labels, Reduction::sum); }},
+          {"none", {spread({4, 5}, 3)}, [=](const Variables& v) { return f(v[0], labels, Reduction::none); }},
+          {"a label a pixel", {spread({2, 3, 2}, 4)},
+           [=](const Variables& v) { return f(v[0], pixels, Reduction::mean); }}};
+}
+
+}  // namespace
+
+/// L = -ln softmax(x)[label]        dL/dx = softmax(x) - onehot(label)
+struct CrossEntropy {
+  static constexpr std::string_view name = "cross_entropy";
+
+  static std::vector<Sample> samples() {
+    return loss_samples([](const Variable& x, const Tensor& t, Reduction r) { return cross_entropy(x, t, r); });
+  }
+};
+
+/// L = -x[label]        dL/dx = -onehot(label)
+struct NllLoss {
+  static constexpr std::string_view name = "nll_loss";
+
+  static std::vector<Sample> samples() {
+    return loss_samples([](const Variable& x, const Tensor& t, Reduction r) { return nll_loss(x, t, r); });
+  }
+};
+
+/// L = (x - t)²        dL/dx = 2(x - t)
+struct MseLoss {
+  static constexpr std::string_view name = "mse_loss";
+
+  static std::vector<Sample> samples() {
+    return {{"mean", {spread({2, 3}, 1), spread({2, 3}, 2)}, [](const Variables& v) { return mse_loss(v[0], v[1]); }},
+            {"sum", {spread({4}, 3), spread({4}, 4)},
+             [](const Variables& v) { return mse_loss(v[0], v[1], Reduction::sum); }},
+            {"none", {spread({4}, 5), spread({4}, 6)},
+             [](const Variables& v) { return mse_loss(v[0], v[1], Reduction::none); }}};
+  }
+};
+
+template OpInfo op_info<CrossEntropy>();
+template OpInfo op_info<NllLoss>();
+template OpInfo op_info<MseLoss>();
+
+}  // namespace ops
+
+Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction reduction) {
+  ops::check_labels("cross_entropy", logits.shape(), labels);
+  return ops::reduced(ops::picked(log_softmax(logits, 1), labels), reduction);
+}
+
+Variable nll_loss(const Variable& log_probabilities, const Tensor& labels, Reduction reduction) {
+  ops::check_labels("nll_loss", log_probabilities.shape(), labels);
+  return ops::reduced(ops::picked(log_probabilities, labels), reduction);
+}
+
+Variable mse_loss(const Variable& prediction, const Variable& target, Reduction reduction) {
+  if (prediction.shape() != target.shape()) {
+    fail<ShapeError>("mse_loss: prediction ", prediction.shape(), " and target ", target.shape(), " differ");
+  }
+  const Variable difference = prediction - target;
+  return ops::reduced(difference * difference, reduction);
+}
+
+}  // namespace gradus

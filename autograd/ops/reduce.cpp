@@ -1,0 +1,240 @@
+// Reductions, and the softmax family that is built on them. What a reduction gathers, its gradient spreads.
+#include <gradus/autograd/ops/chapter.h>
+
+namespace gradus {
+namespace ops {
+namespace {
+
+/// A reduced result laid over `shape` again: [2,1] or [2] -> [2,3] for dims {1}.
+Variable spread_back(const Variable& reduced, const Dims& dims, const Shape& shape) {
+  Shape kept = shape;
+  for (const std::int64_t d : normalize_dims("reduce", dims, shape.rank())) kept[static_cast<int>(d)] = 1;
+  return expand(reshape(reduced, kept), shape);
+}
+
+std::int64_t reduced_count(const Dims& dims, const Shape& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t d : normalize_dims("reduce", dims, shape.rank())) count *= shape[static_cast<int>(d)];
+  return count;
+}
+
+/// Samples for a function of (x, dims, keepdim).
+template <class F>
+std::vector<Sample> reduction_samples(F f) {
+  return {{"everything", {spread({2, 3}, 1)}, [f](const Variables& v) { return f(v[0], Dims{}, false); }},
+          {"the last dimension", {spread({2, 3}, 2)}, [f](const Variables& v) { return f(v[0], Dims{-1}, false); }},
+          {"the first, kept", {spread({3, 2, 2}, 3)}, [f](const Variables& v) { return f(v[0], Dims{0}, true); }},
+          {"two of three", {spread({2, 3, 2}, 4)}, [f](const Variables& v) { return f(v[0], Dims{0, 2}, false); }},
+          {"a transposed view", {spread({3, 2}, 5)},
+           [f](const Variables& v) { return f(transpose(v[0]), Dims{1}, false); }},
+          {"a scalar", {spread({}, 6)}, [f](const Variables& v) { return f(v[0], Dims{}, false); }}};
+}
+
+}  // namespace
+
+/// y = Σ x        dL/dx = dL/dy, repeated
+struct Sum final : Op {
+  static constexpr std::string_view name = "sum";
+  Dims dims;
+  bool keepdim;
+
+  Sum(const Dims& over, bool keep) : dims(over), keepdim(keep) {}
+
+  Tensor forward(const Variable& x) { return core::sum(x.value(), dims, keepdim); }
+
+  Variables backward(const Variable& dy) override { return {spread_back(dy, dims, input_shape(0))}; }
+
+  static std::vector<Sample> samples() {
+    auto all = reduction_samples([](const Variable& x, const Dims& d, bool keep) { return sum(x, d, keep); });
+    all.push_back({"nothing", {spread({0, 3}, 7)}, [](const Variables& v) { return sum(v[0], {0}); }});
+    return all;
+  }
+};
+
+/// y = Σ x / n        dL/dx = dL/dy / n, repeated
+struct Mean final : Op {
+  static constexpr std::string_view name = "mean";
+  Dims dims;
+  bool keepdim;
+
+  Mean(const Dims& over, bool keep) : dims(over), keepdim(keep) {}
+
+  Tensor forward(const Variable& x) { return core::mean(x.value(), dims, keepdim); }
+
+  Variables backward(const Variable& dy) override {
+    const auto count = static_cast<double>(reduced_count(dims, input_shape(0)));
+    return {spread_back(mul(dy, 1 / count), dims, input_shape(0))};
+  }
+
+  static std::vector<Sample> samples() {
+    return reduction_samples([](const Variable& x, const Dims& d, bool keep) { return mean(x, d, keep); });
+  }
+};
+
+/// y = Σ(x - mean)²/(n - correction), composed
+struct Var {
+  static constexpr std::string_view name = "var";
+
+  static std::vector<Sample> samples() {
+    return {{"unbiased", {spread({3, 4}, 1)}, [](const Variables& v) { return var(v[0], {1}); }},
+            {"biased, all", {spread({3, 4}, 2)}, [](const Variables& v) { return var(v[0], {}, false, 0); }}};
+  }
+};
+
+/// y = max x        dL/dx = dL/dy / (number of ties) where x = y, else 0
+struct Max final : Op {
+  static constexpr std::string_view name = "max";
+  Dims dims;
+  bool keepdim;
+  Tensor x, peak;
+
+  Max(const Dims& over, bool keep) : dims(over), keepdim(keep) {}
+
+  Tensor forward(const Variable& input) {
+    const Tensor y = core::max(input.value(), dims, keepdim);
+    if (needs(0)) {
+      x = input.value();
+      peak = y;
+    }
+    return y;
+  }
+
+  Variables backward(const Variable& dy) override {
+    const Tensor top = spread_back(peak, dims, x.shape()).value();
+    const Tensor chosen = core::eq(x, top).to(x.dtype());
+    const Tensor share = core::div(chosen, core::sum(chosen, dims, true));
+    return {mul(spread_back(dy, dims, x.shape()), share)};
+  }
+
+  static std::vector<Sample> samples() {
+    return reduction_samples([](const Variable& input, const Dims& d, bool keep) { return max(input, d, keep); });
+  }
+};
+
+/// y = -max(-x), composed
+struct Min {
+  static constexpr std::string_view name = "min";
+
+  static std::vector<Sample> samples() {
+    return reduction_samples([](const Variable& x, const Dims& d, bool keep) { return min(x, d, keep); });
+  }
+};
+
+/// y = ln Σ eˣ        dL/dx = dL/dy·e^(x-y)
+struct LogSumExp final : Op {
+  static constexpr std::string_view name = "logsumexp";
+  Dims dims;
+  bool keepdim;
+  Variable x;
+  Tensor y;
+
+  LogSumExp(const Dims& over, bool keep) : dims(over), keepdim(keep) {}
+
+  Tensor forward(const Variable& input) {
+    if (needs(0)) x = input;
+    return y = core::logsumexp(input.value(), dims, keepdim);
+  }
+
+  Variables backward(const Variable& dy) override {
+    const Shape& shape = input_shape(0);
+    return {spread_back(dy, dims, shape) * exp(x - spread_back(reattach(y), dims, shape))};
+  }
+
+  static std::vector<Sample> samples() {
+    return reduction_samples([](const Variable& input, const Dims& d, bool keep) { return logsumexp(input, d, keep); });
+  }
+};
+
+/// y = eˣ/Σeˣ        dL/dx = y·(dL/dy - Σ dL/dy·y)
+struct Softmax final : Op {
+  static constexpr std::string_view name = "softmax";
+  std::int64_t dim;
+  Tensor y;
+
+  explicit Softmax(std::int64_t along) : dim(along) {}
+
+  Tensor forward(const Variable& x) { return y = core::softmax(x.value(), dim); }
+
+  Variables backward(const Variable& dy) override {
+    const Variable output = reattach(y);
+    return {output * (dy - sum(dy * output, {dim}, true))};
+  }
+
+  static std::vector<Sample> samples() {
+    return {{"rows", {spread({2, 4}, 1)}, [](const Variables& v) { return softmax(v[0], 1); }},
+            {"columns", {spread({3, 2}, 2)}, [](const Variables& v) { return softmax(v[0], 0); }}};
+  }
+};
+
+/// y = x - ln Σeˣ        dL/dx = dL/dy - e^y·Σ dL/dy
+struct LogSoftmax final : Op {
+  static constexpr std::string_view name = "log_softmax";
+  std::int64_t dim;
+  Tensor y;
+
+  explicit LogSoftmax(std::int64_t along) : dim(along) {}
+
+  Tensor forward(const Variable& x) { return y = core::log_softmax(x.value(), dim); }
+
+  Variables backward(const Variable& dy) override {
+    return {dy - exp(reattach(y)) * sum(dy, {dim}, true)};
+  }
+
+  static std::vector<Sample> samples() {
+    return {{"rows", {spread({2, 4}, 1)}, [](const Variables& v) { return log_softmax(v[0], 1); }},
+            {"the middle", {spread({2, 3, 2}, 2)}, [](const Variables& v) { return log_softmax(v[0], 1); }}};
+  }
+};
+
+/// y = x summed over what broadcasting repeated        dL/dx = dL/dy, repeated
+struct SumTo final : Op {
+  static constexpr std::string_view name = "sum_to";
+  Shape shape;
+
+  explicit SumTo(const Shape& target) : shape(target) {}
+
+  Tensor forward(const Variable& x) { return core::sum_to(x.value(), shape); }
+
+  Variables backward(const Variable& dy) override { return {expand(dy, input_shape(0))}; }
+
+  static std::vector<Sample> samples() {
+    return {{"to a row", {spread({2, 3}, 1)}, [](const Variables& v) { return sum_to(v[0], {3}); }},
+            {"to a column", {spread({2, 3}, 2)}, [](const Variables& v) { return sum_to(v[0], {2, 1}); }},
+            {"to a scalar", {spread({2, 3}, 3)}, [](const Variables& v) { return sum_to(v[0], {}); }},
+            {"to itself", {spread({2, 3}, 4)}, [](const Variables& v) { return sum_to(v[0], {2, 3}); }}};
+  }
+};
+
+template OpInfo op_info<Sum>();
+template OpInfo op_info<Mean>();
+template OpInfo op_info<Var>();
+template OpInfo op_info<Max>();
+template OpInfo op_info<Min>();
+template OpInfo op_info<LogSumExp>();
+template OpInfo op_info<Softmax>();
+template OpInfo op_info<LogSoftmax>();
+template OpInfo op_info<SumTo>();
+
+}  // namespace ops
+
+Variable sum(const Variable& x, const Dims& dims, bool keepdim) { return apply(ops::Sum(dims, keepdim), x); }
+Variable mean(const Variable& x, const Dims& dims, bool keepdim) { return apply(ops::Mean(dims, keepdim), x); }
+
+Variable var(const Variable& x, const Dims& dims, bool keepdim, std::int64_t correction) {
+  const Variable centred = x - mean(x, dims, true);
+  const auto count = static_cast<double>(ops::reduced_count(dims, x.shape()));
+  return sum(centred * centred, dims, keepdim) * (1 / std::max(count - static_cast<double>(correction), 0.0));
+}
+
+Variable max(const Variable& x, const Dims& dims, bool keepdim) { return apply(ops::Max(dims, keepdim), x); }
+Variable min(const Variable& x, const Dims& dims, bool keepdim) { return neg(max(neg(x), dims, keepdim)); }
+Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim) {
+  return apply(ops::LogSumExp(dims, keepdim), x);
+}
+Variable softmax(const Variable& x, std::int64_t dim) { return apply(ops::Softmax(dim), x); }
+Variable log_softmax(const Variable& x, std::int64_t dim) { return apply(ops::LogSoftmax(dim), x); }
+Variable sum_to(const Variable& x, const Shape& shape) {
+  return x.shape() == shape ? x : apply(ops::SumTo(shape), x);
+}
+
+}  // namespace gradus

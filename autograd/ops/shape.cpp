@@ -1,0 +1,315 @@
+// Moving elements without changing them. Each is linear, and the gradient of each is its adjoint: what was
+// copied is summed, what was selected is put back among zeros.
+#include <gradus/autograd/ops/chapter.h>
+
+namespace gradus {
+namespace ops {
+
+/// y = x, in another shape        dL/dx = dL/dy, in x's shape
+struct Reshape final : Op {
+  static constexpr std::string_view name = "reshape";
+  Shape shape;
+
+  explicit Reshape(const Shape& target) : shape(target) {}
+
+  Tensor forward(const Variable& x) { return x.value().reshape(shape); }
+
+  Variables backward(const Variable& dy) override { return {reshape(dy, input_shape(0))}; }
+
+  static std::vector<Sample> samples() {
+    return {{"flat", {spread({2, 3}, 1)}, [](const Variables& v) { return reshape(v[0], {-1}); }},
+            {"deeper", {spread({4, 3}, 2)}, [](const Variables& v) { return reshape(v[0], {2, 2, 3, 1}); }},
+            {"of a transposed view", {spread({2, 3}, 3)},
+             [](const Variables& v) { return reshape(transpose(v[0]), {6}); }},
+            {"to a scalar", {spread({1, 1}, 4)}, [](const Variables& v) { return reshape(v[0], {}); }}};
+  }
+};
+
+/// y[..] = x, dimensions reordered        dL/dx = dL/dy in the inverse order
+struct Permute final : Op {
+  static constexpr std::string_view name = "permute";
+  Dims order;
+
+  explicit Permute(const Dims& dims) : order(dims) {}
+
+  Tensor forward(const Variable& x) { return x.value().permute(order); }
+
+  Variables backward(const Variable& dy) override {
+    Dims inverse = order;
+    for (int d = 0; d < order.rank(); ++d) inverse[normalize_dim(name, order[d], order.rank())] = d;
+    return {permute(dy, inverse)};
+  }
+
+  static std::vector<Sample> samples() {
+    return {{"a cycle", {spread({2, 3, 4}, 1)}, [](const Variables& v) { return permute(v[0], {2, 0, 1}); }},
+            {"a transposition", {spread({2, 3}, 2)}, [](const Variables& v) { return transpose(v[0]); }},
+            {"from the end", {spread({2, 3}, 3)}, [](const Variables& v) { return permute(v[0], {-1, 0}); }}};
+  }
+};
+
+/// y = x, repeated        dL/dx = Σ dL/dy over the repetitions
+struct Expand final : Op {
+  static constexpr std::string_view name = "expand";
+  Shape shape;
+
+  explicit Expand(const Shape& target) : shape(target) {}
+
+  Tensor forward(const Variable& x) { return x.value().expand(shape); }
+
+  Variables backward(const Variable& dy) override { return {sum_to(dy, input_shape(0))}; }
+
+  static std::vector<Sample> samples() {
+    return {{"a row to rows", {spread({1, 3}, 1)}, [](const Variables& v) { return expand(v[0], {4, -1}); }},
+            {"a new dimension", {spread({2}, 2)}, [](const Variables& v) { return expand(v[0], {3, 2}); }},
+            {"a scalar", {spread({}, 3)}, [](const Variables& v) { return expand(v[0], {2, 2}); }},
+            {"repeated and used", {spread({1, 3}, 4)},
+             [](const Variables& v) { return expand(v[0], {2, 3}) * expand(v[0], {2, 3}); }}};
+  }
+};
+
+/// y = zeros, with x at a slice        dL/dx = dL/dy at the slice
+struct SliceScatter final : Op {
+  static constexpr std::string_view name = "slice_scatter";
+  Shape shape;
+  std::int64_t dim, start, step;
+
+  SliceScatter(const Shape& target, std::int64_t d, std::int64_t first, std::int64_t stride)
+      : shape(target), dim(d), start(first), step(stride) {}
+
+  Tensor forward(const Variable& x) { return core::slice_scatter(shape, x.value(), dim, start, step); }
+
+  Variables backward(const Variable& dy) override {
+    const std::int64_t length = input_shape(0)[normalize_dim(name, dim, shape.rank())];
+    return {slice(dy, dim, start, start + length * step, step)};
+  }
+
+  static std::vector<Sample> samples() {
+    return {{"every other column", {spread({2, 2}, 1)},
+             [](const Variables& v) { return apply(SliceScatter({2, 5}, 1, 1, 2), v[0]); }}};
+  }
+};
+
+/// y = x[start : stop : step] of one dimension        dL/dx = zeros, with dL/dy at the slice
+struct Slice final : Op {
+  static constexpr std::string_view name = "slice";
+  std::int64_t dim, start, stop, step;
+
+  Slice(std::int64_t d, std::int64_t first, std::int64_t last, std::int64_t stride)
+      : dim(d), start(first), stop(last), step(stride) {}
+
+  Tensor forward(const Variable& x) { return x.value().slice(dim, start, stop, step); }
+
+  Variables backward(const Variable& dy) override {
+    const Shape& shape = input_shape(0);
+    const std::int64_t size = shape[normalize_dim(name, dim, shape.rank())];
+    const std::int64_t first = std::clamp<std::int64_t>(start < 0 ? start + size : start, 0, size);
+    return {apply(SliceScatter(shape, dim, first, step), dy)};
+  }
+
+  static std::vector<Sample> samples() {
+    return {{"rows", {spread({4, 3}, 1)}, [](const Variables& v) { return slice(v[0], 0, 1, 3); }},
+            {"every third", {spread({2, 7}, 2)}, [](const Variables& v) { return slice(v[0], 1, 0, 7, 3); }},
+            {"from the end", {spread({5}, 3)}, [](const Variables& v) { return slice(v[0], 0, -3, -1); }},
+            {"nothing", {spread({3, 2}, 4)}, [](const Variables& v) { return slice(v[0], 0, 2, 2); }},
+            {"one index", {spread({3, 2}, 5)}, [](const Variables& v) { return select(v[0], 0, 1); }},
+            {"overlapping uses", {spread({5}, 6)},
+             [](const Variables& v) { return narrow(v[0], 0, 0, 3) * narrow(v[0], 0, 2, 3); }}};
+  }
+};
+
+/// y = x₀ | x₁ | … joined along a dimension        dL/dxᵢ = its part of dL/dy
+struct Cat final : Op {
+  static constexpr std::string_view name = "cat";
+  std::int64_t dim;
+  std::vector<std::int64_t> sizes;
+
+  explicit Cat(std::int64_t d) : dim(d) {}
+
+  Tensor forward(const Variables& parts) {
+    std::vector<Tensor> tensors;
+    for (const Variable& part : parts) {
+      tensors.push_back(part.defined() ? part.value() : Tensor());
+      if (part.defined() && part.rank() > 0) sizes.push_back(part.size(normalize_dim(name, dim, part.rank())));
+    }
+    return core::cat(tensors, dim);
+  }
+
+  Variables backward(const Variable& dy) override {
+    Variables gradients;
+    std::int64_t start = 0;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      gradients.push_back(needs(i) ? narrow(dy, dim, start, sizes[i]) : Variable());
+      start += sizes[i];
+    }
+    return gradients;
+  }
+
+  static std::vector<Sample> samples() {
+    return {{"rows", {spread({1, 3}, 1), spread({2, 3}, 2)}, [](const Variables& v) { return cat(v, 0); }},
+            {"columns, three parts", {spread({2, 1}, 3), spread({2, 0}, 4), spread({2, 2}, 5)},
+             [](const Variables& v) { return cat(v, -1); }},
+            {"the same twice", {spread({2, 2}, 6)}, [](const Variables& v) { return cat({v[0], v[0]}, 1); }}};
+  }
+};
+
+/// cat of unsqueezed parts
+struct Stack {
+  static constexpr std::string_view name = "stack";
+
+  static std::vector<Sample> samples() {
+    return {{"in front", {spread({2, 3}, 1), spread({2, 3}, 2)}, [](const Variables& v) { return stack(v, 0); }},
+            {"behind", {spread({2}, 3), spread({2}, 4)}, [](const Variables& v) { return stack(v, -1); }}};
+  }
+};
+
+/// y = rows `index` of x        dL/dx = dL/dy's rows added at `index`
+struct IndexSelect final : Op {
+  static constexpr std::string_view name = "index_select";
+  std::int64_t dim;
+  Tensor index;
+
+  IndexSelect(std::int64_t d, Tensor rows) : dim(d), index(std::move(rows)) {}
+
+  Tensor forward(const Variable& x) { return core::index_select(x.value(), dim, index); }
+
+  Variables backward(const Variable& dy) override { return {index_add(input_shape(0), dim, index, dy)}; }
+
+  static std::vector<Sample> samples() {
+    const Tensor rows = Tensor::from({2, 0, 2});
+    return {{"rows, one twice", {spread({3, 2}, 1)}, [rows](const Variables& v) { return index_select(v[0], 0, rows); }},
+            {"columns", {spread({2, 3}, 2)}, [rows](const Variables& v) { return index_select(v[0], 1, rows); }}};
+  }
+};
+
+/// y = zeros, with x's rows added at `index`        dL/dx = rows `index` of dL/dy
+struct IndexAdd final : Op {
+  static constexpr std::string_view name = "index_add";
+  Shape shape;
+  std::int64_t dim;
+  Tensor index;
+
+  IndexAdd(const Shape& target, std::int64_t d, Tensor rows) : shape(target), dim(d), index(std::move(rows)) {}
+
+  Tensor forward(const Variable& source) { return core::index_add(shape, dim, index, source.value()); }
+
+  Variables backward(const Variable& dy) override { return {index_select(dy, dim, index)}; }
+
+  static std::vector<Sample> samples() {
+    const Tensor rows = Tensor::from({1, 1, 3});
+    return {{"rows, one twice", {spread({3, 2}, 1)},
+             [rows](const Variables& v) { return index_add({4, 2}, 0, rows, v[0]); }}};
+  }
+};
+
+/// y[i][j] = x[i][index[i][j]] for dim 1        dL/dx = dL/dy added at `index`
+struct Gather final : Op {
+  static constexpr std::string_view name = "gather";
+  std::int64_t dim;
+  Tensor index;
+
+  Gather(std::int64_t d, Tensor where_from) : dim(d), index(std::move(where_from)) {}
+
+  Tensor forward(const Variable& x) { return core::gather(x.value(), dim, index); }
+
+  Variables backward(const Variable& dy) override { return {scatter_add(input_shape(0), dim, index, dy)}; }
+
+  static std::vector<Sample> samples() {
+    const Tensor index = Tensor::from({{2, 0}, {1, 1}});
+    return {{"columns, one twice", {spread({2, 3}, 1)}, [index](const Variables& v) { return gather(v[0], 1, index); }},
+            {"rows", {spread({3, 2}, 2)}, [index](const Variables& v) { return gather(v[0], 0, index); }}};
+  }
+};
+
+/// y = zeros, with x added at `index`        dL/dx = dL/dy gathered at `index`
+struct ScatterAdd final : Op {
+  static constexpr std::string_view name = "scatter_add";
+  Shape shape;
+  std::int64_t dim;
+  Tensor index;
+
+  ScatterAdd(const Shape& target, std::int64_t d, Tensor where_to) : shape(target), dim(d), index(std::move(where_to)) {}
+
+  Tensor forward(const Variable& source) { return core::scatter_add(shape, dim, index, source.value()); }
+
+  Variables backward(const Variable& dy) override { return {gather(dy, dim, index)}; }
+
+  static std::vector<Sample> samples() {
+    const Tensor index = Tensor::from({{2, 0}, {1, 1}});
+    return {{"columns, one twice", {spread({2, 2}, 1)},
+             [index](const Variables& v) { return scatter_add({2, 3}, 1, index, v[0]); }}};
+  }
+};
+
+template OpInfo op_info<Reshape>();
+template OpInfo op_info<Permute>();
+template OpInfo op_info<Expand>();
+template OpInfo op_info<SliceScatter>();
+template OpInfo op_info<Slice>();
+template OpInfo op_info<Cat>();
+template OpInfo op_info<Stack>();
+template OpInfo op_info<IndexSelect>();
+template OpInfo op_info<IndexAdd>();
+template OpInfo op_info<Gather>();
+template OpInfo op_info<ScatterAdd>();
+
+}  // namespace ops
+
+Variable reshape(const Variable& x, const Shape& shape) { return apply(ops::Reshape(shape), x); }
+Variable flatten(const Variable& x, std::int64_t start, std::int64_t end) {
+  return reshape(x, x.value().flatten(start, end).shape());
+}
+Variable permute(const Variable& x, const Dims& order) { return apply(ops::Permute(order), x); }
+
+Variable transpose(const Variable& x, std::int64_t a, std::int64_t b) {
+  Dims order;
+  for (int d = 0; d < x.rank(); ++d) order.push_back(d);
+  std::swap(order[normalize_dim("transpose", a, x.rank())], order[normalize_dim("transpose", b, x.rank())]);
+  return permute(x, order);
+}
+
+Variable squeeze(const Variable& x, std::optional<std::int64_t> dim) {
+  return reshape(x, x.value().squeeze(dim).shape());
+}
+Variable unsqueeze(const Variable& x, std::int64_t dim) { return reshape(x, x.value().unsqueeze(dim).shape()); }
+Variable expand(const Variable& x, const Shape& shape) { return apply(ops::Expand(shape), x); }
+
+Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t stop, std::int64_t step) {
+  return apply(ops::Slice(dim, start, stop, step), x);
+}
+Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
+  x.value().narrow(dim, start, length);  // checks the range; slice would clamp it
+  const std::int64_t first = start < 0 ? start + x.size(dim) : start;
+  return slice(x, dim, first, first + length);
+}
+Variable select(const Variable& x, std::int64_t dim, std::int64_t index) {
+  const Shape shape = x.value().select(dim, index).shape();
+  return reshape(narrow(x, dim, index < 0 ? index + x.size(dim) : index, 1), shape);
+}
+
+Variable cat(const Variables& parts, std::int64_t dim) { return gradus::apply(ops::Cat(dim), parts); }
+
+Variable stack(const Variables& parts, std::int64_t dim) {
+  Variables raised;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].shape() != parts[0].shape()) {
+      fail<ShapeError>("stack: part ", i, " is ", parts[i].shape(), ", part 0 is ", parts[0].shape());
+    }
+    raised.push_back(unsqueeze(parts[i], dim));
+  }
+  return cat(raised, dim);
+}
+
+Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) {
+  return apply(ops::IndexSelect(dim, index), x);
+}
+Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Variable& source) {
+  return apply(ops::IndexAdd(shape, dim, index), source);
+}
+Variable gather(const Variable& x, std::int64_t dim, const Tensor& index) {
+  return apply(ops::Gather(dim, index), x);
+}
+Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Variable& source) {
+  return apply(ops::ScatterAdd(shape, dim, index), source);
+}
+
+}  // namespace gradus

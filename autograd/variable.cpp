@@ -1,0 +1,214 @@
+// Variable and Node: the handle, the step of the tape, and how both are freed.
+#include <gradus/autograd/engine.h>
+#include <gradus/autograd/op.h>
+#include <gradus/core/create.h>
+
+#include <atomic>
+#include <utility>
+
+namespace gradus {
+namespace {
+
+thread_local bool recording = true;
+
+/// Frees nodes one after the other. Freeing one may release the last hold on the next; that one only joins the
+/// list, so a chain of a million nodes needs no more stack than a chain of two.
+void free_node(Node* node) {
+  thread_local Node* waiting = nullptr;  // linked through the nodes: nothing here needs destroying at exit
+  thread_local bool freeing = false;
+  node->next_to_free = std::exchange(waiting, node);
+  if (freeing) return;
+  freeing = true;
+  while (waiting != nullptr) {
+    const Node* next = waiting;
+    waiting = next->next_to_free;
+    delete next;
+  }
+  freeing = false;
+}
+
+}  // namespace
+
+struct Variable::State {
+  Tensor value;
+  Variable grad;
+  std::shared_ptr<Node> node;  // what made the value; for a leaf, what collects its gradient
+};
+
+// ---- Node and Op ----
+
+std::shared_ptr<Node> Node::make(std::string_view name) {
+  static std::atomic<std::uint64_t> count{0};
+  std::shared_ptr<Node> node(new Node, free_node);
+  node->number = count.fetch_add(1, std::memory_order_relaxed);
+  node->name = name;
+  return node;
+}
+
+void Node::adopt(std::unique_ptr<Op> new_op) {
+  op = std::move(new_op);
+  op->node_ = this;
+}
+
+Variables Node::backward(const Variable& gradient) {
+  if (!op) {
+    fail<GradError>("backward: the graph behind ", name,
+                    " was freed by an earlier backward(); pass retain_graph = true there to run it again");
+  }
+  Variables gradients = op->backward(gradient);
+  if (gradients.size() != inputs.size()) {
+    fail<GradError>("backward: ", name, " returned ", gradients.size(), " gradients for ", inputs.size(), " inputs");
+  }
+  return gradients;
+}
+
+void Node::collect(const Variable& gradient, bool create_graph) {
+  const std::shared_ptr<Variable::State> owner = keep.lock();
+  if (!owner) return;
+  if (owner->grad.defined()) {
+    owner->grad = accumulate(std::move(owner->grad), gradient, create_graph);
+  } else {
+    const bool ours = create_graph || (is_leaf && gradient.is_unshared() && gradient.value().is_contiguous());
+    owner->grad = ours ? gradient : Variable(gradient.value().clone());
+  }
+}
+
+bool Op::needs(std::size_t i) const { return node_ != nullptr && node_->inputs[i] != nullptr; }
+
+const Shape& Op::input_shape(std::size_t i) const { return node_->inputs[i]->shape; }
+
+Variable Op::reattach(const Tensor& output) const { return Variable::attach(output, node_->shared_from_this()); }
+
+// ---- Variable ----
+
+Variable::Variable(Tensor value, bool requires_grad) : state_(std::make_shared<State>()) {
+  state_->value = std::move(value);
+  if (requires_grad) requires_grad_();
+}
+
+Variable Variable::attach(Tensor value, std::shared_ptr<Node> node) {
+  node->shape = value.shape();
+  Variable result(std::move(value));
+  result.state_->node = std::move(node);
+  return result;
+}
+
+const Tensor& Variable::value() const {
+  if (!state_) fail<GradError>("variable: undefined; it was never given a value");
+  return state_->value;
+}
+
+void Variable::set_value(Tensor value) const {
+  if (!is_leaf()) fail<GradError>("set_value: only for leaves and constants, not for a result of ", node()->name);
+  if (node()) node()->shape = value.shape();
+  state_->value = std::move(value);
+}
+
+const Variable& Variable::grad() const {
+  static const Variable none;
+  return state_ ? state_->grad : none;
+}
+
+void Variable::set_grad(Variable grad) const {
+  if (grad.defined() && (grad.shape() != shape() || grad.dtype() != dtype())) {
+    fail<ShapeError>("set_grad: gradient ", describe(grad.value()), " does not fit ", describe(value()));
+  }
+  state_->grad = std::move(grad);
+}
+
+void Variable::zero_grad() const {
+  if (state_) state_->grad = {};
+}
+
+bool Variable::requires_grad() const { return node() != nullptr; }
+
+const Variable& Variable::requires_grad_(bool wanted) const {
+  if (!is_leaf()) fail<GradError>("requires_grad_: only for leaves, not for a result of ", node()->name, "; use detach()");
+  if (!wanted) {
+    state_->node = nullptr;
+  } else if (!state_->node) {
+    if (!is_floating(dtype())) {
+      fail<GradError>("requires_grad_: only float32 and float64 have gradients, got ", dtype());
+    }
+    state_->node = Node::make("leaf");
+    state_->node->is_leaf = true;
+    state_->node->shape = shape();
+    state_->node->keep = state_;
+  }
+  return *this;
+}
+
+bool Variable::is_leaf() const { return !node() || node()->is_leaf; }
+
+const Variable& Variable::retain_grad() const {
+  if (!requires_grad()) fail<GradError>("retain_grad: this Variable does not require a gradient");
+  state_->node->keep = state_;
+  return *this;
+}
+
+Variable Variable::detach() const { return Variable(value()); }
+
+bool Variable::is_unshared() const { return state_.use_count() == 1 && state_->value.storage().use_count() == 1; }
+
+const std::shared_ptr<Node>& Variable::node() const {
+  static const std::shared_ptr<Node> none;
+  return state_ ? state_->node : none;
+}
+
+// ---- running backwards ----
+
+namespace {
+
+void check_output(std::string_view op, const Variable& output) {
+  if (!output.defined()) fail<GradError>(op, ": the output is undefined");
+  if (!output.requires_grad()) {
+    fail<GradError>(op, ": the output ", describe(output.value()), " depends on nothing that requires a gradient");
+  }
+}
+
+Variable default_seed(std::string_view op, const Variable& output) {
+  if (output.numel() != 1) {
+    fail<GradError>(op, ": expects an output of one element, got ", output.shape(), "; pass a seed of that shape");
+  }
+  return ones_like(output.value());
+}
+
+}  // namespace
+
+void Variable::backward(const BackwardOptions& options) const {
+  check_output("backward", *this);
+  backward(default_seed("backward", *this), options);
+}
+
+void Variable::backward(const Variable& seed, const BackwardOptions& options) const {
+  check_output("backward", *this);
+  run_backward({*this}, {seed}, {}, {.retain_graph = options.retain_graph, .create_graph = options.create_graph});
+}
+
+Variables grad(const Variables& outputs, const Variables& inputs, const Variables& seeds, const GradOptions& options) {
+  if (!seeds.empty() && seeds.size() != outputs.size()) {
+    fail<GradError>("grad: ", outputs.size(), " outputs, but ", seeds.size(), " seeds");
+  }
+  Variables starts = seeds;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    check_output("grad", outputs[i]);
+    if (seeds.empty()) starts.push_back(default_seed("grad", outputs[i]));
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].requires_grad()) fail<GradError>("grad: input ", i, " does not require a gradient");
+  }
+  if (inputs.empty()) return {};
+  Variables found = run_backward(outputs, std::move(starts), inputs, options);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!found[i].defined() && !options.allow_unused) {
+      fail<GradError>("grad: the outputs do not depend on input ", i, "; pass allow_unused = true to get an undefined one");
+    }
+  }
+  return found;
+}
+
+GradMode::GradMode(bool enabled) : previous_(recording) { recording = enabled; }
+GradMode::~GradMode() { recording = previous_; }
+bool grad_enabled() { return recording; }
+
+}  // namespace gradus

@@ -1,0 +1,113 @@
+#!/bin/sh
+# selftest.sh SCRATCH_DIR: tests the checks themselves. Builds a small tree that breaks no rule, then breaks one rule at a
+# time; a check that stays silent then is a check that checks nothing.
+set -eu
+checks=$(cd "$(dirname "$0")" && pwd)
+rm -rf "$1"
+mkdir -p "$1"
+cd "$1"
+export GIT_DIR=/nonexistent  # the tree lies inside the project's own repository; git must not answer for it
+
+fresh() {
+  rm -rf tree
+  for floor in core core/kernels autograd layers optim data io app examples tests docs; do mkdir -p "tree/$floor"; done
+  header core/tensor.h '#include <gradus/core/kernels/loop.h>'
+  header core/random.h
+  header core/wraps_tensor.h '#include <gradus/core/tensor.h>'
+  header core/kernels/loop.h '#include <gradus/core/random.h>'
+  header autograd/variable.h '#include <gradus/core/tensor.h>'
+  header layers/linear.h '#include <gradus/autograd/variable.h>'
+  header app/command.h '#include <gradus/layers/linear.h>'
+  cp "$checks/../../.clang-format" tree/
+  cat >tree/examples/shown.cpp <<'END'
+// An example.
+#include <cmath>
+int main() { return static_cast<int>(std::sin(0.0)); }
+END
+}
+
+header() { printf '// A header.\n#pragma once\n%s\n' "${2:-}" >"tree/$1"; }
+
+# The page is opened and closed with the fence that the check looks for.
+page() { printf '```cpp\n%s\n```\n' "$1" >tree/docs/page.md; }
+
+run_check() {
+  case $1 in
+    snippets) sh "$checks/$1.sh" tree scratch c++ -std=c++20 -I "$PWD/include" ;;
+    *) sh "$checks/$1.sh" tree ;;
+  esac
+}
+
+status=0
+accepts() {  # accepts CHECK DESCRIPTION
+  run_check "$1" >out 2>&1 || { echo "$1 rejects $2:"; cat out; status=1; }
+}
+catches() {  # catches CHECK DESCRIPTION EXPECTED_WORDS
+  if run_check "$1" >out 2>&1; then
+    echo "$1 misses $2"
+    status=1
+  elif ! grep -qF "$3" out; then
+    echo "$1 rejects $2 without saying '$3':"
+    cat out
+    status=1
+  fi
+  fresh
+}
+
+mkdir -p include/gradus && echo '#pragma once
+namespace gradus { inline int one() { return 1; } }' >include/gradus/gradus.h
+fresh
+for check in layering spdlog_stays_in_cpp files_open_with_a_comment top_level; do accepts "$check" "a clean tree"; done
+
+header core/bad.h '#include <gradus/autograd/variable.h>'
+catches layering "core that includes autograd" "core/bad.h:3"
+header optim/bad.h '#include <gradus/layers/linear.h>'
+catches layering "optim that includes layers" "optim/bad.h:3"
+header io/bad.h '#  include  <gradus/data/digits.h>'
+catches layering "an include with spaces" "io/bad.h:3"
+header core/kernels/bad.h '#include <gradus/core/tensor.h>'
+catches layering "a kernel that includes Tensor" "core/kernels/bad.h:3"
+header core/kernels/bad.h '#include <gradus/core/wraps_tensor.h>'
+catches layering "a kernel that reaches Tensor through another header" "core/kernels/bad.h:3"
+header layers/bad.h '#include "../optim/sgd.h"'
+catches layering "a quoted include" "layers/bad.h:3"
+header data/bad.h '#include <gradus/gradus.h>'
+catches layering "a floor that includes everything" "data/bad.h:3"
+
+header app/bad.h '#include <spdlog/spdlog.h>'
+catches spdlog_stays_in_cpp "spdlog in a header" "app/bad.h:3"
+
+echo 'int x;' >tree/core/bad.cpp
+catches files_open_with_a_comment "a file without its opening comment" "core/bad.cpp:1"
+: >tree/core/bad.cpp
+catches files_open_with_a_comment "an empty file" "core/bad.cpp"
+
+mkdir tree/utils
+catches top_level "a new room" "utils/"
+
+page 'int x = one();'
+accepts snippets "statements"
+page '#include <string>
+struct Named { static constexpr int n = 1; template <class T> void f(); };'
+accepts snippets "declarations"
+page 'int main() { return 0; }'
+accepts snippets "a program"
+page '// file: examples/shown.cpp
+int main() { return static_cast<int>(std::sin(0.0)); }'
+accepts snippets "a part of an example"
+page 'int x = two();'
+catches snippets "a snippet that does not compile" "docs/page.md:2"
+page '// file: examples/shown.cpp
+int main() { return 1; }'
+catches snippets "a part of an example that is not in it" "docs/page.md:2"
+page '// file: examples/absent.cpp
+int main() { return 1; }'
+catches snippets "an example that is not there" "docs/page.md:2"
+printf '```cpp\nint x;\n' >tree/docs/page.md
+catches snippets "a fence that is never closed" "docs/page.md:2"
+
+printf '// A file.\nint  x ;\n' >tree/core/bad.cpp
+if command -v clang-format >/dev/null && clang-format --version | grep -q 'version 14\.'; then
+  catches format "bad formatting" "core/bad.cpp:2"
+fi
+exit $status

@@ -1,0 +1,14 @@
+#!/bin/sh
+# install.sh BUILD_DIR PREFIX CMAKE: installs a build into a prefix that holds nothing else, and runs what came out.
+set -eu
+rm -rf "$2"
+"$3" --install "$1" --prefix "$2"
+if [ -x "$2/bin/gradus" ]; then
+  "$2/bin/gradus" --version
+fi
+# A path of the build or the source tree in the package files would work here and nowhere else.
+source_dir=$(cd "$(dirname "$0")/../.." && pwd)
+if grep -rn --include='*.cmake' --include='*.pc' --include='*.h' -F "$source_dir" "$2"; then
+  echo "installed files name the source tree" >&2
+  exit 1
+fi
