@@ -12,8 +12,7 @@ void check_floating(std::string_view op, const Tensor& tensor) {
 }
 
 /// Fills row by row with draw(), whatever the strides.
-template <class Draw>
-void fill(const Tensor& tensor, const Draw& draw) {
+template <class Draw> void fill(const Tensor& tensor, const Draw& draw) {
   const Tensor values = Tensor::empty(tensor.shape(), float64);
   double* out = values.data<double>();
   for (std::int64_t i = 0, count = tensor.numel(); i < count; ++i) out[i] = draw();

@@ -37,8 +37,7 @@ struct Members final : Visitor {
 
 /// Calls f(prefix, members) for a module and everything below it; a prefix ends with a dot or is
 /// empty.
-template <class F>
-void walk(const Module& module, const std::string& prefix, const F& f) {
+template <class F> void walk(const Module& module, const std::string& prefix, const F& f) {
   const Members members(module);
   f(prefix, members);
   for (const auto& [name, child] : members.children) walk(*child, prefix + name + ".", f);

@@ -35,8 +35,7 @@ class Sequential final : public Module {
   }
 
   /// Moves `module` to the end. Returns this Sequential, so that calls chain.
-  template <OwnedModule M>
-  Sequential& append(M&& module) {
+  template <OwnedModule M> Sequential& append(M&& module) {
     return append(std::make_unique<M>(std::move(module)));
   }
   /// The same for a module whose type is known at run time only. Throws ValueError for null.
@@ -49,8 +48,7 @@ class Sequential final : public Module {
   const Module& operator[](std::size_t index) const;
   /// The module at `index` as what it is: net.get<Linear>(3).weight. Throws ValueError for another
   /// type.
-  template <std::derived_from<Module> M>
-  M& get(std::size_t index) {
+  template <std::derived_from<Module> M> M& get(std::size_t index) {
     if (M* found = dynamic_cast<M*>(&(*this)[index])) return *found;
     wrong_type(index);
   }

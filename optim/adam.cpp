@@ -12,8 +12,7 @@ namespace {
 constexpr std::int64_t grain =
     1 << 14;  // elements: some 10 us of work, well above the cost of a chunk
 
-template <class T>
-struct Coefficients {
+template <class T> struct Coefficients {
   T weight_decay;  // Adam's: added to the gradient
   T shrink;        // AdamW's: 1 - lr·weight_decay
   T beta1, rest1;  // rest = 1 - beta
@@ -62,8 +61,7 @@ void update_all(const Options& o, double lr, double coupled_decay, double decoup
   });
 }
 
-template <class Options>
-void check_options(std::string_view name, const Options& o) {
+template <class Options> void check_options(std::string_view name, const Options& o) {
   check_decay(name, "beta1", o.beta1);
   check_decay(name, "beta2", o.beta2);
   check_not_negative(name, "eps", o.eps);

@@ -22,8 +22,7 @@ inline void check_decay(std::string_view optimizer, std::string_view option, dou
 }
 
 /// g + weight_decay·p. Without decay g itself: 0·p would turn an infinite parameter into NaN.
-template <class T>
-T decayed(T g, T p, T weight_decay) {
+template <class T> T decayed(T g, T p, T weight_decay) {
   return weight_decay == 0 ? g : g + weight_decay * p;
 }
 

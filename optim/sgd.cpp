@@ -11,8 +11,7 @@ namespace {
 constexpr std::int64_t grain =
     1 << 15;  // elements: some 10 us of work, well above the cost of a chunk
 
-template <class T>
-struct Coefficients {
+template <class T> struct Coefficients {
   T lr, momentum, damped, weight_decay;  // damped = 1 - dampening, or 1 at the first step
   bool nesterov;
 };

@@ -33,8 +33,7 @@ Moments moments(const Tensor& x) {
   return {core::mean(x).item(), core::var(x).item(), core::min(x).item(), core::max(x).item()};
 }
 
-template <class F>
-std::string message_of(const F& f) {
+template <class F> std::string message_of(const F& f) {
   try {
     f();
   } catch (const Error& error) {
@@ -91,7 +90,8 @@ TEST_CASE("Linear and Conv2d start in U(-1/sqrt(fan_in), 1/sqrt(fan_in)), weight
   Generator generator(3);
   const Linear linear{100, 400, {}, generator};
   const Conv2d conv{16, 500, {.kernel_size = 5, .groups = 4}, generator};  // fan_in 4·25
-  // 40,000 and 50,000 draws: the standard error of the variance is below 0.5% of it, of the mean below 3e-4.
+  // 40,000 and 50,000 draws: the standard error of the variance is below 0.5% of it, of the mean
+  // below 3e-4.
   for (const Tensor& weight : {linear.weight.value(), conv.weight.value()}) {
     const Moments m = moments(weight);
     CHECK(std::abs(m.mean) < 1e-3);
@@ -194,17 +194,21 @@ TEST_CASE("bad options are refused in one line with the values") {
 
 TEST_CASE("Conv2d hands its options on") {
   Generator generator(1);
-  Conv2d layer{4, 6, {.kernel_size = {3, 2}, .stride = {2, 1}, .padding = {1, 0}, .groups = 2}, generator};
+  Conv2d layer{
+      4, 6, {.kernel_size = {3, 2}, .stride = {2, 1}, .padding = {1, 0}, .groups = 2}, generator};
   const Tensor x = randn({2, 4, 7, 5}, generator);
   const Conv2dOptions options{.stride = {2, 1}, .padding = {1, 0}, .groups = 2};
-  CHECK(core::equal(layer(x).value(), core::conv2d(x, layer.weight.value(), layer.bias.value(), options)));
+  CHECK(core::equal(layer(x).value(),
+                    core::conv2d(x, layer.weight.value(), layer.bias.value(), options)));
   CHECK(layer.extra() == "4, 6, kernel_size=(3, 2), stride=(2, 1), padding=(1, 0), groups=2");
 }
 
 TEST_CASE("the pools' stride is the kernel size unless given") {
   const Tensor x = arange(0, 16).reshape({1, 1, 4, 4});
-  CHECK(core::equal(MaxPool2d{{.kernel_size = 2}}(x).value(), Tensor::from({{{{5.0, 7.0}, {13.0, 15.0}}}})));
-  CHECK(core::equal(AvgPool2d{{.kernel_size = 2}}(x).value(), Tensor::from({{{{2.5, 4.5}, {10.5, 12.5}}}})));
+  CHECK(core::equal(MaxPool2d{{.kernel_size = 2}}(x).value(),
+                    Tensor::from({{{{5.0, 7.0}, {13.0, 15.0}}}})));
+  CHECK(core::equal(AvgPool2d{{.kernel_size = 2}}(x).value(),
+                    Tensor::from({{{{2.5, 4.5}, {10.5, 12.5}}}})));
   CHECK(core::equal(AdaptiveAvgPool2d{1}(x).value(), Tensor::from({{{{7.5}}}})));
   CHECK(MaxPool2d{{.kernel_size = 2, .stride = 1}}(x).shape() == Shape{1, 1, 3, 3});
 }
@@ -251,7 +255,9 @@ TEST_CASE("BatchNorm2d without running statistics has none, and evaluates with t
 TEST_CASE("BatchNorm2d refuses other shapes, and a refused call leaves its statistics alone") {
   BatchNorm2d layer(3);
   CHECK_THROWS_AS(layer(zeros({2, 3})), ShapeError);
-  CHECK(message_of([&] { layer(zeros({2, 4, 5, 5})); }) == "BatchNorm2d: expects [N,3,H,W], got [2,4,5,5]");
+  CHECK(message_of([&] {
+          layer(zeros({2, 4, 5, 5}));
+        }) == "BatchNorm2d: expects [N,3,H,W], got [2,4,5,5]");
   CHECK_THROWS_AS(layer(zeros({1, 3, 1, 1})), ShapeError);
   CHECK_THROWS_AS(layer(zeros({2, 3, 2, 2}, int64)), DTypeError);
   CHECK(layer.num_batches_tracked.item() == 0);
@@ -269,7 +275,8 @@ TEST_CASE("Dropout drops p of the elements, scales the rest, and rests in evalua
     CHECK_UNARY(value == 0.0F || std::abs(value - 1 / 0.7F) < 1e-6F);
     zero_count += value == 0.0F ? 1 : 0;
   }
-  CHECK(std::abs(static_cast<double>(zero_count) / 20000 - 0.3) < 0.013);  // four standard deviations
+  CHECK(std::abs(static_cast<double>(zero_count) / 20000 - 0.3) <
+        0.013);  // four standard deviations
   CHECK(!core::equal(layer(x).value(), layer(x).value()));
   layer.eval();
   CHECK(core::equal(layer(x).value(), x));

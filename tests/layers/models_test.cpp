@@ -10,8 +10,7 @@ using namespace gradus;
 
 namespace {
 
-template <class F>
-std::string message_of(const F& f) {
+template <class F> std::string message_of(const F& f) {
   try {
     f();
   } catch (const Error& error) {
@@ -29,7 +28,8 @@ TEST_CASE("LeNet has 61,706 parameters and maps [N,1,28,28] to [N,10]") {
   CHECK(net.state_dict().back().first == "11.bias");
 }
 
-TEST_CASE("the cnn takes digits of 8x8, MNIST's 28x28 and odd sizes, and has 3x3 and 1x1 convolutions") {
+TEST_CASE(
+    "the cnn takes digits of 8x8, MNIST's 28x28 and odd sizes, and has 3x3 and 1x1 convolutions") {
   for (const Shape& image : {Shape{1, 8, 8}, Shape{1, 28, 28}, Shape{3, 13, 2}}) {
     Sequential net = make_model("cnn", image[0], image[1], image[2], 7);
     CHECK(net(zeros({2, image[0], image[1], image[2]})).shape() == Shape{2, 7});
@@ -40,7 +40,8 @@ TEST_CASE("the cnn takes digits of 8x8, MNIST's 28x28 and odd sizes, and has 3x3
 }
 
 TEST_CASE("the mlp flattens its images") {
-  CHECK(make_model("mlp", 1, 28, 28, 10).parameter_count() == 784 * 256 + 256 + 256 * 128 + 128 + 1290);
+  CHECK(make_model("mlp", 1, 28, 28, 10).parameter_count() ==
+        784 * 256 + 256 + 256 * 128 + 128 + 1290);
   CHECK(make_model("mlp", 3, 4, 4, 5)(zeros({2, 3, 4, 4})).shape() == Shape{2, 5});
 }
 
@@ -51,7 +52,8 @@ TEST_CASE("a seed fixes a model") {
     const NamedTensors first = make_model(name, 1, 28, 28, 10, a).state_dict();
     const NamedTensors second = make_model(name, 1, 28, 28, 10, b).state_dict();
     REQUIRE(first.size() == second.size());
-    for (std::size_t i = 0; i < first.size(); ++i) CHECK(core::equal(first[i].second, second[i].second));
+    for (std::size_t i = 0; i < first.size(); ++i)
+      CHECK(core::equal(first[i].second, second[i].second));
   }
 }
 

@@ -1,5 +1,5 @@
-// Module: names, state, modes, moves, printing and the place an error names. What PyTorch calls things is in
-// fixtures/torch_layers.inc.
+// Module: names, state, modes, moves, printing and the place an error names. What PyTorch calls
+// things is in fixtures/torch_layers.inc.
 #include <doctest/doctest.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
@@ -28,7 +28,10 @@ struct Net : Module {
   Sequential features{Conv2d{1, 6, {.kernel_size = 5, .padding = 2}}, BatchNorm2d{6}, ReLU{},
                       MaxPool2d{{.kernel_size = 2}}};
   BatchNorm2d norm{6, {.affine = false}};
-  Conv2d mix{6, 4, {.kernel_size = {3, 1}, .stride = {2, 1}, .dilation = {1, 2}, .groups = 2, .bias = false}};
+  Conv2d mix{
+      6,
+      4,
+      {.kernel_size = {3, 1}, .stride = {2, 1}, .dilation = {1, 2}, .groups = 2, .bias = false}};
   Linear head{4, 10};
 
   void visit(Visitor& v) override {
@@ -83,8 +86,7 @@ struct Shortcut : Module {
   Variable forward(const Variable& x) override { return deep.features[1](x); }
 };
 
-template <class F>
-std::string message_of(const F& f) {
+template <class F> std::string message_of(const F& f) {
   try {
     f();
   } catch (const Error& error) {
@@ -123,7 +125,8 @@ TEST_CASE("a state_dict has PyTorch's keys, shapes, dtypes and order") {
   Net net;
   std::vector<std::string> keys;
   for (const auto& [key, tensor] : net.state_dict()) {
-    keys.push_back(key + " " + to_string(tensor.shape()) + " " + std::string(to_string(tensor.dtype())));
+    keys.push_back(key + " " + to_string(tensor.shape()) + " " +
+                   std::string(to_string(tensor.dtype())));
   }
   CHECK(keys == state_keys);
   CHECK(names_of(net.named_parameters()) == parameter_names);
@@ -218,11 +221,12 @@ TEST_CASE("named_modules lists parents first, and apply comes to children first"
   Deep deep;
   std::vector<std::string> names;
   for (const auto& [name, module] : deep.named_modules()) names.push_back(name);
-  CHECK(names == std::vector<std::string>{"", "features", "features.0", "features.0.0", "features.0.1",
-                                          "features.1"});
+  CHECK(names == std::vector<std::string>{"", "features", "features.0", "features.0.0",
+                                          "features.0.1", "features.1"});
   std::vector<std::string> kinds;
   deep.apply([&](Module& module) { kinds.push_back(module.kind()); });
-  CHECK(kinds == std::vector<std::string>{"Linear", "ReLU", "Sequential", "Linear", "Sequential", "Deep"});
+  CHECK(kinds ==
+        std::vector<std::string>{"Linear", "ReLU", "Sequential", "Linear", "Sequential", "Deep"});
 }
 
 TEST_CASE("train and eval reach every module") {
@@ -270,7 +274,8 @@ TEST_CASE("a state_dict goes into another model, number by number, into that mod
   CHECK(!(into.head.weight.value().storage() == from.head.weight.value().storage()));
 }
 
-TEST_CASE("a strict load names all missing and all unexpected keys in one line and changes nothing") {
+TEST_CASE(
+    "a strict load names all missing and all unexpected keys in one line and changes nothing") {
   Deep deep;
   NamedTensors other = snapshot(Deep{});
   other[0].first = "stem.weight";
@@ -289,7 +294,9 @@ TEST_CASE("a strict load names all missing and all unexpected keys in one line a
   CHECK(core::equal(deep.state_dict()[0].second, before[0].second));
 }
 
-TEST_CASE("a wrong shape, a wrong dtype, a key given twice: the load throws, strict or not, and changes nothing") {
+TEST_CASE(
+    "a wrong shape, a wrong dtype, a key given twice: the load throws, strict or not, and changes "
+    "nothing") {
   Deep deep;
   const NamedTensors before = snapshot(deep);
   const NamedTensors good = snapshot(Deep{});

@@ -36,7 +36,8 @@ TEST_CASE("a sample gives the same value each time it is called") {
   for (const LayerInfo& layer : all_layers()) {
     for (const LayerSample& sample : layer.samples()) {
       CAPTURE(layer.name);
-      CHECK(core::equal(sample.function(sample.inputs).value(), sample.function(sample.inputs).value()));
+      CHECK(core::equal(sample.function(sample.inputs).value(),
+                        sample.function(sample.inputs).value()));
     }
   }
 }
@@ -97,7 +98,8 @@ TEST_CASE("every class of layers/*.h that is a Module is in the list of all laye
   for (const LayerInfo& layer : all_layers()) listed.insert(std::string(layer.name));
   std::set<std::string> written;
   const std::regex declaration("(?:class|struct) (\\w+)(?: final)? : (?:public )?Module\\b");
-  const std::filesystem::path layers = std::filesystem::path(GRADUS_FIXTURES) / ".." / ".." / "layers";
+  const std::filesystem::path layers =
+      std::filesystem::path(GRADUS_FIXTURES) / ".." / ".." / "layers";
   for (const auto& entry : std::filesystem::directory_iterator(layers)) {
     if (entry.path().extension() != ".h") continue;
     std::ifstream file(entry.path());

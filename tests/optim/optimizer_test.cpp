@@ -48,7 +48,8 @@ void set_gradient(const Variable& p) {
   p.set_grad(Variable(core::mul(distance, tensor(curvature, p.dtype()))));
 }
 
-/// float64: only the last bits may differ. float32: ten steps of rounding, 6e-8 each, around numbers near 1.
+/// float64: only the last bits may differ. float32: ten steps of rounding, 6e-8 each, around
+/// numbers near 1.
 constexpr double tolerance64 = 1e-13;
 constexpr double tolerance32 = 3e-6;
 
@@ -60,13 +61,13 @@ void check_steps(const Make& make, const std::vector<std::vector<double>>& expec
     for (const std::vector<double>& row : expected) {
       set_gradient(p);
       optimizer->step();
-      CHECK(core::allclose(p.value(), tensor(row, dtype), 0, dtype == float64 ? tolerance64 : tolerance32));
+      CHECK(core::allclose(p.value(), tensor(row, dtype), 0,
+                           dtype == float64 ? tolerance64 : tolerance32));
     }
   }
 }
 
-template <class F>
-std::string message_of(const F& f) {
+template <class F> std::string message_of(const F& f) {
   try {
     f();
   } catch (const Error& error) {
@@ -77,27 +78,28 @@ std::string message_of(const F& f) {
 
 }  // namespace
 
-TEST_CASE("SGD takes PyTorch's steps") {
-  check_steps(sgd_with({.lr = 0.1}), sgd);
-}
+TEST_CASE("SGD takes PyTorch's steps") { check_steps(sgd_with({.lr = 0.1}), sgd); }
 
 TEST_CASE("SGD with weight decay, momentum, dampening and Nesterov takes PyTorch's steps") {
   check_steps(sgd_with({.lr = 0.1, .weight_decay = 0.05}), sgd_weight_decay);
   check_steps(sgd_with({.lr = 0.1, .momentum = 0.9}), sgd_momentum);
   check_steps(sgd_with({.lr = 0.1, .momentum = 0.9, .dampening = 0.3}), sgd_dampening);
-  check_steps(sgd_with({.lr = 0.1, .momentum = 0.9, .weight_decay = 0.05, .nesterov = true}), sgd_nesterov);
+  check_steps(sgd_with({.lr = 0.1, .momentum = 0.9, .weight_decay = 0.05, .nesterov = true}),
+              sgd_nesterov);
 }
 
 TEST_CASE("Adam takes PyTorch's steps") {
   check_steps(adam_with({.lr = 0.1}), adam);
-  check_steps(adam_with({.lr = 0.05, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.1}),
-              adam_weight_decay);
+  check_steps(
+      adam_with({.lr = 0.05, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.1}),
+      adam_weight_decay);
 }
 
 TEST_CASE("AdamW takes PyTorch's steps") {
   check_steps(adamw_with({.lr = 0.1}), adamw);
-  check_steps(adamw_with({.lr = 0.05, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.3}),
-              adamw_weight_decay);
+  check_steps(
+      adamw_with({.lr = 0.05, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-6, .weight_decay = 0.3}),
+      adamw_weight_decay);
 }
 
 TEST_CASE("a backward pass and a step bring a least-squares fit to its solution") {
@@ -124,12 +126,14 @@ TEST_CASE("a parameter without gradient, or frozen, is left alone and has no sta
   CHECK(!core::equal(with.value(), start_at(float32).value()));
   std::vector<std::string> keys;
   for (const auto& [key, value] : optimizer.state_dict()) keys.push_back(key);
-  CHECK(keys == std::vector<std::string>{"lr", "state.1.step", "state.1.exp_avg", "state.1.exp_avg_sq"});
+  CHECK(keys ==
+        std::vector<std::string>{"lr", "state.1.step", "state.1.exp_avg", "state.1.exp_avg_sq"});
   optimizer.zero_grad();
   CHECK(!with.grad().defined());
 }
 
-TEST_CASE("a step on a strided parameter, or with a strided gradient, is the step on the plain one") {
+TEST_CASE(
+    "a step on a strided parameter, or with a strided gradient, is the step on the plain one") {
   Generator generator(2);
   const Tensor values = randn({3, 4}, generator);
   const Tensor gradient = randn({3, 4}, generator);
@@ -182,7 +186,8 @@ TEST_CASE("an infinite parameter stays infinite without weight decay, and NaN gr
 }
 
 TEST_CASE("a saved optimizer goes on where it was") {
-  for (const Make& make : {sgd_with({.lr = 0.1, .momentum = 0.9}), adam_with({.lr = 0.1}), adamw_with({.lr = 0.1})}) {
+  for (const Make& make :
+       {sgd_with({.lr = 0.1, .momentum = 0.9}), adam_with({.lr = 0.1}), adamw_with({.lr = 0.1})}) {
     const Variable p = start_at(float64);
     const std::unique_ptr<Optimizer> first = make({p});
     first->set_lr(0.03);
@@ -210,7 +215,8 @@ TEST_CASE("a state that does not fit is refused by its key, and changes nothing"
   optimizer.step();
   NamedTensors before = optimizer.state_dict();
   for (auto& [key, value] : before) value = value.clone();
-  const auto refused = [&](const std::function<void(NamedTensors&)>& spoil, const std::string& word) {
+  const auto refused = [&](const std::function<void(NamedTensors&)>& spoil,
+                           const std::string& word) {
     NamedTensors state = before;
     state[0].second = Tensor::scalar(0.5, float64);
     spoil(state);
@@ -222,7 +228,8 @@ TEST_CASE("a state that does not fit is refused by its key, and changes nothing"
   refused([](NamedTensors& s) { s.erase(s.begin()); }, "lr");
   refused([](NamedTensors& s) { s[0].second = Tensor::scalar(-1, float64); }, "-1");
   refused([](NamedTensors& s) { s.pop_back(); }, "state.0.exp_avg_sq");
-  refused([](NamedTensors& s) { s.emplace_back("state.1.step", Tensor::scalar(1, int64)); }, "state.1.step");
+  refused([](NamedTensors& s) { s.emplace_back("state.1.step", Tensor::scalar(1, int64)); },
+          "state.1.step");
   refused([](NamedTensors& s) { s[2].second = zeros({4}); }, "[4]");
   refused([](NamedTensors& s) { s[2].second = zeros({5}, float64); }, "float64");
   refused([](NamedTensors& s) { s.push_back(s[0]); }, "twice");
@@ -231,7 +238,8 @@ TEST_CASE("a state that does not fit is refused by its key, and changes nothing"
   CHECK(optimizer.lr() == 1e-3);
   const NamedTensors after = optimizer.state_dict();
   REQUIRE(after.size() == before.size());
-  for (std::size_t i = 0; i < after.size(); ++i) CHECK(core::equal(after[i].second, before[i].second));
+  for (std::size_t i = 0; i < after.size(); ++i)
+    CHECK(core::equal(after[i].second, before[i].second));
 }
 
 TEST_CASE("a gradient or a state of another shape or dtype is refused before anything moves") {
@@ -251,8 +259,10 @@ TEST_CASE("a gradient or a state of another shape or dtype is refused before any
 
 TEST_CASE("bad options and bad parameters are refused with the value") {
   const std::vector<Variable> p{start_at(float32)};
-  CHECK(message_of([&] { SGD(p, {.lr = -0.5}); }) == "SGD: lr must be finite and at least 0, got -0.5");
-  CHECK(message_of([&] { Adam(p, {.beta1 = 1}); }) == "Adam: beta1 must be at least 0 and below 1, got 1");
+  CHECK(message_of([&] { SGD(p, {.lr = -0.5}); }) ==
+        "SGD: lr must be finite and at least 0, got -0.5");
+  CHECK(message_of([&] { Adam(p, {.beta1 = 1}); }) ==
+        "Adam: beta1 must be at least 0 and below 1, got 1");
   CHECK_THROWS_AS(SGD(p, {.lr = not_a_number}), ValueError);
   CHECK_THROWS_AS(SGD(p, {.momentum = -1}), ValueError);
   CHECK_THROWS_AS(SGD(p, {.weight_decay = not_a_number}), ValueError);
