@@ -1,8 +1,9 @@
 // loss.backward(), whole. Read this first.
 //
-// The tape is made of Nodes, numbered as they were recorded: an input is always older than an output. So taking
-// nodes from a max-heap by number visits each one after everything that depends on it: a topological order, without
-// recursion and without a search. A node runs once, when the gradients of all its uses have been summed.
+// The tape is made of Nodes, numbered as they were recorded: an input is always older than an
+// output. So taking nodes from a max-heap by number visits each one after everything that depends
+// on it: a topological order, without recursion and without a search. A node runs once, when the
+// gradients of all its uses have been summed.
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/op.h>
@@ -15,22 +16,25 @@ namespace gradus {
 
 Variables run_backward(const Variables& outputs, Variables seeds, const Variables& wanted,
                        const GradOptions& options) {
-  const GradMode mode(options.create_graph);  // a gradient is made of ops; recorded or not, the code is the same
+  const GradMode mode(
+      options.create_graph);  // a gradient is made of ops; recorded or not, the code is the same
   const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
   std::priority_queue<Node*, std::vector<Node*>, decltype(older)> ready(older);
   std::unordered_map<Node*, Variable> arrived;  // the gradients of nodes in `ready`, summed so far
 
   const auto deliver = [&](Node* node, Variable gradient) {
     if (gradient.shape() != node->shape) {
-      fail<GradError>("backward: the gradient for ", node->name, " is ", gradient.shape(), ", its value is ",
-                      node->shape);
+      fail<GradError>("backward: the gradient for ", node->name, " is ", gradient.shape(),
+                      ", its value is ", node->shape);
     }
     const auto [sum, first] = arrived.try_emplace(node);
     if (first) ready.push(node);
-    sum->second = first ? std::move(gradient) : accumulate(std::move(sum->second), gradient, options.create_graph);
+    sum->second = first ? std::move(gradient)
+                        : accumulate(std::move(sum->second), gradient, options.create_graph);
   };
 
-  for (std::size_t i = 0; i < outputs.size(); ++i) deliver(outputs[i].node().get(), std::move(seeds[i]));
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    deliver(outputs[i].node().get(), std::move(seeds[i]));
 
   Variables found(wanted.size());
   while (!ready.empty()) {
@@ -46,15 +50,18 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
 
     Variables gradients = node->backward(gradient);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
-      if (node->inputs[i] && gradients[i].defined()) deliver(node->inputs[i].get(), std::move(gradients[i]));
+      if (node->inputs[i] && gradients[i].defined())
+        deliver(node->inputs[i].get(), std::move(gradients[i]));
     }
-    if (!options.retain_graph && !options.create_graph) node->op.reset();  // what forward saved is not needed again
+    if (!options.retain_graph && !options.create_graph)
+      node->op.reset();  // what forward saved is not needed again
   }
   return found;
 }
 
 Variable accumulate(Variable total, const Variable& part, bool create_graph) {
-  if (create_graph || !total.is_unshared() || !total.value().is_contiguous()) return add(total, part);
+  if (create_graph || !total.is_unshared() || !total.value().is_contiguous())
+    return add(total, part);
   core::add_(total.value(), part.value());
   return total;
 }

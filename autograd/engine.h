@@ -5,9 +5,9 @@
 
 namespace gradus {
 
-/// Runs the tape backwards from `outputs`, started with `seeds`. Without `wanted`, every leaf reached collects its
-/// gradient in grad(); with it, nothing is collected and the gradients of `wanted` are returned (undefined where
-/// not reached).
+/// Runs the tape backwards from `outputs`, started with `seeds`. Without `wanted`, every leaf
+/// reached collects its gradient in grad(); with it, nothing is collected and the gradients of
+/// `wanted` are returned (undefined where not reached).
 Variables run_backward(const Variables& outputs, Variables seeds, const Variables& wanted,
                        const GradOptions& options);
 

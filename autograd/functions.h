@@ -1,8 +1,10 @@
-// The functions on Variables: everything here is recorded and can be differentiated, twice and more.
+// The functions on Variables: everything here is recorded and can be differentiated, twice and
+// more.
 //
-// Each is defined in its chapter under ops/, with its formula and its derivative. The names, arguments and
-// defaults are PyTorch's. Binary functions broadcast and want equal dtypes; a number takes the tensor's dtype.
-// Shapes and dtypes are checked by the core function of the same name (ShapeError, DTypeError).
+// Each is defined in its chapter under ops/, with its formula and its derivative. The names,
+// arguments and defaults are PyTorch's. Binary functions broadcast and want equal dtypes; a number
+// takes the tensor's dtype. Shapes and dtypes are checked by the core function of the same name
+// (ShapeError, DTypeError).
 #pragma once
 
 #include <gradus/autograd/variable.h>
@@ -57,13 +59,15 @@ Variable tanh(const Variable& x);
 Variable sigmoid(const Variable& x);
 /// max(x, 0); the gradient at 0 is 0.
 Variable relu(const Variable& x);
-/// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError unless 0 <= p <= 1.
+/// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError unless 0 <= p
+/// <= 1.
 Variable dropout(const Variable& x, double p, Generator& generator);
 
 // ---- ops/reduce.cpp ---- empty `dims` means all
 Variable sum(const Variable& x, const Dims& dims = {}, bool keepdim = false);
 Variable mean(const Variable& x, const Dims& dims = {}, bool keepdim = false);
-Variable var(const Variable& x, const Dims& dims = {}, bool keepdim = false, std::int64_t correction = 1);
+Variable var(const Variable& x, const Dims& dims = {}, bool keepdim = false,
+             std::int64_t correction = 1);
 /// The greatest; elements that tie share the gradient equally (PyTorch's amax).
 Variable max(const Variable& x, const Dims& dims = {}, bool keepdim = false);
 Variable min(const Variable& x, const Dims& dims = {}, bool keepdim = false);
@@ -81,7 +85,8 @@ Variable transpose(const Variable& x, std::int64_t a = -2, std::int64_t b = -1);
 Variable squeeze(const Variable& x, std::optional<std::int64_t> dim = std::nullopt);
 Variable unsqueeze(const Variable& x, std::int64_t dim);
 Variable expand(const Variable& x, const Shape& shape);
-Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t stop, std::int64_t step = 1);
+Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t stop,
+               std::int64_t step = 1);
 Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length);
 Variable select(const Variable& x, std::int64_t dim, std::int64_t index);
 Variable cat(const Variables& parts, std::int64_t dim = 0);
@@ -89,9 +94,11 @@ Variable stack(const Variables& parts, std::int64_t dim = 0);
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);
 Variable gather(const Variable& x, std::int64_t dim, const Tensor& index);
 /// Zeros of `shape` plus source's rows added at `index`: the adjoint of index_select.
-Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Variable& source);
+Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index,
+                   const Variable& source);
 /// Zeros of `shape` plus `source` added at `index`: the adjoint of gather.
-Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Variable& source);
+Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
+                     const Variable& source);
 
 // ---- ops/linalg.cpp ----
 /// [k]·[k], [m,k]·[k], [k]·[k,n] or [..,m,k]·[..,k,n] with broadcast batches.
@@ -113,23 +120,28 @@ Variable adaptive_avg_pool2d(const Variable& x, Pair output_size);
 
 // ---- ops/norm.cpp ----
 struct BatchNormOptions {
-  bool training = true;   ///< normalise with the batch's statistics; otherwise with the running ones
+  bool training = true;  ///< normalise with the batch's statistics; otherwise with the running ones
   double momentum = 0.1;  ///< running = (1-momentum)·running + momentum·batch
   double eps = 1e-5;
 };
 /// (x - mean)/sqrt(var + eps)·weight + bias per channel; x [N,C,...], the rest [C] or undefined.
-/// In training the running statistics (float tensors, or undefined) are updated in place, with the unbiased
-/// variance, as in PyTorch.
-Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, const Tensor& running_mean,
-                    const Tensor& running_var, const BatchNormOptions& options = {});
+/// In training the running statistics (float tensors, or undefined) are updated in place, with the
+/// unbiased variance, as in PyTorch.
+Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
+                    const Tensor& running_mean, const Tensor& running_var,
+                    const BatchNormOptions& options = {});
 
 // ---- ops/loss.cpp ----
 enum class Reduction { none, sum, mean };
-/// -log softmax(logits)[label]; logits [N,C], labels int64 [N]. Throws ValueError for a label outside 0..C-1.
-Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction reduction = Reduction::mean);
+/// -log softmax(logits)[label]; logits [N,C], labels int64 [N]. Throws ValueError for a label
+/// outside 0..C-1.
+Variable cross_entropy(const Variable& logits, const Tensor& labels,
+                       Reduction reduction = Reduction::mean);
 /// -log_probabilities[label]; the same shapes.
-Variable nll_loss(const Variable& log_probabilities, const Tensor& labels, Reduction reduction = Reduction::mean);
+Variable nll_loss(const Variable& log_probabilities, const Tensor& labels,
+                  Reduction reduction = Reduction::mean);
 /// (prediction - target)²; equal shapes.
-Variable mse_loss(const Variable& prediction, const Variable& target, Reduction reduction = Reduction::mean);
+Variable mse_loss(const Variable& prediction, const Variable& target,
+                  Reduction reduction = Reduction::mean);
 
 }  // namespace gradus

@@ -1,7 +1,8 @@
 // The gradient checker: compares what backward() says with what finite differences say.
 //
-// The function may return any shape: its output is summed with random weights, so that no symmetry (all ones
-// is degenerate for softmax and batch norm) hides an error. Inputs must be float64; float32 rounds too coarsely.
+// The function may return any shape: its output is summed with random weights, so that no symmetry
+// (all ones is degenerate for softmax and batch norm) hides an error. Inputs must be float64;
+// float32 rounds too coarsely.
 #pragma once
 
 #include <gradus/autograd/op.h>
@@ -30,22 +31,24 @@ struct GradcheckEntry {
   Shape index;
   double analytic = 0;
   double numeric = 0;
-  double error = 0;  ///< |analytic - numeric| / (atol + rtol·max(|analytic|, |numeric|)); above 1 fails
+  double error =
+      0;  ///< |analytic - numeric| / (atol + rtol·max(|analytic|, |numeric|)); above 1 fails
 };
 
 struct GradcheckReport {
   bool passed = false;
-  std::int64_t elements = 0;           ///< compared
-  double worst_relative_error = 0;     ///< max |analytic - numeric| / max(1, |analytic|, |numeric|)
-  std::vector<GradcheckEntry> worst;   ///< largest error first
-  std::string message;                 ///< why nothing could be compared, if so
+  std::int64_t elements = 0;          ///< compared
+  double worst_relative_error = 0;    ///< max |analytic - numeric| / max(1, |analytic|, |numeric|)
+  std::vector<GradcheckEntry> worst;  ///< largest error first
+  std::string message;                ///< why nothing could be compared, if so
 
   /// A line per failing element: input, index, analytic, numeric, error.
   std::string to_string() const;
 };
 
-/// Compares d(Σ weights·function(inputs))/d(input) for every element of every input that requires a gradient.
-/// Inputs: float64. Throws DTypeError for float32 inputs and GradError when none requires a gradient.
+/// Compares d(Σ weights·function(inputs))/d(input) for every element of every input that requires a
+/// gradient. Inputs: float64. Throws DTypeError for float32 inputs and GradError when none requires
+/// a gradient.
 GradcheckReport gradcheck(const DifferentiableFunction& function, const Variables& inputs,
                           const GradcheckOptions& options = {});
 /// The same for the second derivative: checks the gradient of the gradient.

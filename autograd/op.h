@@ -1,8 +1,10 @@
-// Op: what an operation must tell. Adding one is a paragraph in its chapter under ops/, and a line in ops/all.cpp.
+// Op: what an operation must tell. Adding one is a paragraph in its chapter under ops/, and a line
+// in ops/all.cpp.
 //
-// An Op's members are its parameters and what it saves for backward. forward() computes on Tensors and saves
-// the least; backward() is written with Variables, so a gradient is made of operations again and may itself be
-// differentiated. samples() brings inputs that show the corners; the gradient checker runs them all.
+// An Op's members are its parameters and what it saves for backward. forward() computes on Tensors
+// and saves the least; backward() is written with Variables, so a gradient is made of operations
+// again and may itself be differentiated. samples() brings inputs that show the corners; the
+// gradient checker runs them all.
 #pragma once
 
 #include <gradus/autograd/variable.h>
@@ -37,21 +39,23 @@ class Op {
   virtual Variables backward(const Variable& grad) = 0;
 
  protected:
-  /// Does input `i` want a gradient? True only while recording: forward() saves what backward() will use.
+  /// Does input `i` want a gradient? True only while recording: forward() saves what backward()
+  /// will use.
   bool needs(std::size_t i) const;
   /// The shape of input `i`, and so of its gradient. Only where needs(i).
   const Shape& input_shape(std::size_t i) const;
-  /// The output again, from its saved value: an Op that held its own output Variable would never be freed.
+  /// The output again, from its saved value: an Op that held its own output Variable would never be
+  /// freed.
   Variable reattach(const Tensor& output) const;
 
  private:
   friend struct Node;
-  template <class T, class... Inputs>
-  friend Variable apply(T op, const Inputs&... inputs);
+  template <class T, class... Inputs> friend Variable apply(T op, const Inputs&... inputs);
   Node* node_ = nullptr;
 };
 
-/// A step of the tape. Nodes are numbered as they are made, so inputs always have smaller numbers than outputs.
+/// A step of the tape. Nodes are numbered as they are made, so inputs always have smaller numbers
+/// than outputs.
 struct Node : std::enable_shared_from_this<Node> {
   std::uint64_t number = 0;
   std::string_view name;  ///< of the op; "leaf" for a leaf
@@ -59,13 +63,15 @@ struct Node : std::enable_shared_from_this<Node> {
   bool is_leaf = false;
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
   std::unique_ptr<Op> op;                     ///< null for a leaf, and after the graph was freed
-  std::weak_ptr<Variable::State> keep;        ///< whose grad() collects what arrives: a leaf, or retain_grad()
+  std::weak_ptr<Variable::State>
+      keep;  ///< whose grad() collects what arrives: a leaf, or retain_grad()
   Node* next_to_free = nullptr;
 
   /// A new node whose release never recurses, however long the chain behind it.
   static std::shared_ptr<Node> make(std::string_view name);
   void adopt(std::unique_ptr<Op> new_op);
-  /// op->backward(gradient), checked: one gradient an input. Throws GradError when the graph was freed.
+  /// op->backward(gradient), checked: one gradient an input. Throws GradError when the graph was
+  /// freed.
   Variables backward(const Variable& gradient);
   /// Adds `gradient` to what `keep` has.
   void collect(const Variable& gradient, bool create_graph);
@@ -87,11 +93,11 @@ inline bool wants_grad(const Variables& inputs) {
 }
 }  // namespace detail
 
-/// Runs op.forward(inputs...) and records it if recording is on and an input requires a gradient. Each input is
-/// a Variable or a list of Variables.
-template <class T, class... Inputs>
-Variable apply(T op, const Inputs&... inputs) {
-  if (!grad_enabled() || !(detail::wants_grad(inputs) || ...)) return Variable(op.forward(inputs...));
+/// Runs op.forward(inputs...) and records it if recording is on and an input requires a gradient.
+/// Each input is a Variable or a list of Variables.
+template <class T, class... Inputs> Variable apply(T op, const Inputs&... inputs) {
+  if (!grad_enabled() || !(detail::wants_grad(inputs) || ...))
+    return Variable(op.forward(inputs...));
   std::shared_ptr<Node> node = Node::make(T::name);
   (detail::collect(node->inputs, inputs), ...);
   auto kept = std::make_unique<T>(std::move(op));

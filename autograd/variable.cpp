@@ -11,10 +11,11 @@ namespace {
 
 thread_local bool recording = true;
 
-/// Frees nodes one after the other. Freeing one may release the last hold on the next; that one only joins the
-/// list, so a chain of a million nodes needs no more stack than a chain of two.
+/// Frees nodes one after the other. Freeing one may release the last hold on the next; that one
+/// only joins the list, so a chain of a million nodes needs no more stack than a chain of two.
 void free_node(Node* node) {
-  thread_local Node* waiting = nullptr;  // linked through the nodes: nothing here needs destroying at exit
+  thread_local Node* waiting =
+      nullptr;  // linked through the nodes: nothing here needs destroying at exit
   thread_local bool freeing = false;
   node->next_to_free = std::exchange(waiting, node);
   if (freeing) return;
@@ -52,12 +53,14 @@ void Node::adopt(std::unique_ptr<Op> new_op) {
 
 Variables Node::backward(const Variable& gradient) {
   if (!op) {
-    fail<GradError>("backward: the graph behind ", name,
-                    " was freed by an earlier backward(); pass retain_graph = true there to run it again");
+    fail<GradError>(
+        "backward: the graph behind ", name,
+        " was freed by an earlier backward(); pass retain_graph = true there to run it again");
   }
   Variables gradients = op->backward(gradient);
   if (gradients.size() != inputs.size()) {
-    fail<GradError>("backward: ", name, " returned ", gradients.size(), " gradients for ", inputs.size(), " inputs");
+    fail<GradError>("backward: ", name, " returned ", gradients.size(), " gradients for ",
+                    inputs.size(), " inputs");
   }
   return gradients;
 }
@@ -68,7 +71,8 @@ void Node::collect(const Variable& gradient, bool create_graph) {
   if (owner->grad.defined()) {
     owner->grad = accumulate(std::move(owner->grad), gradient, create_graph);
   } else {
-    const bool ours = create_graph || (is_leaf && gradient.is_unshared() && gradient.value().is_contiguous());
+    const bool ours =
+        create_graph || (is_leaf && gradient.is_unshared() && gradient.value().is_contiguous());
     owner->grad = ours ? gradient : Variable(gradient.value().clone());
   }
 }
@@ -77,7 +81,9 @@ bool Op::needs(std::size_t i) const { return node_ != nullptr && node_->inputs[i
 
 const Shape& Op::input_shape(std::size_t i) const { return node_->inputs[i]->shape; }
 
-Variable Op::reattach(const Tensor& output) const { return Variable::attach(output, node_->shared_from_this()); }
+Variable Op::reattach(const Tensor& output) const {
+  return Variable::attach(output, node_->shared_from_this());
+}
 
 // ---- Variable ----
 
@@ -99,7 +105,8 @@ const Tensor& Variable::value() const {
 }
 
 void Variable::set_value(Tensor value) const {
-  if (!is_leaf()) fail<GradError>("set_value: only for leaves and constants, not for a result of ", node()->name);
+  if (!is_leaf())
+    fail<GradError>("set_value: only for leaves and constants, not for a result of ", node()->name);
   if (node()) node()->shape = value.shape();
   state_->value = std::move(value);
 }
@@ -111,7 +118,8 @@ const Variable& Variable::grad() const {
 
 void Variable::set_grad(Variable grad) const {
   if (grad.defined() && (grad.shape() != shape() || grad.dtype() != dtype())) {
-    fail<ShapeError>("set_grad: gradient ", describe(grad.value()), " does not fit ", describe(value()));
+    fail<ShapeError>("set_grad: gradient ", describe(grad.value()), " does not fit ",
+                     describe(value()));
   }
   state_->grad = std::move(grad);
 }
@@ -123,7 +131,9 @@ void Variable::zero_grad() const {
 bool Variable::requires_grad() const { return node() != nullptr; }
 
 const Variable& Variable::requires_grad_(bool wanted) const {
-  if (!is_leaf()) fail<GradError>("requires_grad_: only for leaves, not for a result of ", node()->name, "; use detach()");
+  if (!is_leaf())
+    fail<GradError>("requires_grad_: only for leaves, not for a result of ", node()->name,
+                    "; use detach()");
   if (!wanted) {
     state_->node = nullptr;
   } else if (!state_->node) {
@@ -148,7 +158,9 @@ const Variable& Variable::retain_grad() const {
 
 Variable Variable::detach() const { return Variable(value()); }
 
-bool Variable::is_unshared() const { return state_.use_count() == 1 && state_->value.storage().use_count() == 1; }
+bool Variable::is_unshared() const {
+  return state_.use_count() == 1 && state_->value.storage().use_count() == 1;
+}
 
 const std::shared_ptr<Node>& Variable::node() const {
   static const std::shared_ptr<Node> none;
@@ -162,13 +174,15 @@ namespace {
 void check_output(std::string_view op, const Variable& output) {
   if (!output.defined()) fail<GradError>(op, ": the output is undefined");
   if (!output.requires_grad()) {
-    fail<GradError>(op, ": the output ", describe(output.value()), " depends on nothing that requires a gradient");
+    fail<GradError>(op, ": the output ", describe(output.value()),
+                    " depends on nothing that requires a gradient");
   }
 }
 
 Variable default_seed(std::string_view op, const Variable& output) {
   if (output.numel() != 1) {
-    fail<GradError>(op, ": expects an output of one element, got ", output.shape(), "; pass a seed of that shape");
+    fail<GradError>(op, ": expects an output of one element, got ", output.shape(),
+                    "; pass a seed of that shape");
   }
   return ones_like(output.value());
 }
@@ -182,10 +196,12 @@ void Variable::backward(const BackwardOptions& options) const {
 
 void Variable::backward(const Variable& seed, const BackwardOptions& options) const {
   check_output("backward", *this);
-  run_backward({*this}, {seed}, {}, {.retain_graph = options.retain_graph, .create_graph = options.create_graph});
+  run_backward({*this}, {seed}, {},
+               {.retain_graph = options.retain_graph, .create_graph = options.create_graph});
 }
 
-Variables grad(const Variables& outputs, const Variables& inputs, const Variables& seeds, const GradOptions& options) {
+Variables grad(const Variables& outputs, const Variables& inputs, const Variables& seeds,
+               const GradOptions& options) {
   if (!seeds.empty() && seeds.size() != outputs.size()) {
     fail<GradError>("grad: ", outputs.size(), " outputs, but ", seeds.size(), " seeds");
   }
@@ -195,13 +211,15 @@ Variables grad(const Variables& outputs, const Variables& inputs, const Variable
     if (seeds.empty()) starts.push_back(default_seed("grad", outputs[i]));
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i].requires_grad()) fail<GradError>("grad: input ", i, " does not require a gradient");
+    if (!inputs[i].requires_grad())
+      fail<GradError>("grad: input ", i, " does not require a gradient");
   }
   if (inputs.empty()) return {};
   Variables found = run_backward(outputs, std::move(starts), inputs, options);
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (!found[i].defined() && !options.allow_unused) {
-      fail<GradError>("grad: the outputs do not depend on input ", i, "; pass allow_unused = true to get an undefined one");
+      fail<GradError>("grad: the outputs do not depend on input ", i,
+                      "; pass allow_unused = true to get an undefined one");
     }
   }
   return found;

@@ -1,9 +1,9 @@
 // Variable: a Tensor, its gradient, and the node that made it. Read this second, after engine.cpp.
 //
-// A Variable is a handle: copies share value, gradient and history, as in PyTorch. A leaf (a parameter) is
-// made by the user; everything else is made by an operation, which the tape records as a Node when one of its
-// inputs requires a gradient. Edges point from an output to its inputs, so a result keeps alive exactly what
-// made it, and dropping the result drops the tape.
+// A Variable is a handle: copies share value, gradient and history, as in PyTorch. A leaf (a
+// parameter) is made by the user; everything else is made by an operation, which the tape records
+// as a Node when one of its inputs requires a gradient. Edges point from an output to its inputs,
+// so a result keeps alive exactly what made it, and dropping the result drops the tape.
 #pragma once
 
 #include <gradus/core/tensor.h>
@@ -20,13 +20,15 @@ using Variables = std::vector<Variable>;
 
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep saved values, so that backward may run again
-  bool create_graph = false;  ///< record the backward pass itself, for second derivatives (implies retain_graph)
+  bool create_graph =
+      false;  ///< record the backward pass itself, for second derivatives (implies retain_graph)
 };
 
 struct GradOptions {
   bool retain_graph = false;
   bool create_graph = false;
-  bool allow_unused = false;  ///< an input the outputs do not depend on gives an undefined Variable, not an error
+  bool allow_unused =
+      false;  ///< an input the outputs do not depend on gives an undefined Variable, not an error
 };
 
 class Variable {
@@ -39,7 +41,8 @@ class Variable {
 
   bool defined() const { return state_ != nullptr; }
   const Tensor& value() const;
-  /// Replaces the numbers; shape and dtype may change. Only for leaves and constants (GradError otherwise).
+  /// Replaces the numbers; shape and dtype may change. Only for leaves and constants (GradError
+  /// otherwise).
   void set_value(Tensor value) const;
 
   /// The accumulated gradient; undefined until backward() has reached this Variable.
@@ -57,7 +60,8 @@ class Variable {
   /// The same value without history; shares storage.
   Variable detach() const;
 
-  /// dL/d(leaf) added into every leaf's grad(), this Variable being L. Without `seed` L must have one element.
+  /// dL/d(leaf) added into every leaf's grad(), this Variable being L. Without `seed` L must have
+  /// one element.
   void backward(const BackwardOptions& options = {}) const;
   void backward(const Variable& seed, const BackwardOptions& options = {}) const;
 
@@ -70,7 +74,8 @@ class Variable {
 
   /// Can nobody else see these numbers? Then the engine may add to them in place.
   bool is_unshared() const;
-  /// The node that made this Variable (for a leaf, the one that collects its gradient); null for constants.
+  /// The node that made this Variable (for a leaf, the one that collects its gradient); null for
+  /// constants.
   const std::shared_ptr<Node>& node() const;
   /// `value` as if `node` had made it. For Op and apply() only.
   static Variable attach(Tensor value, std::shared_ptr<Node> node);
@@ -82,7 +87,8 @@ class Variable {
 };
 
 /// Sum over outputs of seed·d(output)/d(input), for each input; grad() of no Variable changes.
-/// Without `seeds` every output must have one element. Throws GradError for an input that is not reached.
+/// Without `seeds` every output must have one element. Throws GradError for an input that is not
+/// reached.
 Variables grad(const Variables& outputs, const Variables& inputs, const Variables& seeds = {},
                const GradOptions& options = {});
 

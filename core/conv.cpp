@@ -1,4 +1,5 @@
-// Convolution and pooling: shapes are checked and messages built here, once, for all three directions.
+// Convolution and pooling: shapes are checked and messages built here, once, for all three
+// directions.
 #include <gradus/core/conv.h>
 #include <gradus/core/kernels/conv2d_select.h>
 #include <gradus/core/kernels/pool2d.h>
@@ -11,55 +12,74 @@ namespace {
 constexpr int automatic = -1;
 std::atomic<int> forced_algorithm{automatic};
 
-std::string spell(Pair pair) { return "(" + std::to_string(pair.height) + "," + std::to_string(pair.width) + ")"; }
+std::string spell(Pair pair) {
+  return "(" + std::to_string(pair.height) + "," + std::to_string(pair.width) + ")";
+}
 
 void check_tensor(std::string_view op, std::string_view what, const Tensor& x, int rank) {
   if (!x.defined()) fail<ShapeError>(op, ": ", what, " is undefined");
-  if (x.rank() != rank) fail<ShapeError>(op, ": ", what, " must have rank ", rank, ", got ", describe(x));
+  if (x.rank() != rank)
+    fail<ShapeError>(op, ": ", what, " must have rank ", rank, ", got ", describe(x));
 }
 
-void check_same_dtype(std::string_view op, std::string_view a_name, const Tensor& a, std::string_view b_name,
-                      const Tensor& b) {
+void check_same_dtype(std::string_view op, std::string_view a_name, const Tensor& a,
+                      std::string_view b_name, const Tensor& b) {
   if (a.dtype() != b.dtype()) {
-    fail<DTypeError>(op, ": ", a_name, " is ", describe(a), ", ", b_name, " is ", describe(b), "; cast one with .to(",
-                     a.dtype(), ")");
+    fail<DTypeError>(op, ": ", a_name, " is ", describe(a), ", ", b_name, " is ", describe(b),
+                     "; cast one with .to(", a.dtype(), ")");
   }
 }
 
 /// Options that hold for every convolution, whatever the shapes.
 void check_options(std::string_view op, const Conv2dOptions& o) {
-  if (o.stride.height < 1 || o.stride.width < 1) fail<ValueError>(op, ": stride must be at least 1, got ", spell(o.stride));
-  if (o.padding.height < 0 || o.padding.width < 0) fail<ValueError>(op, ": padding must not be negative, got ", spell(o.padding));
-  if (o.dilation.height < 1 || o.dilation.width < 1) fail<ValueError>(op, ": dilation must be at least 1, got ", spell(o.dilation));
+  if (o.stride.height < 1 || o.stride.width < 1)
+    fail<ValueError>(op, ": stride must be at least 1, got ", spell(o.stride));
+  if (o.padding.height < 0 || o.padding.width < 0)
+    fail<ValueError>(op, ": padding must not be negative, got ", spell(o.padding));
+  if (o.dilation.height < 1 || o.dilation.width < 1)
+    fail<ValueError>(op, ": dilation must be at least 1, got ", spell(o.dilation));
   if (o.groups < 1) fail<ValueError>(op, ": groups must be at least 1, got ", o.groups);
 }
 
-kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const Shape& w, const Conv2dOptions& o) {
+kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const Shape& w,
+                                    const Conv2dOptions& o) {
   check_options(op, o);
   const auto both = [&] {
-    return "(input " + to_string(x) + ", weight " + to_string(w) + ", groups " + std::to_string(o.groups) + ")";
+    return "(input " + to_string(x) + ", weight " + to_string(w) + ", groups " +
+           std::to_string(o.groups) + ")";
   };
   if (x.rank() != 4 || w.rank() != 4) {
     fail<ShapeError>(op, ": expects input [N,C,H,W] and weight [O,C/groups,kh,kw], got ", both());
   }
   if (x[1] != w[1] * o.groups) {
-    fail<ShapeError>(op, ": input has ", x[1], " channels, weight expects ", w[1] * o.groups, " ", both());
+    fail<ShapeError>(op, ": input has ", x[1], " channels, weight expects ", w[1] * o.groups, " ",
+                     both());
   }
   if (w[0] % o.groups != 0) {
-    fail<ShapeError>(op, ": ", w[0], " output channels do not divide into ", o.groups, " groups ", both());
+    fail<ShapeError>(op, ": ", w[0], " output channels do not divide into ", o.groups, " groups ",
+                     both());
   }
   if (w[2] < 1 || w[3] < 1) fail<ShapeError>(op, ": the kernel is empty ", both());
-  const kernels::Conv2dGeometry g{.batch = x[0], .in_channels = x[1], .in_height = x[2], .in_width = x[3],
-                                  .out_channels = w[0], .kernel_h = w[2], .kernel_w = w[3],
-                                  .stride_h = o.stride.height, .stride_w = o.stride.width,
-                                  .padding_h = o.padding.height, .padding_w = o.padding.width,
-                                  .dilation_h = o.dilation.height, .dilation_w = o.dilation.width,
+  const kernels::Conv2dGeometry g{.batch = x[0],
+                                  .in_channels = x[1],
+                                  .in_height = x[2],
+                                  .in_width = x[3],
+                                  .out_channels = w[0],
+                                  .kernel_h = w[2],
+                                  .kernel_w = w[3],
+                                  .stride_h = o.stride.height,
+                                  .stride_w = o.stride.width,
+                                  .padding_h = o.padding.height,
+                                  .padding_w = o.padding.width,
+                                  .dilation_h = o.dilation.height,
+                                  .dilation_w = o.dilation.width,
                                   .groups = o.groups};
   const std::int64_t reach_h = o.dilation.height * (w[2] - 1) + 1;
   const std::int64_t reach_w = o.dilation.width * (w[3] - 1) + 1;
   if (reach_h > x[2] + 2 * o.padding.height || reach_w > x[3] + 2 * o.padding.width) {
-    fail<ShapeError>(op, ": the kernel reaches ", reach_h, "x", reach_w, ", the padded input is only ",
-                     x[2] + 2 * o.padding.height, "x", x[3] + 2 * o.padding.width, " ", both());
+    fail<ShapeError>(op, ": the kernel reaches ", reach_h, "x", reach_w,
+                     ", the padded input is only ", x[2] + 2 * o.padding.height, "x",
+                     x[3] + 2 * o.padding.width, " ", both());
   }
   return g;
 }
@@ -69,10 +89,10 @@ Conv2dAlgorithm algorithm_for(const kernels::Conv2dGeometry& geometry) {
   if (forced == automatic) return kernels::choose(geometry);
   const auto algorithm = static_cast<Conv2dAlgorithm>(forced);
   if (!kernels::supports(algorithm, geometry)) {
-    fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(algorithm), " cannot do a kernel of ",
-                     geometry.kernel_h, "x", geometry.kernel_w, " with padding ",
-                     spell({geometry.padding_h, geometry.padding_w}), ", ", geometry.in_channels,
-                     " input channels and ", geometry.groups, " groups");
+    fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(algorithm),
+                     " cannot do a kernel of ", geometry.kernel_h, "x", geometry.kernel_w,
+                     " with padding ", spell({geometry.padding_h, geometry.padding_w}), ", ",
+                     geometry.in_channels, " input channels and ", geometry.groups, " groups");
   }
   return algorithm;
 }
@@ -82,14 +102,16 @@ bool is_empty(const kernels::Conv2dGeometry& g) {
 }
 
 void check_output(std::string_view op, const Tensor& dy, const Shape& expected) {
-  if (dy.shape() != expected) fail<ShapeError>(op, ": dy is ", dy.shape(), ", the output is ", expected);
+  if (dy.shape() != expected)
+    fail<ShapeError>(op, ": dy is ", dy.shape(), ", the output is ", expected);
 }
 
 Shape output_shape(const kernels::Conv2dGeometry& g) {
   return {g.batch, g.out_channels, g.out_height(), g.out_width()};
 }
 
-/// `average` pooling has neither dilation nor windows that may hang over by more than half a kernel.
+/// `average` pooling has neither dilation nor windows that may hang over by more than half a
+/// kernel.
 kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const Pool2dOptions& o) {
   const Pair stride{o.stride.height == 0 ? o.kernel_size.height : o.stride.height,
                     o.stride.width == 0 ? o.kernel_size.width : o.stride.width};
@@ -98,18 +120,27 @@ kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const
   }
   check_options(op, {.stride = stride, .padding = o.padding, .dilation = o.dilation});
   if (2 * o.padding.height > o.kernel_size.height || 2 * o.padding.width > o.kernel_size.width) {
-    fail<ValueError>(op, ": padding ", spell(o.padding), " is more than half of kernel_size ", spell(o.kernel_size));
+    fail<ValueError>(op, ": padding ", spell(o.padding), " is more than half of kernel_size ",
+                     spell(o.kernel_size));
   }
-  const kernels::Pool2dGeometry g{.planes = x[0] * x[1], .in_height = x[2], .in_width = x[3],
-                                  .kernel_h = o.kernel_size.height, .kernel_w = o.kernel_size.width,
-                                  .stride_h = stride.height, .stride_w = stride.width,
-                                  .padding_h = o.padding.height, .padding_w = o.padding.width,
-                                  .dilation_h = o.dilation.height, .dilation_w = o.dilation.width};
+  const kernels::Pool2dGeometry g{.planes = x[0] * x[1],
+                                  .in_height = x[2],
+                                  .in_width = x[3],
+                                  .kernel_h = o.kernel_size.height,
+                                  .kernel_w = o.kernel_size.width,
+                                  .stride_h = stride.height,
+                                  .stride_w = stride.width,
+                                  .padding_h = o.padding.height,
+                                  .padding_w = o.padding.width,
+                                  .dilation_h = o.dilation.height,
+                                  .dilation_w = o.dilation.width};
   const std::int64_t reach_h = o.dilation.height * (o.kernel_size.height - 1) + 1;
   const std::int64_t reach_w = o.dilation.width * (o.kernel_size.width - 1) + 1;
-  if (reach_h > x[2] + 2 * o.padding.height || reach_w > x[3] + 2 * o.padding.width || x[2] < 1 || x[3] < 1) {
-    fail<ShapeError>(op, ": the window reaches ", reach_h, "x", reach_w, ", the padded input is only ",
-                     x[2] + 2 * o.padding.height, "x", x[3] + 2 * o.padding.width, " (input ", x, ")");
+  if (reach_h > x[2] + 2 * o.padding.height || reach_w > x[3] + 2 * o.padding.width || x[2] < 1 ||
+      x[3] < 1) {
+    fail<ShapeError>(op, ": the window reaches ", reach_h, "x", reach_w,
+                     ", the padded input is only ", x[2] + 2 * o.padding.height, "x",
+                     x[3] + 2 * o.padding.width, " (input ", x, ")");
   }
   return g;
 }
@@ -120,9 +151,11 @@ Shape pooled_shape(const Shape& x, const kernels::Pool2dGeometry& g) {
 
 kernels::AdaptivePool2dGeometry adaptive_geometry(const Shape& x, Pair output_size) {
   if (output_size.height < 1 || output_size.width < 1) {
-    fail<ValueError>("adaptive_avg_pool2d: output_size must be at least 1, got ", spell(output_size));
+    fail<ValueError>("adaptive_avg_pool2d: output_size must be at least 1, got ",
+                     spell(output_size));
   }
-  if (x[2] < 1 || x[3] < 1) fail<ShapeError>("adaptive_avg_pool2d: the input ", x, " has no pixels");
+  if (x[2] < 1 || x[3] < 1)
+    fail<ShapeError>("adaptive_avg_pool2d: the input ", x, " has no pixels");
   return {.planes = x[0] * x[1],
           .in_height = x[2],
           .in_width = x[3],
@@ -133,12 +166,14 @@ kernels::AdaptivePool2dGeometry adaptive_geometry(const Shape& x, Pair output_si
 }  // namespace
 
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm) {
-  forced_algorithm.store(algorithm ? static_cast<int>(*algorithm) : automatic, std::memory_order_relaxed);
+  forced_algorithm.store(algorithm ? static_cast<int>(*algorithm) : automatic,
+                         std::memory_order_relaxed);
 }
 
 namespace core {
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+              const Conv2dOptions& options) {
   check_tensor("conv2d", "input", x, 4);
   check_tensor("conv2d", "weight", weight, 4);
   check_same_dtype("conv2d", "input", x, "weight", weight);
@@ -146,8 +181,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   if (bias.defined()) {
     check_same_dtype("conv2d", "input", x, "bias", bias);
     if (bias.shape() != Shape{weight.shape()[0]}) {
-      fail<ShapeError>("conv2d: bias is ", bias.shape(), ", weight ", weight.shape(), " has ", weight.shape()[0],
-                       " output channels");
+      fail<ShapeError>("conv2d: bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
+                       weight.shape()[0], " output channels");
     }
   }
   const Tensor y = Tensor::empty(output_shape(geometry), x.dtype());
@@ -166,7 +201,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   return y;
 }
 
-Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& input, const Conv2dOptions& options) {
+Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& input,
+                         const Conv2dOptions& options) {
   check_tensor("conv2d_input_grad", "dy", dy, 4);
   check_tensor("conv2d_input_grad", "weight", weight, 4);
   check_same_dtype("conv2d_input_grad", "dy", dy, "weight", weight);
@@ -181,7 +217,8 @@ Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& in
   return dx;
 }
 
-Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight, const Conv2dOptions& options) {
+Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight,
+                          const Conv2dOptions& options) {
   check_tensor("conv2d_weight_grad", "dy", dy, 4);
   check_tensor("conv2d_weight_grad", "input", x, 4);
   check_same_dtype("conv2d_weight_grad", "dy", dy, "input", x);
@@ -196,7 +233,8 @@ Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight
   return dw;
 }
 
-Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight, const Conv2dOptions& options) {
+Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight,
+                                 const Conv2dOptions& options) {
   return algorithm_for(geometry_of("conv2d_algorithm", x, weight, options));
 }
 
@@ -218,7 +256,8 @@ Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& indices, const Shape& 
   const Tensor dx = Tensor::empty(input, dy.dtype());
   dispatch_floating("max_pool2d_scatter", dy.dtype(), [&]<class T>() {
     kernels::max_pool2d_scatter(input[0] * input[1], input[2] * input[3], dy.size(2) * dy.size(3),
-                                dy.contiguous().data<T>(), indices.data<std::int64_t>(), dx.data<T>());
+                                dy.contiguous().data<T>(), indices.data<std::int64_t>(),
+                                dx.data<T>());
   });
   return dx;
 }
@@ -234,8 +273,10 @@ Tensor max_pool2d_gather(const Tensor& x, const Tensor& indices) {
 }
 
 namespace {
-kernels::Pool2dGeometry average_geometry(std::string_view op, const Shape& x, const Pool2dOptions& options) {
-  if (options.dilation != Pair(1)) fail<ValueError>(op, ": dilation must be 1, got ", spell(options.dilation));
+kernels::Pool2dGeometry average_geometry(std::string_view op, const Shape& x,
+                                         const Pool2dOptions& options) {
+  if (options.dilation != Pair(1))
+    fail<ValueError>(op, ": dilation must be 1, got ", spell(options.dilation));
   return pool_geometry(op, x, options);
 }
 }  // namespace
@@ -245,7 +286,8 @@ Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
   const auto geometry = average_geometry("avg_pool2d", x.shape(), options);
   const Tensor y = Tensor::empty(pooled_shape(x.shape(), geometry), x.dtype());
   dispatch_floating("avg_pool2d", x.dtype(), [&]<class T>() {
-    kernels::avg_pool2d_forward(geometry, options.count_include_pad, x.contiguous().data<T>(), y.data<T>());
+    kernels::avg_pool2d_forward(geometry, options.count_include_pad, x.contiguous().data<T>(),
+                                y.data<T>());
   });
   return y;
 }
@@ -256,7 +298,8 @@ Tensor avg_pool2d_grad(const Tensor& dy, const Shape& input, const Pool2dOptions
   check_output("avg_pool2d_grad", dy, pooled_shape(input, geometry));
   const Tensor dx = Tensor::empty(input, dy.dtype());
   dispatch_floating("avg_pool2d_grad", dy.dtype(), [&]<class T>() {
-    kernels::avg_pool2d_input_grad(geometry, options.count_include_pad, dy.contiguous().data<T>(), dx.data<T>());
+    kernels::avg_pool2d_input_grad(geometry, options.count_include_pad, dy.contiguous().data<T>(),
+                                   dx.data<T>());
   });
   return dx;
 }
@@ -264,10 +307,10 @@ Tensor avg_pool2d_grad(const Tensor& dy, const Shape& input, const Pool2dOptions
 Tensor adaptive_avg_pool2d(const Tensor& x, Pair output_size) {
   check_tensor("adaptive_avg_pool2d", "input", x, 4);
   const auto geometry = adaptive_geometry(x.shape(), output_size);
-  const Tensor y = Tensor::empty({x.size(0), x.size(1), output_size.height, output_size.width}, x.dtype());
+  const Tensor y =
+      Tensor::empty({x.size(0), x.size(1), output_size.height, output_size.width}, x.dtype());
   dispatch_floating("adaptive_avg_pool2d", x.dtype(), [&]<class T>() {
-    kernels::adaptive_avg_pool2d_forward(geometry, x.contiguous().data<T>(),
-                                         y.data<T>());
+    kernels::adaptive_avg_pool2d_forward(geometry, x.contiguous().data<T>(), y.data<T>());
   });
   return y;
 }
@@ -277,8 +320,7 @@ Tensor adaptive_avg_pool2d_grad(const Tensor& dy, const Shape& input) {
   const auto geometry = adaptive_geometry(input, {dy.size(2), dy.size(3)});
   const Tensor dx = Tensor::empty(input, dy.dtype());
   dispatch_floating("adaptive_avg_pool2d_grad", dy.dtype(), [&]<class T>() {
-    kernels::adaptive_avg_pool2d_input_grad(geometry,
-                                            dy.contiguous().data<T>(), dx.data<T>());
+    kernels::adaptive_avg_pool2d_input_grad(geometry, dy.contiguous().data<T>(), dx.data<T>());
   });
   return dx;
 }

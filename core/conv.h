@@ -1,8 +1,8 @@
 // Convolution and pooling on Tensors, and the options that describe them. [N,C,H,W] throughout.
 //
-// The three convolutions are one trilinear form Σ dy·(x ⋆ w) seen from its three sides: forward, input_grad and
-// weight_grad. Which algorithm computes them is decided by kernels/conv2d_select.h; set_conv2d_algorithm()
-// overrules it, conv2d_algorithm() tells the choice.
+// The three convolutions are one trilinear form Σ dy·(x ⋆ w) seen from its three sides: forward,
+// input_grad and weight_grad. Which algorithm computes them is decided by kernels/conv2d_select.h;
+// set_conv2d_algorithm() overrules it, conv2d_algorithm() tells the choice.
 #pragma once
 
 #include <gradus/core/kernels/conv2d_select.h>
@@ -38,15 +38,16 @@ struct Pool2dOptions {
 };
 
 using Conv2dAlgorithm = kernels::Conv2dAlgorithm;
-/// Forces an algorithm for the whole process; nullopt gives the choice back. Where the forced one cannot do a
-/// geometry, ValueError is thrown: a benchmark must not silently measure another.
+/// Forces an algorithm for the whole process; nullopt gives the choice back. Where the forced one
+/// cannot do a geometry, ValueError is thrown: a benchmark must not silently measure another.
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm);
 
 namespace core {
 
 /// x [N,C,H,W], weight [O,C/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW],
 /// OH = (H + 2·padding - dilation·(kh-1) - 1)/stride + 1, rounded down.
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              const Conv2dOptions& options = {});
 /// dL/dx of shape `input`, from dy = dL/dy and weight.
 Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& input,
                          const Conv2dOptions& options = {});
@@ -54,7 +55,8 @@ Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& in
 Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight,
                           const Conv2dOptions& options = {});
 /// The algorithm conv2d would use for these shapes.
-Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight, const Conv2dOptions& options = {});
+Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight,
+                                 const Conv2dOptions& options = {});
 
 struct MaxPool2dResult {
   Tensor values;   ///< [N,C,OH,OW]
@@ -62,7 +64,8 @@ struct MaxPool2dResult {
 };
 /// Greatest of each window; NaN wins, the first of equals wins, padding never does.
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
-/// Zeros of shape `input` with dy added at `indices`, plane by plane: the adjoint of reading x at `indices`.
+/// Zeros of shape `input` with dy added at `indices`, plane by plane: the adjoint of reading x at
+/// `indices`.
 Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& indices, const Shape& input);
 /// x read at `indices`, plane by plane.
 Tensor max_pool2d_gather(const Tensor& x, const Tensor& indices);

@@ -1,5 +1,5 @@
-// Constants, ranges and random numbers. Random tensors draw element by element in row-major order, on one
-// thread, so a seed means the same numbers everywhere.
+// Constants, ranges and random numbers. Random tensors draw element by element in row-major order,
+// on one thread, so a seed means the same numbers everywhere.
 #include <gradus/core/create.h>
 
 #include <cmath>
@@ -8,8 +8,7 @@ namespace gradus {
 namespace {
 
 /// A new tensor whose element i (row-major) is f(i), as a double.
-template <class F>
-Tensor generate(const Shape& shape, DType dtype, F&& f) {
+template <class F> Tensor generate(const Shape& shape, DType dtype, F&& f) {
   const Tensor result = Tensor::empty(shape, dtype);
   dispatch(dtype, [&]<class T>() {
     T* out = result.data<T>();
@@ -65,9 +64,11 @@ Tensor eye(std::int64_t n, DType dtype) {
 Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
   require_floating("rand", dtype);
   // 24 bits for float32: rounding 53 bits to float could give 1.
-  if (dtype == float64) return generate(shape, dtype, [&](std::int64_t) { return generator.uniform(); });
-  return generate(shape, dtype,
-                  [&](std::int64_t) { return static_cast<double>(generator.next() >> 40) * 0x1p-24; });
+  if (dtype == float64)
+    return generate(shape, dtype, [&](std::int64_t) { return generator.uniform(); });
+  return generate(shape, dtype, [&](std::int64_t) {
+    return static_cast<double>(generator.next() >> 40) * 0x1p-24;
+  });
 }
 
 Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
@@ -75,7 +76,8 @@ Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
   return generate(shape, dtype, [&](std::int64_t) { return generator.normal(); });
 }
 
-Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator, DType dtype) {
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator,
+               DType dtype) {
   if (low >= high) fail<ValueError>("randint: low ", low, " must be below high ", high);
   return generate(shape, dtype, [&](std::int64_t) { return low + generator.below(high - low); });
 }

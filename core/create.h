@@ -27,7 +27,8 @@ Tensor rand(const Shape& shape, Generator& generator, DType dtype = float32);
 /// Standard normal; float32 or float64.
 Tensor randn(const Shape& shape, Generator& generator, DType dtype = float32);
 /// Uniform integers low .. high-1.
-Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator, DType dtype = int64);
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator,
+               DType dtype = int64);
 /// A random order of 0 .. n-1, int64 (Fisher-Yates).
 Tensor randperm(std::int64_t n, Generator& generator);
 

@@ -1,4 +1,5 @@
-// Element types. A dtype is a run-time value; dispatch() turns it into a C++ type, once, in core's .cpp files.
+// Element types. A dtype is a run-time value; dispatch() turns it into a C++ type, once, in core's
+// .cpp files.
 #pragma once
 
 #include <gradus/core/error.h>
@@ -21,12 +22,11 @@ inline constexpr DType uint8 = DType::uint8;
 inline constexpr DType boolean = DType::boolean;
 
 template <class T>
-concept Element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, std::int64_t> ||
-                  std::same_as<T, std::uint8_t> || std::same_as<T, bool>;
+concept Element = std::same_as<T, float> || std::same_as<T, double> ||
+    std::same_as<T, std::int64_t> || std::same_as<T, std::uint8_t> || std::same_as<T, bool>;
 
 /// The dtype of a C++ element type.
-template <Element T>
-constexpr DType dtype_of() {
+template <Element T> constexpr DType dtype_of() {
   if constexpr (std::same_as<T, float>) return float32;
   if constexpr (std::same_as<T, double>) return float64;
   if constexpr (std::same_as<T, std::int64_t>) return int64;
@@ -39,22 +39,30 @@ constexpr bool is_floating(DType dtype) { return dtype == float32 || dtype == fl
 /// Bytes of one element.
 constexpr std::int64_t size_of(DType dtype) {
   switch (dtype) {
-    case float32: return 4;
+    case float32:
+      return 4;
     case float64:
-    case int64: return 8;
+    case int64:
+      return 8;
     case uint8:
-    case boolean: return 1;
+    case boolean:
+      return 1;
   }
   return 0;
 }
 
 constexpr std::string_view to_string(DType dtype) {
   switch (dtype) {
-    case float32: return "float32";
-    case float64: return "float64";
-    case int64: return "int64";
-    case uint8: return "uint8";
-    case boolean: return "bool";
+    case float32:
+      return "float32";
+    case float64:
+      return "float64";
+    case int64:
+      return "int64";
+    case uint8:
+      return "uint8";
+    case boolean:
+      return "bool";
   }
   return "?";
 }
@@ -62,34 +70,42 @@ constexpr std::string_view to_string(DType dtype) {
 inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << to_string(dtype); }
 
 /// Calls f<T>() with the C++ type of `dtype`: dispatch(x.dtype(), [&]<class T>() { ... }).
-template <class F>
-decltype(auto) dispatch(DType dtype, F&& f) {
+template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
   switch (dtype) {
-    case float32: return f.template operator()<float>();
-    case float64: return f.template operator()<double>();
-    case int64: return f.template operator()<std::int64_t>();
-    case uint8: return f.template operator()<std::uint8_t>();
-    case boolean: break;
+    case float32:
+      return f.template operator()<float>();
+    case float64:
+      return f.template operator()<double>();
+    case int64:
+      return f.template operator()<std::int64_t>();
+    case uint8:
+      return f.template operator()<std::uint8_t>();
+    case boolean:
+      break;
   }
   return f.template operator()<bool>();
 }
 
-/// The same for the types that have arithmetic: every dtype but bool. Throws DTypeError naming `op`.
-template <class F>
-decltype(auto) dispatch_number(std::string_view op, DType dtype, F&& f) {
+/// The same for the types that have arithmetic: every dtype but bool. Throws DTypeError naming
+/// `op`.
+template <class F> decltype(auto) dispatch_number(std::string_view op, DType dtype, F&& f) {
   switch (dtype) {
-    case float32: return f.template operator()<float>();
-    case float64: return f.template operator()<double>();
-    case int64: return f.template operator()<std::int64_t>();
-    case uint8: return f.template operator()<std::uint8_t>();
-    case boolean: break;
+    case float32:
+      return f.template operator()<float>();
+    case float64:
+      return f.template operator()<double>();
+    case int64:
+      return f.template operator()<std::int64_t>();
+    case uint8:
+      return f.template operator()<std::uint8_t>();
+    case boolean:
+      break;
   }
   fail<DTypeError>(op, ": does not take bool; cast with .to(int64) or .to(float32)");
 }
 
 /// The same for float32 and float64 only. Throws DTypeError naming `op`.
-template <class F>
-decltype(auto) dispatch_floating(std::string_view op, DType dtype, F&& f) {
+template <class F> decltype(auto) dispatch_floating(std::string_view op, DType dtype, F&& f) {
   if (dtype == float32) return f.template operator()<float>();
   if (dtype == float64) return f.template operator()<double>();
   fail<DTypeError>(op, ": expects float32 or float64, got ", dtype, "; cast with .to(float32)");

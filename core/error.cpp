@@ -1,4 +1,5 @@
-// The stack of active scopes: a linked list through the C++ stack, one per thread, free when nothing fails.
+// The stack of active scopes: a linked list through the C++ stack, one per thread, free when
+// nothing fails.
 #include <gradus/core/error.h>
 
 namespace gradus {

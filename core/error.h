@@ -1,7 +1,8 @@
 // Errors: what Gradus throws, and the one place where messages are built.
 //
-// A message is one line: the operation, the rule it enforces, the values on both sides. While a layer
-// runs, its path is appended, so that "linear: ..." says which of a model's ten linears it was.
+// A message is one line: the operation, the rule it enforces, the values on both sides. While a
+// layer runs, its path is appended, so that "linear: ..." says which of a model's ten linears it
+// was.
 #pragma once
 
 #include <sstream>
@@ -81,8 +82,7 @@ class ErrorScope {
 std::string error_scope_path();
 
 /// Throws `E` with all parts joined into one line: fail<ShapeError>("matmul: ", a.shape(), ...).
-template <class E = Error, class... Parts>
-[[noreturn]] void fail(const Parts&... parts) {
+template <class E = Error, class... Parts> [[noreturn]] void fail(const Parts&... parts) {
   std::ostringstream line;
   (line << ... << parts);
   if (const std::string path = error_scope_path(); !path.empty()) line << " [in " << path << "]";

@@ -1,8 +1,9 @@
-// The functions on Tensors: shapes are checked here, once, and memory is allocated here; kernels do the rest.
+// The functions on Tensors: shapes are checked here, once, and memory is allocated here; kernels do
+// the rest.
 //
-// Binary functions broadcast (NumPy's rule) and want equal dtypes: mixing throws DTypeError. A number as second
-// argument takes the tensor's dtype. NaN and infinities pass through as in PyTorch. Results are contiguous.
-// Defined in math_*.cpp, by topic.
+// Binary functions broadcast (NumPy's rule) and want equal dtypes: mixing throws DTypeError. A
+// number as second argument takes the tensor's dtype. NaN and infinities pass through as in
+// PyTorch. Results are contiguous. Defined in math_*.cpp, by topic.
 #pragma once
 
 #include <gradus/core/tensor.h>
@@ -14,7 +15,8 @@
 namespace gradus::core {
 
 // ---- elementwise (math_elementwise.cpp) ----
-// Arithmetic takes every dtype but bool; div, and the functions from exp to sigmoid, float32 and float64.
+// Arithmetic takes every dtype but bool; div, and the functions from exp to sigmoid, float32 and
+// float64.
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
@@ -77,13 +79,16 @@ void mul_(const Tensor& target, double factor);
 Tensor sum(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 Tensor mean(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// Σ(x - mean)² / (n - correction), in two passes.
-Tensor var(const Tensor& x, const Dims& dims = {}, bool keepdim = false, std::int64_t correction = 1);
+Tensor var(const Tensor& x, const Dims& dims = {}, bool keepdim = false,
+           std::int64_t correction = 1);
 /// Greatest and least; a NaN wins. Throws ShapeError over zero elements.
 Tensor max(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 Tensor min(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// int64 index of the first greatest (least) along `dim`; without `dim`, into the flattened tensor.
-Tensor argmax(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt, bool keepdim = false);
-Tensor argmin(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt, bool keepdim = false);
+Tensor argmax(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt,
+              bool keepdim = false);
+Tensor argmin(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt,
+              bool keepdim = false);
 /// log Σ exp(x), shifted by the maximum so that nothing overflows.
 Tensor logsumexp(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// exp(x) / Σ exp(x) along `dim`.
@@ -94,12 +99,13 @@ Tensor log_softmax(const Tensor& x, std::int64_t dim);
 Tensor sum_to(const Tensor& x, const Shape& shape);
 /// True when both have the same shape, dtype and elements, NaN equal to NaN.
 bool equal(const Tensor& a, const Tensor& b);
-/// |a - b| <= atol + rtol·|b| everywhere, NaN equal to NaN. Same shape and dtype, or ShapeError/DTypeError.
+/// |a - b| <= atol + rtol·|b| everywhere, NaN equal to NaN. Same shape and dtype, or
+/// ShapeError/DTypeError.
 bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8);
 
 // ---- matrices (math_linalg.cpp) ----
-/// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n] with batches broadcast.
-/// float32 and float64, by OpenBLAS; transposed views are read as they lie.
+/// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n] with batches
+/// broadcast. float32 and float64, by OpenBLAS; transposed views are read as they lie.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 // ---- moving elements (math_index.cpp) ----

@@ -17,17 +17,17 @@ void check_same_dtype(std::string_view op, const Tensor& a, const Tensor& b) {
   check_defined(op, a);
   check_defined(op, b);
   if (a.dtype() != b.dtype()) {
-    fail<DTypeError>(op, ": dtypes differ: ", describe(a), " and ", describe(b), "; cast one with .to(", a.dtype(),
-                     ")");
+    fail<DTypeError>(op, ": dtypes differ: ", describe(a), " and ", describe(b),
+                     "; cast one with .to(", a.dtype(), ")");
   }
 }
 
 /// f(x[i]) for every element.
-template <class Out, class T, class F>
-Tensor map(const Tensor& x, const F& f) {
+template <class Out, class T, class F> Tensor map(const Tensor& x, const F& f) {
   const Tensor out = Tensor::empty(x.shape(), dtype_of<Out>());
   const T* in = x.data<T>();
-  kernels::elementwise(kernels::Loop<2>(x.shape(), {out.strides(), x.strides()}), f, out.data<Out>(), in);
+  kernels::elementwise(kernels::Loop<2>(x.shape(), {out.strides(), x.strides()}), f,
+                       out.data<Out>(), in);
   return out;
 }
 
@@ -36,22 +36,21 @@ template <class Out, class T, class F>
 Tensor zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f) {
   const Shape shape = broadcast(op, a.shape(), b.shape());
   const Tensor out = Tensor::empty(shape, dtype_of<Out>());
-  const kernels::Loop<3> loop(shape, {out.strides(), broadcast_strides(a.shape(), a.strides(), shape),
-                                      broadcast_strides(b.shape(), b.strides(), shape)});
+  const kernels::Loop<3> loop(shape,
+                              {out.strides(), broadcast_strides(a.shape(), a.strides(), shape),
+                               broadcast_strides(b.shape(), b.strides(), shape)});
   const T* left = a.data<T>();
   const T* right = b.data<T>();
   kernels::elementwise(loop, f, out.data<Out>(), left, right);
   return out;
 }
 
-template <class F>
-Tensor number_map(std::string_view op, const Tensor& x, const F& f) {
+template <class F> Tensor number_map(std::string_view op, const Tensor& x, const F& f) {
   check_defined(op, x);
   return dispatch_number(op, x.dtype(), [&]<class T>() { return map<T, T>(x, f); });
 }
 
-template <class F>
-Tensor floating_map(std::string_view op, const Tensor& x, const F& f) {
+template <class F> Tensor floating_map(std::string_view op, const Tensor& x, const F& f) {
   check_defined(op, x);
   return dispatch_floating(op, x.dtype(), [&]<class T>() { return map<T, T>(x, f); });
 }
@@ -75,10 +74,10 @@ Tensor compare(std::string_view op, const Tensor& a, const Tensor& b, const F& f
 }
 
 /// `value` as a T; throws DTypeError where an integer tensor meets a fraction.
-template <class T>
-T scalar_as(std::string_view op, double value) {
+template <class T> T scalar_as(std::string_view op, double value) {
   if constexpr (std::is_integral_v<T>) {
-    const bool fits = value == std::floor(value) && value >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
+    const bool fits = value == std::floor(value) &&
+                      value >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
                       value <= static_cast<double>(std::numeric_limits<T>::max());
     if (!fits) {
       fail<DTypeError>(op, ": the number ", value, " does not fit a tensor of ", dtype_of<T>(),
@@ -99,8 +98,7 @@ Tensor number_map(std::string_view op, const Tensor& x, double number, const F& 
 }
 
 /// Comparisons take any number: an int64 tensor may be compared with 0.5.
-template <class F>
-Tensor compare(std::string_view op, const Tensor& x, double number, const F& f) {
+template <class F> Tensor compare(std::string_view op, const Tensor& x, double number, const F& f) {
   check_defined(op, x);
   return dispatch(x.dtype(), [&]<class T>() {
     return map<bool, T>(x, [&f, number](T value) { return f(static_cast<double>(value), number); });
@@ -142,9 +140,11 @@ Tensor div(double a, const Tensor& b) {
 }
 
 Tensor pow(const Tensor& a, double exponent) {
-  if (exponent == 2) return number_map("pow", a, []<class T>(T x) { return static_cast<T>(x * x); });
+  if (exponent == 2)
+    return number_map("pow", a, []<class T>(T x) { return static_cast<T>(x * x); });
   if (exponent == -1) return floating_map("pow", a, []<class T>(T x) { return T{1} / x; });
-  return floating_map("pow", a, [exponent]<class T>(T x) { return std::pow(x, static_cast<T>(exponent)); });
+  return floating_map("pow", a,
+                      [exponent]<class T>(T x) { return std::pow(x, static_cast<T>(exponent)); });
 }
 
 Tensor neg(const Tensor& x) {
@@ -190,12 +190,14 @@ Tensor relu(const Tensor& x) {
 }
 
 Tensor relu_grad(const Tensor& dy, const Tensor& y) {
-  return floating_zip("relu_grad", dy, y, []<class T>(T slope, T value) { return value <= T{0} ? T{0} : slope; });
+  return floating_zip("relu_grad", dy, y,
+                      []<class T>(T slope, T value) { return value <= T{0} ? T{0} : slope; });
 }
 
 Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high) {
   check_defined("clamp", x);
-  if (low && high && !(*low <= *high)) fail<ValueError>("clamp: low ", *low, " is above high ", *high);
+  if (low && high && !(*low <= *high))
+    fail<ValueError>("clamp: low ", *low, " is above high ", *high);
   return dispatch_number("clamp", x.dtype(), [&]<class T>() {
     // A missing bound is the bound that never binds.
     constexpr auto limits = std::numeric_limits<T>();
@@ -203,7 +205,9 @@ Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> h
     constexpr T most = limits.has_infinity ? limits.infinity() : limits.max();
     const T floor = low ? scalar_as<T>("clamp", *low) : least;
     const T ceiling = high ? scalar_as<T>("clamp", *high) : most;
-    return map<T, T>(x, [=](T value) { return value < floor ? floor : value > ceiling ? ceiling : value; });
+    return map<T, T>(x, [=](T value) {
+      return value < floor ? floor : value > ceiling ? ceiling : value;
+    });
   });
 }
 
@@ -256,7 +260,9 @@ Tensor logical_not(const Tensor& x) {
 
 Tensor isnan(const Tensor& x) {
   check_defined("isnan", x);
-  return dispatch(x.dtype(), [&]<class T>() { return map<bool, T>(x, [](T value) { return value != value; }); });
+  return dispatch(x.dtype(), [&]<class T>() {
+    return map<bool, T>(x, [](T value) { return value != value; });
+  });
 }
 
 Tensor isfinite(const Tensor& x) {
@@ -270,16 +276,20 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   check_defined("where", condition);
   check_same_dtype("where", a, b);
   if (condition.dtype() != boolean) {
-    fail<DTypeError>("where: the condition must be bool, got ", describe(condition), "; compare with ne(x, 0)");
+    fail<DTypeError>("where: the condition must be bool, got ", describe(condition),
+                     "; compare with ne(x, 0)");
   }
-  const Shape shape = broadcast("where", condition.shape(), broadcast("where", a.shape(), b.shape()));
+  const Shape shape =
+      broadcast("where", condition.shape(), broadcast("where", a.shape(), b.shape()));
   const Tensor out = Tensor::empty(shape, a.dtype());
-  const auto spread = [&](const Tensor& x) { return broadcast_strides(x.shape(), x.strides(), shape); };
+  const auto spread = [&](const Tensor& x) {
+    return broadcast_strides(x.shape(), x.strides(), shape);
+  };
   const kernels::Loop<4> loop(shape, {out.strides(), spread(condition), spread(a), spread(b)});
   dispatch(a.dtype(), [&]<class T>() {
     kernels::elementwise(
-        loop, [](bool first, T x, T y) { return first ? x : y; }, out.data<T>(), condition.data<bool>(), a.data<T>(),
-        b.data<T>());
+        loop, [](bool first, T x, T y) { return first ? x : y; }, out.data<T>(),
+        condition.data<bool>(), a.data<T>(), b.data<T>());
   });
   return out;
 }
@@ -289,15 +299,16 @@ void add_(const Tensor& target, const Tensor& source, double scale) {
   if (broadcast("add_", target.shape(), source.shape()) != target.shape()) {
     fail<ShapeError>("add_: source ", source.shape(), " does not broadcast to ", target.shape());
   }
-  const kernels::Loop<3> loop(target.shape(),
-                              {target.strides(), target.strides(),
-                               broadcast_strides(source.shape(), source.strides(), target.shape())});
+  const kernels::Loop<3> loop(
+      target.shape(), {target.strides(), target.strides(),
+                       broadcast_strides(source.shape(), source.strides(), target.shape())});
   dispatch_number("add_", target.dtype(), [&]<class T>() {
     T* out = target.data<T>();
     if (scale == 1) return kernels::elementwise(loop, plus, out, out, source.data<T>());
     const T factor = scalar_as<T>("add_", scale);
     kernels::elementwise(
-        loop, [factor](T x, T y) { return static_cast<T>(x + factor * y); }, out, out, source.data<T>());
+        loop, [factor](T x, T y) { return static_cast<T>(x + factor * y); }, out, out,
+        source.data<T>());
   });
 }
 
@@ -307,7 +318,8 @@ void mul_(const Tensor& target, double factor) {
   dispatch_number("mul_", target.dtype(), [&]<class T>() {
     const T same = scalar_as<T>("mul_", factor);
     T* out = target.data<T>();
-    kernels::elementwise(loop, [same](T value) { return static_cast<T>(value * same); }, out, out);
+    kernels::elementwise(
+        loop, [same](T value) { return static_cast<T>(value * same); }, out, out);
   });
 }
 

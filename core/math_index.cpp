@@ -7,21 +7,24 @@ namespace {
 
 void check_index_dtype(std::string_view op, const Tensor& index) {
   if (!index.defined() || index.dtype() != int64) {
-    fail<DTypeError>(op, ": the index must be int64, got ", describe(index), "; cast with .to(int64)");
+    fail<DTypeError>(op, ": the index must be int64, got ", describe(index),
+                     "; cast with .to(int64)");
   }
 }
 
-std::int64_t check_index(std::string_view op, std::int64_t index, std::int64_t size, const Shape& shape) {
+std::int64_t check_index(std::string_view op, std::int64_t index, std::int64_t size,
+                         const Shape& shape) {
   if (index < 0 || index >= size) {
     fail<ShapeError>(op, ": index ", index, " is out of range 0..", size - 1, " of shape ", shape);
   }
   return index;
 }
 
-/// Calls visit(position in `index`, offset into a tensor of `strides` with dim d taken from the index).
+/// Calls visit(position in `index`, offset into a tensor of `strides` with dim d taken from the
+/// index).
 template <class Visit>
-void for_indexed(std::string_view op, const Tensor& index, int d, const Shape& shape, const Strides& strides,
-                 const Visit& visit) {
+void for_indexed(std::string_view op, const Tensor& index, int d, const Shape& shape,
+                 const Strides& strides, const Visit& visit) {
   const Tensor dense = index.contiguous();
   const std::int64_t* indices = dense.data<std::int64_t>();
   for (std::int64_t i = 0, n = dense.numel(); i < n; ++i) {
@@ -40,7 +43,9 @@ void check_gather_shapes(std::string_view op, const Shape& shape, int d, const T
   check_index_dtype(op, index);
   bool fits = index.rank() == shape.rank();
   for (int k = 0; fits && k < shape.rank(); ++k) fits = k == d || index.shape()[k] <= shape[k];
-  if (!fits) fail<ShapeError>(op, ": index ", index.shape(), " does not fit shape ", shape, " outside of dimension ", d);
+  if (!fits)
+    fail<ShapeError>(op, ": index ", index.shape(), " does not fit shape ", shape,
+                     " outside of dimension ", d);
 }
 
 }  // namespace
@@ -61,8 +66,8 @@ Tensor cat(const std::vector<Tensor>& parts, std::int64_t dim) {
                        "; they may differ in dimension ", d, " only");
     }
     if (parts[i].dtype() != first.dtype()) {
-      fail<DTypeError>("cat: part ", i, " is ", parts[i].dtype(), ", part 0 is ", first.dtype(), "; cast with .to(",
-                       first.dtype(), ")");
+      fail<DTypeError>("cat: part ", i, " is ", parts[i].dtype(), ", part 0 is ", first.dtype(),
+                       "; cast with .to(", first.dtype(), ")");
     }
     shape[d] += parts[i].shape()[d];
   }
@@ -81,7 +86,8 @@ Tensor stack(const std::vector<Tensor>& parts, std::int64_t dim) {
   std::vector<Tensor> raised;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].shape() != parts[0].shape()) {
-      fail<ShapeError>("stack: part ", i, " is ", parts[i].shape(), ", part 0 is ", parts[0].shape());
+      fail<ShapeError>("stack: part ", i, " is ", parts[i].shape(), ", part 0 is ",
+                       parts[0].shape());
     }
     raised.push_back(parts[i].unsqueeze(d));
   }
@@ -91,12 +97,14 @@ Tensor stack(const std::vector<Tensor>& parts, std::int64_t dim) {
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const int d = normalize_dim("index_select", dim, x.rank());
   check_index_dtype("index_select", index);
-  if (index.rank() != 1) fail<ShapeError>("index_select: the index must be 1-d, got ", index.shape());
+  if (index.rank() != 1)
+    fail<ShapeError>("index_select: the index must be 1-d, got ", index.shape());
   Shape shape = x.shape();
   shape[d] = index.numel();
   const Tensor out = Tensor::empty(shape, x.dtype());
   for (std::int64_t i = 0; i < index.numel(); ++i) {
-    const std::int64_t row = check_index("index_select", index.at<std::int64_t>({i}), x.shape()[d], x.shape());
+    const std::int64_t row =
+        check_index("index_select", index.at<std::int64_t>({i}), x.shape()[d], x.shape());
     out.select(d, i).copy_(x.select(d, row));
   }
   return out;
@@ -108,12 +116,13 @@ Tensor index_add(const Shape& shape, std::int64_t dim, const Tensor& index, cons
   Shape expected = shape;
   expected[d] = index.numel();
   if (index.rank() != 1 || source.shape() != expected) {
-    fail<ShapeError>("index_add: source ", source.shape(), " and index ", index.shape(), " do not fit shape ", shape,
-                     " in dimension ", d);
+    fail<ShapeError>("index_add: source ", source.shape(), " and index ", index.shape(),
+                     " do not fit shape ", shape, " in dimension ", d);
   }
   const Tensor out = zeros(shape, source.dtype());
   for (std::int64_t i = 0; i < index.numel(); ++i) {
-    add_(out.select(d, check_index("index_add", index.at<std::int64_t>({i}), shape[d], shape)), source.select(d, i));
+    add_(out.select(d, check_index("index_add", index.at<std::int64_t>({i}), shape[d], shape)),
+         source.select(d, i));
   }
   return out;
 }
@@ -131,20 +140,23 @@ Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
   return out;
 }
 
-Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& source) {
+Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
+                   const Tensor& source) {
   const int d = normalize_dim("scatter_add", dim, shape.rank());
   check_gather_shapes("scatter_add", shape, d, index);
   if (source.shape() != index.shape()) {
-    fail<ShapeError>("scatter_add: source ", source.shape(), " and index ", index.shape(), " differ");
+    fail<ShapeError>("scatter_add: source ", source.shape(), " and index ", index.shape(),
+                     " differ");
   }
   const Tensor out = zeros(shape, source.dtype());
   const Tensor dense = source.contiguous();
   dispatch_number("scatter_add", source.dtype(), [&]<class T>() {
     const T* from = dense.data<T>();
     T* to = out.data<T>();
-    for_indexed("scatter_add", index, d, shape, out.strides(), [&](std::int64_t i, std::int64_t offset) {
-      to[offset] = static_cast<T>(to[offset] + from[i]);
-    });
+    for_indexed("scatter_add", index, d, shape, out.strides(),
+                [&](std::int64_t i, std::int64_t offset) {
+                  to[offset] = static_cast<T>(to[offset] + from[i]);
+                });
   });
   return out;
 }
@@ -156,8 +168,8 @@ Tensor slice_scatter(const Shape& shape, const Tensor& source, std::int64_t dim,
   const std::int64_t length = source.rank() == shape.rank() ? source.shape()[d] : -1;
   const Tensor window = out.slice(d, start, start + length * step, step);
   if (window.shape() != source.shape()) {
-    fail<ShapeError>("slice_scatter: source ", source.shape(), " does not fit ", shape, " from ", start, " in steps of ",
-                     step);
+    fail<ShapeError>("slice_scatter: source ", source.shape(), " does not fit ", shape, " from ",
+                     start, " in steps of ", step);
   }
   window.copy_(source);
   return out;
@@ -173,7 +185,8 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype) {
   const Tensor rows = out.view({labels.numel(), classes});
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] < 0 || values[i] >= classes) {
-      fail<ValueError>("one_hot: label ", values[i], " at position ", i, " is outside of 0..", classes - 1);
+      fail<ValueError>("one_hot: label ", values[i], " at position ", i, " is outside of 0..",
+                       classes - 1);
     }
     rows.select(0, static_cast<std::int64_t>(i)).narrow(0, values[i], 1).fill_(1);
   }

@@ -31,7 +31,8 @@ BlasMatrix as_blas(const Tensor& x) {
 }
 
 Shape batch_of(const Shape& shape) {
-  return Shape(std::span<const std::int64_t>(shape.begin(), static_cast<std::size_t>(shape.rank() - 2)));
+  return Shape(
+      std::span<const std::int64_t>(shape.begin(), static_cast<std::size_t>(shape.rank() - 2)));
 }
 
 Shape with_matrix(Shape batch, std::int64_t rows, std::int64_t cols) {
@@ -53,15 +54,15 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
   const Tensor right_all = right.tensor.expand(with_matrix(batch, k, n));
   dispatch_floating("matmul", a.dtype(), [&]<class T>() {
     const auto product = [&](const T* x, const T* y, T* z) {
-      kernels::gemm_parallel<T>(left.transpose, right.transpose, m, n, k, T{1}, x, left.leading, y, right.leading, T{0},
-                                z, n);
+      kernels::gemm_parallel<T>(left.transpose, right.transpose, m, n, k, T{1}, x, left.leading, y,
+                                right.leading, T{0}, z, n);
     };
     if (batch.rank() == 0) return product(left_all.data<T>(), right_all.data<T>(), out.data<T>());
     if (batch.rank() == 1) {
       const kernels::BatchStrides strides{left_all.strides()[0], right_all.strides()[0], m * n};
-      return kernels::gemm_batched<T>(batch[0], strides, left.transpose, right.transpose, m, n, k, T{1},
-                                      left_all.data<T>(), left.leading, right_all.data<T>(), right.leading, T{0},
-                                      out.data<T>(), n);
+      return kernels::gemm_batched<T>(batch[0], strides, left.transpose, right.transpose, m, n, k,
+                                      T{1}, left_all.data<T>(), left.leading, right_all.data<T>(),
+                                      right.leading, T{0}, out.data<T>(), n);
     }
     for (std::int64_t i = 0, count = batch.numel(); i < count; ++i) {
       std::int64_t rest = i;
@@ -72,7 +73,8 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
         at_right += rest % batch[d] * right_all.strides()[d];
         rest /= batch[d];
       }
-      product(left_all.data<T>() + at_left, right_all.data<T>() + at_right, out.data<T>() + i * m * n);
+      product(left_all.data<T>() + at_left, right_all.data<T>() + at_right,
+              out.data<T>() + i * m * n);
     }
   });
   return out;
@@ -83,8 +85,8 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
 Tensor matmul(const Tensor& a, const Tensor& b) {
   if (!a.defined() || !b.defined()) fail<ShapeError>("matmul: an operand is undefined");
   if (a.dtype() != b.dtype()) {
-    fail<DTypeError>("matmul: dtypes differ: ", describe(a), " and ", describe(b), "; cast one with .to(", a.dtype(),
-                     ")");
+    fail<DTypeError>("matmul: dtypes differ: ", describe(a), " and ", describe(b),
+                     "; cast one with .to(", a.dtype(), ")");
   }
   if (a.rank() == 0 || b.rank() == 0) {
     fail<ShapeError>("matmul: expects vectors or matrices, got ", a.shape(), " and ", b.shape());
@@ -92,10 +94,11 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   const std::int64_t inner_left = a.size(-1);
   const std::int64_t inner_right = b.size(b.rank() == 1 ? 0 : -2);
   if (inner_left != inner_right) {
-    fail<ShapeError>("matmul: inner sizes differ: ", inner_left, " and ", inner_right, " (", a.shape(), " · ",
-                     b.shape(), ")");
+    fail<ShapeError>("matmul: inner sizes differ: ", inner_left, " and ", inner_right, " (",
+                     a.shape(), " · ", b.shape(), ")");
   }
-  const Tensor product = multiply(a.rank() == 1 ? a.unsqueeze(0) : a, b.rank() == 1 ? b.unsqueeze(-1) : b);
+  const Tensor product =
+      multiply(a.rank() == 1 ? a.unsqueeze(0) : a, b.rank() == 1 ? b.unsqueeze(-1) : b);
   Tensor result = product;
   if (b.rank() == 1) result = result.squeeze(-1);
   if (a.rank() == 1) result = result.squeeze(b.rank() == 1 ? -1 : -2);

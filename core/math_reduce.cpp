@@ -1,8 +1,8 @@
 // Reductions: one walk over memory for all of them, in two orders.
 //
-// A reduction is a fold. When the reduced dimensions are innermost, each result folds along memory (rows); when a
-// kept dimension is innermost, a block of results folds side by side (columns). The order of folding depends on the
-// shape alone, so the bits do not depend on the number of threads.
+// A reduction is a fold. When the reduced dimensions are innermost, each result folds along memory
+// (rows); when a kept dimension is innermost, a block of results folds side by side (columns). The
+// order of folding depends on the shape alone, so the bits do not depend on the number of threads.
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
@@ -56,17 +56,19 @@ std::int64_t offset_at(const Shape& sizes, const Shape& strides, std::int64_t in
   return offset;
 }
 
-/// Folds `count` numbers `step` apart into `total`, in eight interleaved chains: a pairwise-like order that is also
-/// free of the one-addition-at-a-time latency.
+/// Folds `count` numbers `step` apart into `total`, in eight interleaved chains: a pairwise-like
+/// order that is also free of the one-addition-at-a-time latency.
 template <class Acc, class T, class Fold>
-Acc fold_row(Acc total, Acc identity, const T* x, std::int64_t count, std::int64_t step, const Fold& fold) {
+Acc fold_row(Acc total, Acc identity, const T* x, std::int64_t count, std::int64_t step,
+             const Fold& fold) {
   constexpr std::int64_t lanes = 8;
   std::array<Acc, lanes> partial;
   partial.fill(identity);
   std::int64_t i = 0;
   if (step == 1) {
     for (; i + lanes <= count; i += lanes) {
-      for (std::size_t l = 0; l < lanes; ++l) partial[l] = fold(partial[l], static_cast<Acc>(x[i + static_cast<std::int64_t>(l)]));
+      for (std::size_t l = 0; l < lanes; ++l)
+        partial[l] = fold(partial[l], static_cast<Acc>(x[i + static_cast<std::int64_t>(l)]));
     }
   }
   for (; i < count; ++i) {
@@ -95,11 +97,13 @@ Acc fold_all(const Split& split, Acc identity, const T* x, const Fold& fold) {
   return total;
 }
 
-/// A block of at most `columns` neighbouring results at once: memory is read along the kept dimension.
+/// A block of at most `columns` neighbouring results at once: memory is read along the kept
+/// dimension.
 constexpr std::int64_t columns = 256;
 
 template <class Acc, class T, class Out, class Fold>
-void fold_columns(const Split& split, Acc identity, const T* x, std::int64_t width, Out* out, const Fold& fold) {
+void fold_columns(const Split& split, Acc identity, const T* x, std::int64_t width, Out* out,
+                  const Fold& fold) {
   std::array<Acc, columns> total;
   total.fill(identity);
   for (std::int64_t i = 0, n = split.reduced.numel(); i < n; ++i) {
@@ -109,7 +113,8 @@ void fold_columns(const Split& split, Acc identity, const T* x, std::int64_t wid
       cell = fold(cell, static_cast<Acc>(row[c]));
     }
   }
-  for (std::int64_t c = 0; c < width; ++c) out[c] = static_cast<Out>(total[static_cast<std::size_t>(c)]);
+  for (std::int64_t c = 0; c < width; ++c)
+    out[c] = static_cast<Out>(total[static_cast<std::size_t>(c)]);
 }
 
 /// Folds the elements of x (of type T) in type Acc and stores them as Out.
@@ -123,12 +128,13 @@ Tensor reduce(const Tensor& x, const Split& split, Acc identity, const Fold& fol
   const int inner = split.kept.rank() - 1;
   const bool by_columns = inner >= 0 && split.kept_strides[inner] == 1 && split.reduced.rank() > 0;
   if (!by_columns) {
-    parallel_for(count, std::max<std::int64_t>(1, 16384 / work), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const T* from = in + offset_at(split.kept, split.kept_strides, i);
-        out[i] = static_cast<Out>(fold_all(split, identity, from, fold));
-      }
-    });
+    parallel_for(count, std::max<std::int64_t>(1, 16384 / work),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t i = begin; i < end; ++i) {
+                     const T* from = in + offset_at(split.kept, split.kept_strides, i);
+                     out[i] = static_cast<Out>(fold_all(split, identity, from, fold));
+                   }
+                 });
     return result;
   }
   const std::int64_t width = split.kept[inner];
@@ -139,8 +145,8 @@ Tensor reduce(const Tensor& x, const Split& split, Acc identity, const Fold& fol
                  for (std::int64_t i = begin; i < end; ++i) {
                    const std::int64_t first = i / blocks * width + i % blocks * columns;
                    const T* from = in + offset_at(split.kept, split.kept_strides, first);
-                   fold_columns(split, identity, from, std::min(columns, width - i % blocks * columns), out + first,
-                                fold);
+                   fold_columns(split, identity, from,
+                                std::min(columns, width - i % blocks * columns), out + first, fold);
                  }
                });
   return result;
@@ -151,9 +157,11 @@ constexpr auto keep_greater = []<class T>(T a, T b) { return a > b || a != a ? a
 constexpr auto keep_less = []<class T>(T a, T b) { return a < b || a != a ? a : b; };
 
 template <class Fold>
-Tensor extreme(std::string_view op, const Tensor& x, const Dims& dims, bool keepdim, bool greatest, const Fold& fold) {
+Tensor extreme(std::string_view op, const Tensor& x, const Dims& dims, bool keepdim, bool greatest,
+               const Fold& fold) {
   const Split split = split_dims(op, x, dims, keepdim);
-  if (split.reduced.numel() == 0) fail<ShapeError>(op, ": no elements to choose from in shape ", x.shape(), " over dims ", dims);
+  if (split.reduced.numel() == 0)
+    fail<ShapeError>(op, ": no elements to choose from in shape ", x.shape(), " over dims ", dims);
   return dispatch_number(op, x.dtype(), [&]<class T>() {
     using limits = std::numeric_limits<T>;
     const T least = limits::has_infinity ? static_cast<T>(-limits::infinity()) : limits::lowest();
@@ -174,13 +182,14 @@ std::int64_t first_best(const T* x, std::int64_t count, std::int64_t step, const
 }
 
 template <class Beats>
-Tensor arg_extreme(std::string_view op, const Tensor& tensor, std::optional<std::int64_t> dim, bool keepdim,
-                   const Beats& beats) {
+Tensor arg_extreme(std::string_view op, const Tensor& tensor, std::optional<std::int64_t> dim,
+                   bool keepdim, const Beats& beats) {
   if (!tensor.defined()) fail<ShapeError>(op, ": the operand is undefined");
   const Tensor x = dim ? tensor : tensor.reshape({tensor.numel()});
   const bool scalar = x.rank() == 0;
   const int d = dim && !scalar ? normalize_dim(op, *dim, x.rank()) : 0;
-  if (!scalar && x.size(d) == 0) fail<ShapeError>(op, ": no elements to choose from in shape ", tensor.shape());
+  if (!scalar && x.size(d) == 0)
+    fail<ShapeError>(op, ": no elements to choose from in shape ", tensor.shape());
   if (scalar) return Tensor::scalar(0, int64);
   const Tensor kept = x.transpose(d, -1).select(-1, 0);  // one element per result, dim d moved away
   const Tensor indices = Tensor::empty(x.transpose(d, -1).slice(-1, 0, 1).shape(), int64);
@@ -188,7 +197,8 @@ Tensor arg_extreme(std::string_view op, const Tensor& tensor, std::optional<std:
     const T* in = kept.data<T>();
     std::int64_t* out = indices.data<std::int64_t>();
     for (std::int64_t i = 0, n = indices.numel(); i < n; ++i) {
-      out[i] = first_best(in + offset_at(kept.shape(), kept.strides(), i), x.size(d), x.strides()[d], beats);
+      out[i] = first_best(in + offset_at(kept.shape(), kept.strides(), i), x.size(d),
+                          x.strides()[d], beats);
     }
   });
   const Tensor placed = indices.transpose(d, -1);
@@ -212,7 +222,8 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
   const Split split = split_dims("mean", x, dims, keepdim);
   const auto count = static_cast<double>(split.reduced.numel());
   return dispatch_floating("mean", x.dtype(), [&]<class T>() {
-    const Tensor total = reduce<T, double, T>(x, split, 0.0, [](double a, double b) { return a + b; });
+    const Tensor total =
+        reduce<T, double, T>(x, split, 0.0, [](double a, double b) { return a + b; });
     return div(total, count);
   });
 }
@@ -280,8 +291,10 @@ bool equal(const Tensor& a, const Tensor& b) {
 }
 
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
-  if (a.shape() != b.shape()) fail<ShapeError>("allclose: shapes differ: ", a.shape(), " and ", b.shape());
-  if (a.dtype() != b.dtype()) fail<DTypeError>("allclose: dtypes differ: ", a.dtype(), " and ", b.dtype());
+  if (a.shape() != b.shape())
+    fail<ShapeError>("allclose: shapes differ: ", a.shape(), " and ", b.shape());
+  if (a.dtype() != b.dtype())
+    fail<DTypeError>("allclose: dtypes differ: ", a.dtype(), " and ", b.dtype());
   const Tensor left = a.to(float64).contiguous();
   const Tensor right = b.to(float64).contiguous();
   const double* x = left.data<double>();

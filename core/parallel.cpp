@@ -1,10 +1,11 @@
 // The pool behind parallel_for: workers that wait for a job, spin a little, then sleep.
 //
-// One atomic word, state_, carries the protocol: a job number, whether the job is open, and how many workers are in it.
-// A worker joins an open job by adding one to the word and leaves by taking it away; the caller closes the job and waits
-// for the count to be zero. Joining is voluntary: a worker that the system has not scheduled yet is not waited for, so
-// a loop costs little more than its chunks even on a busy machine. The job's fields are written only while the word says
-// closed and empty, and read only by those who joined.
+// One atomic word, state_, carries the protocol: a job number, whether the job is open, and how
+// many workers are in it. A worker joins an open job by adding one to the word and leaves by taking
+// it away; the caller closes the job and waits for the count to be zero. Joining is voluntary: a
+// worker that the system has not scheduled yet is not waited for, so a loop costs little more than
+// its chunks even on a busy machine. The job's fields are written only while the word says closed
+// and empty, and read only by those who joined.
 #include <gradus/core/parallel.h>
 
 #include <sched.h>
@@ -33,16 +34,19 @@ namespace {
 
 constexpr int max_threads = 1024;
 
-// About 50 microseconds: longer than the serial gaps inside a training step, shorter than anyone notices on a laptop.
+// About 50 microseconds: longer than the serial gaps inside a training step, shorter than anyone
+// notices on a laptop.
 constexpr int spins_before_sleep = 1000;
 
-// True in a worker, and in a caller while it owns the pool: a parallel_for met there is nested and runs inline.
+// True in a worker, and in a caller while it owns the pool: a parallel_for met there is nested and
+// runs inline.
 thread_local bool inside_parallel_for = false;
 
 int available_processors() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::clamp(CPU_COUNT(&allowed), 1, max_threads);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+    return std::clamp(CPU_COUNT(&allowed), 1, max_threads);
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, max_threads);
 }
 
@@ -54,8 +58,8 @@ int initial_threads() {
   int count = 0;
   const auto [stop, error] = std::from_chars(text, end, count);
   if (error == std::errc() && stop == end && count >= 1 && count <= max_threads) return count;
-  std::fprintf(stderr, "gradus: GRADUS_NUM_THREADS='%s' is not a number from 1 to %d; using %d\n", text, max_threads,
-               fallback);
+  std::fprintf(stderr, "gradus: GRADUS_NUM_THREADS='%s' is not a number from 1 to %d; using %d\n",
+               text, max_threads, fallback);
   return fallback;
 }
 
@@ -64,7 +68,8 @@ std::atomic<int>& thread_count() {
   return count;
 }
 
-void run_inline(std::int64_t count, std::int64_t grain, detail::ChunkFunction function, void* body) {
+void run_inline(std::int64_t count, std::int64_t grain, detail::ChunkFunction function,
+                void* body) {
   for (std::int64_t begin = 0; begin < count;) {
     const std::int64_t end = begin + std::min(grain, count - begin);
     function(body, begin, end);
@@ -100,8 +105,8 @@ struct Job {
 class Pool {
  public:
   /// Runs the job on the pool; false, with nothing done, when another thread owns the pool.
-  bool try_run(std::int64_t count, std::int64_t grain, std::int64_t chunks, detail::ChunkFunction function,
-               void* body) {
+  bool try_run(std::int64_t count, std::int64_t grain, std::int64_t chunks,
+               detail::ChunkFunction function, void* body) {
     std::unique_lock ownership(ownership_, std::try_to_lock);
     if (!ownership || shut_down_) return false;
     start_workers();
@@ -117,7 +122,8 @@ class Pool {
     job_.work();
     inside_parallel_for = false;
     close_job();
-    if (job_.failed.load(std::memory_order_relaxed)) std::rethrow_exception(std::exchange(job_.error, nullptr));
+    if (job_.failed.load(std::memory_order_relaxed))
+      std::rethrow_exception(std::exchange(job_.error, nullptr));
     return true;
   }
 
@@ -129,7 +135,8 @@ class Pool {
 
   /// For the end of the program: later calls run inline.
   void shut_down() {
-    // exit() called from inside a chunk: the workers cannot be waited for. A forked child has none to wait for.
+    // exit() called from inside a chunk: the workers cannot be waited for. A forked child has none
+    // to wait for.
     if (inside_parallel_for || getpid() != process_) return;
     const std::scoped_lock ownership(ownership_);
     shut_down_ = true;
@@ -144,11 +151,13 @@ class Pool {
   static std::uint64_t job_number(std::uint64_t state) { return state / next_job; }
 
   void open_job(std::int64_t wanted) {
-    // Sequentially consistent, as in sleep(): either the sleeper sees the job, or we see the sleeper.
+    // Sequentially consistent, as in sleep(): either the sleeper sees the job, or we see the
+    // sleeper.
     state_.store((job_number(state_.load()) + 1) * next_job + open_bit);
     if (sleepers_.load() == 0) return;
     const std::scoped_lock lock(sleep_mutex_);
-    for (std::int64_t i = std::min<std::int64_t>(wanted, sleepers_.load()); i > 0; --i) wake_.notify_one();
+    for (std::int64_t i = std::min<std::int64_t>(wanted, sleepers_.load()); i > 0; --i)
+      wake_.notify_one();
   }
 
   void close_job() {
@@ -192,12 +201,14 @@ class Pool {
   }
 
   void start_workers() {
-    const auto wanted = static_cast<std::size_t>(thread_count().load(std::memory_order_relaxed) - 1);
+    const auto wanted =
+        static_cast<std::size_t>(thread_count().load(std::memory_order_relaxed) - 1);
     if (workers_.size() >= wanted) return;
     process_ = getpid();
     const std::uint64_t last_job = job_number(state_.load());
     try {
-      while (workers_.size() < wanted) workers_.emplace_back([this, last_job] { worker(last_job); });
+      while (workers_.size() < wanted)
+        workers_.emplace_back([this, last_job] { worker(last_job); });
     } catch (const std::system_error&) {
       // The system refuses more threads; those that started, and the caller, do the work.
       thread_count().store(static_cast<int>(workers_.size()) + 1, std::memory_order_relaxed);
@@ -233,7 +244,8 @@ struct ShutDownAtExit {
 };
 
 Pool& pool() {
-  // Never deleted: a static object destroyed after the shutdown may still call parallel_for, which then runs inline.
+  // Never deleted: a static object destroyed after the shutdown may still call parallel_for, which
+  // then runs inline.
   static Pool& instance = *new Pool;
   static const ShutDownAtExit shut_down_at_exit{instance};
   return instance;
@@ -245,10 +257,11 @@ int num_threads() { return thread_count().load(std::memory_order_relaxed); }
 
 void set_num_threads(int count) {
   if (count < 1 || count > max_threads) {
-    throw std::invalid_argument("set_num_threads: the count must be from 1 to " + std::to_string(max_threads) +
-                                ", got " + std::to_string(count));
+    throw std::invalid_argument("set_num_threads: the count must be from 1 to " +
+                                std::to_string(max_threads) + ", got " + std::to_string(count));
   }
-  if (inside_parallel_for) throw std::logic_error("set_num_threads: called from inside a parallel_for");
+  if (inside_parallel_for)
+    throw std::logic_error("set_num_threads: called from inside a parallel_for");
   pool().resize(count);
 }
 

@@ -1,4 +1,5 @@
-// Printing: nested brackets, columns aligned, large tensors summarised by their corners, as PyTorch does.
+// Printing: nested brackets, columns aligned, large tensors summarised by their corners, as PyTorch
+// does.
 #include <gradus/core/tensor.h>
 
 #include <algorithm>
@@ -30,9 +31,9 @@ struct Format {
 
 double element(const Tensor& scalar) { return scalar.item(); }
 
-/// The elements that will be shown, in order; nullptr stands for nothing, "..." is written by the caller.
-template <class Visit>
-void for_shown(const Tensor& x, bool summarise, const Visit& visit) {
+/// The elements that will be shown, in order; nullptr stands for nothing, "..." is written by the
+/// caller.
+template <class Visit> void for_shown(const Tensor& x, bool summarise, const Visit& visit) {
   if (x.rank() == 0) return visit(x);
   for (std::int64_t i = 0; i < x.size(0); ++i) {
     if (summarise && x.size(0) > 2 * edge_items && i == edge_items) i = x.size(0) - edge_items;
@@ -52,14 +53,16 @@ Format choose_format(const Tensor& x, bool summarise) {
     greatest = std::max(greatest, value);
     if (value > 0) least = std::min(least, value);
   });
-  format.scientific = greatest >= 1e8 || (!format.whole && (greatest / least > 1000 || least < 1e-4));
+  format.scientific =
+      greatest >= 1e8 || (!format.whole && (greatest / least > 1000 || least < 1e-4));
   for_shown(x, summarise, [&](const Tensor& scalar) {
     format.width = std::max(format.width, static_cast<int>(format.write(element(scalar)).size()));
   });
   return format;
 }
 
-void write(std::string& text, const Tensor& x, const Format& format, bool summarise, std::size_t indent) {
+void write(std::string& text, const Tensor& x, const Format& format, bool summarise,
+           std::size_t indent) {
   if (x.rank() == 0) {
     if (x.dtype() == boolean) {
       text += *x.data<bool>() ? " True" : "False";
@@ -105,6 +108,8 @@ std::string to_string(const Tensor& tensor) {
   return text + ")";
 }
 
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return out << to_string(tensor); }
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  return out << to_string(tensor);
+}
 
 }  // namespace gradus

@@ -1,5 +1,6 @@
-// Philox, and the transformations on top of it. Only + - * / and sqrt touch a floating-point number here: those
-// are exact by the IEEE standard everywhere, where the C library's log and sin differ from machine to machine.
+// Philox, and the transformations on top of it. Only + - * / and sqrt touch a floating-point number
+// here: those are exact by the IEEE standard everywhere, where the C library's log and sin differ
+// from machine to machine.
 #include <gradus/core/error.h>
 #include <gradus/core/random.h>
 
@@ -30,7 +31,8 @@ struct SineCosine {
   double cosine;
 };
 
-/// sin and cos of 2π·turns for turns in [0, 1), by Taylor series after folding to an eighth of a turn.
+/// sin and cos of 2π·turns for turns in [0, 1), by Taylor series after folding to an eighth of a
+/// turn.
 SineCosine portable_sincos(double turns) {
   const int quadrant = static_cast<int>(turns * 4 + 0.5);
   const double angle = (turns - quadrant * 0.25) * (2 * std::numbers::pi);  // -π/4 .. π/4
@@ -43,16 +45,21 @@ SineCosine portable_sincos(double turns) {
   }
   sine *= angle;
   switch (quadrant & 3) {
-    case 0: return {sine, cosine};
-    case 1: return {cosine, -sine};
-    case 2: return {-sine, -cosine};
-    default: return {-cosine, sine};
+    case 0:
+      return {sine, cosine};
+    case 1:
+      return {cosine, -sine};
+    case 2:
+      return {-sine, -cosine};
+    default:
+      return {-cosine, sine};
   }
 }
 
 }  // namespace
 
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
+                                    std::array<std::uint32_t, 2> key) {
   constexpr std::uint64_t multiplier0 = 0xD2511F53;
   constexpr std::uint64_t multiplier1 = 0xCD9E8D57;
   for (int round = 0; round < 10; ++round) {
@@ -70,8 +77,9 @@ std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::a
 
 std::uint64_t Generator::next() {
   const std::uint64_t block = position_ / 2;
-  const auto words = philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0},
-                            {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
+  const auto words =
+      philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0},
+             {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
   const std::size_t half = (position_ & 1) * 2;
   ++position_;
   return words[half] | static_cast<std::uint64_t>(words[half + 1]) << 32;
@@ -94,9 +102,11 @@ std::int64_t Generator::below(std::int64_t bound) {
 }
 
 Generator Generator::fork(std::uint64_t stream) const {
-  // The seed of the stream is itself a Philox output, from a part of the counter space next() never reaches.
-  const auto words = philox({static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32), 0, 1},
-                            {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
+  // The seed of the stream is itself a Philox output, from a part of the counter space next() never
+  // reaches.
+  const auto words =
+      philox({static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32), 0, 1},
+             {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
   return Generator(words[0] | static_cast<std::uint64_t>(words[1]) << 32);
 }
 

@@ -1,7 +1,8 @@
-// Random numbers: the counter-based generator Philox 4x32-10, written out here so that a seed gives the same
-// numbers on every machine, with every compiler and at any number of threads.
+// Random numbers: the counter-based generator Philox 4x32-10, written out here so that a seed gives
+// the same numbers on every machine, with every compiler and at any number of threads.
 //
-// Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+// Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC
+// 2011.
 #pragma once
 
 #include <array>
@@ -10,12 +11,15 @@
 namespace gradus {
 
 /// The Philox 4x32-10 block function: 128 bits of counter and 64 bits of key -> 128 random bits.
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
+                                    std::array<std::uint32_t, 2> key);
 
-/// A stream of random numbers, fully described by a seed and a position. Not thread-safe: one thread each.
+/// A stream of random numbers, fully described by a seed and a position. Not thread-safe: one
+/// thread each.
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed = 0, std::uint64_t position = 0) : seed_(seed), position_(position) {}
+  explicit Generator(std::uint64_t seed = 0, std::uint64_t position = 0)
+      : seed_(seed), position_(position) {}
 
   std::uint64_t seed() const { return seed_; }
   /// How many 64-bit numbers were drawn so far. Generator(seed(), position()) goes on from here.

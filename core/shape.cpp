@@ -21,7 +21,8 @@ Shape Shape::filled(int rank, std::int64_t value) {
 }
 
 void Shape::push_back(std::int64_t value) {
-  if (rank_ == max_rank) fail<ShapeError>("shape: at most ", max_rank, " dimensions, got more after ", *this);
+  if (rank_ == max_rank)
+    fail<ShapeError>("shape: at most ", max_rank, " dimensions, got more after ", *this);
   values_[static_cast<std::size_t>(rank_++)] = value;
 }
 
@@ -62,8 +63,9 @@ Shape broadcast(std::string_view op, const Shape& a, const Shape& b) {
     const std::int64_t l = longer[lead + d];
     const std::int64_t s = shorter[d];
     if (l != s && l != 1 && s != 1) {
-      fail<ShapeError>(op, ": shapes ", a, " and ", b, " do not broadcast (", a[a.rank() - shorter.rank() + d],
-                       " against ", b[b.rank() - shorter.rank() + d], " in dimension ", d - shorter.rank(), ")");
+      fail<ShapeError>(op, ": shapes ", a, " and ", b, " do not broadcast (",
+                       a[a.rank() - shorter.rank() + d], " against ",
+                       b[b.rank() - shorter.rank() + d], " in dimension ", d - shorter.rank(), ")");
     }
     result[lead + d] = l == 1 ? s : l;
   }
@@ -79,8 +81,8 @@ Strides broadcast_strides(const Shape& shape, const Strides& strides, const Shap
 
 int normalize_dim(std::string_view op, std::int64_t dim, int rank) {
   if (dim < -rank || dim >= rank) {
-    fail<ShapeError>(op, ": dimension ", dim, " is out of range for a tensor of rank ", rank, " (expected ", -rank,
-                     " to ", rank - 1, ")");
+    fail<ShapeError>(op, ": dimension ", dim, " is out of range for a tensor of rank ", rank,
+                     " (expected ", -rank, " to ", rank - 1, ")");
   }
   return static_cast<int>(dim < 0 ? dim + rank : dim);
 }
@@ -105,7 +107,8 @@ void check_sizes(std::string_view op, const Shape& shape) {
   std::int64_t count = 1;
   for (const std::int64_t size : shape) {
     if (size < 0) fail<ShapeError>(op, ": sizes must not be negative, got ", shape);
-    if (size > 0 && count > limit / size) fail<ShapeError>(op, ": shape ", shape, " has too many elements");
+    if (size > 0 && count > limit / size)
+      fail<ShapeError>(op, ": shape ", shape, " has too many elements");
     count *= std::max<std::int64_t>(size, 1);
   }
 }

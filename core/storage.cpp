@@ -71,12 +71,12 @@ class Pool {
     }
     try {
       return static_cast<std::byte*>(
-          ::operator new(static_cast<std::size_t>(capacity), std::align_val_t{alignment}));
+          ::operator new (static_cast<std::size_t>(capacity), std::align_val_t{alignment}));
     } catch (const std::bad_alloc&) {
       const std::lock_guard lock(mutex_);
       statistics_.live_bytes -= capacity;
-      fail<Error>("storage: out of memory asking for ", capacity, " bytes (", statistics_.live_bytes,
-                  " bytes in use)");
+      fail<Error>("storage: out of memory asking for ", capacity, " bytes (",
+                  statistics_.live_bytes, " bytes in use)");
     }
   }
 
@@ -90,13 +90,13 @@ class Pool {
         return;
       }
     }
-    ::operator delete(block, std::align_val_t{alignment});
+    ::operator delete (block, std::align_val_t{alignment});
   }
 
   void empty() {
     const std::lock_guard lock(mutex_);
     for (auto& blocks : free_) {
-      for (std::byte* block : blocks) ::operator delete(block, std::align_val_t{alignment});
+      for (std::byte* block : blocks) ::operator delete (block, std::align_val_t{alignment});
       blocks.clear();
     }
     statistics_.cached_bytes = 0;
@@ -148,7 +148,8 @@ void Storage::retain() noexcept {
 void Storage::release() noexcept {
   if (block_ == nullptr) return;
   Header* header = header_of(block_);
-  if (header->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) pool().give(block_, header->capacity);
+  if (header->owners.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    pool().give(block_, header->capacity);
   block_ = nullptr;
 }
 

@@ -1,9 +1,9 @@
 // Storage: aligned, reference-counted memory from a pool that keeps what it frees.
 //
-// A training step frees and asks for the same sizes again and again, so a step that has run once takes all
-// its memory from the pool and nothing from the system. Sizes are rounded up to one of eight classes per power
-// of two (at most 12.5% waste). With GRADUS_POOL=0, or under a sanitizer, every block goes straight back to
-// the system, so that a stale read is caught. Thread-safe.
+// A training step frees and asks for the same sizes again and again, so a step that has run once
+// takes all its memory from the pool and nothing from the system. Sizes are rounded up to one of
+// eight classes per power of two (at most 12.5% waste). With GRADUS_POOL=0, or under a sanitizer,
+// every block goes straight back to the system, so that a stale read is caught. Thread-safe.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,5 @@
-// Tensor: making one, looking at it, and the views. Everything here moves windows; copy_ alone moves numbers.
+// Tensor: making one, looking at it, and the views. Everything here moves windows; copy_ alone
+// moves numbers.
 #include <gradus/core/kernels/elementwise.h>
 #include <gradus/core/tensor.h>
 
@@ -8,9 +9,10 @@
 namespace gradus {
 namespace {
 
-/// Strides that lay `target` over the same elements, if there are any: each run of dimensions that is
-/// contiguous in itself can be cut anew.
-std::optional<Strides> strides_of_view(const Shape& shape, const Strides& strides, const Shape& target) {
+/// Strides that lay `target` over the same elements, if there are any: each run of dimensions that
+/// is contiguous in itself can be cut anew.
+std::optional<Strides> strides_of_view(const Shape& shape, const Strides& strides,
+                                       const Shape& target) {
   if (shape.numel() == 0) return contiguous_strides(target);
   Strides result = Strides::filled(target.rank(), 1);
   int t = target.rank() - 1;
@@ -49,7 +51,8 @@ Shape resolve_shape(std::string_view op, const Shape& wanted, const Tensor& x) {
   }
   if (unknown >= 0 && known > 0) result[unknown] = x.numel() / known;
   if (result.numel() != x.numel() || (unknown >= 0 && known == 0)) {
-    fail<ShapeError>(op, ": ", x.shape(), " has ", x.numel(), " elements and cannot become ", wanted);
+    fail<ShapeError>(op, ": ", x.shape(), " has ", x.numel(), " elements and cannot become ",
+                     wanted);
   }
   return result;
 }
@@ -67,8 +70,7 @@ Tensor Tensor::empty(const Shape& shape, DType dtype) {
   return result;
 }
 
-template <Element T>
-Tensor Tensor::from(const T* data, const Shape& shape) {
+template <Element T> Tensor Tensor::from(const T* data, const Shape& shape) {
   Tensor result = empty(shape, dtype_of<T>());
   std::copy_n(data, shape.numel(), result.data<T>());
   return result;
@@ -82,13 +84,14 @@ Tensor Tensor::from(const NestedList& values, std::optional<DType> dtype) {
   }
   std::vector<const NestedList*> leaves;
   const auto collect = [&](const auto& self, const NestedList& level, int depth) -> void {
-    const bool fits = level.leaf_ ? depth == shape.rank()
-                                  : depth < shape.rank() &&
-                                        static_cast<std::int64_t>(level.items_.size()) == shape[depth];
+    const bool fits = level.leaf_
+                          ? depth == shape.rank()
+                          : depth < shape.rank() &&
+                                static_cast<std::int64_t>(level.items_.size()) == shape[depth];
     if (!fits) {
       fail<ShapeError>("from: the lists are ragged: expected ",
-                       depth < shape.rank() ? std::to_string(shape[depth]) + " items" : "a number", " at depth ",
-                       depth, ", got ",
+                       depth < shape.rank() ? std::to_string(shape[depth]) + " items" : "a number",
+                       " at depth ", depth, ", got ",
                        level.leaf_ ? "a number" : std::to_string(level.items_.size()) + " items");
     }
     if (level.leaf_) leaves.push_back(&level);
@@ -98,7 +101,8 @@ Tensor Tensor::from(const NestedList& values, std::optional<DType> dtype) {
 
   if (!dtype) {
     const auto has = [&](DType kind) {
-      return std::any_of(leaves.begin(), leaves.end(), [&](const NestedList* leaf) { return leaf->dtype_ == kind; });
+      return std::any_of(leaves.begin(), leaves.end(),
+                         [&](const NestedList* leaf) { return leaf->dtype_ == kind; });
     };
     dtype = leaves.empty() || has(float32) ? float32 : has(int64) ? int64 : boolean;
   }
@@ -113,13 +117,15 @@ Tensor Tensor::from(const NestedList& values, std::optional<DType> dtype) {
   return result;
 }
 
-Tensor Tensor::scalar(double value, DType dtype) { 
+Tensor Tensor::scalar(double value, DType dtype) {
   const Tensor result = empty({}, dtype);
   result.fill_(value);
   return result;
 }
 
-std::int64_t Tensor::size(std::int64_t dim) const { return shape_[normalize_dim("size", dim, rank())]; }
+std::int64_t Tensor::size(std::int64_t dim) const {
+  return shape_[normalize_dim("size", dim, rank())];
+}
 
 bool Tensor::is_contiguous() const {
   std::int64_t step = 1;
@@ -134,18 +140,21 @@ bool Tensor::is_contiguous() const {
 void Tensor::check_type(DType wanted) const {
   if (!defined_) fail<ShapeError>("tensor: undefined; it was never given a value");
   if (dtype_ != wanted) {
-    fail<DTypeError>("tensor: elements are ", dtype_, ", asked for as ", wanted, "; cast with .to(", wanted, ")");
+    fail<DTypeError>("tensor: elements are ", dtype_, ", asked for as ", wanted, "; cast with .to(",
+                     wanted, ")");
   }
 }
 
 std::int64_t Tensor::element_offset(const Shape& index) const {
   if (index.rank() != rank()) {
-    fail<ShapeError>("at: index ", index, " has ", index.rank(), " entries, the tensor ", shape_, " has rank ", rank());
+    fail<ShapeError>("at: index ", index, " has ", index.rank(), " entries, the tensor ", shape_,
+                     " has rank ", rank());
   }
   std::int64_t position = 0;
   for (int d = 0; d < rank(); ++d) {
     const std::int64_t i = index[d] < 0 ? index[d] + shape_[d] : index[d];
-    if (i < 0 || i >= shape_[d]) fail<ShapeError>("at: index ", index, " is outside of shape ", shape_);
+    if (i < 0 || i >= shape_[d])
+      fail<ShapeError>("at: index ", index, " is outside of shape ", shape_);
     position += i * strides_[d];
   }
   return position;
@@ -157,8 +166,7 @@ double Tensor::item() const {
   return dispatch(dtype_, [&]<class T>() { return static_cast<double>(*data<T>()); });
 }
 
-template <Element T>
-std::vector<T> Tensor::to_vector() const {
+template <Element T> std::vector<T> Tensor::to_vector() const {
   const Tensor dense = contiguous();
   return std::vector<T>(dense.data<T>(), dense.data<T>() + numel());
 }
@@ -194,7 +202,8 @@ Tensor Tensor::view(const Shape& wanted) const {
 
 Tensor Tensor::reshape(const Shape& wanted) const {
   const Shape shape = resolve_shape("reshape", wanted, *this);
-  if (const auto strides = strides_of_view(shape_, strides_, shape)) return with(shape, *strides, offset_);
+  if (const auto strides = strides_of_view(shape_, strides_, shape))
+    return with(shape, *strides, offset_);
   return clone().view(shape);
 }
 
@@ -202,7 +211,8 @@ Tensor Tensor::flatten(std::int64_t start, std::int64_t end) const {
   if (rank() == 0) return reshape({1});
   const int first = normalize_dim("flatten", start, rank());
   const int last = normalize_dim("flatten", end, rank());
-  if (first > last) fail<ShapeError>("flatten: start ", start, " is behind end ", end, " in shape ", shape_);
+  if (first > last)
+    fail<ShapeError>("flatten: start ", start, " is behind end ", end, " in shape ", shape_);
   Shape shape;
   for (int d = 0; d <= first; ++d) shape.push_back(shape_[d]);
   for (int d = first + 1; d < rank(); ++d) {
@@ -216,7 +226,8 @@ Tensor Tensor::flatten(std::int64_t start, std::int64_t end) const {
 }
 
 Tensor Tensor::permute(const Dims& order) const {
-  if (order.rank() != rank()) fail<ShapeError>("permute: order ", order, " does not fit shape ", shape_);
+  if (order.rank() != rank())
+    fail<ShapeError>("permute: order ", order, " does not fit shape ", shape_);
   if (rank() > 0) normalize_dims("permute", order, rank());  // in range, none twice
   Shape shape;
   Strides strides;
@@ -237,7 +248,8 @@ Tensor Tensor::transpose(std::int64_t a, std::int64_t b) const {
   return window;
 }
 
-Tensor Tensor::slice(std::int64_t dim, std::int64_t start, std::int64_t stop, std::int64_t step) const {
+Tensor Tensor::slice(std::int64_t dim, std::int64_t start, std::int64_t stop,
+                     std::int64_t step) const {
   const int d = normalize_dim("slice", dim, rank());
   if (step < 1) fail<ValueError>("slice: step must be at least 1, got ", step);
   const std::int64_t size = shape_[d];
@@ -254,7 +266,8 @@ Tensor Tensor::narrow(std::int64_t dim, std::int64_t start, std::int64_t length)
   const int d = normalize_dim("narrow", dim, rank());
   const std::int64_t first = start < 0 ? start + shape_[d] : start;
   if (first < 0 || length < 0 || length > shape_[d] - first) {
-    fail<ShapeError>("narrow: ", length, " elements from ", start, " do not fit dimension ", dim, " of shape ", shape_);
+    fail<ShapeError>("narrow: ", length, " elements from ", start, " do not fit dimension ", dim,
+                     " of shape ", shape_);
   }
   return slice(d, first, first + length);
 }
@@ -263,7 +276,8 @@ Tensor Tensor::select(std::int64_t dim, std::int64_t index) const {
   const int d = normalize_dim("select", dim, rank());
   const std::int64_t i = index < 0 ? index + shape_[d] : index;
   if (i < 0 || i >= shape_[d]) {
-    fail<ShapeError>("select: index ", index, " is out of range for dimension ", dim, " of shape ", shape_);
+    fail<ShapeError>("select: index ", index, " is out of range for dimension ", dim, " of shape ",
+                     shape_);
   }
   Shape shape;
   Strides strides;
@@ -345,7 +359,8 @@ const Tensor& Tensor::copy_(const Tensor& source) const {
                  static_cast<std::size_t>(numel() * unit));
     return *this;
   }
-  const kernels::Loop<2> loop(shape_, {strides_, broadcast_strides(source.shape_, source.strides_, shape_)});
+  const kernels::Loop<2> loop(
+      shape_, {strides_, broadcast_strides(source.shape_, source.strides_, shape_)});
   dispatch(dtype_, [&]<class To>() {
     dispatch(source.dtype_, [&]<class From>() {
       kernels::elementwise(
@@ -359,7 +374,8 @@ const Tensor& Tensor::fill_(double value) const {
   const kernels::Loop<1> loop(shape_, {strides_});
   dispatch(dtype_, [&]<class T>() {
     const T filler = static_cast<T>(value);
-    kernels::elementwise(loop, [filler] { return filler; }, data<T>());
+    kernels::elementwise(
+        loop, [filler] { return filler; }, data<T>());
   });
   return *this;
 }

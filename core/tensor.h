@@ -1,9 +1,9 @@
 // Tensor: a strided array of numbers, without gradients. Read this first in core/.
 //
-// A tensor is a window on a Storage: shape, strides and offset say where its elements lie. Views share the
-// storage, so a write through one is seen through the others. Copying a Tensor copies the window, not the
-// numbers; clone() copies the numbers. Views are O(1) and never change what they look at.
-// Thread safety: like int; several readers or one writer.
+// A tensor is a window on a Storage: shape, strides and offset say where its elements lie. Views
+// share the storage, so a write through one is seen through the others. Copying a Tensor copies the
+// window, not the numbers; clone() copies the numbers. Views are O(1) and never change what they
+// look at. Thread safety: like int; several readers or one writer.
 #pragma once
 
 #include <gradus/core/dtype.h>
@@ -23,9 +23,10 @@ namespace gradus {
 class NestedList {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T>
-  NestedList(T value)
-      : dtype_(std::same_as<T, bool> ? boolean : std::is_integral_v<T> ? int64 : float32),
+  requires std::is_arithmetic_v<T> NestedList(T value)
+      : dtype_(std::same_as<T, bool>   ? boolean
+               : std::is_integral_v<T> ? int64
+                                       : float32),
         real_(static_cast<double>(value)),
         integer_(static_cast<std::int64_t>(value)),
         leaf_(true) {}
@@ -47,12 +48,11 @@ class Tensor {
 
   /// Uninitialised elements. Throws ShapeError for negative sizes.
   static Tensor empty(const Shape& shape, DType dtype = float32);
-  /// From braces: Tensor::from({{1, 2}, {3, 4}}). Without `dtype`, integers give int64, bools bool, anything
-  /// with a decimal point float32. Throws ShapeError when the lists are ragged.
+  /// From braces: Tensor::from({{1, 2}, {3, 4}}). Without `dtype`, integers give int64, bools bool,
+  /// anything with a decimal point float32. Throws ShapeError when the lists are ragged.
   static Tensor from(const NestedList& values, std::optional<DType> dtype = std::nullopt);
   /// A copy of shape.numel() elements at `data`, row-major.
-  template <Element T>
-  static Tensor from(const T* data, const Shape& shape);
+  template <Element T> static Tensor from(const T* data, const Shape& shape);
   /// A 0-d tensor.
   static Tensor scalar(double value, DType dtype = float32);
 
@@ -68,25 +68,22 @@ class Tensor {
   std::int64_t numel() const { return shape_.numel(); }
   bool is_contiguous() const;
 
-  /// The first element. Throws DTypeError when T is not the dtype. Strides say where the others are.
-  template <Element T>
-  T* data() const {
+  /// The first element. Throws DTypeError when T is not the dtype. Strides say where the others
+  /// are.
+  template <Element T> T* data() const {
     check_type(dtype_of<T>());
     return reinterpret_cast<T*>(storage_.data()) + offset_;
   }
   /// One element, bounds-checked: x.at<float>({0, 2}).
-  template <Element T>
-  T& at(const Shape& index) const {
-    return data<T>()[element_offset(index)];
-  }
+  template <Element T> T& at(const Shape& index) const { return data<T>()[element_offset(index)]; }
   /// The only element, as a double. Throws ShapeError when there is not exactly one.
   double item() const;
   /// All elements, row-major.
-  template <Element T>
-  std::vector<T> to_vector() const;
+  template <Element T> std::vector<T> to_vector() const;
 
   // Views: no element moves. [..] shows shapes.
-  /// Any shape of as many elements, one size may be -1; a copy when the strides do not allow a view.
+  /// Any shape of as many elements, one size may be -1; a copy when the strides do not allow a
+  /// view.
   Tensor reshape(const Shape& shape) const;
   /// Like reshape, but throws ShapeError where it would have to copy.
   Tensor view(const Shape& shape) const;
@@ -96,8 +93,10 @@ class Tensor {
   Tensor permute(const Dims& order) const;
   /// Swaps two dimensions.
   Tensor transpose(std::int64_t a = -2, std::int64_t b = -1) const;
-  /// Elements start, start+step, ... below stop of one dimension; negative bounds count from the end.
-  Tensor slice(std::int64_t dim, std::int64_t start, std::int64_t stop, std::int64_t step = 1) const;
+  /// Elements start, start+step, ... below stop of one dimension; negative bounds count from the
+  /// end.
+  Tensor slice(std::int64_t dim, std::int64_t start, std::int64_t stop,
+               std::int64_t step = 1) const;
   /// `length` elements from `start`; out of range throws ShapeError.
   Tensor narrow(std::int64_t dim, std::int64_t start, std::int64_t length) const;
   /// Drops a dimension by choosing one index of it.
@@ -113,7 +112,8 @@ class Tensor {
   /// This tensor if it is row-major, else a row-major copy.
   Tensor contiguous() const;
   Tensor clone() const;
-  /// Converted elements; this very tensor when the dtype is already right. float to integer truncates.
+  /// Converted elements; this very tensor when the dtype is already right. float to integer
+  /// truncates.
   Tensor to(DType dtype) const;
 
   // Writing in place, through the view.

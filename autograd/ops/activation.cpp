@@ -1,5 +1,5 @@
-// Functions of one number: exponentials, roots, and the activations. Those whose derivative is simplest in terms
-// of their own output keep the output.
+// Functions of one number: exponentials, roots, and the activations. Those whose derivative is
+// simplest in terms of their own output keep the output.
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {
@@ -34,7 +34,8 @@ struct Log final : Op {
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return log(v[0]); };
-    return {{"a matrix", {positive({2, 3}, 1)}, f}, {"small numbers", {spread({4}, 2, 0.05, 0.5)}, f}};
+    return {{"a matrix", {positive({2, 3}, 1)}, f},
+            {"small numbers", {spread({4}, 2, 0.05, 0.5)}, f}};
   }
 };
 
@@ -49,7 +50,9 @@ struct Sqrt final : Op {
 
   static std::vector<Sample> samples() {
     return {{"a matrix", {positive({2, 3}, 1)}, [](const Variables& v) { return sqrt(v[0]); }},
-            {"a sum of squares", {spread({2, 3}, 2)}, [](const Variables& v) { return sqrt(sum(v[0] * v[0], {1})); }}};
+            {"a sum of squares", {spread({2, 3}, 2)}, [](const Variables& v) {
+               return sqrt(sum(v[0] * v[0], {1}));
+             }}};
   }
 };
 
@@ -84,9 +87,10 @@ struct Tanh final : Op {
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return tanh(v[0]); };
-    return {{"a matrix", {spread({2, 3}, 1)}, f}, {"a transposed view", {spread({3, 2}, 2)}, [](const Variables& v) {
-              return tanh(transpose(v[0]));
-            }}};
+    return {{"a matrix", {spread({2, 3}, 1)}, f},
+            {"a transposed view", {spread({3, 2}, 2)}, [](const Variables& v) {
+               return tanh(transpose(v[0]));
+             }}};
   }
 };
 
@@ -108,7 +112,8 @@ struct Sigmoid final : Op {
   }
 };
 
-/// y = dy where the kept output is positive, else 0; linear in dy        dL/d(dy) = the same mask on dL/dy
+/// y = dy where the kept output is positive, else 0; linear in dy        dL/d(dy) = the same mask
+/// on dL/dy
 struct ReluGrad final : Op {
   static constexpr std::string_view name = "relu_grad";
   Tensor output;  // of the relu
@@ -121,7 +126,9 @@ struct ReluGrad final : Op {
 
   static std::vector<Sample> samples() {
     const Tensor output = core::relu(spread({3, 4}, 1).value());
-    return {{"a mask", {spread({3, 4}, 2)}, [output](const Variables& v) { return apply(ReluGrad(output), v[0]); }}};
+    return {{"a mask", {spread({3, 4}, 2)}, [output](const Variables& v) {
+               return apply(ReluGrad(output), v[0]);
+             }}};
   }
 };
 
@@ -137,7 +144,9 @@ struct Relu final : Op {
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return relu(v[0]); };
     return {{"both signs", {spread({3, 4}, 1)}, f},
-            {"a strided view", {spread({4, 3}, 2)}, [](const Variables& v) { return relu(slice(v[0], 1, 0, 3, 2)); }},
+            {"a strided view",
+             {spread({4, 3}, 2)},
+             [](const Variables& v) { return relu(slice(v[0], 1, 0, 3, 2)); }},
             {"nothing", {spread({0, 2}, 3)}, f}};
   }
 };
@@ -148,9 +157,9 @@ struct Dropout {
 
   static std::vector<Sample> samples() {
     return {{"half", {spread({3, 4}, 1)}, [](const Variables& v) {
-              Generator generator(7);
-              return dropout(v[0], 0.5, generator);
-            }}};
+               Generator generator(7);
+               return dropout(v[0], 0.5, generator);
+             }}};
   }
 };
 

@@ -1,5 +1,5 @@
-// The list of all ops: what the gradient checker runs, what the program prints. A test compares it with the
-// chapters, so that an op cannot be forgotten here.
+// The list of all ops: what the gradient checker runs, what the program prints. A test compares it
+// with the chapters, so that an op cannot be forgotten here.
 #include <gradus/autograd/gradcheck.h>
 #include <gradus/autograd/ops/list.h>
 
@@ -7,8 +7,7 @@ namespace gradus {
 namespace ops {
 namespace {
 
-template <class... T>
-struct List {
+template <class... T> struct List {
   static std::vector<OpInfo> entries() { return {op_info<T>()...}; }
 };
 
@@ -17,24 +16,24 @@ struct List {
 /// Naming a struct here also declares it; its definition stays in its chapter.
 using AllOps = List<
     // arithmetic.cpp
-    struct Add, struct Shift, struct Sub, struct Mul, struct Scale, struct Div, struct Neg, struct PowScalar,
-    struct Pow, struct Maximum, struct Minimum, struct Clamp, struct Where,
+    struct Add, struct Shift, struct Sub, struct Mul, struct Scale, struct Div, struct Neg,
+    struct PowScalar, struct Pow, struct Maximum, struct Minimum, struct Clamp, struct Where,
     // activation.cpp
-    struct Exp, struct Log, struct Sqrt, struct Abs, struct Tanh, struct Sigmoid, struct ReluGrad, struct Relu,
-    struct Dropout,
+    struct Exp, struct Log, struct Sqrt, struct Abs, struct Tanh, struct Sigmoid, struct ReluGrad,
+    struct Relu, struct Dropout,
     // reduce.cpp
     struct Sum, struct Mean, struct Var, struct Max, struct Min, struct LogSumExp, struct Softmax,
     struct LogSoftmax, struct SumTo,
     // shape.cpp
-    struct Reshape, struct Permute, struct Expand, struct SliceScatter, struct Slice, struct Cat, struct Stack,
-    struct IndexSelect, struct IndexAdd, struct Gather, struct ScatterAdd,
+    struct Reshape, struct Permute, struct Expand, struct SliceScatter, struct Slice, struct Cat,
+    struct Stack, struct IndexSelect, struct IndexAdd, struct Gather, struct ScatterAdd,
     // linalg.cpp
     struct MatMul, struct Linear,
     // conv.cpp
     struct Conv2d, struct Conv2dInputGrad, struct Conv2dWeightGrad,
     // pool.cpp
-    struct MaxPool2d, struct MaxPool2dScatter, struct MaxPool2dGather, struct AvgPool2d, struct AvgPool2dGrad,
-    struct AdaptiveAvgPool2d, struct AdaptiveAvgPool2dGrad,
+    struct MaxPool2d, struct MaxPool2dScatter, struct MaxPool2dGather, struct AvgPool2d,
+    struct AvgPool2dGrad, struct AdaptiveAvgPool2d, struct AdaptiveAvgPool2dGrad,
     // norm.cpp
     struct BatchNorm,
     // loss.cpp

@@ -1,5 +1,5 @@
-// Arithmetic: sums, products, powers and choices between two numbers. Broadcasting repeats elements on the way
-// in, so each gradient is summed back to the shape of its input (sum_to).
+// Arithmetic: sums, products, powers and choices between two numbers. Broadcasting repeats elements
+// on the way in, so each gradient is summed back to the shape of its input (sum_to).
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {
@@ -12,7 +12,8 @@ struct Add final : Op {
   Tensor forward(const Variable& a, const Variable& b) { return core::add(a.value(), b.value()); }
 
   Variables backward(const Variable& dy) override {
-    return {needs(0) ? sum_to(dy, input_shape(0)) : Variable(), needs(1) ? sum_to(dy, input_shape(1)) : Variable()};
+    return {needs(0) ? sum_to(dy, input_shape(0)) : Variable(),
+            needs(1) ? sum_to(dy, input_shape(1)) : Variable()};
   }
 
   static std::vector<Sample> samples() {
@@ -22,7 +23,9 @@ struct Add final : Op {
             {"both broadcast", {spread({2, 1, 3}, 5), spread({4, 1}, 6)}, f},
             {"scalars", {spread({}, 7), spread({}, 8)}, f},
             {"nothing", {spread({0, 3}, 9), spread({3}, 10)}, f},
-            {"the same twice", {spread({2, 3}, 11)}, [](const Variables& v) { return add(v[0], v[0]); }},
+            {"the same twice",
+             {spread({2, 3}, 11)},
+             [](const Variables& v) { return add(v[0], v[0]); }},
             {"a number", {spread({2, 3}, 12)}, [](const Variables& v) { return add(v[0], 0.5); }}};
   }
 };
@@ -39,8 +42,9 @@ struct Shift final : Op {
   Variables backward(const Variable& dy) override { return {dy}; }
 
   static std::vector<Sample> samples() {
-    return {{"a number", {spread({2, 3}, 1)}, [](const Variables& v) { return add(v[0], 1.5); }},
-            {"minus from the left", {spread({3}, 2)}, [](const Variables& v) { return 1.0 - v[0]; }}};
+    return {
+        {"a number", {spread({2, 3}, 1)}, [](const Variables& v) { return add(v[0], 1.5); }},
+        {"minus from the left", {spread({3}, 2)}, [](const Variables& v) { return 1.0 - v[0]; }}};
   }
 };
 
@@ -59,8 +63,9 @@ struct Sub final : Op {
     const auto f = [](const Variables& v) { return sub(v[0], v[1]); };
     return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2)}, f},
             {"a column", {spread({2, 1}, 3), spread({2, 3}, 4)}, f},
-            {"a transposed view", {spread({3, 2}, 5), spread({2, 3}, 6)},
-             [](const Variables& v) { return sub(transpose(v[0]), v[1]); }}};
+            {"a transposed view", {spread({3, 2}, 5), spread({2, 3}, 6)}, [](const Variables& v) {
+               return sub(transpose(v[0]), v[1]);
+             }}};
   }
 };
 
@@ -86,8 +91,9 @@ struct Mul final : Op {
             {"both broadcast", {spread({2, 1}, 3), spread({3}, 4)}, f},
             {"scalars", {spread({}, 5), spread({}, 6)}, f},
             {"a square", {spread({2, 3}, 7)}, [](const Variables& v) { return mul(v[0], v[0]); }},
-            {"a transposed view", {spread({3, 2}, 8), spread({2, 3}, 9)},
-             [](const Variables& v) { return mul(transpose(v[0]), v[1]); }}};
+            {"a transposed view", {spread({3, 2}, 8), spread({2, 3}, 9)}, [](const Variables& v) {
+               return mul(transpose(v[0]), v[1]);
+             }}};
   }
 };
 
@@ -105,7 +111,9 @@ struct Scale final : Op {
   static std::vector<Sample> samples() {
     return {{"a factor", {spread({2, 3}, 1)}, [](const Variables& v) { return mul(v[0], -1.5); }},
             {"zero", {spread({2}, 2)}, [](const Variables& v) { return mul(v[0], 0); }},
-            {"a slice", {spread({4, 3}, 3)}, [](const Variables& v) { return mul(slice(v[0], 0, 0, 4, 2), 3); }}};
+            {"a slice", {spread({4, 3}, 3)}, [](const Variables& v) {
+               return mul(slice(v[0], 0, 0, 4, 2), 3);
+             }}};
   }
 };
 
@@ -213,9 +221,9 @@ struct Pow final : Op {
   }
 };
 
-/// y = max(a, b)        dL/da = dL/dy where a > b, dL/dy/2 where a = b; likewise dL/db   (min: a < b)
-template <bool greatest>
-struct Extremum : Op {
+/// y = max(a, b)        dL/da = dL/dy where a > b, dL/dy/2 where a = b; likewise dL/db   (min: a <
+/// b)
+template <bool greatest> struct Extremum : Op {
   Tensor a, b;
 
   Tensor forward(const Variable& left, const Variable& right) {
@@ -229,7 +237,8 @@ struct Extremum : Op {
             needs(1) ? sum_to(mul(dy, share(b, a)), input_shape(1)) : Variable()};
   }
 
-  /// 1 where `mine` was taken, 1/2 on a tie, 0 where `other` was. As in PyTorch, a NaN counts as taken.
+  /// 1 where `mine` was taken, 1/2 on a tie, 0 where `other` was. As in PyTorch, a NaN counts as
+  /// taken.
   static Tensor share(const Tensor& mine, const Tensor& other) {
     const Tensor lost = greatest ? core::lt(mine, other) : core::gt(mine, other);
     const Tensor tied = core::eq(mine, other);
@@ -277,9 +286,14 @@ struct Clamp final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"both bounds", {spread({3, 4}, 1)}, [](const Variables& v) { return clamp(v[0], -1, 1); }},
-            {"from below", {spread({6}, 2)}, [](const Variables& v) { return clamp(v[0], -0.5, std::nullopt); }},
-            {"from above", {spread({6}, 3)}, [](const Variables& v) { return clamp(v[0], std::nullopt, 0.5); }}};
+    return {
+        {"both bounds", {spread({3, 4}, 1)}, [](const Variables& v) { return clamp(v[0], -1, 1); }},
+        {"from below",
+         {spread({6}, 2)},
+         [](const Variables& v) { return clamp(v[0], -0.5, std::nullopt); }},
+        {"from above", {spread({6}, 3)}, [](const Variables& v) {
+           return clamp(v[0], std::nullopt, 0.5);
+         }}};
   }
 };
 
@@ -290,7 +304,9 @@ struct Where final : Op {
 
   explicit Where(Tensor chosen) : condition(std::move(chosen)) {}
 
-  Tensor forward(const Variable& a, const Variable& b) { return core::where(condition, a.value(), b.value()); }
+  Tensor forward(const Variable& a, const Variable& b) {
+    return core::where(condition, a.value(), b.value());
+  }
 
   Variables backward(const Variable& dy) override {
     const Variable zero = Tensor::scalar(0, dy.dtype());
@@ -331,7 +347,9 @@ Variable add(const Variable& a, double b) { return apply(ops::Shift(b), a); }
 Variable mul(const Variable& a, double b) { return apply(ops::Scale(b), a); }
 Variable neg(const Variable& x) { return apply(ops::Neg(), x); }
 Variable pow(const Variable& x, double exponent) { return apply(ops::PowScalar(exponent), x); }
-Variable pow(const Variable& base, const Variable& exponent) { return apply(ops::Pow(), base, exponent); }
+Variable pow(const Variable& base, const Variable& exponent) {
+  return apply(ops::Pow(), base, exponent);
+}
 Variable maximum(const Variable& a, const Variable& b) { return apply(ops::Maximum(), a, b); }
 Variable minimum(const Variable& a, const Variable& b) { return apply(ops::Minimum(), a, b); }
 Variable clamp(const Variable& x, std::optional<double> low, std::optional<double> high) {

@@ -1,4 +1,5 @@
-// What every chapter of ops needs: the ops' base, the functions gradients are made of, and inputs for samples.
+// What every chapter of ops needs: the ops' base, the functions gradients are made of, and inputs
+// for samples.
 #pragma once
 
 #include <gradus/autograd/functions.h>
@@ -8,13 +9,10 @@
 
 namespace gradus::ops {
 
-template <class T>
-OpInfo op_info() {
-  return {T::name, &T::samples};
-}
+template <class T> OpInfo op_info() { return {T::name, &T::samples}; }
 
-/// A float64 leaf whose elements, in random order, are evenly spread over low..high: no ties, none on the
-/// middle, so that a sample stays away from kinks.
+/// A float64 leaf whose elements, in random order, are evenly spread over low..high: no ties, none
+/// on the middle, so that a sample stays away from kinks.
 inline Variable spread(const Shape& shape, std::uint64_t seed, double low = -2, double high = 2) {
   Generator generator(seed);
   const std::int64_t count = shape.numel();
@@ -24,6 +22,8 @@ inline Variable spread(const Shape& shape, std::uint64_t seed, double low = -2, 
 }
 
 /// The same over 0.5..2: for logarithms, roots and divisors.
-inline Variable positive(const Shape& shape, std::uint64_t seed) { return spread(shape, seed, 0.5, 2); }
+inline Variable positive(const Shape& shape, std::uint64_t seed) {
+  return spread(shape, seed, 0.5, 2);
+}
 
 }  // namespace gradus::ops

@@ -1,18 +1,21 @@
-// Convolution, the centre of the book. Σ dy·(x ⋆ w) is linear in each of dy, x and w. Fix two and you have one of
-// three operations: conv2d, conv2d_input_grad, conv2d_weight_grad. So the backward pass of each is written with
-// the other two, and derivatives of any order need nothing more.
+// Convolution, the centre of the book. Σ dy·(x ⋆ w) is linear in each of dy, x and w. Fix two and
+// you have one of three operations: conv2d, conv2d_input_grad, conv2d_weight_grad. So the backward
+// pass of each is written with the other two, and derivatives of any order need nothing more.
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {
 namespace ops {
 namespace {
 
-Variable input_grad(const Variable& dy, const Variable& w, const Shape& input, const Conv2dOptions& options);
-Variable weight_grad(const Variable& dy, const Variable& x, const Shape& weight, const Conv2dOptions& options);
+Variable input_grad(const Variable& dy, const Variable& w, const Shape& input,
+                    const Conv2dOptions& options);
+Variable weight_grad(const Variable& dy, const Variable& x, const Shape& weight,
+                     const Conv2dOptions& options);
 
 }  // namespace
 
-/// y = x ⋆ w + b        dL/dx = input_grad(dL/dy, w),   dL/dw = weight_grad(dL/dy, x),   dL/db = Σ_{n,i,j} dL/dy
+/// y = x ⋆ w + b        dL/dx = input_grad(dL/dy, w),   dL/dw = weight_grad(dL/dy, x),   dL/db =
+/// Σ_{n,i,j} dL/dy
 struct Conv2d final : Op {
   static constexpr std::string_view name = "conv2d";
   Conv2dOptions options;
@@ -23,7 +26,8 @@ struct Conv2d final : Op {
   Tensor forward(const Variable& input, const Variable& weight, const Variable& bias) {
     if (needs(1)) x = input;
     if (needs(0)) w = weight;
-    return core::conv2d(input.value(), weight.value(), bias.defined() ? bias.value() : Tensor(), options);
+    return core::conv2d(input.value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
+                        options);
   }
 
   Variables backward(const Variable& dy) override {
@@ -34,23 +38,38 @@ struct Conv2d final : Op {
 
   static std::vector<Sample> samples() {
     const auto with = [](const Conv2dOptions& o) {
-      return [o](const Variables& v) { return conv2d(v[0], v[1], v.size() > 2 ? v[2] : Variable(), o); };
+      return [o](const Variables& v) {
+        return conv2d(v[0], v[1], v.size() > 2 ? v[2] : Variable(), o);
+      };
     };
-    return {{"3x3 with bias", {spread({2, 2, 5, 4}, 1), spread({3, 2, 3, 3}, 2), spread({3}, 3)}, with({})},
-            {"1x1", {spread({2, 3, 3, 2}, 4), spread({2, 3, 1, 1}, 5), spread({2}, 6)}, with({})},
-            {"1x1, strided", {spread({1, 3, 5, 4}, 7), spread({2, 3, 1, 1}, 8)}, with({.stride = 2})},
-            {"1x1, padded", {spread({1, 2, 3, 3}, 9), spread({2, 2, 1, 1}, 10)}, with({.padding = 1})},
-            {"stride and padding", {spread({2, 2, 5, 6}, 11), spread({2, 2, 3, 2}, 12)},
-             with({.stride = {2, 1}, .padding = {1, 0}})},
-            {"dilation", {spread({1, 2, 6, 7}, 13), spread({2, 2, 2, 3}, 14)}, with({.dilation = {2, 3}})},
-            {"groups", {spread({2, 4, 4, 4}, 15), spread({6, 2, 3, 3}, 16), spread({6}, 17)},
-             with({.padding = 1, .groups = 2})},
-            {"depthwise", {spread({1, 3, 5, 5}, 18), spread({3, 1, 3, 3}, 19)},
-             with({.stride = 2, .padding = 1, .groups = 3})},
-            {"pixels no window reaches", {spread({1, 1, 6, 6}, 20), spread({1, 1, 2, 2}, 21)}, with({.stride = 3})},
-            {"a permuted input", {spread({2, 5, 4, 2}, 22), spread({3, 2, 3, 3}, 23)},
-             [](const Variables& v) { return conv2d(permute(v[0], {0, 3, 1, 2}), v[1]); }},
-            {"no images", {spread({0, 2, 4, 4}, 24), spread({3, 2, 3, 3}, 25)}, with({})}};
+    return {
+        {"3x3 with bias",
+         {spread({2, 2, 5, 4}, 1), spread({3, 2, 3, 3}, 2), spread({3}, 3)},
+         with({})},
+        {"1x1", {spread({2, 3, 3, 2}, 4), spread({2, 3, 1, 1}, 5), spread({2}, 6)}, with({})},
+        {"1x1, strided", {spread({1, 3, 5, 4}, 7), spread({2, 3, 1, 1}, 8)}, with({.stride = 2})},
+        {"1x1, padded", {spread({1, 2, 3, 3}, 9), spread({2, 2, 1, 1}, 10)}, with({.padding = 1})},
+        {"stride and padding",
+         {spread({2, 2, 5, 6}, 11), spread({2, 2, 3, 2}, 12)},
+         with({.stride = {2, 1}, .padding = {1, 0}})},
+        {"dilation",
+         {spread({1, 2, 6, 7}, 13), spread({2, 2, 2, 3}, 14)},
+         with({.dilation = {2, 3}})},
+        {"groups",
+         {spread({2, 4, 4, 4}, 15), spread({6, 2, 3, 3}, 16), spread({6}, 17)},
+         with({.padding = 1, .groups = 2})},
+        {"depthwise",
+         {spread({1, 3, 5, 5}, 18), spread({3, 1, 3, 3}, 19)},
+         with({.stride = 2, .padding = 1, .groups = 3})},
+        {"pixels no window reaches",
+         {spread({1, 1, 6, 6}, 20), spread({1, 1, 2, 2}, 21)},
+         with({.stride = 3})},
+        {"a permuted input",
+         {spread({2, 5, 4, 2}, 22), spread({3, 2, 3, 3}, 23)},
+         [](const Variables& v) {
+           return conv2d(permute(v[0], {0, 3, 1, 2}), v[1]);
+         }},
+        {"no images", {spread({0, 2, 4, 4}, 24), spread({3, 2, 3, 3}, 25)}, with({})}};
   }
 };
 
@@ -76,10 +95,14 @@ struct Conv2dInputGrad final : Op {
 
   static std::vector<Sample> samples() {
     const Conv2dOptions options{.stride = {2, 1}, .padding = 1};
-    return {{"stride and padding", {spread({2, 3, 3, 4}, 1), spread({3, 2, 3, 3}, 2)},
-             [options](const Variables& v) { return input_grad(v[0], v[1], {2, 2, 5, 4}, options); }},
-            {"1x1", {spread({2, 3, 2, 2}, 3), spread({3, 2, 1, 1}, 4)},
-             [](const Variables& v) { return input_grad(v[0], v[1], {2, 2, 2, 2}, {}); }}};
+    return {{"stride and padding",
+             {spread({2, 3, 3, 4}, 1), spread({3, 2, 3, 3}, 2)},
+             [options](const Variables& v) {
+               return input_grad(v[0], v[1], {2, 2, 5, 4}, options);
+             }},
+            {"1x1", {spread({2, 3, 2, 2}, 3), spread({3, 2, 1, 1}, 4)}, [](const Variables& v) {
+               return input_grad(v[0], v[1], {2, 2, 2, 2}, {});
+             }}};
   }
 };
 
@@ -105,19 +128,25 @@ struct Conv2dWeightGrad final : Op {
 
   static std::vector<Sample> samples() {
     const Conv2dOptions options{.padding = 1, .dilation = {1, 2}, .groups = 2};
-    return {{"groups and dilation", {spread({2, 4, 4, 2}, 1), spread({2, 2, 4, 4}, 2)},
-             [options](const Variables& v) { return weight_grad(v[0], v[1], {4, 1, 3, 3}, options); }},
-            {"1x1", {spread({2, 3, 2, 2}, 3), spread({2, 2, 2, 2}, 4)},
-             [](const Variables& v) { return weight_grad(v[0], v[1], {3, 2, 1, 1}, {}); }}};
+    return {{"groups and dilation",
+             {spread({2, 4, 4, 2}, 1), spread({2, 2, 4, 4}, 2)},
+             [options](const Variables& v) {
+               return weight_grad(v[0], v[1], {4, 1, 3, 3}, options);
+             }},
+            {"1x1", {spread({2, 3, 2, 2}, 3), spread({2, 2, 2, 2}, 4)}, [](const Variables& v) {
+               return weight_grad(v[0], v[1], {3, 2, 1, 1}, {});
+             }}};
   }
 };
 
 namespace {
 
-Variable input_grad(const Variable& dy, const Variable& w, const Shape& input, const Conv2dOptions& options) {
+Variable input_grad(const Variable& dy, const Variable& w, const Shape& input,
+                    const Conv2dOptions& options) {
   return apply(Conv2dInputGrad(input, options), dy, w);
 }
-Variable weight_grad(const Variable& dy, const Variable& x, const Shape& weight, const Conv2dOptions& options) {
+Variable weight_grad(const Variable& dy, const Variable& x, const Shape& weight,
+                     const Conv2dOptions& options) {
   return apply(Conv2dWeightGrad(weight, options), dy, x);
 }
 
@@ -129,7 +158,8 @@ template OpInfo op_info<Conv2dWeightGrad>();
 
 }  // namespace ops
 
-Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const Conv2dOptions& options) {
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
+                const Conv2dOptions& options) {
   return apply(ops::Conv2d(options), x, weight, bias);
 }
 

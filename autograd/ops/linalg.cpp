@@ -29,10 +29,13 @@ struct MatMul final : Op {
             {"vectors", {spread({3}, 9), spread({3}, 10)}, f},
             {"matrix and vector", {spread({2, 3}, 11), spread({3}, 12)}, f},
             {"vector and batch", {spread({3}, 13), spread({2, 3, 2}, 14)}, f},
-            {"transposed views", {spread({4, 3}, 15), spread({2, 4}, 16)},
+            {"transposed views",
+             {spread({4, 3}, 15), spread({2, 4}, 16)},
              [](const Variables& v) { return matmul(transpose(v[0]), transpose(v[1])); }},
             {"an empty inner size", {spread({2, 0}, 17), spread({0, 3}, 18)}, f},
-            {"with itself", {spread({3, 3}, 19)}, [](const Variables& v) { return matmul(v[0], v[0]); }}};
+            {"with itself", {spread({3, 3}, 19)}, [](const Variables& v) {
+               return matmul(v[0], v[0]);
+             }}};
   }
 };
 
@@ -41,10 +44,12 @@ struct Linear {
   static constexpr std::string_view name = "linear";
 
   static std::vector<Sample> samples() {
-    return {{"with bias", {spread({3, 4}, 1), spread({2, 4}, 2), spread({2}, 3)},
+    return {{"with bias",
+             {spread({3, 4}, 1), spread({2, 4}, 2), spread({2}, 3)},
              [](const Variables& v) { return linear(v[0], v[1], v[2]); }},
-            {"without bias", {spread({2, 3, 4}, 4), spread({2, 4}, 5)},
-             [](const Variables& v) { return linear(v[0], v[1]); }}};
+            {"without bias", {spread({2, 3, 4}, 4), spread({2, 4}, 5)}, [](const Variables& v) {
+               return linear(v[0], v[1]);
+             }}};
   }
 };
 
@@ -55,8 +60,10 @@ template OpInfo op_info<Linear>();
 
 Variable matmul(const Variable& a, const Variable& b) {
   if (a.rank() > 1 && b.rank() > 1) return apply(ops::MatMul(), a, b);
-  if (a.rank() == 0 || b.rank() == 0) return core::matmul(a.value(), b.value());  // throws, naming both
-  Variable product = apply(ops::MatMul(), a.rank() == 1 ? unsqueeze(a, 0) : a, b.rank() == 1 ? unsqueeze(b, -1) : b);
+  if (a.rank() == 0 || b.rank() == 0)
+    return core::matmul(a.value(), b.value());  // throws, naming both
+  Variable product = apply(ops::MatMul(), a.rank() == 1 ? unsqueeze(a, 0) : a,
+                           b.rank() == 1 ? unsqueeze(b, -1) : b);
   if (b.rank() == 1) product = squeeze(product, -1);
   if (a.rank() == 1) product = squeeze(product, b.rank() == 1 ? -1 : -2);
   return product;
@@ -64,8 +71,9 @@ Variable matmul(const Variable& a, const Variable& b) {
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
   if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(1)) {
-    fail<ShapeError>("linear: input ", x.shape(), " has ", x.rank() ? x.size(-1) : 0, " features, weight ",
-                     weight.shape(), " expects ", weight.rank() == 2 ? weight.size(1) : 0);
+    fail<ShapeError>("linear: input ", x.shape(), " has ", x.rank() ? x.size(-1) : 0,
+                     " features, weight ", weight.shape(), " expects ",
+                     weight.rank() == 2 ? weight.size(1) : 0);
   }
   const Variable y = matmul(x, transpose(weight));
   return bias.defined() ? y + bias : y;

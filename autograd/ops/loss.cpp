@@ -7,9 +7,12 @@ namespace {
 
 Variable reduced(const Variable& losses, Reduction reduction) {
   switch (reduction) {
-    case Reduction::none: return losses;
-    case Reduction::sum: return sum(losses);
-    case Reduction::mean: return mean(losses);
+    case Reduction::none:
+      return losses;
+    case Reduction::sum:
+      return sum(losses);
+    case Reduction::mean:
+      return mean(losses);
   }
   return losses;
 }
@@ -17,20 +20,23 @@ Variable reduced(const Variable& losses, Reduction reduction) {
 /// scores [N,C,...] and labels [N,...], every label a class.
 void check_labels(std::string_view op, const Shape& scores, const Tensor& labels) {
   if (!labels.defined() || labels.dtype() != int64) {
-    fail<DTypeError>(op, ": labels must be int64 class indices, got ", describe(labels), "; cast with .to(int64)");
+    fail<DTypeError>(op, ": labels must be int64 class indices, got ", describe(labels),
+                     "; cast with .to(int64)");
   }
   Shape expected;
   for (int d = 0; d < scores.rank(); ++d) {
     if (d != 1) expected.push_back(scores[d]);
   }
   if (scores.rank() < 2 || labels.shape() != expected) {
-    fail<ShapeError>(op, ": expects scores [N,C,...] and labels [N,...], got ", scores, " and ", labels.shape());
+    fail<ShapeError>(op, ": expects scores [N,C,...] and labels [N,...], got ", scores, " and ",
+                     labels.shape());
   }
   const Tensor dense = labels.contiguous();
   const std::int64_t* label = dense.data<std::int64_t>();
   for (std::int64_t i = 0, n = dense.numel(); i < n; ++i) {
     if (label[i] < 0 || label[i] >= scores[1]) {
-      fail<ValueError>(op, ": label ", label[i], " at position ", i, " is outside of 0..", scores[1] - 1);
+      fail<ValueError>(op, ": label ", label[i], " at position ", i, " is outside of 0..",
+                       scores[1] - 1);
     }
   }
 }
@@ -40,15 +46,21 @@ Variable picked(const Variable& log_probabilities, const Tensor& labels) {
 }
 
 /// Samples for a loss of (scores, labels, reduction).
-template <class F>
-std::vector<Sample> loss_samples(F f) {
+template <class F> std::vector<Sample> loss_samples(F f) {
   const Tensor labels = Tensor::from({2, 0, 3, 2});
   const Tensor pixels = Tensor::from({{1, 0}, {2, 2}});
-  return {{"mean", {spread({4, 5}, 1)}, [=](const Variables& v) { return f(v[0], labels, Reduction::mean); }},
-          {"sum", {spread({4, 5}, 2)}, [=](const Variables& v) { return f(v[0], labels, Reduction::sum); }},
-          {"none", {spread({4, 5}, 3)}, [=](const Variables& v) { return f(v[0], labels, Reduction::none); }},
-          {"a label a pixel", {spread({2, 3, 2}, 4)},
-           [=](const Variables& v) { return f(v[0], pixels, Reduction::mean); }}};
+  return {{"mean",
+           {spread({4, 5}, 1)},
+           [=](const Variables& v) { return f(v[0], labels, Reduction::mean); }},
+          {"sum",
+           {spread({4, 5}, 2)},
+           [=](const Variables& v) { return f(v[0], labels, Reduction::sum); }},
+          {"none",
+           {spread({4, 5}, 3)},
+           [=](const Variables& v) { return f(v[0], labels, Reduction::none); }},
+          {"a label a pixel", {spread({2, 3, 2}, 4)}, [=](const Variables& v) {
+             return f(v[0], pixels, Reduction::mean);
+           }}};
 }
 
 }  // namespace
@@ -58,7 +70,8 @@ struct CrossEntropy {
   static constexpr std::string_view name = "cross_entropy";
 
   static std::vector<Sample> samples() {
-    return loss_samples([](const Variable& x, const Tensor& t, Reduction r) { return cross_entropy(x, t, r); });
+    return loss_samples(
+        [](const Variable& x, const Tensor& t, Reduction r) { return cross_entropy(x, t, r); });
   }
 };
 
@@ -67,7 +80,8 @@ struct NllLoss {
   static constexpr std::string_view name = "nll_loss";
 
   static std::vector<Sample> samples() {
-    return loss_samples([](const Variable& x, const Tensor& t, Reduction r) { return nll_loss(x, t, r); });
+    return loss_samples(
+        [](const Variable& x, const Tensor& t, Reduction r) { return nll_loss(x, t, r); });
   }
 };
 
@@ -76,11 +90,15 @@ struct MseLoss {
   static constexpr std::string_view name = "mse_loss";
 
   static std::vector<Sample> samples() {
-    return {{"mean", {spread({2, 3}, 1), spread({2, 3}, 2)}, [](const Variables& v) { return mse_loss(v[0], v[1]); }},
-            {"sum", {spread({4}, 3), spread({4}, 4)},
+    return {{"mean",
+             {spread({2, 3}, 1), spread({2, 3}, 2)},
+             [](const Variables& v) { return mse_loss(v[0], v[1]); }},
+            {"sum",
+             {spread({4}, 3), spread({4}, 4)},
              [](const Variables& v) { return mse_loss(v[0], v[1], Reduction::sum); }},
-            {"none", {spread({4}, 5), spread({4}, 6)},
-             [](const Variables& v) { return mse_loss(v[0], v[1], Reduction::none); }}};
+            {"none", {spread({4}, 5), spread({4}, 6)}, [](const Variables& v) {
+               return mse_loss(v[0], v[1], Reduction::none);
+             }}};
   }
 };
 
@@ -102,7 +120,8 @@ Variable nll_loss(const Variable& log_probabilities, const Tensor& labels, Reduc
 
 Variable mse_loss(const Variable& prediction, const Variable& target, Reduction reduction) {
   if (prediction.shape() != target.shape()) {
-    fail<ShapeError>("mse_loss: prediction ", prediction.shape(), " and target ", target.shape(), " differ");
+    fail<ShapeError>("mse_loss: prediction ", prediction.shape(), " and target ", target.shape(),
+                     " differ");
   }
   const Variable difference = prediction - target;
   return ops::reduced(difference * difference, reduction);

@@ -1,5 +1,5 @@
-// Batch normalisation. In training the statistics are functions of the input and take part in the derivative; in
-// evaluation they are constants and the whole is an affine map.
+// Batch normalisation. In training the statistics are functions of the input and take part in the
+// derivative; in evaluation they are constants and the whole is an affine map.
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {
@@ -40,8 +40,9 @@ struct BatchNorm final : Op {
     x = input;
     w = weight;
     const Shape channels = mu.shape();
-    const Tensor scale =
-        weight.defined() ? core::mul(weight.value().reshape(channels), inverse_sigma) : inverse_sigma;
+    const Tensor scale = weight.defined()
+                             ? core::mul(weight.value().reshape(channels), inverse_sigma)
+                             : inverse_sigma;
     const Tensor y = core::mul(core::sub(input.value(), mu), scale);
     if (bias.defined()) core::add_(y, bias.value().reshape(channels));
     return y;
@@ -57,28 +58,32 @@ struct BatchNorm final : Op {
     }
     const Variable normal = (x - mean_x) * inverse;
     const auto count = static_cast<double>(x.numel() / std::max<std::int64_t>(x.size(1), 1));
-    const Variable total = sum(dy, dims, true);            // [1,C,1,..]
+    const Variable total = sum(dy, dims, true);           // [1,C,1,..]
     const Variable along = sum(dy * normal, dims, true);  // [1,C,1,..]
     Variable dx;
     if (needs(0)) {
       dx = (dy - total * (1 / count) - normal * (along * (1 / count))) *
            (w.defined() ? inverse * reshape(w, mu.shape()) : inverse);
     }
-    return {dx, needs(1) ? reshape(along, w.shape()) : Variable(), needs(2) ? reshape(total, {x.size(1)}) : Variable()};
+    return {dx, needs(1) ? reshape(along, w.shape()) : Variable(),
+            needs(2) ? reshape(total, {x.size(1)}) : Variable()};
   }
 
   static std::vector<Sample> samples() {
     const auto train = [](const Variables& v) {
-      return batch_norm(v[0], v.size() > 1 ? v[1] : Variable(), v.size() > 1 ? v[2] : Variable(), {}, {});
+      return batch_norm(v[0], v.size() > 1 ? v[1] : Variable(), v.size() > 1 ? v[2] : Variable(),
+                        {}, {});
     };
     const auto evaluate = [](const Variables& v) {
-      return batch_norm(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, float64), Tensor::from({1.5, 0.75}, float64),
-                        {.training = false});
+      return batch_norm(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, float64),
+                        Tensor::from({1.5, 0.75}, float64), {.training = false});
     };
     return {{"images", {spread({3, 2, 2, 2}, 1), positive({2}, 2), spread({2}, 3)}, train},
             {"rows, no weight", {spread({4, 3}, 4)}, train},
             {"one image", {spread({1, 2, 3, 2}, 5), positive({2}, 6), spread({2}, 7)}, train},
-            {"running statistics", {spread({3, 2, 2, 2}, 8), positive({2}, 9), spread({2}, 10)}, evaluate}};
+            {"running statistics",
+             {spread({3, 2, 2, 2}, 8), positive({2}, 9), spread({2}, 10)},
+             evaluate}};
   }
 };
 
@@ -88,11 +93,13 @@ namespace {
 
 void check_channels(std::string_view what, const Shape& shape, const Shape& x) {
   if (shape != Shape{x[1]}) {
-    fail<ShapeError>("batch_norm: ", what, " is ", shape, ", input ", x, " has ", x[1], " channels");
+    fail<ShapeError>("batch_norm: ", what, " is ", shape, ", input ", x, " has ", x[1],
+                     " channels");
   }
 }
 
-/// running = (1 - momentum)·running + momentum·batch, in place; the variance unbiased, as in PyTorch.
+/// running = (1 - momentum)·running + momentum·batch, in place; the variance unbiased, as in
+/// PyTorch.
 void update_running(const Tensor& running, const Tensor& batch, double factor, double momentum) {
   core::mul_(running, 1 - momentum);
   core::add_(running, batch.reshape(running.shape()), momentum * factor);
@@ -101,8 +108,9 @@ void update_running(const Tensor& running, const Tensor& batch, double factor, d
 }  // namespace
 }  // namespace ops
 
-Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, const Tensor& running_mean,
-                    const Tensor& running_var, const BatchNormOptions& options) {
+Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
+                    const Tensor& running_mean, const Tensor& running_var,
+                    const BatchNormOptions& options) {
   const Shape& shape = x.shape();
   if (shape.rank() < 2) fail<ShapeError>("batch_norm: expects input [N,C,...], got ", shape);
   if (weight.defined()) ops::check_channels("weight", weight.shape(), shape);
@@ -115,7 +123,8 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
     if (!running_mean.defined() || !running_var.defined()) {
       fail<ValueError>("batch_norm: evaluation needs running_mean and running_var");
     }
-    const Variable inverse = core::div(1, core::sqrt(core::add(running_var, options.eps))).reshape(channels);
+    const Variable inverse =
+        core::div(1, core::sqrt(core::add(running_var, options.eps))).reshape(channels);
     const Variable scale = weight.defined() ? reshape(weight, channels) * inverse : inverse;
     const Variable y = (x - Variable(running_mean.reshape(channels))) * scale;
     return bias.defined() ? y + reshape(bias, channels) : y;

@@ -1,4 +1,5 @@
-// Reductions, and the softmax family that is built on them. What a reduction gathers, its gradient spreads.
+// Reductions, and the softmax family that is built on them. What a reduction gathers, its gradient
+// spreads.
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {
@@ -8,26 +9,39 @@ namespace {
 /// A reduced result laid over `shape` again: [2,1] or [2] -> [2,3] for dims {1}.
 Variable spread_back(const Variable& reduced, const Dims& dims, const Shape& shape) {
   Shape kept = shape;
-  for (const std::int64_t d : normalize_dims("reduce", dims, shape.rank())) kept[static_cast<int>(d)] = 1;
+  for (const std::int64_t d : normalize_dims("reduce", dims, shape.rank()))
+    kept[static_cast<int>(d)] = 1;
   return expand(reshape(reduced, kept), shape);
 }
 
 std::int64_t reduced_count(const Dims& dims, const Shape& shape) {
   std::int64_t count = 1;
-  for (const std::int64_t d : normalize_dims("reduce", dims, shape.rank())) count *= shape[static_cast<int>(d)];
+  for (const std::int64_t d : normalize_dims("reduce", dims, shape.rank()))
+    count *= shape[static_cast<int>(d)];
   return count;
 }
 
 /// Samples for a function of (x, dims, keepdim).
-template <class F>
-std::vector<Sample> reduction_samples(F f) {
-  return {{"everything", {spread({2, 3}, 1)}, [f](const Variables& v) { return f(v[0], Dims{}, false); }},
-          {"the last dimension", {spread({2, 3}, 2)}, [f](const Variables& v) { return f(v[0], Dims{-1}, false); }},
-          {"the first, kept", {spread({3, 2, 2}, 3)}, [f](const Variables& v) { return f(v[0], Dims{0}, true); }},
-          {"two of three", {spread({2, 3, 2}, 4)}, [f](const Variables& v) { return f(v[0], Dims{0, 2}, false); }},
-          {"a transposed view", {spread({3, 2}, 5)},
-           [f](const Variables& v) { return f(transpose(v[0]), Dims{1}, false); }},
-          {"a scalar", {spread({}, 6)}, [f](const Variables& v) { return f(v[0], Dims{}, false); }}};
+template <class F> std::vector<Sample> reduction_samples(F f) {
+  return {
+      {"everything",
+       {spread({2, 3}, 1)},
+       [f](const Variables& v) { return f(v[0], Dims{}, false); }},
+      {"the last dimension",
+       {spread({2, 3}, 2)},
+       [f](const Variables& v) { return f(v[0], Dims{-1}, false); }},
+      {"the first, kept",
+       {spread({3, 2, 2}, 3)},
+       [f](const Variables& v) { return f(v[0], Dims{0}, true); }},
+      {"two of three",
+       {spread({2, 3, 2}, 4)},
+       [f](const Variables& v) {
+         return f(v[0], Dims{0, 2}, false);
+       }},
+      {"a transposed view",
+       {spread({3, 2}, 5)},
+       [f](const Variables& v) { return f(transpose(v[0]), Dims{1}, false); }},
+      {"a scalar", {spread({}, 6)}, [f](const Variables& v) { return f(v[0], Dims{}, false); }}};
 }
 
 }  // namespace
@@ -42,11 +56,15 @@ struct Sum final : Op {
 
   Tensor forward(const Variable& x) { return core::sum(x.value(), dims, keepdim); }
 
-  Variables backward(const Variable& dy) override { return {spread_back(dy, dims, input_shape(0))}; }
+  Variables backward(const Variable& dy) override {
+    return {spread_back(dy, dims, input_shape(0))};
+  }
 
   static std::vector<Sample> samples() {
-    auto all = reduction_samples([](const Variable& x, const Dims& d, bool keep) { return sum(x, d, keep); });
-    all.push_back({"nothing", {spread({0, 3}, 7)}, [](const Variables& v) { return sum(v[0], {0}); }});
+    auto all = reduction_samples(
+        [](const Variable& x, const Dims& d, bool keep) { return sum(x, d, keep); });
+    all.push_back(
+        {"nothing", {spread({0, 3}, 7)}, [](const Variables& v) { return sum(v[0], {0}); }});
     return all;
   }
 };
@@ -67,7 +85,8 @@ struct Mean final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return reduction_samples([](const Variable& x, const Dims& d, bool keep) { return mean(x, d, keep); });
+    return reduction_samples(
+        [](const Variable& x, const Dims& d, bool keep) { return mean(x, d, keep); });
   }
 };
 
@@ -77,7 +96,9 @@ struct Var {
 
   static std::vector<Sample> samples() {
     return {{"unbiased", {spread({3, 4}, 1)}, [](const Variables& v) { return var(v[0], {1}); }},
-            {"biased, all", {spread({3, 4}, 2)}, [](const Variables& v) { return var(v[0], {}, false, 0); }}};
+            {"biased, all", {spread({3, 4}, 2)}, [](const Variables& v) {
+               return var(v[0], {}, false, 0);
+             }}};
   }
 };
 
@@ -107,7 +128,8 @@ struct Max final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return reduction_samples([](const Variable& input, const Dims& d, bool keep) { return max(input, d, keep); });
+    return reduction_samples(
+        [](const Variable& input, const Dims& d, bool keep) { return max(input, d, keep); });
   }
 };
 
@@ -116,7 +138,8 @@ struct Min {
   static constexpr std::string_view name = "min";
 
   static std::vector<Sample> samples() {
-    return reduction_samples([](const Variable& x, const Dims& d, bool keep) { return min(x, d, keep); });
+    return reduction_samples(
+        [](const Variable& x, const Dims& d, bool keep) { return min(x, d, keep); });
   }
 };
 
@@ -141,7 +164,8 @@ struct LogSumExp final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return reduction_samples([](const Variable& input, const Dims& d, bool keep) { return logsumexp(input, d, keep); });
+    return reduction_samples(
+        [](const Variable& input, const Dims& d, bool keep) { return logsumexp(input, d, keep); });
   }
 };
 
@@ -182,7 +206,9 @@ struct LogSoftmax final : Op {
 
   static std::vector<Sample> samples() {
     return {{"rows", {spread({2, 4}, 1)}, [](const Variables& v) { return log_softmax(v[0], 1); }},
-            {"the middle", {spread({2, 3, 2}, 2)}, [](const Variables& v) { return log_softmax(v[0], 1); }}};
+            {"the middle", {spread({2, 3, 2}, 2)}, [](const Variables& v) {
+               return log_softmax(v[0], 1);
+             }}};
   }
 };
 
@@ -198,10 +224,17 @@ struct SumTo final : Op {
   Variables backward(const Variable& dy) override { return {expand(dy, input_shape(0))}; }
 
   static std::vector<Sample> samples() {
-    return {{"to a row", {spread({2, 3}, 1)}, [](const Variables& v) { return sum_to(v[0], {3}); }},
-            {"to a column", {spread({2, 3}, 2)}, [](const Variables& v) { return sum_to(v[0], {2, 1}); }},
-            {"to a scalar", {spread({2, 3}, 3)}, [](const Variables& v) { return sum_to(v[0], {}); }},
-            {"to itself", {spread({2, 3}, 4)}, [](const Variables& v) { return sum_to(v[0], {2, 3}); }}};
+    return {
+        {"to a row", {spread({2, 3}, 1)}, [](const Variables& v) { return sum_to(v[0], {3}); }},
+        {"to a column",
+         {spread({2, 3}, 2)},
+         [](const Variables& v) {
+           return sum_to(v[0], {2, 1});
+         }},
+        {"to a scalar", {spread({2, 3}, 3)}, [](const Variables& v) { return sum_to(v[0], {}); }},
+        {"to itself", {spread({2, 3}, 4)}, [](const Variables& v) {
+           return sum_to(v[0], {2, 3});
+         }}};
   }
 };
 
@@ -217,17 +250,26 @@ template OpInfo op_info<SumTo>();
 
 }  // namespace ops
 
-Variable sum(const Variable& x, const Dims& dims, bool keepdim) { return apply(ops::Sum(dims, keepdim), x); }
-Variable mean(const Variable& x, const Dims& dims, bool keepdim) { return apply(ops::Mean(dims, keepdim), x); }
+Variable sum(const Variable& x, const Dims& dims, bool keepdim) {
+  return apply(ops::Sum(dims, keepdim), x);
+}
+Variable mean(const Variable& x, const Dims& dims, bool keepdim) {
+  return apply(ops::Mean(dims, keepdim), x);
+}
 
 Variable var(const Variable& x, const Dims& dims, bool keepdim, std::int64_t correction) {
   const Variable centred = x - mean(x, dims, true);
   const auto count = static_cast<double>(ops::reduced_count(dims, x.shape()));
-  return sum(centred * centred, dims, keepdim) * (1 / std::max(count - static_cast<double>(correction), 0.0));
+  return sum(centred * centred, dims, keepdim) *
+         (1 / std::max(count - static_cast<double>(correction), 0.0));
 }
 
-Variable max(const Variable& x, const Dims& dims, bool keepdim) { return apply(ops::Max(dims, keepdim), x); }
-Variable min(const Variable& x, const Dims& dims, bool keepdim) { return neg(max(neg(x), dims, keepdim)); }
+Variable max(const Variable& x, const Dims& dims, bool keepdim) {
+  return apply(ops::Max(dims, keepdim), x);
+}
+Variable min(const Variable& x, const Dims& dims, bool keepdim) {
+  return neg(max(neg(x), dims, keepdim));
+}
 Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim) {
   return apply(ops::LogSumExp(dims, keepdim), x);
 }

@@ -1,5 +1,5 @@
-// Moving elements without changing them. Each is linear, and the gradient of each is its adjoint: what was
-// copied is summed, what was selected is put back among zeros.
+// Moving elements without changing them. Each is linear, and the gradient of each is its adjoint:
+// what was copied is summed, what was selected is put back among zeros.
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {
@@ -17,11 +17,17 @@ struct Reshape final : Op {
   Variables backward(const Variable& dy) override { return {reshape(dy, input_shape(0))}; }
 
   static std::vector<Sample> samples() {
-    return {{"flat", {spread({2, 3}, 1)}, [](const Variables& v) { return reshape(v[0], {-1}); }},
-            {"deeper", {spread({4, 3}, 2)}, [](const Variables& v) { return reshape(v[0], {2, 2, 3, 1}); }},
-            {"of a transposed view", {spread({2, 3}, 3)},
-             [](const Variables& v) { return reshape(transpose(v[0]), {6}); }},
-            {"to a scalar", {spread({1, 1}, 4)}, [](const Variables& v) { return reshape(v[0], {}); }}};
+    return {
+        {"flat", {spread({2, 3}, 1)}, [](const Variables& v) { return reshape(v[0], {-1}); }},
+        {"deeper",
+         {spread({4, 3}, 2)},
+         [](const Variables& v) {
+           return reshape(v[0], {2, 2, 3, 1});
+         }},
+        {"of a transposed view",
+         {spread({2, 3}, 3)},
+         [](const Variables& v) { return reshape(transpose(v[0]), {6}); }},
+        {"to a scalar", {spread({1, 1}, 4)}, [](const Variables& v) { return reshape(v[0], {}); }}};
   }
 };
 
@@ -41,9 +47,17 @@ struct Permute final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"a cycle", {spread({2, 3, 4}, 1)}, [](const Variables& v) { return permute(v[0], {2, 0, 1}); }},
-            {"a transposition", {spread({2, 3}, 2)}, [](const Variables& v) { return transpose(v[0]); }},
-            {"from the end", {spread({2, 3}, 3)}, [](const Variables& v) { return permute(v[0], {-1, 0}); }}};
+    return {{"a cycle",
+             {spread({2, 3, 4}, 1)},
+             [](const Variables& v) {
+               return permute(v[0], {2, 0, 1});
+             }},
+            {"a transposition",
+             {spread({2, 3}, 2)},
+             [](const Variables& v) { return transpose(v[0]); }},
+            {"from the end", {spread({2, 3}, 3)}, [](const Variables& v) {
+               return permute(v[0], {-1, 0});
+             }}};
   }
 };
 
@@ -59,11 +73,24 @@ struct Expand final : Op {
   Variables backward(const Variable& dy) override { return {sum_to(dy, input_shape(0))}; }
 
   static std::vector<Sample> samples() {
-    return {{"a row to rows", {spread({1, 3}, 1)}, [](const Variables& v) { return expand(v[0], {4, -1}); }},
-            {"a new dimension", {spread({2}, 2)}, [](const Variables& v) { return expand(v[0], {3, 2}); }},
-            {"a scalar", {spread({}, 3)}, [](const Variables& v) { return expand(v[0], {2, 2}); }},
-            {"repeated and used", {spread({1, 3}, 4)},
-             [](const Variables& v) { return expand(v[0], {2, 3}) * expand(v[0], {2, 3}); }}};
+    return {{"a row to rows",
+             {spread({1, 3}, 1)},
+             [](const Variables& v) {
+               return expand(v[0], {4, -1});
+             }},
+            {"a new dimension",
+             {spread({2}, 2)},
+             [](const Variables& v) {
+               return expand(v[0], {3, 2});
+             }},
+            {"a scalar",
+             {spread({}, 3)},
+             [](const Variables& v) {
+               return expand(v[0], {2, 2});
+             }},
+            {"repeated and used", {spread({1, 3}, 4)}, [](const Variables& v) {
+               return expand(v[0], {2, 3}) * expand(v[0], {2, 3});
+             }}};
   }
 };
 
@@ -76,7 +103,9 @@ struct SliceScatter final : Op {
   SliceScatter(const Shape& target, std::int64_t d, std::int64_t first, std::int64_t stride)
       : shape(target), dim(d), start(first), step(stride) {}
 
-  Tensor forward(const Variable& x) { return core::slice_scatter(shape, x.value(), dim, start, step); }
+  Tensor forward(const Variable& x) {
+    return core::slice_scatter(shape, x.value(), dim, start, step);
+  }
 
   Variables backward(const Variable& dy) override {
     const std::int64_t length = input_shape(0)[normalize_dim(name, dim, shape.rank())];
@@ -84,8 +113,9 @@ struct SliceScatter final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"every other column", {spread({2, 2}, 1)},
-             [](const Variables& v) { return apply(SliceScatter({2, 5}, 1, 1, 2), v[0]); }}};
+    return {{"every other column", {spread({2, 2}, 1)}, [](const Variables& v) {
+               return apply(SliceScatter({2, 5}, 1, 1, 2), v[0]);
+             }}};
   }
 };
 
@@ -107,13 +137,19 @@ struct Slice final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"rows", {spread({4, 3}, 1)}, [](const Variables& v) { return slice(v[0], 0, 1, 3); }},
-            {"every third", {spread({2, 7}, 2)}, [](const Variables& v) { return slice(v[0], 1, 0, 7, 3); }},
-            {"from the end", {spread({5}, 3)}, [](const Variables& v) { return slice(v[0], 0, -3, -1); }},
-            {"nothing", {spread({3, 2}, 4)}, [](const Variables& v) { return slice(v[0], 0, 2, 2); }},
-            {"one index", {spread({3, 2}, 5)}, [](const Variables& v) { return select(v[0], 0, 1); }},
-            {"overlapping uses", {spread({5}, 6)},
-             [](const Variables& v) { return narrow(v[0], 0, 0, 3) * narrow(v[0], 0, 2, 3); }}};
+    return {
+        {"rows", {spread({4, 3}, 1)}, [](const Variables& v) { return slice(v[0], 0, 1, 3); }},
+        {"every third",
+         {spread({2, 7}, 2)},
+         [](const Variables& v) { return slice(v[0], 1, 0, 7, 3); }},
+        {"from the end",
+         {spread({5}, 3)},
+         [](const Variables& v) { return slice(v[0], 0, -3, -1); }},
+        {"nothing", {spread({3, 2}, 4)}, [](const Variables& v) { return slice(v[0], 0, 2, 2); }},
+        {"one index", {spread({3, 2}, 5)}, [](const Variables& v) { return select(v[0], 0, 1); }},
+        {"overlapping uses", {spread({5}, 6)}, [](const Variables& v) {
+           return narrow(v[0], 0, 0, 3) * narrow(v[0], 0, 2, 3);
+         }}};
   }
 };
 
@@ -129,7 +165,8 @@ struct Cat final : Op {
     std::vector<Tensor> tensors;
     for (const Variable& part : parts) {
       tensors.push_back(part.defined() ? part.value() : Tensor());
-      if (part.defined() && part.rank() > 0) sizes.push_back(part.size(normalize_dim(name, dim, part.rank())));
+      if (part.defined() && part.rank() > 0)
+        sizes.push_back(part.size(normalize_dim(name, dim, part.rank())));
     }
     return core::cat(tensors, dim);
   }
@@ -145,10 +182,15 @@ struct Cat final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"rows", {spread({1, 3}, 1), spread({2, 3}, 2)}, [](const Variables& v) { return cat(v, 0); }},
-            {"columns, three parts", {spread({2, 1}, 3), spread({2, 0}, 4), spread({2, 2}, 5)},
+    return {{"rows",
+             {spread({1, 3}, 1), spread({2, 3}, 2)},
+             [](const Variables& v) { return cat(v, 0); }},
+            {"columns, three parts",
+             {spread({2, 1}, 3), spread({2, 0}, 4), spread({2, 2}, 5)},
              [](const Variables& v) { return cat(v, -1); }},
-            {"the same twice", {spread({2, 2}, 6)}, [](const Variables& v) { return cat({v[0], v[0]}, 1); }}};
+            {"the same twice", {spread({2, 2}, 6)}, [](const Variables& v) {
+               return cat({v[0], v[0]}, 1);
+             }}};
   }
 };
 
@@ -157,8 +199,12 @@ struct Stack {
   static constexpr std::string_view name = "stack";
 
   static std::vector<Sample> samples() {
-    return {{"in front", {spread({2, 3}, 1), spread({2, 3}, 2)}, [](const Variables& v) { return stack(v, 0); }},
-            {"behind", {spread({2}, 3), spread({2}, 4)}, [](const Variables& v) { return stack(v, -1); }}};
+    return {{"in front",
+             {spread({2, 3}, 1), spread({2, 3}, 2)},
+             [](const Variables& v) { return stack(v, 0); }},
+            {"behind", {spread({2}, 3), spread({2}, 4)}, [](const Variables& v) {
+               return stack(v, -1);
+             }}};
   }
 };
 
@@ -172,12 +218,18 @@ struct IndexSelect final : Op {
 
   Tensor forward(const Variable& x) { return core::index_select(x.value(), dim, index); }
 
-  Variables backward(const Variable& dy) override { return {index_add(input_shape(0), dim, index, dy)}; }
+  Variables backward(const Variable& dy) override {
+    return {index_add(input_shape(0), dim, index, dy)};
+  }
 
   static std::vector<Sample> samples() {
     const Tensor rows = Tensor::from({2, 0, 2});
-    return {{"rows, one twice", {spread({3, 2}, 1)}, [rows](const Variables& v) { return index_select(v[0], 0, rows); }},
-            {"columns", {spread({2, 3}, 2)}, [rows](const Variables& v) { return index_select(v[0], 1, rows); }}};
+    return {{"rows, one twice",
+             {spread({3, 2}, 1)},
+             [rows](const Variables& v) { return index_select(v[0], 0, rows); }},
+            {"columns", {spread({2, 3}, 2)}, [rows](const Variables& v) {
+               return index_select(v[0], 1, rows);
+             }}};
   }
 };
 
@@ -188,16 +240,20 @@ struct IndexAdd final : Op {
   std::int64_t dim;
   Tensor index;
 
-  IndexAdd(const Shape& target, std::int64_t d, Tensor rows) : shape(target), dim(d), index(std::move(rows)) {}
+  IndexAdd(const Shape& target, std::int64_t d, Tensor rows)
+      : shape(target), dim(d), index(std::move(rows)) {}
 
-  Tensor forward(const Variable& source) { return core::index_add(shape, dim, index, source.value()); }
+  Tensor forward(const Variable& source) {
+    return core::index_add(shape, dim, index, source.value());
+  }
 
   Variables backward(const Variable& dy) override { return {index_select(dy, dim, index)}; }
 
   static std::vector<Sample> samples() {
     const Tensor rows = Tensor::from({1, 1, 3});
-    return {{"rows, one twice", {spread({3, 2}, 1)},
-             [rows](const Variables& v) { return index_add({4, 2}, 0, rows, v[0]); }}};
+    return {{"rows, one twice", {spread({3, 2}, 1)}, [rows](const Variables& v) {
+               return index_add({4, 2}, 0, rows, v[0]);
+             }}};
   }
 };
 
@@ -211,12 +267,18 @@ struct Gather final : Op {
 
   Tensor forward(const Variable& x) { return core::gather(x.value(), dim, index); }
 
-  Variables backward(const Variable& dy) override { return {scatter_add(input_shape(0), dim, index, dy)}; }
+  Variables backward(const Variable& dy) override {
+    return {scatter_add(input_shape(0), dim, index, dy)};
+  }
 
   static std::vector<Sample> samples() {
     const Tensor index = Tensor::from({{2, 0}, {1, 1}});
-    return {{"columns, one twice", {spread({2, 3}, 1)}, [index](const Variables& v) { return gather(v[0], 1, index); }},
-            {"rows", {spread({3, 2}, 2)}, [index](const Variables& v) { return gather(v[0], 0, index); }}};
+    return {{"columns, one twice",
+             {spread({2, 3}, 1)},
+             [index](const Variables& v) { return gather(v[0], 1, index); }},
+            {"rows", {spread({3, 2}, 2)}, [index](const Variables& v) {
+               return gather(v[0], 0, index);
+             }}};
   }
 };
 
@@ -227,16 +289,20 @@ struct ScatterAdd final : Op {
   std::int64_t dim;
   Tensor index;
 
-  ScatterAdd(const Shape& target, std::int64_t d, Tensor where_to) : shape(target), dim(d), index(std::move(where_to)) {}
+  ScatterAdd(const Shape& target, std::int64_t d, Tensor where_to)
+      : shape(target), dim(d), index(std::move(where_to)) {}
 
-  Tensor forward(const Variable& source) { return core::scatter_add(shape, dim, index, source.value()); }
+  Tensor forward(const Variable& source) {
+    return core::scatter_add(shape, dim, index, source.value());
+  }
 
   Variables backward(const Variable& dy) override { return {gather(dy, dim, index)}; }
 
   static std::vector<Sample> samples() {
     const Tensor index = Tensor::from({{2, 0}, {1, 1}});
-    return {{"columns, one twice", {spread({2, 2}, 1)},
-             [index](const Variables& v) { return scatter_add({2, 3}, 1, index, v[0]); }}};
+    return {{"columns, one twice", {spread({2, 2}, 1)}, [index](const Variables& v) {
+               return scatter_add({2, 3}, 1, index, v[0]);
+             }}};
   }
 };
 
@@ -263,17 +329,21 @@ Variable permute(const Variable& x, const Dims& order) { return apply(ops::Permu
 Variable transpose(const Variable& x, std::int64_t a, std::int64_t b) {
   Dims order;
   for (int d = 0; d < x.rank(); ++d) order.push_back(d);
-  std::swap(order[normalize_dim("transpose", a, x.rank())], order[normalize_dim("transpose", b, x.rank())]);
+  std::swap(order[normalize_dim("transpose", a, x.rank())],
+            order[normalize_dim("transpose", b, x.rank())]);
   return permute(x, order);
 }
 
 Variable squeeze(const Variable& x, std::optional<std::int64_t> dim) {
   return reshape(x, x.value().squeeze(dim).shape());
 }
-Variable unsqueeze(const Variable& x, std::int64_t dim) { return reshape(x, x.value().unsqueeze(dim).shape()); }
+Variable unsqueeze(const Variable& x, std::int64_t dim) {
+  return reshape(x, x.value().unsqueeze(dim).shape());
+}
 Variable expand(const Variable& x, const Shape& shape) { return apply(ops::Expand(shape), x); }
 
-Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t stop, std::int64_t step) {
+Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t stop,
+               std::int64_t step) {
   return apply(ops::Slice(dim, start, stop, step), x);
 }
 Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
@@ -286,13 +356,16 @@ Variable select(const Variable& x, std::int64_t dim, std::int64_t index) {
   return reshape(narrow(x, dim, index < 0 ? index + x.size(dim) : index, 1), shape);
 }
 
-Variable cat(const Variables& parts, std::int64_t dim) { return gradus::apply(ops::Cat(dim), parts); }
+Variable cat(const Variables& parts, std::int64_t dim) {
+  return gradus::apply(ops::Cat(dim), parts);
+}
 
 Variable stack(const Variables& parts, std::int64_t dim) {
   Variables raised;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].shape() != parts[0].shape()) {
-      fail<ShapeError>("stack: part ", i, " is ", parts[i].shape(), ", part 0 is ", parts[0].shape());
+      fail<ShapeError>("stack: part ", i, " is ", parts[i].shape(), ", part 0 is ",
+                       parts[0].shape());
     }
     raised.push_back(unsqueeze(parts[i], dim));
   }
@@ -302,13 +375,15 @@ Variable stack(const Variables& parts, std::int64_t dim) {
 Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) {
   return apply(ops::IndexSelect(dim, index), x);
 }
-Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Variable& source) {
+Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index,
+                   const Variable& source) {
   return apply(ops::IndexAdd(shape, dim, index), source);
 }
 Variable gather(const Variable& x, std::int64_t dim, const Tensor& index) {
   return apply(ops::Gather(dim, index), x);
 }
-Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Variable& source) {
+Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
+                     const Variable& source) {
   return apply(ops::ScatterAdd(shape, dim, index), source);
 }
 

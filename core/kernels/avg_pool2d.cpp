@@ -14,15 +14,16 @@ std::int64_t planes_per_chunk(std::int64_t additions_per_plane) {
   return additions_per_chunk / std::max<std::int64_t>(additions_per_plane, 1) + 1;
 }
 
-/// The part of a window that lies in the image, along one axis, and the length that counts for the mean.
+/// The part of a window that lies in the image, along one axis, and the length that counts for the
+/// mean.
 struct Window {
   std::int64_t begin;
   std::int64_t end;
   std::int64_t counted;
 };
 
-Window fixed_window(std::int64_t output, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                    std::int64_t size, bool count_include_pad) {
+Window fixed_window(std::int64_t output, std::int64_t kernel, std::int64_t stride,
+                    std::int64_t padding, std::int64_t size, bool count_include_pad) {
   const std::int64_t start = output * stride - padding;
   const std::int64_t stop = std::min(start + kernel, size + padding);
   const std::int64_t begin = std::max<std::int64_t>(start, 0);
@@ -36,12 +37,14 @@ Window adaptive_window(std::int64_t output, std::int64_t out_size, std::int64_t 
   return {begin, end, end - begin};
 }
 
-/// Calls visit(output, rows, columns) for each output of a plane; pool2d.h has two ways to lay the windows.
+/// Calls visit(output, rows, columns) for each output of a plane; pool2d.h has two ways to lay the
+/// windows.
 template <class Visit>
 void for_each_window(const Pool2dGeometry& g, bool count_include_pad, Visit&& visit) {
   const std::int64_t out_width = g.out_width();
   for (std::int64_t oh = 0; oh < g.out_height(); ++oh) {
-    const Window rows = fixed_window(oh, g.kernel_h, g.stride_h, g.padding_h, g.in_height, count_include_pad);
+    const Window rows =
+        fixed_window(oh, g.kernel_h, g.stride_h, g.padding_h, g.in_height, count_include_pad);
     for (std::int64_t ow = 0; ow < out_width; ++ow) {
       visit(oh * out_width + ow, rows,
             fixed_window(ow, g.kernel_w, g.stride_w, g.padding_w, g.in_width, count_include_pad));
@@ -49,8 +52,7 @@ void for_each_window(const Pool2dGeometry& g, bool count_include_pad, Visit&& vi
   }
 }
 
-template <class Visit>
-void for_each_window(const AdaptivePool2dGeometry& g, Visit&& visit) {
+template <class Visit> void for_each_window(const AdaptivePool2dGeometry& g, Visit&& visit) {
   for (std::int64_t oh = 0; oh < g.out_height; ++oh) {
     const Window rows = adaptive_window(oh, g.out_height, g.in_height);
     for (std::int64_t ow = 0; ow < g.out_width; ++ow) {
@@ -88,9 +90,10 @@ void avg_pool2d_forward(const Pool2dGeometry& g, bool count_include_pad, const T
     for (std::int64_t plane = begin; plane < end; ++plane) {
       const T* in = x + plane * g.in_plane();
       T* out = y + plane * g.out_plane();
-      for_each_window(g, count_include_pad, [&](std::int64_t output, const Window& rows, const Window& columns) {
-        out[output] = mean(in, g.in_width, rows, columns);
-      });
+      for_each_window(g, count_include_pad,
+                      [&](std::int64_t output, const Window& rows, const Window& columns) {
+                        out[output] = mean(in, g.in_width, rows, columns);
+                      });
     }
   });
 }
@@ -103,9 +106,10 @@ void avg_pool2d_input_grad(const Pool2dGeometry& g, bool count_include_pad, cons
       const T* grad = dy + plane * g.out_plane();
       T* out = dx + plane * g.in_plane();
       std::fill_n(out, g.in_plane(), T{0});
-      for_each_window(g, count_include_pad, [&](std::int64_t output, const Window& rows, const Window& columns) {
-        spread(grad[output], out, g.in_width, rows, columns);
-      });
+      for_each_window(g, count_include_pad,
+                      [&](std::int64_t output, const Window& rows, const Window& columns) {
+                        spread(grad[output], out, g.in_width, rows, columns);
+                      });
     }
   });
 }
@@ -114,31 +118,33 @@ template <class T>
 void adaptive_avg_pool2d_forward(const AdaptivePool2dGeometry& g, const T* x, T* y) {
   const std::int64_t in_plane = g.in_height * g.in_width;
   const std::int64_t out_plane = g.out_height * g.out_width;
-  parallel_for(g.planes, planes_per_chunk(in_plane + out_plane), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      const T* in = x + plane * in_plane;
-      T* out = y + plane * out_plane;
-      for_each_window(g, [&](std::int64_t output, const Window& rows, const Window& columns) {
-        out[output] = mean(in, g.in_width, rows, columns);
+  parallel_for(
+      g.planes, planes_per_chunk(in_plane + out_plane), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t plane = begin; plane < end; ++plane) {
+          const T* in = x + plane * in_plane;
+          T* out = y + plane * out_plane;
+          for_each_window(g, [&](std::int64_t output, const Window& rows, const Window& columns) {
+            out[output] = mean(in, g.in_width, rows, columns);
+          });
+        }
       });
-    }
-  });
 }
 
 template <class T>
 void adaptive_avg_pool2d_input_grad(const AdaptivePool2dGeometry& g, const T* dy, T* dx) {
   const std::int64_t in_plane = g.in_height * g.in_width;
   const std::int64_t out_plane = g.out_height * g.out_width;
-  parallel_for(g.planes, planes_per_chunk(in_plane + out_plane), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      const T* grad = dy + plane * out_plane;
-      T* out = dx + plane * in_plane;
-      std::fill_n(out, in_plane, T{0});
-      for_each_window(g, [&](std::int64_t output, const Window& rows, const Window& columns) {
-        spread(grad[output], out, g.in_width, rows, columns);
+  parallel_for(
+      g.planes, planes_per_chunk(in_plane + out_plane), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t plane = begin; plane < end; ++plane) {
+          const T* grad = dy + plane * out_plane;
+          T* out = dx + plane * in_plane;
+          std::fill_n(out, in_plane, T{0});
+          for_each_window(g, [&](std::int64_t output, const Window& rows, const Window& columns) {
+            spread(grad[output], out, g.in_width, rows, columns);
+          });
+        }
       });
-    }
-  });
 }
 
 template void avg_pool2d_forward(const Pool2dGeometry&, bool, const float*, float*);

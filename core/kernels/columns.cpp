@@ -7,13 +7,15 @@
 namespace gradus::kernels {
 namespace {
 
-/// Where an image and a padded patch that starts at padded position `first` overlap, along one axis.
+/// Where an image and a padded patch that starts at padded position `first` overlap, along one
+/// axis.
 struct Overlap {
   std::int64_t begin;  // first patch position inside the image
   std::int64_t end;    // one past the last
   std::int64_t shift;  // image position = patch position + shift
 
-  Overlap(std::int64_t first, std::int64_t patch_size, std::int64_t padding, std::int64_t image_size)
+  Overlap(std::int64_t first, std::int64_t patch_size, std::int64_t padding,
+          std::int64_t image_size)
       : begin(std::clamp<std::int64_t>(padding - first, 0, patch_size)),
         end(std::clamp<std::int64_t>(padding - first + image_size, begin, patch_size)),
         shift(first - padding) {}
@@ -21,31 +23,28 @@ struct Overlap {
 
 /// Copies `count` elements in vectors of 16 bytes; may read and write up to one vector beyond.
 /// Rows of small images are a few vectors long, where a call of memcpy costs more than the copy.
-template <class T>
-void copy_row(const T* from, std::int64_t count, T* to) {
+template <class T> void copy_row(const T* from, std::int64_t count, T* to) {
   constexpr std::int64_t vector = 16 / sizeof(T);
   for (std::int64_t k = 0; k < count; k += vector) std::memcpy(to + k, from + k, 16);
 }
 
-template <class T>
-void gather_row(const T* from, std::int64_t stride, std::int64_t count, T* to) {
+template <class T> void gather_row(const T* from, std::int64_t stride, std::int64_t count, T* to) {
   for (std::int64_t k = 0; k < count; ++k) to[k] = from[k * stride];
 }
 
-template <class T>
-void add_row(const T* __restrict from, std::int64_t count, T* __restrict to) {
+template <class T> void add_row(const T* __restrict from, std::int64_t count, T* __restrict to) {
   for (std::int64_t k = 0; k < count; ++k) to[k] += from[k];
 }
 
-template <class T>
-void scatter_row(const T* from, std::int64_t count, T* to, std::int64_t stride) {
+template <class T> void scatter_row(const T* from, std::int64_t count, T* to, std::int64_t stride) {
   for (std::int64_t k = 0; k < count; ++k) to[k * stride] += from[k];
 }
 
 }  // namespace
 
 template <class T>
-void copy_to_patch(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* x, T* patch) {
+void copy_to_patch(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* x,
+                   T* patch) {
   const std::int64_t height = patch_height(g, tile.count);
   const std::int64_t width = patch_width(g);
   const Overlap rows(tile.first * g.stride_h, height, g.padding_h, g.in_height);
@@ -74,7 +73,8 @@ void copy_from_patch(const Conv2dGeometry& g, std::int64_t channels, const T* pa
       T* out = x + (c * g.in_height + h) * g.in_width;
       const std::int64_t patch_row = h + g.padding_h;
       // A stride can leave the last rows and columns unread.
-      const std::int64_t read = patch_row < height ? std::clamp<std::int64_t>(width - g.padding_w, 0, g.in_width) : 0;
+      const std::int64_t read =
+          patch_row < height ? std::clamp<std::int64_t>(width - g.padding_w, 0, g.in_width) : 0;
       const T* in = patch + (c * height + patch_row) * width + g.padding_w;
       std::copy(in, in + read, out);
       std::fill(out + read, out + g.in_width, T{0});
@@ -83,7 +83,8 @@ void copy_from_patch(const Conv2dGeometry& g, std::int64_t channels, const T* pa
 }
 
 template <class T>
-void gather_columns(const Conv2dGeometry& g, std::int64_t channels, std::int64_t rows, const T* patch, T* columns) {
+void gather_columns(const Conv2dGeometry& g, std::int64_t channels, std::int64_t rows,
+                    const T* patch, T* columns) {
   const std::int64_t height = patch_height(g, rows);
   const std::int64_t width = patch_width(g);
   const std::int64_t out_width = g.out_width();
@@ -104,15 +105,18 @@ void gather_columns(const Conv2dGeometry& g, std::int64_t channels, std::int64_t
 }
 
 template <class T>
-void scatter_columns(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* columns, T* patch) {
+void scatter_columns(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* columns,
+                     T* patch) {
   const std::int64_t height = patch_height(g, g.out_height());
   const std::int64_t width = patch_width(g);
   const std::int64_t out_width = g.out_width();
   for (std::int64_t c = 0; c < channels; ++c) {
     for (std::int64_t i = 0; i < g.kernel_h; ++i) {
       for (std::int64_t j = 0; j < g.kernel_w; ++j) {
-        T* out = patch + (c * height + tile.first * g.stride_h + i * g.dilation_h) * width + j * g.dilation_w;
-        for (std::int64_t r = 0; r < tile.count; ++r, out += g.stride_h * width, columns += out_width) {
+        T* out = patch + (c * height + tile.first * g.stride_h + i * g.dilation_h) * width +
+                 j * g.dilation_w;
+        for (std::int64_t r = 0; r < tile.count;
+             ++r, out += g.stride_h * width, columns += out_width) {
           if (g.stride_w == 1) {
             add_row(columns, out_width, out);
           } else {
@@ -128,8 +132,10 @@ template void copy_to_patch(const Conv2dGeometry&, std::int64_t, RowTile, const 
 template void copy_to_patch(const Conv2dGeometry&, std::int64_t, RowTile, const double*, double*);
 template void copy_from_patch(const Conv2dGeometry&, std::int64_t, const float*, float*);
 template void copy_from_patch(const Conv2dGeometry&, std::int64_t, const double*, double*);
-template void gather_columns(const Conv2dGeometry&, std::int64_t, std::int64_t, const float*, float*);
-template void gather_columns(const Conv2dGeometry&, std::int64_t, std::int64_t, const double*, double*);
+template void gather_columns(const Conv2dGeometry&, std::int64_t, std::int64_t, const float*,
+                             float*);
+template void gather_columns(const Conv2dGeometry&, std::int64_t, std::int64_t, const double*,
+                             double*);
 template void scatter_columns(const Conv2dGeometry&, std::int64_t, RowTile, const float*, float*);
 template void scatter_columns(const Conv2dGeometry&, std::int64_t, RowTile, const double*, double*);
 

@@ -8,16 +8,18 @@
 namespace gradus::kernels {
 namespace {
 
-constexpr std::int64_t multiply_adds_per_chunk = 30'000;  // these loops run at a few GFLOP/s: about 10 microseconds
+constexpr std::int64_t multiply_adds_per_chunk =
+    30'000;  // these loops run at a few GFLOP/s: about 10 microseconds
 
-/// The output positions [begin, end) at which one kernel tap meets the image, and where: input = output·stride + shift.
+/// The output positions [begin, end) at which one kernel tap meets the image, and where: input =
+/// output·stride + shift.
 struct Meeting {
   std::int64_t begin;
   std::int64_t end;
   std::int64_t shift;
 
-  Meeting(std::int64_t tap, std::int64_t dilation, std::int64_t padding, std::int64_t stride, std::int64_t in_size,
-          std::int64_t out_size)
+  Meeting(std::int64_t tap, std::int64_t dilation, std::int64_t padding, std::int64_t stride,
+          std::int64_t in_size, std::int64_t out_size)
       : shift(tap * dilation - padding) {
     begin = shift >= 0 ? 0 : std::min(out_size, (-shift + stride - 1) / stride);
     end = in_size > shift ? std::clamp((in_size - shift - 1) / stride + 1, begin, out_size) : begin;
@@ -38,7 +40,8 @@ std::int64_t planes_per_chunk(const Conv2dGeometry& g) {
 
 /// to[k] += factor·from[k·stride]
 template <class T>
-void add_gathered(T factor, const T* __restrict from, std::int64_t stride, std::int64_t count, T* __restrict to) {
+void add_gathered(T factor, const T* __restrict from, std::int64_t stride, std::int64_t count,
+                  T* __restrict to) {
   if (stride == 1) {
     for (std::int64_t k = 0; k < count; ++k) to[k] += factor * from[k];
   } else {
@@ -48,7 +51,8 @@ void add_gathered(T factor, const T* __restrict from, std::int64_t stride, std::
 
 /// to[k·stride] += factor·from[k]
 template <class T>
-void add_scattered(T factor, const T* __restrict from, std::int64_t count, T* __restrict to, std::int64_t stride) {
+void add_scattered(T factor, const T* __restrict from, std::int64_t count, T* __restrict to,
+                   std::int64_t stride) {
   if (stride == 1) {
     for (std::int64_t k = 0; k < count; ++k) to[k] += factor * from[k];
   } else {
@@ -56,14 +60,15 @@ void add_scattered(T factor, const T* __restrict from, std::int64_t count, T* __
   }
 }
 
-/// Σ a[k·stride]·b[k], in eight interleaved sums: a vector of them where the compiler sees one, and less rounding.
-template <class T>
-T dot(const T* a, std::int64_t stride, const T* b, std::int64_t count) {
+/// Σ a[k·stride]·b[k], in eight interleaved sums: a vector of them where the compiler sees one, and
+/// less rounding.
+template <class T> T dot(const T* a, std::int64_t stride, const T* b, std::int64_t count) {
   constexpr std::int64_t lanes = 8;
   T sums[lanes] = {};
   std::int64_t k = 0;
   for (; k + lanes <= count; k += lanes) {
-    for (std::int64_t lane = 0; lane < lanes; ++lane) sums[lane] += a[(k + lane) * stride] * b[k + lane];
+    for (std::int64_t lane = 0; lane < lanes; ++lane)
+      sums[lane] += a[(k + lane) * stride] * b[k + lane];
   }
   for (; k < count; ++k) sums[k % lanes] += a[k * stride] * b[k];
   return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
@@ -72,59 +77,65 @@ T dot(const T* a, std::int64_t stride, const T* b, std::int64_t count) {
 }  // namespace
 
 template <class T>
-void conv2d_depthwise_forward(const Conv2dGeometry& g, const T* x, const T* w, const T* bias, T* y) {
+void conv2d_depthwise_forward(const Conv2dGeometry& g, const T* x, const T* w, const T* bias,
+                              T* y) {
   const std::int64_t multiplier = g.group_out_channels();
-  parallel_for(g.batch * g.out_channels, planes_per_chunk(g), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {  // plane = (image, channel, filter)
-      const std::int64_t co = plane % g.out_channels;
-      const T* in = x + plane / multiplier * g.in_plane();
-      T* out = y + plane * g.out_plane();
-      std::fill_n(out, g.out_plane(), bias == nullptr ? T{0} : bias[co]);
-      for (std::int64_t i = 0; i < g.kernel_h; ++i) {
-        const Meeting rows = rows_of_tap(g, i);
-        for (std::int64_t j = 0; j < g.kernel_w; ++j) {
-          const Meeting columns = columns_of_tap(g, j);
-          const T weight = w[(co * g.kernel_h + i) * g.kernel_w + j];
-          for (std::int64_t oh = rows.begin; oh < rows.end; ++oh) {
-            const T* from = in + (oh * g.stride_h + rows.shift) * g.in_width + columns.shift;
-            add_gathered(weight, from + columns.begin * g.stride_w, g.stride_w, columns.end - columns.begin,
-                         out + oh * g.out_width() + columns.begin);
+  parallel_for(
+      g.batch * g.out_channels, planes_per_chunk(g), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t plane = begin; plane < end;
+             ++plane) {  // plane = (image, channel, filter)
+          const std::int64_t co = plane % g.out_channels;
+          const T* in = x + plane / multiplier * g.in_plane();
+          T* out = y + plane * g.out_plane();
+          std::fill_n(out, g.out_plane(), bias == nullptr ? T{0} : bias[co]);
+          for (std::int64_t i = 0; i < g.kernel_h; ++i) {
+            const Meeting rows = rows_of_tap(g, i);
+            for (std::int64_t j = 0; j < g.kernel_w; ++j) {
+              const Meeting columns = columns_of_tap(g, j);
+              const T weight = w[(co * g.kernel_h + i) * g.kernel_w + j];
+              for (std::int64_t oh = rows.begin; oh < rows.end; ++oh) {
+                const T* from = in + (oh * g.stride_h + rows.shift) * g.in_width + columns.shift;
+                add_gathered(weight, from + columns.begin * g.stride_w, g.stride_w,
+                             columns.end - columns.begin, out + oh * g.out_width() + columns.begin);
+              }
+            }
           }
         }
-      }
-    }
-  });
+      });
 }
 
 template <class T>
 void conv2d_depthwise_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, T* dx) {
   const std::int64_t multiplier = g.group_out_channels();
   const std::int64_t taps = g.kernel_plane();
-  parallel_for(g.batch * g.in_channels, planes_per_chunk(g), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {  // plane = (image, channel)
-      T* out = dx + plane * g.in_plane();
-      std::fill_n(out, g.in_plane(), T{0});
-      for (std::int64_t tap = 0; tap < multiplier * taps; ++tap) {  // tap = (filter, i, j)
-        const std::int64_t filter = tap / taps;
-        const T weight = w[plane % g.in_channels * multiplier * taps + tap];
-        const T* grad = dy + (plane * multiplier + filter) * g.out_plane();
-        const Meeting rows = rows_of_tap(g, tap % taps / g.kernel_w);
-        const Meeting columns = columns_of_tap(g, tap % g.kernel_w);
-        for (std::int64_t oh = rows.begin; oh < rows.end; ++oh) {
-          T* to = out + (oh * g.stride_h + rows.shift) * g.in_width + columns.shift;
-          add_scattered(weight, grad + oh * g.out_width() + columns.begin, columns.end - columns.begin,
-                        to + columns.begin * g.stride_w, g.stride_w);
+  parallel_for(
+      g.batch * g.in_channels, planes_per_chunk(g), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t plane = begin; plane < end; ++plane) {  // plane = (image, channel)
+          T* out = dx + plane * g.in_plane();
+          std::fill_n(out, g.in_plane(), T{0});
+          for (std::int64_t tap = 0; tap < multiplier * taps; ++tap) {  // tap = (filter, i, j)
+            const std::int64_t filter = tap / taps;
+            const T weight = w[plane % g.in_channels * multiplier * taps + tap];
+            const T* grad = dy + (plane * multiplier + filter) * g.out_plane();
+            const Meeting rows = rows_of_tap(g, tap % taps / g.kernel_w);
+            const Meeting columns = columns_of_tap(g, tap % g.kernel_w);
+            for (std::int64_t oh = rows.begin; oh < rows.end; ++oh) {
+              T* to = out + (oh * g.stride_h + rows.shift) * g.in_width + columns.shift;
+              add_scattered(weight, grad + oh * g.out_width() + columns.begin,
+                            columns.end - columns.begin, to + columns.begin * g.stride_w,
+                            g.stride_w);
+            }
+          }
         }
-      }
-    }
-  });
+      });
 }
 
 template <class T>
 void conv2d_depthwise_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
   const std::int64_t multiplier = g.group_out_channels();
   parallel_for(g.out_channels, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t tap = begin * g.kernel_plane(); tap < end * g.kernel_plane(); ++tap) {  // tap = (co, i, j)
+    for (std::int64_t tap = begin * g.kernel_plane(); tap < end * g.kernel_plane();
+         ++tap) {  // tap = (co, i, j)
       const std::int64_t co = tap / g.kernel_plane();
       const Meeting rows = rows_of_tap(g, tap % g.kernel_plane() / g.kernel_w);
       const Meeting columns = columns_of_tap(g, tap % g.kernel_w);
@@ -135,8 +146,8 @@ void conv2d_depthwise_weight_grad(const Conv2dGeometry& g, const T* x, const T* 
         T image_sum = 0;
         for (std::int64_t oh = rows.begin; oh < rows.end; ++oh) {
           const T* from = in + (oh * g.stride_h + rows.shift) * g.in_width + columns.shift;
-          image_sum += dot(from + columns.begin * g.stride_w, g.stride_w, grad + oh * g.out_width() + columns.begin,
-                           columns.end - columns.begin);
+          image_sum += dot(from + columns.begin * g.stride_w, g.stride_w,
+                           grad + oh * g.out_width() + columns.begin, columns.end - columns.begin);
         }
         sum += image_sum;
       }
@@ -145,11 +156,17 @@ void conv2d_depthwise_weight_grad(const Conv2dGeometry& g, const T* x, const T* 
   });
 }
 
-template void conv2d_depthwise_forward(const Conv2dGeometry&, const float*, const float*, const float*, float*);
-template void conv2d_depthwise_forward(const Conv2dGeometry&, const double*, const double*, const double*, double*);
-template void conv2d_depthwise_input_grad(const Conv2dGeometry&, const float*, const float*, float*);
-template void conv2d_depthwise_input_grad(const Conv2dGeometry&, const double*, const double*, double*);
-template void conv2d_depthwise_weight_grad(const Conv2dGeometry&, const float*, const float*, float*);
-template void conv2d_depthwise_weight_grad(const Conv2dGeometry&, const double*, const double*, double*);
+template void conv2d_depthwise_forward(const Conv2dGeometry&, const float*, const float*,
+                                       const float*, float*);
+template void conv2d_depthwise_forward(const Conv2dGeometry&, const double*, const double*,
+                                       const double*, double*);
+template void conv2d_depthwise_input_grad(const Conv2dGeometry&, const float*, const float*,
+                                          float*);
+template void conv2d_depthwise_input_grad(const Conv2dGeometry&, const double*, const double*,
+                                          double*);
+template void conv2d_depthwise_weight_grad(const Conv2dGeometry&, const float*, const float*,
+                                           float*);
+template void conv2d_depthwise_weight_grad(const Conv2dGeometry&, const double*, const double*,
+                                           double*);
 
 }  // namespace gradus::kernels

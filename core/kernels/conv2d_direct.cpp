@@ -16,7 +16,9 @@ struct Axis {
   std::int64_t padding;
   std::int64_t dilation;
 
-  std::int64_t input(std::int64_t o, std::int64_t t) const { return o * stride - padding + t * dilation; }
+  std::int64_t input(std::int64_t o, std::int64_t t) const {
+    return o * stride - padding + t * dilation;
+  }
 };
 
 Axis vertical(const Conv2dGeometry& g) { return {g.stride_h, g.padding_h, g.dilation_h}; }
@@ -45,8 +47,10 @@ void conv2d_direct_forward(const Conv2dGeometry& g, const T* x, const T* w, cons
                 const std::int64_t ih = rows.input(oh, i);
                 const std::int64_t iw = columns.input(ow, j);
                 if (!inside(ih, g.in_height) || !inside(iw, g.in_width)) continue;
-                sum += x[((n * g.in_channels + first_channel + ci) * g.in_height + ih) * g.in_width + iw] *
-                       w[((co * channels + ci) * g.kernel_h + i) * g.kernel_w + j];
+                sum +=
+                    x[((n * g.in_channels + first_channel + ci) * g.in_height + ih) * g.in_width +
+                      iw] *
+                    w[((co * channels + ci) * g.kernel_h + i) * g.kernel_w + j];
               }
             }
           }
@@ -57,7 +61,8 @@ void conv2d_direct_forward(const Conv2dGeometry& g, const T* x, const T* w, cons
   });
 }
 
-// dx[n,ci,h,w] = Σ_{co,oh,ow,i,j} dy[n,co,oh,ow] · w[co,ci,i,j]   over the (oh,ow,i,j) that meet at (h,w)
+// dx[n,ci,h,w] = Σ_{co,oh,ow,i,j} dy[n,co,oh,ow] · w[co,ci,i,j]   over the (oh,ow,i,j) that meet at
+// (h,w)
 template <class T>
 void conv2d_direct_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, T* dx) {
   const Axis rows = vertical(g);
@@ -109,8 +114,10 @@ void conv2d_direct_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy,
                   const std::int64_t ih = rows.input(oh, i);
                   const std::int64_t iw = columns.input(ow, j);
                   if (!inside(ih, g.in_height) || !inside(iw, g.in_width)) continue;
-                  sum += x[((n * g.in_channels + first_channel + ci) * g.in_height + ih) * g.in_width + iw] *
-                         dy[((n * g.out_channels + co) * g.out_height() + oh) * g.out_width() + ow];
+                  sum +=
+                      x[((n * g.in_channels + first_channel + ci) * g.in_height + ih) * g.in_width +
+                        iw] *
+                      dy[((n * g.out_channels + co) * g.out_height() + oh) * g.out_width() + ow];
                 }
               }
             }
@@ -122,11 +129,15 @@ void conv2d_direct_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy,
   });
 }
 
-template void conv2d_direct_forward(const Conv2dGeometry&, const float*, const float*, const float*, float*);
-template void conv2d_direct_forward(const Conv2dGeometry&, const double*, const double*, const double*, double*);
+template void conv2d_direct_forward(const Conv2dGeometry&, const float*, const float*, const float*,
+                                    float*);
+template void conv2d_direct_forward(const Conv2dGeometry&, const double*, const double*,
+                                    const double*, double*);
 template void conv2d_direct_input_grad(const Conv2dGeometry&, const float*, const float*, float*);
-template void conv2d_direct_input_grad(const Conv2dGeometry&, const double*, const double*, double*);
+template void conv2d_direct_input_grad(const Conv2dGeometry&, const double*, const double*,
+                                       double*);
 template void conv2d_direct_weight_grad(const Conv2dGeometry&, const float*, const float*, float*);
-template void conv2d_direct_weight_grad(const Conv2dGeometry&, const double*, const double*, double*);
+template void conv2d_direct_weight_grad(const Conv2dGeometry&, const double*, const double*,
+                                        double*);
 
 }  // namespace gradus::kernels

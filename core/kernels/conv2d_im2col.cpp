@@ -12,19 +12,22 @@
 namespace gradus::kernels {
 namespace {
 
-// A tile of columns takes at most this much, so that it stays, with its operands, in an L2 cache of 1 MB.
+// A tile of columns takes at most this much, so that it stays, with its operands, in an L2 cache of
+// 1 MB.
 constexpr std::int64_t tile_bytes = 512 * 1024;
 
 // About 10 microseconds on one core: the least that is worth handing to another thread.
 constexpr std::int64_t multiply_adds_per_chunk = 500'000;
 
-// GEMM wants some rows: input_grad takes this many channels together even when the columns of fewer fill a tile.
+// GEMM wants some rows: input_grad takes this many channels together even when the columns of fewer
+// fill a tile.
 constexpr std::int64_t min_channel_block = 16;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// How many output rows fit a tile whose columns are `height` elements high.
-std::int64_t rows_per_tile(const Conv2dGeometry& g, std::int64_t height, std::int64_t element_bytes) {
+std::int64_t rows_per_tile(const Conv2dGeometry& g, std::int64_t height,
+                           std::int64_t element_bytes) {
   const std::int64_t row_bytes = std::max<std::int64_t>(height * g.out_width() * element_bytes, 1);
   return std::clamp<std::int64_t>(tile_bytes / row_bytes, 1, g.out_height());
 }
@@ -39,8 +42,10 @@ std::int64_t items_per_chunk(std::int64_t multiply_adds_per_item) {
 }
 
 template <class T>
-void fill_rows(std::int64_t rows, std::int64_t width, const T* values, T* out, std::int64_t distance) {
-  for (std::int64_t row = 0; row < rows; ++row) std::fill_n(out + row * distance, width, values[row]);
+void fill_rows(std::int64_t rows, std::int64_t width, const T* values, T* out,
+               std::int64_t distance) {
+  for (std::int64_t row = 0; row < rows; ++row)
+    std::fill_n(out + row * distance, width, values[row]);
 }
 
 }  // namespace
@@ -68,8 +73,8 @@ void conv2d_im2col_forward(const Conv2dGeometry& g, const T* x, const T* w, cons
       gather_columns(g, channels, tile.count, patch.data(), columns.data());
       if (bias != nullptr) fill_rows(filters, pixels, bias + group * filters, out, g.out_plane());
       // [filters,taps]·[taps,pixels]
-      gemm(Transpose::no, Transpose::no, filters, pixels, taps, T{1}, filter, taps, columns.data(), pixels,
-           bias != nullptr ? T{1} : T{0}, out, g.out_plane());
+      gemm(Transpose::no, Transpose::no, filters, pixels, taps, T{1}, filter, taps, columns.data(),
+           pixels, bias != nullptr ? T{1} : T{0}, out, g.out_plane());
     }
   });
 }
@@ -78,10 +83,11 @@ template <class T>
 void conv2d_im2col_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, T* dx) {
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  // Tiles of rows overlap in dx, blocks of channels do not: those are the items, and an item goes through its row tiles
-  // in order.
+  // Tiles of rows overlap in dx, blocks of channels do not: those are the items, and an item goes
+  // through its row tiles in order.
   const std::int64_t channel_bytes = g.kernel_plane() * g.out_plane() * std::int64_t{sizeof(T)};
-  const std::int64_t block = std::min(channels, std::max(min_channel_block, tile_bytes / channel_bytes));
+  const std::int64_t block =
+      std::min(channels, std::max(min_channel_block, tile_bytes / channel_bytes));
   const std::int64_t blocks = ceil_div(channels, block);
   const std::int64_t rows = rows_per_tile(g, block * g.kernel_plane(), sizeof(T));
   const std::int64_t patch_size = patch_height(g, g.out_height()) * patch_width(g);
@@ -89,7 +95,8 @@ void conv2d_im2col_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, 
   parallel_for(g.batch * g.groups * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> patch(block * patch_size + copy_slack);
     Workspace<T> columns(block * g.kernel_plane() * rows * g.out_width() + copy_slack);
-    for (std::int64_t item = begin; item < end; ++item) {  // item = (image, group, block of channels)
+    for (std::int64_t item = begin; item < end;
+         ++item) {  // item = (image, group, block of channels)
       const std::int64_t image_group = item / blocks;
       const std::int64_t first = item % blocks * block;
       const std::int64_t count = std::min(block, channels - first);
@@ -124,7 +131,8 @@ void conv2d_im2col_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy,
     Workspace<T> columns(taps * rows * g.out_width() + copy_slack);
     T* sum = partials.data() + begin / plan.items_per_part * g.weight_size();
     std::fill_n(sum, g.weight_size(), T{0});
-    for (std::int64_t item = begin * g.groups; item < end * g.groups; ++item) {  // item = (image, tile, group)
+    for (std::int64_t item = begin * g.groups; item < end * g.groups;
+         ++item) {  // item = (image, tile, group)
       const std::int64_t group = item % g.groups;
       const std::int64_t image_group = item / g.groups / tiles * g.groups + group;
       const RowTile tile = row_tile(g, item / g.groups % tiles, rows);
@@ -134,18 +142,22 @@ void conv2d_im2col_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy,
       copy_to_patch(g, channels, tile, in, patch.data());
       gather_columns(g, channels, tile.count, patch.data(), columns.data());
       // [taps,pixels]·[filters,pixels]ᵀ
-      gemm(Transpose::no, Transpose::yes, taps, filters, pixels, T{1}, columns.data(), pixels, grad, g.out_plane(),
-           T{1}, sum + group * taps * filters, filters);
+      gemm(Transpose::no, Transpose::yes, taps, filters, pixels, T{1}, columns.data(), pixels, grad,
+           g.out_plane(), T{1}, sum + group * taps * filters, filters);
     }
   });
   add_partial_sums(g, plan.parts, partials.data(), dw);
 }
 
-template void conv2d_im2col_forward(const Conv2dGeometry&, const float*, const float*, const float*, float*);
-template void conv2d_im2col_forward(const Conv2dGeometry&, const double*, const double*, const double*, double*);
+template void conv2d_im2col_forward(const Conv2dGeometry&, const float*, const float*, const float*,
+                                    float*);
+template void conv2d_im2col_forward(const Conv2dGeometry&, const double*, const double*,
+                                    const double*, double*);
 template void conv2d_im2col_input_grad(const Conv2dGeometry&, const float*, const float*, float*);
-template void conv2d_im2col_input_grad(const Conv2dGeometry&, const double*, const double*, double*);
+template void conv2d_im2col_input_grad(const Conv2dGeometry&, const double*, const double*,
+                                       double*);
 template void conv2d_im2col_weight_grad(const Conv2dGeometry&, const float*, const float*, float*);
-template void conv2d_im2col_weight_grad(const Conv2dGeometry&, const double*, const double*, double*);
+template void conv2d_im2col_weight_grad(const Conv2dGeometry&, const double*, const double*,
+                                        double*);
 
 }  // namespace gradus::kernels

@@ -1,12 +1,14 @@
-// Convolution as GEMM: the windows of x are laid out as columns, and a matrix product does the rest.
+// Convolution as GEMM: the windows of x are laid out as columns, and a matrix product does the
+// rest.
 //
 //   forward      y  = W·columns(x)              [Co,K]·[K,P]      K = Ci·kh·kw taps, P pixels of y
 //   input_grad   dx = columns_adjoint(Wᵀ·dy)    [K,Co]·[Co,P]
 //   weight_grad  dW = Σ dy·columns(x)ᵀ          [Co,P]·[P,K]
 //
-// (for each group). The columns never hold the whole batch: a tile of output rows, or a few small images, that fits the
-// L2 cache. Padding is multiplied like any other zero, so an infinite weight gives NaN where it meets the padding (the
-// direct loops leave such products out). Any stride, padding, dilation and groups. Tiles and the order of sums depend on the geometry alone, so the
+// (for each group). The columns never hold the whole batch: a tile of output rows, or a few small
+// images, that fits the L2 cache. Padding is multiplied like any other zero, so an infinite weight
+// gives NaN where it meets the padding (the direct loops leave such products out). Any stride,
+// padding, dilation and groups. Tiles and the order of sums depend on the geometry alone, so the
 // bits are the same at any thread count.
 #pragma once
 
@@ -14,9 +16,11 @@
 
 namespace gradus::kernels {
 
-/// y = x ⋆ w + bias.  x [N,Ci,H,W], w [Co,Ci/groups,kh,kw], bias [Co] or nullptr -> y [N,Co,OH,OW], overwritten.
+/// y = x ⋆ w + bias.  x [N,Ci,H,W], w [Co,Ci/groups,kh,kw], bias [Co] or nullptr -> y [N,Co,OH,OW],
+/// overwritten.
 template <class T>
-void conv2d_im2col_forward(const Conv2dGeometry& geometry, const T* x, const T* w, const T* bias, T* y);
+void conv2d_im2col_forward(const Conv2dGeometry& geometry, const T* x, const T* w, const T* bias,
+                           T* y);
 
 /// dL/dx from dL/dy.  dy [N,Co,OH,OW], w [Co,Ci/groups,kh,kw] -> dx [N,Ci,H,W], overwritten.
 template <class T>

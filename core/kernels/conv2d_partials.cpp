@@ -18,12 +18,14 @@ constexpr std::int64_t taps_per_chunk = 16;
 
 }  // namespace
 
-PartialSums plan_partial_sums(const Conv2dGeometry& g, std::int64_t items, std::int64_t element_bytes) {
+PartialSums plan_partial_sums(const Conv2dGeometry& g, std::int64_t items,
+                              std::int64_t element_bytes) {
   const std::int64_t bytes = std::max<std::int64_t>(g.weight_size() * element_bytes, 1);
   const std::int64_t work = g.batch * g.out_plane() * g.weight_size();
   // Two parts at least, however large the weights: the second core is worth more than their memory.
   const std::int64_t affordable = std::max<std::int64_t>(2, max_partial_bytes / bytes);
-  const std::int64_t useful = std::min(work / multiply_adds_per_part + 1, std::min(affordable, max_parts));
+  const std::int64_t useful =
+      std::min(work / multiply_adds_per_part + 1, std::min(affordable, max_parts));
   const std::int64_t items_per_part = std::max<std::int64_t>(1, (items + useful - 1) / useful);
   return {(items + items_per_part - 1) / items_per_part, items_per_part};
 }

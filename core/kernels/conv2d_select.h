@@ -1,7 +1,8 @@
 // Which algorithm computes a convolution, decided in one place, and the way to it.
 //
-// choose() is a pure function of the geometry: no environment, no timing, no thread count, so a model computes the same
-// bits on every run. A caller may force another algorithm, as long as it supports the geometry.
+// choose() is a pure function of the geometry: no environment, no timing, no thread count, so a
+// model computes the same bits on every run. A caller may force another algorithm, as long as it
+// supports the geometry.
 #pragma once
 
 #include <string_view>
@@ -15,24 +16,27 @@ enum class Conv2dAlgorithm { direct, im2col, pointwise, depthwise };
 /// "direct", "im2col", "pointwise", "depthwise".
 std::string_view to_string(Conv2dAlgorithm algorithm);
 
-/// Whether the algorithm can compute this convolution: direct and im2col any, pointwise 1x1 without padding,
-/// depthwise groups == in_channels.
+/// Whether the algorithm can compute this convolution: direct and im2col any, pointwise 1x1 without
+/// padding, depthwise groups == in_channels.
 bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry);
 
 /// The algorithm that is expected to be fastest; always one that supports the geometry.
 Conv2dAlgorithm choose(const Conv2dGeometry& geometry);
 
-/// y = x ⋆ w + bias (bias may be nullptr). Requires supports(algorithm, geometry); so do the two below.
+/// y = x ⋆ w + bias (bias may be nullptr). Requires supports(algorithm, geometry); so do the two
+/// below.
 template <class T>
-void conv2d_forward(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* x, const T* w, const T* bias,
-                    T* y);
+void conv2d_forward(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* x,
+                    const T* w, const T* bias, T* y);
 
 /// dL/dx from dL/dy and w.
 template <class T>
-void conv2d_input_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* dy, const T* w, T* dx);
+void conv2d_input_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* dy,
+                       const T* w, T* dx);
 
 /// dL/dw from x and dL/dy.
 template <class T>
-void conv2d_weight_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* x, const T* dy, T* dw);
+void conv2d_weight_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* x,
+                        const T* dy, T* dw);
 
 }  // namespace gradus::kernels

@@ -1,8 +1,9 @@
 // One loop for everything that is computed element by element, over any strides.
 //
-// A Loop is the geometry: dimensions of size 1 are dropped and neighbours merged wherever all operands allow it, so a
-// contiguous tensor of any rank is a single row. elementwise() walks rows; the innermost loop has unit strides
-// known at compile time where it can, which is what lets the compiler vectorise it. Operand 0 is written.
+// A Loop is the geometry: dimensions of size 1 are dropped and neighbours merged wherever all
+// operands allow it, so a contiguous tensor of any rank is a single row. elementwise() walks rows;
+// the innermost loop has unit strides known at compile time where it can, which is what lets the
+// compiler vectorise it. Operand 0 is written.
 #pragma once
 
 #include <gradus/core/parallel.h>
@@ -15,9 +16,9 @@
 
 namespace gradus::kernels {
 
-/// The merged geometry of N operands that share one shape; strides in elements, 0 where an operand repeats.
-template <std::size_t N>
-struct Loop {
+/// The merged geometry of N operands that share one shape; strides in elements, 0 where an operand
+/// repeats.
+template <std::size_t N> struct Loop {
   int rank = 0;  // at least 1
   std::int64_t count = 0;
   std::array<std::int64_t, Shape::max_rank> sizes{};
@@ -29,7 +30,8 @@ struct Loop {
       std::array<std::int64_t, N> step;
       for (std::size_t i = 0; i < N; ++i) step[i] = operands[i][d];
       bool merges = rank > 0;
-      for (std::size_t i = 0; merges && i < N; ++i) merges = strides[last()][i] == step[i] * shape[d];
+      for (std::size_t i = 0; merges && i < N; ++i)
+        merges = strides[last()][i] == step[i] * shape[d];
       if (merges) {
         sizes[last()] *= shape[d];
       } else {
@@ -46,7 +48,8 @@ struct Loop {
   std::size_t last() const { return static_cast<std::size_t>(rank - 1); }
   std::int64_t row_length() const { return sizes[last()]; }
 
-  /// Where each operand stands at the start of `row` (rows count through all dimensions but the last).
+  /// Where each operand stands at the start of `row` (rows count through all dimensions but the
+  /// last).
   std::array<std::int64_t, N> row_start(std::int64_t row) const {
     std::array<std::int64_t, N> offset{};
     for (std::size_t d = last(); d-- > 0;) {
@@ -60,9 +63,11 @@ struct Loop {
 
 /// out[i] = f(in[i]...) along one row.
 template <class F, class Out, class... In>
-void elementwise_row(std::int64_t n, const std::array<std::int64_t, 1 + sizeof...(In)>& step, const F& f, Out* out,
-                     const In*... in) {
-  const auto unit = [&]<std::size_t... I>(std::index_sequence<I...>) { return ((step[I] == 1) && ...); };
+void elementwise_row(std::int64_t n, const std::array<std::int64_t, 1 + sizeof...(In)>& step,
+                     const F& f, Out* out, const In*... in) {
+  const auto unit = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return ((step[I] == 1) && ...);
+  };
   if (unit(std::make_index_sequence<1 + sizeof...(In)>{})) {
     for (std::int64_t i = 0; i < n; ++i) out[i] = f(in[i]...);
     return;
@@ -92,7 +97,8 @@ void elementwise_row(std::int64_t n, const std::array<std::int64_t, 1 + sizeof..
 /// out = f(in...) over the whole geometry. `out` may be one of `in`, at the same strides.
 template <class F, class Out, class... In>
 void elementwise(const Loop<1 + sizeof...(In)>& loop, const F& f, Out* out, const In*... in) {
-  constexpr std::int64_t grain = 16384;  // some 10 µs of work: below that a second thread costs more than it brings
+  constexpr std::int64_t grain =
+      16384;  // some 10 µs of work: below that a second thread costs more than it brings
   const std::int64_t length = loop.row_length();
   parallel_for(loop.count, grain, [&](std::int64_t begin, std::int64_t end) {
     while (begin < end) {

@@ -15,7 +15,8 @@ namespace {
 // A block of about 10 microseconds of work: below that, waking a thread costs more than it brings.
 constexpr std::int64_t flops_per_block = 1'000'000;
 
-// More blocks than most machines have cores, few enough that packing the shared operand again for each stays cheap.
+// More blocks than most machines have cores, few enough that packing the shared operand again for
+// each stays cheap.
 constexpr std::int64_t max_blocks = 16;
 constexpr std::int64_t min_block_rows = 32;
 
@@ -30,30 +31,35 @@ bool pin_blas_to_one_thread() {
 
 blasint to_blas_int(std::int64_t size) {
   if (size > std::numeric_limits<blasint>::max()) {
-    throw std::length_error("gemm: size " + std::to_string(size) + " does not fit the BLAS library's integer");
+    throw std::length_error("gemm: size " + std::to_string(size) +
+                            " does not fit the BLAS library's integer");
   }
   return static_cast<blasint>(size);
 }
 
-CBLAS_TRANSPOSE to_cblas(Transpose transpose) { return transpose == Transpose::yes ? CblasTrans : CblasNoTrans; }
-
-void cblas_gemm(CBLAS_TRANSPOSE transpose_a, CBLAS_TRANSPOSE transpose_b, blasint m, blasint n, blasint k, float alpha,
-                const float* a, blasint lda, const float* b, blasint ldb, float beta, float* c, blasint ldc) {
-  cblas_sgemm(CblasRowMajor, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+CBLAS_TRANSPOSE to_cblas(Transpose transpose) {
+  return transpose == Transpose::yes ? CblasTrans : CblasNoTrans;
 }
 
-void cblas_gemm(CBLAS_TRANSPOSE transpose_a, CBLAS_TRANSPOSE transpose_b, blasint m, blasint n, blasint k, double alpha,
-                const double* a, blasint lda, const double* b, blasint ldb, double beta, double* c, blasint ldc) {
-  cblas_dgemm(CblasRowMajor, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+void cblas_gemm(CBLAS_TRANSPOSE transpose_a, CBLAS_TRANSPOSE transpose_b, blasint m, blasint n,
+                blasint k, float alpha, const float* a, blasint lda, const float* b, blasint ldb,
+                float beta, float* c, blasint ldc) {
+  cblas_sgemm(CblasRowMajor, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c,
+              ldc);
 }
 
-template <class T>
-void clear(std::int64_t m, std::int64_t n, T* c, std::int64_t ldc) {
+void cblas_gemm(CBLAS_TRANSPOSE transpose_a, CBLAS_TRANSPOSE transpose_b, blasint m, blasint n,
+                blasint k, double alpha, const double* a, blasint lda, const double* b, blasint ldb,
+                double beta, double* c, blasint ldc) {
+  cblas_dgemm(CblasRowMajor, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c,
+              ldc);
+}
+
+template <class T> void clear(std::int64_t m, std::int64_t n, T* c, std::int64_t ldc) {
   for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, T{0});
 }
 
-template <class T>
-void scale(std::int64_t m, std::int64_t n, T factor, T* c, std::int64_t ldc) {
+template <class T> void scale(std::int64_t m, std::int64_t n, T factor, T* c, std::int64_t ldc) {
   for (std::int64_t i = 0; i < m; ++i) {
     for (std::int64_t j = 0; j < n; ++j) c[i * ldc + j] *= factor;
   }
@@ -77,9 +83,9 @@ std::int64_t flop_count(std::int64_t m, std::int64_t n, std::int64_t k) {
 }  // namespace
 
 template <class T>
-void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-          std::type_identity_t<T> alpha, const T* a, std::int64_t lda, const T* b, std::int64_t ldb,
-          std::type_identity_t<T> beta, T* c, std::int64_t ldc) {
+void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n,
+          std::int64_t k, std::type_identity_t<T> alpha, const T* a, std::int64_t lda, const T* b,
+          std::int64_t ldb, std::type_identity_t<T> beta, T* c, std::int64_t ldc) {
   if (m <= 0 || n <= 0) return;
   // Whether BLAS reads C at beta 0 is up to the library; after this it makes no difference.
   if (beta == T{0}) clear(m, n, c, ldc);
@@ -88,42 +94,45 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
     return;
   }
   blas_is_single_threaded();  // pins the library before its first use
-  cblas_gemm(to_cblas(transpose_a), to_cblas(transpose_b), to_blas_int(m), to_blas_int(n), to_blas_int(k), alpha, a,
-             to_blas_int(lda), b, to_blas_int(ldb), beta, c, to_blas_int(ldc));
+  cblas_gemm(to_cblas(transpose_a), to_cblas(transpose_b), to_blas_int(m), to_blas_int(n),
+             to_blas_int(k), alpha, a, to_blas_int(lda), b, to_blas_int(ldb), beta, c,
+             to_blas_int(ldc));
 }
 
 template <class T>
-void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-                   std::type_identity_t<T> alpha, const T* a, std::int64_t lda, const T* b, std::int64_t ldb,
-                   std::type_identity_t<T> beta, T* c, std::int64_t ldc) {
+void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n,
+                   std::int64_t k, std::type_identity_t<T> alpha, const T* a, std::int64_t lda,
+                   const T* b, std::int64_t ldb, std::type_identity_t<T> beta, T* c,
+                   std::int64_t ldc) {
   const std::int64_t flops = flop_count(m, n, k);
   if (m >= 2 * min_block_rows || m >= n) {
     const std::int64_t row = transpose_a == Transpose::yes ? 1 : lda;
     parallel_for(m, block_size(m, flops), [&](std::int64_t begin, std::int64_t end) {
-      gemm(transpose_a, transpose_b, end - begin, n, k, alpha, a + begin * row, lda, b, ldb, beta, c + begin * ldc,
-           ldc);
+      gemm(transpose_a, transpose_b, end - begin, n, k, alpha, a + begin * row, lda, b, ldb, beta,
+           c + begin * ldc, ldc);
     });
   } else {
     const std::int64_t column = transpose_b == Transpose::yes ? ldb : 1;
     parallel_for(n, block_size(n, flops), [&](std::int64_t begin, std::int64_t end) {
-      gemm(transpose_a, transpose_b, m, end - begin, k, alpha, a, lda, b + begin * column, ldb, beta, c + begin, ldc);
+      gemm(transpose_a, transpose_b, m, end - begin, k, alpha, a, lda, b + begin * column, ldb,
+           beta, c + begin, ldc);
     });
   }
 }
 
 template <class T>
-void gemm_batched(std::int64_t batch, BatchStrides strides, Transpose transpose_a, Transpose transpose_b,
-                  std::int64_t m, std::int64_t n, std::int64_t k, std::type_identity_t<T> alpha, const T* a,
-                  std::int64_t lda, const T* b, std::int64_t ldb, std::type_identity_t<T> beta, T* c,
-                  std::int64_t ldc) {
+void gemm_batched(std::int64_t batch, BatchStrides strides, Transpose transpose_a,
+                  Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                  std::type_identity_t<T> alpha, const T* a, std::int64_t lda, const T* b,
+                  std::int64_t ldb, std::type_identity_t<T> beta, T* c, std::int64_t ldc) {
   const std::int64_t flops = flop_count(m, n, k);
   // One chunk when the matrices are large: then each is split inside.
   const std::int64_t matrices_per_chunk =
       flops > 2 * flops_per_block ? batch : flops_per_block / std::max<std::int64_t>(flops, 1) + 1;
   parallel_for(batch, matrices_per_chunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      gemm_parallel(transpose_a, transpose_b, m, n, k, alpha, a + i * strides.a, lda, b + i * strides.b, ldb, beta,
-                    c + i * strides.c, ldc);
+      gemm_parallel(transpose_a, transpose_b, m, n, k, alpha, a + i * strides.a, lda,
+                    b + i * strides.b, ldb, beta, c + i * strides.c, ldc);
     }
   });
 }
@@ -134,22 +143,28 @@ bool blas_is_single_threaded() {
 }
 
 std::string blas_description() {
-  const std::string threads = blas_is_single_threaded() ? "single-threaded" : "NOT pinned to one thread";
+  const std::string threads =
+      blas_is_single_threaded() ? "single-threaded" : "NOT pinned to one thread";
   return std::string(openblas_get_config()) + " (" + openblas_get_corename() + ", " + threads + ")";
 }
 
-template void gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, float, const float*, std::int64_t,
-                   const float*, std::int64_t, float, float*, std::int64_t);
-template void gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, double, const double*, std::int64_t,
-                   const double*, std::int64_t, double, double*, std::int64_t);
-template void gemm_parallel(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, float, const float*,
-                            std::int64_t, const float*, std::int64_t, float, float*, std::int64_t);
-template void gemm_parallel(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, double, const double*,
-                            std::int64_t, const double*, std::int64_t, double, double*, std::int64_t);
-template void gemm_batched(std::int64_t, BatchStrides, Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t,
-                           float, const float*, std::int64_t, const float*, std::int64_t, float, float*, std::int64_t);
-template void gemm_batched(std::int64_t, BatchStrides, Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t,
-                           double, const double*, std::int64_t, const double*, std::int64_t, double, double*,
-                           std::int64_t);
+template void gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, float,
+                   const float*, std::int64_t, const float*, std::int64_t, float, float*,
+                   std::int64_t);
+template void gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, double,
+                   const double*, std::int64_t, const double*, std::int64_t, double, double*,
+                   std::int64_t);
+template void gemm_parallel(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, float,
+                            const float*, std::int64_t, const float*, std::int64_t, float, float*,
+                            std::int64_t);
+template void gemm_parallel(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, double,
+                            const double*, std::int64_t, const double*, std::int64_t, double,
+                            double*, std::int64_t);
+template void gemm_batched(std::int64_t, BatchStrides, Transpose, Transpose, std::int64_t,
+                           std::int64_t, std::int64_t, float, const float*, std::int64_t,
+                           const float*, std::int64_t, float, float*, std::int64_t);
+template void gemm_batched(std::int64_t, BatchStrides, Transpose, Transpose, std::int64_t,
+                           std::int64_t, std::int64_t, double, const double*, std::int64_t,
+                           const double*, std::int64_t, double, double*, std::int64_t);
 
 }  // namespace gradus::kernels

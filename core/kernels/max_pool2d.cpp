@@ -16,20 +16,17 @@ std::int64_t planes_per_chunk(std::int64_t work_per_plane, std::int64_t work_per
   return work_per_chunk / std::max<std::int64_t>(work_per_plane, 1) + 1;
 }
 
-/// Whether a later element replaces the best so far: the first maximum wins, a NaN always does (NaN > x is false, so
-/// that no number replaces it again).
-template <class T>
-bool replaces(T value, T best) {
-  return (value > best) | (value != value);
-}
+/// Whether a later element replaces the best so far: the first maximum wins, a NaN always does (NaN
+/// > x is false, so that no number replaces it again).
+template <class T> bool replaces(T value, T best) { return (value > best) | (value != value); }
 
 /// The positions a window reads along one axis: begin, begin + dilation, ... below end.
 struct Window {
   std::int64_t begin;
   std::int64_t end;
 
-  Window(std::int64_t output, std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation,
-         std::int64_t size) {
+  Window(std::int64_t output, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+         std::int64_t dilation, std::int64_t size) {
     const std::int64_t start = output * stride - padding;
     const std::int64_t skipped = start < 0 ? (-start + dilation - 1) / dilation : 0;
     begin = std::min(start + skipped * dilation, size);
@@ -45,7 +42,8 @@ void max_pool_plane(const Pool2dGeometry& g, const T* x, T* y, std::int64_t* ind
       const Window columns(ow, g.kernel_w, g.stride_w, g.padding_w, g.dilation_w, g.in_width);
       T best = -std::numeric_limits<T>::infinity();
       // Valid even when the whole window lies in the padding.
-      std::int64_t index = std::min(rows.begin, g.in_height - 1) * g.in_width + std::min(columns.begin, g.in_width - 1);
+      std::int64_t index = std::min(rows.begin, g.in_height - 1) * g.in_width +
+                           std::min(columns.begin, g.in_width - 1);
       for (std::int64_t h = rows.begin; h < rows.end; h += g.dilation_h) {
         for (std::int64_t w = columns.begin; w < columns.end; w += g.dilation_w) {
           const T value = x[h * g.in_width + w];
@@ -86,8 +84,8 @@ void max_pool_plane_2x2(const Pool2dGeometry& g, const T* x, T* y, std::int64_t*
 }
 
 bool is_2x2(const Pool2dGeometry& g) {
-  return g.kernel_h == 2 && g.kernel_w == 2 && g.stride_h == 2 && g.stride_w == 2 && g.padding_h == 0 &&
-         g.padding_w == 0 && g.dilation_h == 1 && g.dilation_w == 1;
+  return g.kernel_h == 2 && g.kernel_w == 2 && g.stride_h == 2 && g.stride_w == 2 &&
+         g.padding_h == 0 && g.padding_w == 0 && g.dilation_h == 1 && g.dilation_w == 1;
 }
 
 }  // namespace
@@ -96,42 +94,51 @@ template <class T>
 void max_pool2d_forward(const Pool2dGeometry& g, const T* x, T* y, std::int64_t* indices) {
   const auto plane_kernel = is_2x2(g) ? max_pool_plane_2x2<T> : max_pool_plane<T>;
   const std::int64_t work = g.out_plane() * g.kernel_h * g.kernel_w;
-  parallel_for(g.planes, planes_per_chunk(work, comparisons_per_chunk), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      plane_kernel(g, x + plane * g.in_plane(), y + plane * g.out_plane(), indices + plane * g.out_plane());
-    }
-  });
+  parallel_for(g.planes, planes_per_chunk(work, comparisons_per_chunk),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t plane = begin; plane < end; ++plane) {
+                   plane_kernel(g, x + plane * g.in_plane(), y + plane * g.out_plane(),
+                                indices + plane * g.out_plane());
+                 }
+               });
 }
 
 template <class T>
-void max_pool2d_scatter(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane, const T* dy,
-                        const std::int64_t* indices, T* dx) {
-  parallel_for(planes, planes_per_chunk(in_plane, moves_per_chunk), [&](std::int64_t begin, std::int64_t end) {
-    std::fill(dx + begin * in_plane, dx + end * in_plane, T{0});
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      T* out = dx + plane * in_plane;
-      for (std::int64_t k = plane * out_plane; k < (plane + 1) * out_plane; ++k) out[indices[k]] += dy[k];
-    }
-  });
+void max_pool2d_scatter(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane,
+                        const T* dy, const std::int64_t* indices, T* dx) {
+  parallel_for(planes, planes_per_chunk(in_plane, moves_per_chunk),
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::fill(dx + begin * in_plane, dx + end * in_plane, T{0});
+                 for (std::int64_t plane = begin; plane < end; ++plane) {
+                   T* out = dx + plane * in_plane;
+                   for (std::int64_t k = plane * out_plane; k < (plane + 1) * out_plane; ++k)
+                     out[indices[k]] += dy[k];
+                 }
+               });
 }
 
 template <class T>
-void max_pool2d_gather(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane, const T* x,
-                       const std::int64_t* indices, T* y) {
-  parallel_for(planes, planes_per_chunk(out_plane, moves_per_chunk), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      const T* in = x + plane * in_plane;
-      for (std::int64_t k = plane * out_plane; k < (plane + 1) * out_plane; ++k) y[k] = in[indices[k]];
-    }
-  });
+void max_pool2d_gather(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane,
+                       const T* x, const std::int64_t* indices, T* y) {
+  parallel_for(planes, planes_per_chunk(out_plane, moves_per_chunk),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t plane = begin; plane < end; ++plane) {
+                   const T* in = x + plane * in_plane;
+                   for (std::int64_t k = plane * out_plane; k < (plane + 1) * out_plane; ++k)
+                     y[k] = in[indices[k]];
+                 }
+               });
 }
 
 template void max_pool2d_forward(const Pool2dGeometry&, const float*, float*, std::int64_t*);
 template void max_pool2d_forward(const Pool2dGeometry&, const double*, double*, std::int64_t*);
-template void max_pool2d_scatter(std::int64_t, std::int64_t, std::int64_t, const float*, const std::int64_t*, float*);
-template void max_pool2d_scatter(std::int64_t, std::int64_t, std::int64_t, const double*, const std::int64_t*,
-                                 double*);
-template void max_pool2d_gather(std::int64_t, std::int64_t, std::int64_t, const float*, const std::int64_t*, float*);
-template void max_pool2d_gather(std::int64_t, std::int64_t, std::int64_t, const double*, const std::int64_t*, double*);
+template void max_pool2d_scatter(std::int64_t, std::int64_t, std::int64_t, const float*,
+                                 const std::int64_t*, float*);
+template void max_pool2d_scatter(std::int64_t, std::int64_t, std::int64_t, const double*,
+                                 const std::int64_t*, double*);
+template void max_pool2d_gather(std::int64_t, std::int64_t, std::int64_t, const float*,
+                                const std::int64_t*, float*);
+template void max_pool2d_gather(std::int64_t, std::int64_t, std::int64_t, const double*,
+                                const std::int64_t*, double*);
 
 }  // namespace gradus::kernels

@@ -34,7 +34,9 @@ class Block {
   ~Block() { release(); }
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
-  Block(Block&& other) noexcept : data_(other.data_), bytes_(other.bytes_) { other.data_ = nullptr; }
+  Block(Block&& other) noexcept : data_(other.data_), bytes_(other.bytes_) {
+    other.data_ = nullptr;
+  }
   Block& operator=(Block&&) = delete;
 
   void* reserve(std::size_t bytes) {

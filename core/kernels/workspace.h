@@ -1,14 +1,16 @@
-// Scratch memory for kernels: 64-byte aligned, one stack of blocks a thread, grown but never shrunk.
+// Scratch memory for kernels: 64-byte aligned, one stack of blocks a thread, grown but never
+// shrunk.
 //
-// The n-th workspace alive on a thread borrows that thread's n-th block, so nested kernels never share memory and a
-// step that has run once allocates nothing new. Contents are undefined at the start. With GRADUS_POOL=0, and under the
-// address sanitizer, every workspace is a fresh block of exactly the size asked for, so that an overrun is caught.
+// The n-th workspace alive on a thread borrows that thread's n-th block, so nested kernels never
+// share memory and a step that has run once allocates nothing new. Contents are undefined at the
+// start. With GRADUS_POOL=0, and under the address sanitizer, every workspace is a fresh block of
+// exactly the size asked for, so that an overrun is caught.
 //
 //   Workspace<float> columns(rows * width);
 //   im2col(..., columns.data());
 //
-// A workspace lives in a scope (neither copied nor moved) and is destroyed by the thread that made it, last made first.
-// Other threads may read and write its memory in between.
+// A workspace lives in a scope (neither copied nor moved) and is destroyed by the thread that made
+// it, last made first. Other threads may read and write its memory in between.
 #pragma once
 
 #include <cstddef>
@@ -26,11 +28,11 @@ void workspace_pop() noexcept;
 
 }  // namespace detail
 
-template <class T>
-class Workspace {
+template <class T> class Workspace {
  public:
   explicit Workspace(std::int64_t count)
-      : data_(static_cast<T*>(detail::workspace_push(static_cast<std::size_t>(count) * sizeof(T)))) {}
+      : data_(
+            static_cast<T*>(detail::workspace_push(static_cast<std::size_t>(count) * sizeof(T)))) {}
   ~Workspace() { detail::workspace_pop(); }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;

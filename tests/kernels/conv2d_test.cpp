@@ -1,5 +1,6 @@
-// The fast convolutions against the readable one: a grid of named geometries, and some hundred random ones, for all
-// three passes, in float and double. Also the adjoint identities and the bits at different thread counts.
+// The fast convolutions against the readable one: a grid of named geometries, and some hundred
+// random ones, for all three passes, in float and double. Also the adjoint identities and the bits
+// at different thread counts.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -17,28 +18,25 @@ using namespace gradus::kernels;
 
 namespace {
 
-template <class T>
-std::vector<T> random_values(std::int64_t count, std::mt19937& engine) {
+template <class T> std::vector<T> random_values(std::int64_t count, std::mt19937& engine) {
   std::vector<T> values(static_cast<std::size_t>(count));
-  for (T& value : values) value = static_cast<T>(static_cast<double>(engine()) / 2147483648.0 - 1.0);
+  for (T& value : values)
+    value = static_cast<T>(static_cast<double>(engine()) / 2147483648.0 - 1.0);
   return values;
 }
 
-template <class T>
-std::vector<T> magnitudes(std::vector<T> values) {
+template <class T> std::vector<T> magnitudes(std::vector<T> values) {
   for (T& value : values) value = std::abs(value);
   return values;
 }
 
 /// A buffer that shows when an element is not overwritten.
-template <class T>
-std::vector<T> unwritten(std::int64_t count) {
+template <class T> std::vector<T> unwritten(std::int64_t count) {
   return std::vector<T>(static_cast<std::size_t>(count), std::numeric_limits<T>::quiet_NaN());
 }
 
 /// The operands of one convolution.
-template <class T>
-struct Operands {
+template <class T> struct Operands {
   std::vector<T> x, w, bias, dy;
 
   Operands(const Conv2dGeometry& g, std::mt19937& engine)
@@ -49,12 +47,13 @@ struct Operands {
 };
 
 /// What the three passes give.
-template <class T>
-struct Results {
+template <class T> struct Results {
   std::vector<T> y, dx, dw;
 
   Results(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, const Operands<T>& in)
-      : y(unwritten<T>(g.output_size())), dx(unwritten<T>(g.input_size())), dw(unwritten<T>(g.weight_size())) {
+      : y(unwritten<T>(g.output_size())),
+        dx(unwritten<T>(g.input_size())),
+        dw(unwritten<T>(g.weight_size())) {
     conv2d_forward(algorithm, g, in.x.data(), in.w.data(), in.bias.data(), y.data());
     conv2d_input_grad(algorithm, g, in.dy.data(), in.w.data(), dx.data());
     conv2d_weight_grad(algorithm, g, in.x.data(), in.dy.data(), dw.data());
@@ -66,19 +65,21 @@ struct Results {
 std::string describe(const Conv2dGeometry& g) {
   std::string text = "N,Ci,H,W,Co,kh,kw,sh,sw,ph,pw,dh,dw,groups =";
   for (const std::int64_t size :
-       {g.batch, g.in_channels, g.in_height, g.in_width, g.out_channels, g.kernel_h, g.kernel_w, g.stride_h,
-        g.stride_w, g.padding_h, g.padding_w, g.dilation_h, g.dilation_w, g.groups}) {
+       {g.batch, g.in_channels, g.in_height, g.in_width, g.out_channels, g.kernel_h, g.kernel_w,
+        g.stride_h, g.stride_w, g.padding_h, g.padding_w, g.dilation_h, g.dilation_w, g.groups}) {
     text += " " + std::to_string(size);
   }
   return text;
 }
 
-/// Two sums of the same k products in different order differ by at most 2·k·eps·Σ|a||b| (each is within k·eps·Σ|a||b| of
-/// the exact sum: Higham, Accuracy and Stability, 3.1). `bounds` holds Σ|a||b|.
+/// Two sums of the same k products in different order differ by at most 2·k·eps·Σ|a||b| (each is
+/// within k·eps·Σ|a||b| of the exact sum: Higham, Accuracy and Stability, 3.1). `bounds` holds
+/// Σ|a||b|.
 template <class T>
-void check_close(const std::vector<T>& actual, const std::vector<T>& expected, const std::vector<T>& bounds,
-                 std::int64_t products) {
-  const double factor = 2.0 * static_cast<double>(products) * static_cast<double>(std::numeric_limits<T>::epsilon());
+void check_close(const std::vector<T>& actual, const std::vector<T>& expected,
+                 const std::vector<T>& bounds, std::int64_t products) {
+  const double factor =
+      2.0 * static_cast<double>(products) * static_cast<double>(std::numeric_limits<T>::epsilon());
   std::size_t wrong = 0;
   for (std::size_t k = 0; k < actual.size(); ++k) {
     // Written so that a NaN counts as wrong.
@@ -91,7 +92,8 @@ void check_close(const std::vector<T>& actual, const std::vector<T>& expected, c
 }
 
 template <class T>
-void check_against_direct(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, std::mt19937& engine) {
+void check_against_direct(Conv2dAlgorithm algorithm, const Conv2dGeometry& g,
+                          std::mt19937& engine) {
   CAPTURE(to_string(algorithm));
   CAPTURE(describe(g));
   const Operands<T> in(g, engine);
@@ -108,7 +110,8 @@ void check_against_direct(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, st
 }
 
 void check_all_algorithms(const Conv2dGeometry& g, std::mt19937& engine) {
-  for (const auto algorithm : {Conv2dAlgorithm::im2col, Conv2dAlgorithm::pointwise, Conv2dAlgorithm::depthwise}) {
+  for (const auto algorithm :
+       {Conv2dAlgorithm::im2col, Conv2dAlgorithm::pointwise, Conv2dAlgorithm::depthwise}) {
     if (!supports(algorithm, g)) continue;
     check_against_direct<float>(algorithm, g, engine);
     check_against_direct<double>(algorithm, g, engine);
@@ -118,38 +121,153 @@ void check_all_algorithms(const Conv2dGeometry& g, std::mt19937& engine) {
 /// One corner each, and a few of everything together.
 std::vector<Conv2dGeometry> grid() {
   return {
-      {.batch = 2, .in_channels = 3, .in_height = 8, .in_width = 8, .out_channels = 4, .kernel_h = 3, .kernel_w = 3},
+      {.batch = 2,
+       .in_channels = 3,
+       .in_height = 8,
+       .in_width = 8,
+       .out_channels = 4,
+       .kernel_h = 3,
+       .kernel_w = 3},
       // not square: image, kernel, stride, padding, dilation
-      {.batch = 3, .in_channels = 2, .in_height = 7, .in_width = 12, .out_channels = 5, .kernel_h = 2, .kernel_w = 5,
-       .stride_h = 2, .stride_w = 3, .padding_h = 1, .padding_w = 2, .dilation_h = 3, .dilation_w = 2},
+      {.batch = 3,
+       .in_channels = 2,
+       .in_height = 7,
+       .in_width = 12,
+       .out_channels = 5,
+       .kernel_h = 2,
+       .kernel_w = 5,
+       .stride_h = 2,
+       .stride_w = 3,
+       .padding_h = 1,
+       .padding_w = 2,
+       .dilation_h = 3,
+       .dilation_w = 2},
       // a batch of one; an output of 1x1; a single pixel; padding wider than the image
-      {.batch = 1, .in_channels = 8, .in_height = 9, .in_width = 9, .out_channels = 8, .kernel_h = 3, .kernel_w = 3},
-      {.batch = 4, .in_channels = 3, .in_height = 5, .in_width = 6, .out_channels = 7, .kernel_h = 5, .kernel_w = 6},
-      {.batch = 2, .in_channels = 1, .in_height = 1, .in_width = 1, .out_channels = 1, .kernel_h = 1, .kernel_w = 1},
-      {.batch = 1, .in_channels = 2, .in_height = 1, .in_width = 2, .out_channels = 2, .kernel_h = 3, .kernel_w = 3,
-       .stride_h = 2, .padding_h = 4, .padding_w = 5},
+      {.batch = 1,
+       .in_channels = 8,
+       .in_height = 9,
+       .in_width = 9,
+       .out_channels = 8,
+       .kernel_h = 3,
+       .kernel_w = 3},
+      {.batch = 4,
+       .in_channels = 3,
+       .in_height = 5,
+       .in_width = 6,
+       .out_channels = 7,
+       .kernel_h = 5,
+       .kernel_w = 6},
+      {.batch = 2,
+       .in_channels = 1,
+       .in_height = 1,
+       .in_width = 1,
+       .out_channels = 1,
+       .kernel_h = 1,
+       .kernel_w = 1},
+      {.batch = 1,
+       .in_channels = 2,
+       .in_height = 1,
+       .in_width = 2,
+       .out_channels = 2,
+       .kernel_h = 3,
+       .kernel_w = 3,
+       .stride_h = 2,
+       .padding_h = 4,
+       .padding_w = 5},
       // a stride that leaves the last rows and columns unread, and one wider than the kernel
-      {.batch = 2, .in_channels = 2, .in_height = 10, .in_width = 11, .out_channels = 3, .kernel_h = 3, .kernel_w = 2,
-       .stride_h = 4, .stride_w = 5},
+      {.batch = 2,
+       .in_channels = 2,
+       .in_height = 10,
+       .in_width = 11,
+       .out_channels = 3,
+       .kernel_h = 3,
+       .kernel_w = 2,
+       .stride_h = 4,
+       .stride_w = 5},
       // groups, depthwise, depthwise with a multiplier, one channel
-      {.batch = 2, .in_channels = 6, .in_height = 6, .in_width = 7, .out_channels = 4, .kernel_h = 3, .kernel_w = 3,
-       .padding_h = 1, .padding_w = 1, .groups = 2},
-      {.batch = 2, .in_channels = 5, .in_height = 9, .in_width = 20, .out_channels = 5, .kernel_h = 3, .kernel_w = 3,
-       .stride_h = 2, .padding_h = 1, .padding_w = 1, .groups = 5},
-      {.batch = 3, .in_channels = 3, .in_height = 8, .in_width = 19, .out_channels = 9, .kernel_h = 2, .kernel_w = 3,
-       .stride_w = 2, .padding_w = 2, .dilation_h = 2, .dilation_w = 2, .groups = 3},
-      {.batch = 64, .in_channels = 1, .in_height = 28, .in_width = 28, .out_channels = 6, .kernel_h = 5, .kernel_w = 5,
-       .padding_h = 2, .padding_w = 2},
+      {.batch = 2,
+       .in_channels = 6,
+       .in_height = 6,
+       .in_width = 7,
+       .out_channels = 4,
+       .kernel_h = 3,
+       .kernel_w = 3,
+       .padding_h = 1,
+       .padding_w = 1,
+       .groups = 2},
+      {.batch = 2,
+       .in_channels = 5,
+       .in_height = 9,
+       .in_width = 20,
+       .out_channels = 5,
+       .kernel_h = 3,
+       .kernel_w = 3,
+       .stride_h = 2,
+       .padding_h = 1,
+       .padding_w = 1,
+       .groups = 5},
+      {.batch = 3,
+       .in_channels = 3,
+       .in_height = 8,
+       .in_width = 19,
+       .out_channels = 9,
+       .kernel_h = 2,
+       .kernel_w = 3,
+       .stride_w = 2,
+       .padding_w = 2,
+       .dilation_h = 2,
+       .dilation_w = 2,
+       .groups = 3},
+      {.batch = 64,
+       .in_channels = 1,
+       .in_height = 28,
+       .in_width = 28,
+       .out_channels = 6,
+       .kernel_h = 5,
+       .kernel_w = 5,
+       .padding_h = 2,
+       .padding_w = 2},
       // 1x1: plain, strided, with groups, more pixels than a tile, with padding (not pointwise)
       {.batch = 3, .in_channels = 7, .in_height = 5, .in_width = 6, .out_channels = 4},
-      {.batch = 2, .in_channels = 4, .in_height = 9, .in_width = 8, .out_channels = 6, .stride_h = 2, .stride_w = 3},
-      {.batch = 2, .in_channels = 6, .in_height = 7, .in_width = 7, .out_channels = 9, .stride_h = 2, .groups = 3},
+      {.batch = 2,
+       .in_channels = 4,
+       .in_height = 9,
+       .in_width = 8,
+       .out_channels = 6,
+       .stride_h = 2,
+       .stride_w = 3},
+      {.batch = 2,
+       .in_channels = 6,
+       .in_height = 7,
+       .in_width = 7,
+       .out_channels = 9,
+       .stride_h = 2,
+       .groups = 3},
       {.batch = 1, .in_channels = 3, .in_height = 25, .in_width = 31, .out_channels = 5},
-      {.batch = 2, .in_channels = 3, .in_height = 4, .in_width = 4, .out_channels = 2, .padding_h = 1, .padding_w = 2},
+      {.batch = 2,
+       .in_channels = 3,
+       .in_height = 4,
+       .in_width = 4,
+       .out_channels = 2,
+       .padding_h = 1,
+       .padding_w = 2},
       // tiles of rows and blocks of channels
-      {.batch = 1, .in_channels = 40, .in_height = 40, .in_width = 50, .out_channels = 3, .kernel_h = 3, .kernel_w = 3,
-       .padding_h = 1, .padding_w = 1},
-      {.batch = 0, .in_channels = 3, .in_height = 8, .in_width = 8, .out_channels = 4, .kernel_h = 3, .kernel_w = 3},
+      {.batch = 1,
+       .in_channels = 40,
+       .in_height = 40,
+       .in_width = 50,
+       .out_channels = 3,
+       .kernel_h = 3,
+       .kernel_w = 3,
+       .padding_h = 1,
+       .padding_w = 1},
+      {.batch = 0,
+       .in_channels = 3,
+       .in_height = 8,
+       .in_width = 8,
+       .out_channels = 4,
+       .kernel_h = 3,
+       .kernel_w = 3},
   };
 }
 
@@ -171,8 +289,10 @@ Conv2dGeometry random_geometry(std::mt19937& engine) {
   g.padding_w = pointwise ? 0 : between(0, 3);
   g.dilation_h = between(1, 3);
   g.dilation_w = between(1, 3);
-  const std::int64_t least_h = std::max<std::int64_t>(1, g.dilation_h * (g.kernel_h - 1) + 1 - 2 * g.padding_h);
-  const std::int64_t least_w = std::max<std::int64_t>(1, g.dilation_w * (g.kernel_w - 1) + 1 - 2 * g.padding_w);
+  const std::int64_t least_h =
+      std::max<std::int64_t>(1, g.dilation_h * (g.kernel_h - 1) + 1 - 2 * g.padding_h);
+  const std::int64_t least_w =
+      std::max<std::int64_t>(1, g.dilation_w * (g.kernel_w - 1) + 1 - 2 * g.padding_w);
   g.in_height = least_h + between(0, 9);
   g.in_width = least_w + between(0, 9);
   return g;
@@ -186,11 +306,13 @@ double inner_product(const std::vector<double>& a, const std::vector<double>& b)
 
 }  // namespace
 
-TEST_CASE("the chapter's convolution gives [[56,72],[104,120]] with every algorithm that can do it") {
+TEST_CASE(
+    "the chapter's convolution gives [[56,72],[104,120]] with every algorithm that can do it") {
   // Two input channels, each times its own 2x2 kernel, summed.
   const std::vector<double> x = {0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   const std::vector<double> w = {0, 1, 2, 3, 1, 2, 3, 4};
-  const Conv2dGeometry g{.in_channels = 2, .in_height = 3, .in_width = 3, .kernel_h = 2, .kernel_w = 2};
+  const Conv2dGeometry g{
+      .in_channels = 2, .in_height = 3, .in_width = 3, .kernel_h = 2, .kernel_w = 2};
   for (const auto algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::im2col}) {
     std::vector<double> y(4);
     conv2d_forward<double>(algorithm, g, x.data(), w.data(), nullptr, y.data());
@@ -212,21 +334,24 @@ TEST_CASE("without a bias nothing is added") {
   std::mt19937 engine(3);
   for (const Conv2dGeometry& g : grid()) {
     const Operands<double> in(g, engine);
-    for (const auto algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::im2col, Conv2dAlgorithm::pointwise,
-                                 Conv2dAlgorithm::depthwise}) {
+    for (const auto algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::im2col,
+                                 Conv2dAlgorithm::pointwise, Conv2dAlgorithm::depthwise}) {
       if (!supports(algorithm, g)) continue;
       const std::vector<double> zeros(static_cast<std::size_t>(g.out_channels), 0.0);
       std::vector<double> without = unwritten<double>(g.output_size());
       std::vector<double> with_zeros = without;
       conv2d_forward<double>(algorithm, g, in.x.data(), in.w.data(), nullptr, without.data());
-      conv2d_forward<double>(algorithm, g, in.x.data(), in.w.data(), zeros.data(), with_zeros.data());
+      conv2d_forward<double>(algorithm, g, in.x.data(), in.w.data(), zeros.data(),
+                             with_zeros.data());
       CHECK(without == with_zeros);
     }
   }
 }
 
-TEST_CASE("the three passes are adjoint: <conv(x,w),dy> = <x,input_grad(dy,w)> = <w,weight_grad(x,dy)>") {
-  // The three numbers are sums of the same products; 1e-12 of their absolute sum is some thousand times eps.
+TEST_CASE(
+    "the three passes are adjoint: <conv(x,w),dy> = <x,input_grad(dy,w)> = <w,weight_grad(x,dy)>") {
+  // The three numbers are sums of the same products; 1e-12 of their absolute sum is some thousand
+  // times eps.
   constexpr double relative_tolerance = 1e-12;
   std::mt19937 engine(4);
   std::vector<Conv2dGeometry> geometries = grid();
@@ -252,16 +377,29 @@ TEST_CASE("a convolution gives the same bits with one, two and three threads") {
   std::mt19937 engine(5);
   const int before = gradus::num_threads();
   std::vector<Conv2dGeometry> geometries = grid();
-  geometries.push_back({.batch = 9, .in_channels = 16, .in_height = 33, .in_width = 30, .out_channels = 24,
-                        .kernel_h = 3, .kernel_w = 3, .padding_h = 1, .padding_w = 1});
-  geometries.push_back({.batch = 1, .in_channels = 64, .in_height = 40, .in_width = 40, .out_channels = 64});
-  geometries.push_back({.batch = 16, .in_channels = 24, .in_height = 20, .in_width = 20, .out_channels = 40,
-                        .stride_h = 2, .stride_w = 2});
+  geometries.push_back({.batch = 9,
+                        .in_channels = 16,
+                        .in_height = 33,
+                        .in_width = 30,
+                        .out_channels = 24,
+                        .kernel_h = 3,
+                        .kernel_w = 3,
+                        .padding_h = 1,
+                        .padding_w = 1});
+  geometries.push_back(
+      {.batch = 1, .in_channels = 64, .in_height = 40, .in_width = 40, .out_channels = 64});
+  geometries.push_back({.batch = 16,
+                        .in_channels = 24,
+                        .in_height = 20,
+                        .in_width = 20,
+                        .out_channels = 40,
+                        .stride_h = 2,
+                        .stride_w = 2});
   for (const Conv2dGeometry& g : geometries) {
     CAPTURE(describe(g));
     const Operands<float> in(g, engine);
-    for (const auto algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::im2col, Conv2dAlgorithm::pointwise,
-                                 Conv2dAlgorithm::depthwise}) {
+    for (const auto algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::im2col,
+                                 Conv2dAlgorithm::pointwise, Conv2dAlgorithm::depthwise}) {
       if (!supports(algorithm, g)) continue;
       gradus::set_num_threads(1);
       const Results<float> one(algorithm, g, in);
@@ -275,12 +413,22 @@ TEST_CASE("a convolution gives the same bits with one, two and three threads") {
 }
 
 TEST_CASE("an algorithm is chosen that supports the geometry, and it has a name") {
-  CHECK(choose({.in_channels = 8, .in_height = 4, .in_width = 4, .out_channels = 8}) == Conv2dAlgorithm::pointwise);
+  CHECK(choose({.in_channels = 8, .in_height = 4, .in_width = 4, .out_channels = 8}) ==
+        Conv2dAlgorithm::pointwise);
   CHECK(choose({.in_channels = 8, .out_channels = 8, .padding_h = 1}) == Conv2dAlgorithm::im2col);
-  CHECK(choose({.in_channels = 8, .in_height = 4, .in_width = 4, .out_channels = 8, .kernel_h = 3, .kernel_w = 3,
+  CHECK(choose({.in_channels = 8,
+                .in_height = 4,
+                .in_width = 4,
+                .out_channels = 8,
+                .kernel_h = 3,
+                .kernel_w = 3,
                 .groups = 8}) == Conv2dAlgorithm::depthwise);
-  CHECK(choose({.in_channels = 1, .in_height = 4, .in_width = 4, .out_channels = 8, .kernel_h = 3, .kernel_w = 3}) ==
-        Conv2dAlgorithm::im2col);
+  CHECK(choose({.in_channels = 1,
+                .in_height = 4,
+                .in_width = 4,
+                .out_channels = 8,
+                .kernel_h = 3,
+                .kernel_w = 3}) == Conv2dAlgorithm::im2col);
   std::mt19937 engine(6);
   for (int trial = 0; trial < 200; ++trial) {
     const Conv2dGeometry g = random_geometry(engine);

@@ -17,10 +17,10 @@ namespace {
 
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 
-template <class T>
-std::vector<T> random_matrix(std::int64_t count, std::mt19937& engine) {
+template <class T> std::vector<T> random_matrix(std::int64_t count, std::mt19937& engine) {
   std::vector<T> values(static_cast<std::size_t>(count));
-  for (T& value : values) value = static_cast<T>(static_cast<double>(engine()) / 2147483648.0 - 1.0);
+  for (T& value : values)
+    value = static_cast<T>(static_cast<double>(engine()) / 2147483648.0 - 1.0);
   return values;
 }
 
@@ -44,8 +44,7 @@ struct Problem {
   std::int64_t c_size() const { return m * ldc; }
 };
 
-template <class T>
-void check_problem(const Problem& p, std::mt19937& engine) {
+template <class T> void check_problem(const Problem& p, std::mt19937& engine) {
   const std::vector<T> a = random_matrix<T>(p.a_size(), engine);
   const std::vector<T> b = random_matrix<T>(p.b_size(), engine);
   const std::vector<T> before = random_matrix<T>(p.c_size(), engine);
@@ -53,9 +52,10 @@ void check_problem(const Problem& p, std::mt19937& engine) {
   const T beta = T(-2);
   std::vector<T> whole = before;
   std::vector<T> split = before;
-  gemm(p.transpose_a, p.transpose_b, p.m, p.n, p.k, alpha, a.data(), p.lda, b.data(), p.ldb, beta, whole.data(), p.ldc);
-  gemm_parallel(p.transpose_a, p.transpose_b, p.m, p.n, p.k, alpha, a.data(), p.lda, b.data(), p.ldb, beta,
-                split.data(), p.ldc);
+  gemm(p.transpose_a, p.transpose_b, p.m, p.n, p.k, alpha, a.data(), p.lda, b.data(), p.ldb, beta,
+       whole.data(), p.ldc);
+  gemm_parallel(p.transpose_a, p.transpose_b, p.m, p.n, p.k, alpha, a.data(), p.lda, b.data(),
+                p.ldb, beta, split.data(), p.ldc);
   std::size_t wrong = 0;
   for (std::int64_t i = 0; i < p.m; ++i) {
     for (std::int64_t j = 0; j < p.ldc; ++j) {
@@ -63,16 +63,20 @@ void check_problem(const Problem& p, std::mt19937& engine) {
       double sum = 0;
       double bound = 0;
       for (std::int64_t l = 0; j < p.n && l < p.k; ++l) {
-        const auto ia = static_cast<std::size_t>(p.transpose_a == Transpose::yes ? l * p.lda + i : i * p.lda + l);
-        const auto ib = static_cast<std::size_t>(p.transpose_b == Transpose::yes ? j * p.ldb + l : l * p.ldb + j);
+        const auto ia = static_cast<std::size_t>(p.transpose_a == Transpose::yes ? l * p.lda + i
+                                                                                 : i * p.lda + l);
+        const auto ib = static_cast<std::size_t>(p.transpose_b == Transpose::yes ? j * p.ldb + l
+                                                                                 : l * p.ldb + j);
         sum += static_cast<double>(a[ia]) * static_cast<double>(b[ib]);
         bound += std::abs(static_cast<double>(a[ia]) * static_cast<double>(b[ib]));
       }
       const double c = static_cast<double>(before[at]);
       const double expected = j < p.n ? 0.5 * sum - 2 * c : c;  // beyond a row nothing changes
-      // k products, the scaling and the addition of beta·C each round once: 2·(k+2)·eps of the absolute sum.
+      // k products, the scaling and the addition of beta·C each round once: 2·(k+2)·eps of the
+      // absolute sum.
       const double tolerance = 2.0 * static_cast<double>(p.k + 2) *
-                               static_cast<double>(std::numeric_limits<T>::epsilon()) * (bound + 2 * std::abs(c));
+                               static_cast<double>(std::numeric_limits<T>::epsilon()) *
+                               (bound + 2 * std::abs(c));
       if (!(std::abs(static_cast<double>(whole[at]) - expected) <= tolerance)) ++wrong;
       if (!(std::abs(static_cast<double>(split[at]) - expected) <= tolerance)) ++wrong;
     }
@@ -112,8 +116,8 @@ TEST_CASE("beta = 0 overwrites C even when it holds NaN") {
   const std::vector<float> left = random_matrix<float>(200 * 150, engine);
   const std::vector<float> right = random_matrix<float>(150 * 130, engine);
   std::vector<float> large(200 * 130, std::numeric_limits<float>::quiet_NaN());
-  gemm_parallel(Transpose::no, Transpose::no, 200, 130, 150, 1, left.data(), 150, right.data(), 130, 0, large.data(),
-                130);
+  gemm_parallel(Transpose::no, Transpose::no, 200, 130, 150, 1, left.data(), 150, right.data(), 130,
+                0, large.data(), 130);
   for (const float value : large) REQUIRE(std::isfinite(value));
 }
 
@@ -134,7 +138,8 @@ TEST_CASE("an empty result touches nothing") {
   const std::vector<double> b(6, 1.0);
   gemm(Transpose::no, Transpose::no, 0, 2, 3, 1, nothing, 3, b.data(), 2, 0, nothing, 2);
   gemm_parallel(Transpose::no, Transpose::no, 2, 0, 3, 1, b.data(), 3, nothing, 1, 0, nothing, 1);
-  gemm_batched(0, {6, 6, 4}, Transpose::no, Transpose::no, 2, 2, 3, 1, nothing, 3, nothing, 2, 0, nothing, 2);
+  gemm_batched(0, {6, 6, 4}, Transpose::no, Transpose::no, 2, 2, 3, 1, nothing, 3, nothing, 2, 0,
+               nothing, 2);
 }
 
 TEST_CASE("NaN and infinity in the operands pass through") {
@@ -150,7 +155,8 @@ TEST_CASE("NaN and infinity in the operands pass through") {
 TEST_CASE("a size beyond the BLAS library's integer is refused") {
   const std::int64_t huge = std::int64_t{1} << 40;
   double one = 1;
-  CHECK_THROWS_AS(gemm(Transpose::no, Transpose::no, 1, 1, 1, 1, &one, huge, &one, 1, 0, &one, 1), std::length_error);
+  CHECK_THROWS_AS(gemm(Transpose::no, Transpose::no, 1, 1, 1, 1, &one, huge, &one, 1, 0, &one, 1),
+                  std::length_error);
 }
 
 TEST_CASE("gemm_batched multiplies each pair, and a stride of zero broadcasts") {
@@ -162,11 +168,11 @@ TEST_CASE("gemm_batched multiplies each pair, and a stride of zero broadcasts") 
     const std::vector<double> b = random_matrix<double>(batch * area, engine);
     std::vector<double> actual(static_cast<std::size_t>(batch * area), nan_value);
     std::vector<double> expected = actual;
-    gemm_batched(batch, {0, area, area}, Transpose::no, Transpose::yes, size, size, size, 1, a.data(), size, b.data(),
-                 size, 0, actual.data(), size);
+    gemm_batched(batch, {0, area, area}, Transpose::no, Transpose::yes, size, size, size, 1,
+                 a.data(), size, b.data(), size, 0, actual.data(), size);
     for (std::int64_t i = 0; i < batch; ++i) {
-      gemm_parallel(Transpose::no, Transpose::yes, size, size, size, 1, a.data(), size, b.data() + i * area, size, 0,
-                    expected.data() + i * area, size);
+      gemm_parallel(Transpose::no, Transpose::yes, size, size, size, 1, a.data(), size,
+                    b.data() + i * area, size, 0, expected.data() + i * area, size);
     }
     CHECK(actual == expected);
   }
@@ -183,7 +189,8 @@ TEST_CASE("gemm_parallel gives the same bits with one, two and three threads") {
       const auto product = [&](int threads) {
         gradus::set_num_threads(threads);
         std::vector<float> c(static_cast<std::size_t>(m * n));
-        gemm_parallel(Transpose::no, Transpose::no, m, n, k, 1, a.data(), k, b.data(), n, 0, c.data(), n);
+        gemm_parallel(Transpose::no, Transpose::no, m, n, k, 1, a.data(), k, b.data(), n, 0,
+                      c.data(), n);
         return c;
       };
       const std::vector<float> one = product(1);

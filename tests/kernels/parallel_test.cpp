@@ -21,7 +21,9 @@ namespace {
 /// Sets the thread count for a test and puts the old one back.
 class ThreadCount {
  public:
-  explicit ThreadCount(int count) : before_(gradus::num_threads()) { gradus::set_num_threads(count); }
+  explicit ThreadCount(int count) : before_(gradus::num_threads()) {
+    gradus::set_num_threads(count);
+  }
   ~ThreadCount() { gradus::set_num_threads(before_); }
   ThreadCount(const ThreadCount&) = delete;
   ThreadCount& operator=(const ThreadCount&) = delete;
@@ -105,8 +107,9 @@ TEST_CASE("an exception reaches the caller, and the pool works on") {
                            "chunk 20", std::runtime_error);
     }
     // Each chunk throws: one exception arrives, the others are dropped.
-    CHECK_THROWS_AS(parallel_for(50, 1, [](std::int64_t, std::int64_t) { throw std::runtime_error("all"); }),
-                    std::runtime_error);
+    CHECK_THROWS_AS(
+        parallel_for(50, 1, [](std::int64_t, std::int64_t) { throw std::runtime_error("all"); }),
+        std::runtime_error);
     CHECK(chunks_of(10, 4).size() == 3);
   }
 }
@@ -120,7 +123,8 @@ TEST_CASE("several threads may call at once") {
       for (int round = 0; round < 300; ++round) {
         std::vector<std::int64_t> sums(10);
         parallel_for(100, 10, [&](std::int64_t begin, std::int64_t end) {
-          for (std::int64_t i = begin; i < end; ++i) sums[static_cast<std::size_t>(begin / 10)] += i;
+          for (std::int64_t i = begin; i < end; ++i)
+            sums[static_cast<std::size_t>(begin / 10)] += i;
         });
         for (const std::int64_t sum : sums) total += sum;
       }
@@ -166,6 +170,7 @@ TEST_CASE("a thread count below one is refused, and so is a change from inside a
   CHECK_THROWS_AS(gradus::set_num_threads(-4), std::invalid_argument);
   CHECK_THROWS_AS(gradus::set_num_threads(1 << 20), std::invalid_argument);
   const ThreadCount guard(2);
-  CHECK_THROWS_AS(parallel_for(8, 1, [](std::int64_t, std::int64_t) { gradus::set_num_threads(1); }),
-                  std::logic_error);
+  CHECK_THROWS_AS(
+      parallel_for(8, 1, [](std::int64_t, std::int64_t) { gradus::set_num_threads(1); }),
+      std::logic_error);
 }

@@ -45,7 +45,8 @@ MaxResult max_pool(const Pool2dGeometry& g, const std::vector<double>& x) {
   return result;
 }
 
-/// Every position of the padded image is asked whether it belongs to the window: slow, and unlike the kernel.
+/// Every position of the padded image is asked whether it belongs to the window: slow, and unlike
+/// the kernel.
 MaxResult naive_max_pool(const Pool2dGeometry& g, const std::vector<double>& x) {
   MaxResult result;
   for (std::int64_t plane = 0; plane < g.planes; ++plane) {
@@ -95,14 +96,16 @@ Pool2dGeometry random_geometry(std::mt19937& engine, std::int64_t largest_dilati
   g.padding_w = between(0, g.kernel_w / 2);
   g.dilation_h = between(1, largest_dilation);
   g.dilation_w = between(1, largest_dilation);
-  g.in_height = std::max<std::int64_t>(1, g.dilation_h * (g.kernel_h - 1) + 1 - 2 * g.padding_h) + between(0, 8);
-  g.in_width = std::max<std::int64_t>(1, g.dilation_w * (g.kernel_w - 1) + 1 - 2 * g.padding_w) + between(0, 8);
+  g.in_height = std::max<std::int64_t>(1, g.dilation_h * (g.kernel_h - 1) + 1 - 2 * g.padding_h) +
+                between(0, 8);
+  g.in_width = std::max<std::int64_t>(1, g.dilation_w * (g.kernel_w - 1) + 1 - 2 * g.padding_w) +
+               between(0, 8);
   return g;
 }
 
 /// Mean over rows [top, bottom) and columns [left, right), outside positions counting as zero.
-double naive_mean(const double* x, std::int64_t height, std::int64_t width, std::int64_t top, std::int64_t bottom,
-                  std::int64_t left, std::int64_t right, bool count_outside) {
+double naive_mean(const double* x, std::int64_t height, std::int64_t width, std::int64_t top,
+                  std::int64_t bottom, std::int64_t left, std::int64_t right, bool count_outside) {
   double sum = 0;
   std::int64_t counted = 0;
   for (std::int64_t h = top; h < bottom; ++h) {
@@ -123,9 +126,11 @@ constexpr double adjoint_tolerance = 1e-11;
 }  // namespace
 
 TEST_CASE("max_pool2d takes the maximum of each 2x2 window and says where it was") {
-  const std::vector<double> x = {1, 2, 5, 0, 9, 4, 3, 7, 8};  // 3x3: the last row and column are not reached
-  const auto strided = max_pool({.in_height = 3, .in_width = 3, .kernel_h = 2, .kernel_w = 2, .stride_h = 2,
-                                 .stride_w = 2}, x);
+  const std::vector<double> x = {1, 2, 5, 0, 9,
+                                 4, 3, 7, 8};  // 3x3: the last row and column are not reached
+  const auto strided = max_pool(
+      {.in_height = 3, .in_width = 3, .kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2},
+      x);
   CHECK(strided.y == std::vector<double>{9});
   CHECK(strided.indices == Indices{4});
   const auto dense = max_pool({.in_height = 3, .in_width = 3, .kernel_h = 2, .kernel_w = 2}, x);
@@ -135,8 +140,13 @@ TEST_CASE("max_pool2d takes the maximum of each 2x2 window and says where it was
 
 TEST_CASE("the first maximum wins a tie") {
   for (const std::int64_t stride : {1, 2}) {
-    const auto result = max_pool({.in_height = 2, .in_width = 2, .kernel_h = 2, .kernel_w = 2, .stride_h = stride,
-                                  .stride_w = stride}, {1, 3, 3, 3});
+    const auto result = max_pool({.in_height = 2,
+                                  .in_width = 2,
+                                  .kernel_h = 2,
+                                  .kernel_w = 2,
+                                  .stride_h = stride,
+                                  .stride_w = stride},
+                                 {1, 3, 3, 3});
     CHECK(result.indices == Indices{1});
   }
 }
@@ -144,8 +154,13 @@ TEST_CASE("the first maximum wins a tie") {
 TEST_CASE("a NaN in the window is the maximum, and the last NaN gives the index") {
   // PyTorch 1.13: max_pool2d([[1,nan],[nan,2]], 2, return_indices) is nan at 2.
   for (const std::int64_t stride : {1, 2}) {
-    const auto result = max_pool({.in_height = 2, .in_width = 2, .kernel_h = 2, .kernel_w = 2, .stride_h = stride,
-                                  .stride_w = stride}, {1, nan_value, nan_value, 2});
+    const auto result = max_pool({.in_height = 2,
+                                  .in_width = 2,
+                                  .kernel_h = 2,
+                                  .kernel_w = 2,
+                                  .stride_h = stride,
+                                  .stride_w = stride},
+                                 {1, nan_value, nan_value, 2});
     CHECK(std::isnan(result.y[0]));
     CHECK(result.indices == Indices{2});
   }
@@ -154,36 +169,60 @@ TEST_CASE("a NaN in the window is the maximum, and the last NaN gives the index"
 TEST_CASE("windows of -inf give -inf at their first element") {
   // PyTorch 1.13: full(4,4,-inf), kernel 3, stride 2, padding 1 gives indices [[0,1],[4,5]].
   const std::vector<double> x(16, -infinity);
-  const auto padded = max_pool({.in_height = 4, .in_width = 4, .kernel_h = 3, .kernel_w = 3, .stride_h = 2,
-                                .stride_w = 2, .padding_h = 1, .padding_w = 1}, x);
+  const auto padded = max_pool({.in_height = 4,
+                                .in_width = 4,
+                                .kernel_h = 3,
+                                .kernel_w = 3,
+                                .stride_h = 2,
+                                .stride_w = 2,
+                                .padding_h = 1,
+                                .padding_w = 1},
+                               x);
   CHECK(padded.y == std::vector<double>(4, -infinity));
   CHECK(padded.indices == Indices{0, 1, 4, 5});
-  const auto plain = max_pool({.in_height = 4, .in_width = 4, .kernel_h = 2, .kernel_w = 2, .stride_h = 2,
-                               .stride_w = 2}, x);
+  const auto plain = max_pool(
+      {.in_height = 4, .in_width = 4, .kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2},
+      x);
   CHECK(plain.y == std::vector<double>(4, -infinity));
   CHECK(plain.indices == Indices{0, 2, 8, 10});
 }
 
 TEST_CASE("a dilated window that lies in the padding alone gives -inf and an index of the plane") {
-  const auto result = max_pool({.in_height = 2, .in_width = 2, .kernel_h = 2, .kernel_w = 2, .padding_h = 1,
-                                .padding_w = 1, .dilation_h = 3, .dilation_w = 3}, {1, 2, 3, 4});
+  const auto result = max_pool({.in_height = 2,
+                                .in_width = 2,
+                                .kernel_h = 2,
+                                .kernel_w = 2,
+                                .padding_h = 1,
+                                .padding_w = 1,
+                                .dilation_h = 3,
+                                .dilation_w = 3},
+                               {1, 2, 3, 4});
   CHECK(result.y == std::vector<double>{-infinity});
   CHECK(result.indices[0] >= 0);
   CHECK(result.indices[0] < 4);
 }
 
-TEST_CASE("max_pool2d agrees with a naive search on random geometries with ties, NaN and infinities") {
+TEST_CASE(
+    "max_pool2d agrees with a naive search on random geometries with ties, NaN and infinities") {
   std::mt19937 engine(1);
   for (int trial = 0; trial < 500; ++trial) {
     Pool2dGeometry g = random_geometry(engine, 3);
     if (trial % 5 == 0) {  // the special case, at odd sizes too
-      g = {.planes = 3, .in_height = 2 + trial % 7, .in_width = 2 + trial % 11, .kernel_h = 2, .kernel_w = 2,
-           .stride_h = 2, .stride_w = 2};
+      g = {.planes = 3,
+           .in_height = 2 + trial % 7,
+           .in_width = 2 + trial % 11,
+           .kernel_h = 2,
+           .kernel_w = 2,
+           .stride_h = 2,
+           .stride_w = 2};
     }
     std::vector<double> x(size_of(g.planes * g.in_plane()));
     for (double& value : x) {
       const auto draw = engine() % 12;
-      value = draw == 0 ? nan_value : draw == 1 ? -infinity : draw == 2 ? infinity : static_cast<double>(draw / 3);
+      value = draw == 0   ? nan_value
+              : draw == 1 ? -infinity
+              : draw == 2 ? infinity
+                          : static_cast<double>(draw / 3);
     }
     const MaxResult actual = max_pool(g, x);
     const MaxResult expected = naive_max_pool(g, x);
@@ -211,8 +250,14 @@ TEST_CASE("scatter adds where windows share a maximum, and gather reads there") 
 }
 
 TEST_CASE("avg_pool2d divides by the window with padding or without, as asked") {
-  const Pool2dGeometry g{.in_height = 2, .in_width = 2, .kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2,
-                         .padding_h = 1, .padding_w = 1};
+  const Pool2dGeometry g{.in_height = 2,
+                         .in_width = 2,
+                         .kernel_h = 2,
+                         .kernel_w = 2,
+                         .stride_h = 2,
+                         .stride_w = 2,
+                         .padding_h = 1,
+                         .padding_w = 1};
   const std::vector<double> x = {4, 8, 12, 16};
   std::vector<double> y(4);
   avg_pool2d_forward(g, true, x.data(), y.data());
@@ -236,8 +281,9 @@ TEST_CASE("avg_pool2d agrees with a naive mean, and its gradient is its adjoint"
       const std::int64_t output = k % g.out_plane();
       const std::int64_t top = output / g.out_width() * g.stride_h - g.padding_h;
       const std::int64_t left = output % g.out_width() * g.stride_w - g.padding_w;
-      const double expected = naive_mean(x.data() + k / g.out_plane() * g.in_plane(), g.in_height, g.in_width, top,
-                                         top + g.kernel_h, left, left + g.kernel_w, count_include_pad);
+      const double expected =
+          naive_mean(x.data() + k / g.out_plane() * g.in_plane(), g.in_height, g.in_width, top,
+                     top + g.kernel_h, left, left + g.kernel_w, count_include_pad);
       REQUIRE(std::abs(y[size_of(k)] - expected) <= mean_tolerance);
     }
     REQUIRE(std::abs(inner_product(y, dy) - inner_product(x, dx)) <= adjoint_tolerance);
@@ -248,8 +294,11 @@ TEST_CASE("adaptive_avg_pool2d uses PyTorch's bins, and its gradient is its adjo
   std::mt19937 engine(3);
   for (std::int64_t trial = 0; trial < 200; ++trial) {
     // Outputs larger than the input too: bins then overlap.
-    const AdaptivePool2dGeometry g{.planes = 2, .in_height = 1 + trial % 9, .in_width = 1 + trial % 7,
-                                   .out_height = 1 + trial % 5, .out_width = 1 + trial % 11};
+    const AdaptivePool2dGeometry g{.planes = 2,
+                                   .in_height = 1 + trial % 9,
+                                   .in_width = 1 + trial % 7,
+                                   .out_height = 1 + trial % 5,
+                                   .out_width = 1 + trial % 11};
     const std::int64_t in_plane = g.in_height * g.in_width;
     const std::int64_t out_plane = g.out_height * g.out_width;
     const std::vector<double> x = random_values(2 * in_plane, engine);
@@ -259,18 +308,20 @@ TEST_CASE("adaptive_avg_pool2d uses PyTorch's bins, and its gradient is its adjo
     adaptive_avg_pool2d_forward(g, x.data(), y.data());
     adaptive_avg_pool2d_input_grad(g, dy.data(), dx.data());
     const auto bin_begin = [](std::int64_t i, std::int64_t size, std::int64_t bins) {
-      return static_cast<std::int64_t>(std::floor(static_cast<double>(i * size) / static_cast<double>(bins)));
+      return static_cast<std::int64_t>(
+          std::floor(static_cast<double>(i * size) / static_cast<double>(bins)));
     };
     const auto bin_end = [](std::int64_t i, std::int64_t size, std::int64_t bins) {
-      return static_cast<std::int64_t>(std::ceil(static_cast<double>((i + 1) * size) / static_cast<double>(bins)));
+      return static_cast<std::int64_t>(
+          std::ceil(static_cast<double>((i + 1) * size) / static_cast<double>(bins)));
     };
     for (std::int64_t k = 0; k < 2 * out_plane; ++k) {
       const std::int64_t oh = k % out_plane / g.out_width;
       const std::int64_t ow = k % g.out_width;
-      const double expected =
-          naive_mean(x.data() + k / out_plane * in_plane, g.in_height, g.in_width,
-                     bin_begin(oh, g.in_height, g.out_height), bin_end(oh, g.in_height, g.out_height),
-                     bin_begin(ow, g.in_width, g.out_width), bin_end(ow, g.in_width, g.out_width), false);
+      const double expected = naive_mean(
+          x.data() + k / out_plane * in_plane, g.in_height, g.in_width,
+          bin_begin(oh, g.in_height, g.out_height), bin_end(oh, g.in_height, g.out_height),
+          bin_begin(ow, g.in_width, g.out_width), bin_end(ow, g.in_width, g.out_width), false);
       REQUIRE(std::abs(y[size_of(k)] - expected) <= mean_tolerance);
     }
     REQUIRE(std::abs(inner_product(y, dy) - inner_product(x, dx)) <= adjoint_tolerance);
@@ -280,14 +331,22 @@ TEST_CASE("adaptive_avg_pool2d uses PyTorch's bins, and its gradient is its adjo
 TEST_CASE("pooling gives the same bits with one, two and three threads") {
   std::mt19937 engine(4);
   const int before = gradus::num_threads();
-  const Pool2dGeometry g{.planes = 100, .in_height = 28, .in_width = 28, .kernel_h = 3, .kernel_w = 3, .stride_h = 2,
-                         .stride_w = 2, .padding_h = 1, .padding_w = 1};
+  const Pool2dGeometry g{.planes = 100,
+                         .in_height = 28,
+                         .in_width = 28,
+                         .kernel_h = 3,
+                         .kernel_w = 3,
+                         .stride_h = 2,
+                         .stride_w = 2,
+                         .padding_h = 1,
+                         .padding_w = 1};
   const std::vector<double> x = random_values(g.planes * g.in_plane(), engine);
   const auto run = [&](int threads) {
     gradus::set_num_threads(threads);
     const MaxResult result = max_pool(g, x);
     std::vector<double> all(3 * x.size());
-    max_pool2d_scatter(g.planes, g.in_plane(), g.out_plane(), result.y.data(), result.indices.data(), all.data());
+    max_pool2d_scatter(g.planes, g.in_plane(), g.out_plane(), result.y.data(),
+                       result.indices.data(), all.data());
     avg_pool2d_forward(g, false, x.data(), all.data() + x.size());
     avg_pool2d_input_grad(g, true, result.y.data(), all.data() + 2 * x.size());
     return all;
