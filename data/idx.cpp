@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 
@@ -77,7 +78,11 @@ class GzReader {
                          " bytes");
     }
     if (code != Z_OK && code != Z_STREAM_END) {
-      fail<BadDataError>(label_, ": gzip stream is damaged (zlib error ", code, ": ", message, ")");
+      // zlib's message opens with the path, which the label holds already.
+      const std::string_view text = message;
+      const std::size_t colon = text.rfind(": ");
+      fail<BadDataError>(label_, ": gzip stream is damaged: ",
+                         colon == std::string_view::npos ? text : text.substr(colon + 2));
     }
   }
 
