@@ -1,10 +1,10 @@
 // The pool behind parallel_for: workers that wait for a job, spin a little, then sleep.
 //
 // One atomic word, state_, carries the protocol: a job number, whether the job is open, and how many workers are in it.
-// A worker joins an open job by adding one to the word and leaves by taking it away; the caller closes the job and waits
-// for the count to be zero. Joining is voluntary: a worker that the system has not scheduled yet is not waited for, so
-// a loop costs little more than its chunks even on a busy machine. The job's fields are written only while the word says
-// closed and empty, and read only by those who joined.
+// A worker joins an open job by adding one to the word and leaves by taking it away; the caller closes the job and
+// waits for the count to be zero. Joining is voluntary: a worker that the system has not scheduled yet is not waited
+// for, so a loop costs little more than its chunks even on a busy machine. The job's fields are written only while the
+// word says closed and empty, and read only by those who joined.
 #include <gradus/core/parallel.h>
 
 #include <sched.h>

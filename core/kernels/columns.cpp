@@ -20,8 +20,9 @@ struct Overlap {
         shift(first - padding) {}
 };
 
-/// Copies rows of `vectors` times 16 bytes, written densely: `count` elements apart, so each row's surplus is overwritten
-/// by the next. Rows of small images are a few vectors long, where a call of memcpy costs more than the copy.
+/// Copies rows of `vectors` times 16 bytes, written densely: `count` elements apart, so each row's surplus is
+/// overwritten by the next. Rows of small images are a few vectors long, where a call of memcpy costs more than the
+/// copy.
 template <std::size_t vectors, class T>
 void copy_short_rows(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t count, T* to) {
   for (std::int64_t r = 0; r < rows; ++r) std::memcpy(to + r * count, from + r * distance, 16 * vectors);

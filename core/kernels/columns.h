@@ -30,7 +30,8 @@ constexpr std::int64_t patch_width(const Conv2dGeometry& g) {
   return (g.out_width() - 1) * g.stride_w + g.dilation_w * (g.kernel_w - 1) + 1;
 }
 
-/// The patch under a tile, zeros where it leaves the image. x [channels,H,W] -> patch [channels,patch_height,patch_width].
+/// The patch under a tile, zeros where it leaves the image. x [channels,H,W] -> patch
+/// [channels,patch_height,patch_width].
 template <class T>
 void copy_to_patch(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* x, T* patch);
 

@@ -8,8 +8,8 @@
 //   y  [N, Co, OH, OW]      OH = out_height(), OW = out_width()
 //
 // x is zero outside its bounds. Output channel co belongs to group co / (Co/groups) and sees only that group's input
-// channels. Kernels assume what core checks: batch >= 0, every other size, stride, dilation and groups >= 1, padding >= 0,
-// groups divides Ci and Co, and the dilated kernel fits the padded input.
+// channels. Kernels assume what core checks: batch >= 0, every other size, stride, dilation and groups >= 1, padding >=
+// 0, groups divides Ci and Co, and the dilated kernel fits the padded input.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // The weight gradient as a sum over images, parallel and yet always in the same order.
 //
 // The items of work (images, or tiles of them) are cut into a few parts, a number that depends on the problem alone.
-// Each part adds up its own items in order into its own partial sum, and the partial sums are added in order at the end:
-// the same bits at any thread count.
+// Each part adds up its own items in order into its own partial sum, and the partial sums are added in order at the
+// end: the same bits at any thread count.
 //
 // A partial sum holds the transposed gradient, [groups, taps, Co/groups]: with few output channels a GEMM with the long
 // side as its rows is up to twice as fast.

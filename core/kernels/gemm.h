@@ -25,7 +25,8 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
           std::type_identity_t<T> alpha, const T* a, std::int64_t lda, const T* b, std::int64_t ldb,
           std::type_identity_t<T> beta, T* c, std::int64_t ldc);
 
-/// The same, split over threads in fixed blocks of rows (of columns when there are few rows); small problems stay whole.
+/// The same, split over threads in fixed blocks of rows (of columns when there are few rows); small problems stay
+/// whole.
 template <class T>
 void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
                    std::type_identity_t<T> alpha, const T* a, std::int64_t lda, const T* b, std::int64_t ldb,

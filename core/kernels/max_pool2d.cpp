@@ -111,9 +111,9 @@ template <class T>
 void max_pool2d_scatter(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane, const T* dy,
                         const std::int64_t* indices, T* dx) {
   parallel_for(planes, planes_per_chunk(in_plane, moves_per_chunk), [&](std::int64_t begin, std::int64_t end) {
-    std::fill(dx + begin * in_plane, dx + end * in_plane, T{0});
     for (std::int64_t plane = begin; plane < end; ++plane) {
       T* out = dx + plane * in_plane;
+      std::fill_n(out, in_plane, T{0});
       for (std::int64_t k = plane * out_plane; k < (plane + 1) * out_plane; ++k) out[indices[k]] += dy[k];
     }
   });

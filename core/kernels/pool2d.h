@@ -39,10 +39,10 @@ struct Pool2dGeometry {
   constexpr std::int64_t out_plane() const { return out_height() * out_width(); }
 };
 
-/// y = max over each window, indices = where it was found. x [planes,H,W] -> y, indices [planes,OH,OW].
-/// Padding counts as -inf and is never chosen. The first maximum wins; with a NaN in the window the last NaN wins, as in
-/// PyTorch; a window of -inf gives -inf at its first element. (Dilation can put a whole window into the padding: that
-/// gives -inf and the nearest index of the plane.)
+/// y = max over each window, indices = where it was found. x [planes,H,W] -> y, indices [planes,OH,OW]. Padding counts
+/// as -inf and is never chosen. The first maximum wins; with a NaN in the window the last NaN wins, as in PyTorch; a
+/// window of -inf gives -inf at its first element. (Dilation can put a whole window into the padding: that gives -inf
+/// and the nearest index of the plane.)
 template <class T>
 void max_pool2d_forward(const Pool2dGeometry& geometry, const T* x, T* y, std::int64_t* indices);
 
