@@ -1,0 +1,17 @@
+// The JSON header of a safetensors file, apart from the file: text to entries.
+#pragma once
+
+#include <gradus/io/safetensors.h>
+
+namespace gradus {
+
+/// Reads the header text `json` of a file with `data_bytes` bytes of data behind it. data_start is
+/// left 0. Throws BadDataError, its message opening with `label`.
+SafetensorsHeader parse_safetensors_header(const std::string& label, std::string_view json,
+                                           std::int64_t data_bytes);
+
+/// `text` in quotes, fit for one line of a message: long text is cut, control characters are
+/// replaced.
+std::string in_quotes(std::string_view text);
+
+}  // namespace gradus

