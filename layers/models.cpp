@@ -3,6 +3,7 @@
 #include <gradus/layers/conv.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/models.h>
+#include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
 #include <gradus/layers/shape.h>
 
@@ -35,15 +36,20 @@ Sequential make_lenet(std::int64_t classes, Generator& g) {
 }
 
 Sequential make_cnn(std::int64_t channels, std::int64_t classes, Generator& g) {
+  // No bias before a batch norm, which would subtract it again.
   return Sequential{
-      Conv2d{channels, 16, {.kernel_size = 3, .padding = 1}, g},  // [N,C,H,W] -> [N,16,H,W]
+      Conv2d{channels, 16, {.kernel_size = 3, .padding = 1, .bias = false}, g},  // -> [N,16,H,W]
+      BatchNorm2d{16},
       ReLU{},
-      Conv2d{16, 16, {.kernel_size = 1}, g},
+      Conv2d{16, 16, {.kernel_size = 1, .bias = false}, g},
+      BatchNorm2d{16},
       ReLU{},
-      MaxPool2d{{.kernel_size = 2}},                        // [N,16,H/2,W/2]
-      Conv2d{16, 32, {.kernel_size = 3, .padding = 1}, g},  // [N,32,H/2,W/2]
+      MaxPool2d{{.kernel_size = 2}},                                       // [N,16,H/2,W/2]
+      Conv2d{16, 32, {.kernel_size = 3, .padding = 1, .bias = false}, g},  // [N,32,H/2,W/2]
+      BatchNorm2d{32},
       ReLU{},
-      Conv2d{32, 32, {.kernel_size = 1}, g},
+      Conv2d{32, 32, {.kernel_size = 1, .bias = false}, g},
+      BatchNorm2d{32},
       ReLU{},
       AdaptiveAvgPool2d{4},  // [N,32,4,4]; leaves the digits' 4x4 as they are
       Flatten{},             // [N,512]
@@ -84,11 +90,6 @@ Sequential make_model(std::string_view name, const ImageSpec& image, Generator& 
   }
   if (name == "mlp") return make_mlp(channels * height * width, classes, generator);
   fail<ValueError>("make_model: no model named ", name, "; known are ", joined(model_names()));
-}
-
-Sequential make_model(std::string_view name, std::int64_t channels, std::int64_t height,
-                      std::int64_t width, std::int64_t classes, Generator& generator) {
-  return make_model(name, {channels, height, width, classes}, generator);
 }
 
 }  // namespace gradus

@@ -25,9 +25,10 @@ struct ImageSpec {
 /// 1998.
 Sequential make_lenet(std::int64_t classes = 10, Generator& generator = default_generator());
 
-/// A small network in network: 3x3 convolutions, each followed by a 1x1 that mixes channels, then a
-/// linear head on 4x4 means. [N,C,H,W] -> [N,classes] for any image of at least 2x2; made with 8x8
-/// digits in mind. M. Lin, Q. Chen, S. Yan, "Network in network", ICLR 2014.
+/// A small network in network: 3x3 convolutions, each followed by a 1x1 that mixes channels, all
+/// with batch norm, then a linear head on 4x4 means. [N,C,H,W] -> [N,classes] for images of at
+/// least 2x2. Made with the 8x8 digits in mind. M. Lin, Q. Chen, S. Yan, "Network in network", ICLR
+/// 2014.
 Sequential make_cnn(std::int64_t channels = 1, std::int64_t classes = 10,
                     Generator& generator = default_generator());
 
@@ -43,9 +44,6 @@ const std::vector<std::string>& model_names();
 /// Throws ValueError for an unknown name (listing the known), for sizes below 1, and for images the
 /// model does not take: lenet wants [1,28,28], cnn at least 2x2.
 Sequential make_model(std::string_view name, const ImageSpec& image,
-                      Generator& generator = default_generator());
-Sequential make_model(std::string_view name, std::int64_t channels, std::int64_t height,
-                      std::int64_t width, std::int64_t classes,
                       Generator& generator = default_generator());
 
 }  // namespace gradus
