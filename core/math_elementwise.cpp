@@ -83,11 +83,14 @@ Tensor number_map(std::string_view op, const Tensor& x, double number, const F& 
   });
 }
 
-/// Comparisons take any number: an int64 tensor may be compared with 0.5.
+/// The number takes the dtype of a floating tensor, so that a float32 0.1 equals 0.1; an integer
+/// tensor may be compared with 0.5.
 template <class F> Tensor compare(std::string_view op, const Tensor& x, double number, const F& f) {
   check_defined(op, x);
   return dispatch(x.dtype(), [&]<class T>() {
-    return map<bool, T>(x, [&f, number](T value) { return f(static_cast<double>(value), number); });
+    using Common = std::conditional_t<std::is_floating_point_v<T>, T, double>;
+    const auto same = static_cast<Common>(number);
+    return map<bool, T>(x, [&f, same](T value) { return f(static_cast<Common>(value), same); });
   });
 }
 
@@ -217,26 +220,30 @@ Tensor lt(const Tensor& a, const Tensor& b) {
 Tensor le(const Tensor& a, const Tensor& b) {
   return compare("le", a, b, [](auto x, auto y) { return x <= y; });
 }
-Tensor gt(const Tensor& a, const Tensor& b) { return lt(b, a); }
-Tensor ge(const Tensor& a, const Tensor& b) { return le(b, a); }
+Tensor gt(const Tensor& a, const Tensor& b) {
+  return compare("gt", a, b, [](auto x, auto y) { return x > y; });
+}
+Tensor ge(const Tensor& a, const Tensor& b) {
+  return compare("ge", a, b, [](auto x, auto y) { return x >= y; });
+}
 
 Tensor eq(const Tensor& a, double b) {
-  return compare("eq", a, b, [](double x, double y) { return x == y; });
+  return compare("eq", a, b, [](auto x, auto y) { return x == y; });
 }
 Tensor ne(const Tensor& a, double b) {
-  return compare("ne", a, b, [](double x, double y) { return x != y; });
+  return compare("ne", a, b, [](auto x, auto y) { return x != y; });
 }
 Tensor lt(const Tensor& a, double b) {
-  return compare("lt", a, b, [](double x, double y) { return x < y; });
+  return compare("lt", a, b, [](auto x, auto y) { return x < y; });
 }
 Tensor le(const Tensor& a, double b) {
-  return compare("le", a, b, [](double x, double y) { return x <= y; });
+  return compare("le", a, b, [](auto x, auto y) { return x <= y; });
 }
 Tensor gt(const Tensor& a, double b) {
-  return compare("gt", a, b, [](double x, double y) { return x > y; });
+  return compare("gt", a, b, [](auto x, auto y) { return x > y; });
 }
 Tensor ge(const Tensor& a, double b) {
-  return compare("ge", a, b, [](double x, double y) { return x >= y; });
+  return compare("ge", a, b, [](auto x, auto y) { return x >= y; });
 }
 
 Tensor logical_and(const Tensor& a, const Tensor& b) {
@@ -288,11 +295,13 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return out;
 }
 
-void add_(const Tensor& target, const Tensor& source, double scale) {
-  check_same_dtype("add_", target, source);
-  if (broadcast("add_", target.shape(), source.shape()) != target.shape()) {
-    fail<ShapeError>("add_: source ", source.shape(), " does not broadcast to ", target.shape());
+void add_(const Tensor& target, const Tensor& addend, double scale) {
+  check_same_dtype("add_", target, addend);
+  check_writable("add_", target);
+  if (broadcast("add_", target.shape(), addend.shape()) != target.shape()) {
+    fail<ShapeError>("add_: source ", addend.shape(), " does not broadcast to ", target.shape());
   }
+  const Tensor source = readable_while_writing(addend, target);
   const kernels::Loop<3> loop(
       target.shape(), {target.strides(), target.strides(),
                        broadcast_strides(source.shape(), source.strides(), target.shape())});
@@ -306,7 +315,7 @@ void add_(const Tensor& target, const Tensor& source, double scale) {
 }
 
 void mul_(const Tensor& target, double factor) {
-  check_defined("mul_", target);
+  check_writable("mul_", target);
   const kernels::Loop<2> loop(target.shape(), {target.strides(), target.strides()});
   dispatch_number("mul_", target.dtype(), [&]<class T>() {
     const T same = number_as<T>("mul_", factor);
