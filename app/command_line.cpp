@@ -178,7 +178,6 @@ int run_command_line(int argc, char** argv) {
 
   CLI::App app("Gradus: a small deep-learning framework that checks its own derivatives", "gradus");
   app.set_version_flag("--version", "gradus " + std::string(library_version()));
-  app.require_subcommand(1);
   app.footer(footer);
   app.get_formatter()->column_width(22);
   add_train(app, train);
@@ -195,7 +194,9 @@ int run_command_line(int argc, char** argv) {
   if (app.got_subcommand("train")) return run_train(train);
   if (app.got_subcommand("eval")) return run_eval(eval);
   if (app.got_subcommand("gradcheck")) return run_gradcheck(gradcheck);
-  return run_inspect(inspect);
+  if (app.got_subcommand("inspect")) return run_inspect(inspect);
+  // Not left to the parser: it would say this of a misspelt subcommand too.
+  return report_usage(app, "a subcommand is required: train, eval, gradcheck or inspect");
 }
 
 }  // namespace gradus::app
