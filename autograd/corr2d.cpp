@@ -63,7 +63,8 @@ Variable corr2d_multi_in_out_1x1(const Variable& x, const Variable& k) {
   check("corr2d_multi_in_out_1x1", x, 3, k, 4);
   check_channels("corr2d_multi_in_out_1x1", x, k, k.size(1));
   if (k.size(2) != 1 || k.size(3) != 1) {
-    fail<ShapeError>("corr2d_multi_in_out_1x1: expects a kernel [co,ci,1,1], got ", k.shape());
+    fail<ShapeError>("corr2d_multi_in_out_1x1: expects a kernel [co,ci,1,1], got ", k.shape(),
+                     " for input ", x.shape());
   }
   const Variable pixels = reshape(x, {x.size(0), x.size(1) * x.size(2)});
   const Variable mixed = matmul(reshape(k, {k.size(0), k.size(1)}), pixels);

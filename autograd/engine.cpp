@@ -27,6 +27,10 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
       fail<GradError>("backward: the gradient for ", node->name, " is ", gradient.shape(),
                       ", its value is ", node->shape);
     }
+    if (gradient.dtype() != node->dtype) {
+      fail<GradError>("backward: the gradient for ", node->name, " is ", gradient.dtype(),
+                      ", its value is ", node->dtype);
+    }
     const auto [sum, first] = arrived.try_emplace(node);
     if (first) ready.push(node);
     sum->second = first ? std::move(gradient)

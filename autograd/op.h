@@ -60,6 +60,7 @@ struct Node : std::enable_shared_from_this<Node> {
   std::uint64_t number = 0;
   std::string_view name;  ///< of the op; "leaf" for a leaf
   Shape shape;            ///< of the output, and so of the gradient
+  DType dtype = float32;  ///< likewise
   bool is_leaf = false;
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
   std::unique_ptr<Op> op;                     ///< null for a leaf, and after the graph was freed

@@ -1,5 +1,6 @@
 // Variable and Node: the handle, the step of the tape, and how both are freed.
 #include <gradus/autograd/engine.h>
+#include <gradus/autograd/functions.h>
 #include <gradus/autograd/op.h>
 #include <gradus/core/create.h>
 
@@ -70,10 +71,11 @@ void Node::collect(const Variable& gradient, bool create_graph) {
   if (!owner) return;
   if (owner->grad.defined()) {
     owner->grad = accumulate(std::move(owner->grad), gradient, create_graph);
+  } else if (is_leaf && gradient.is_unshared() && gradient.value().is_contiguous()) {
+    owner->grad = gradient;
   } else {
-    const bool ours =
-        create_graph || (is_leaf && gradient.is_unshared() && gradient.value().is_contiguous());
-    owner->grad = ours ? gradient : Variable(gradient.value().clone());
+    // A copy: another leaf, or the seed, may be the same memory. Recorded, where history counts.
+    owner->grad = create_graph ? mul(gradient, 1) : Variable(gradient.value().clone());
   }
 }
 
@@ -94,6 +96,7 @@ Variable::Variable(Tensor value, bool requires_grad) : state_(std::make_shared<S
 
 Variable Variable::attach(Tensor value, std::shared_ptr<Node> node) {
   node->shape = value.shape();
+  node->dtype = value.dtype();
   Variable result(std::move(value));
   result.state_->node = std::move(node);
   return result;
@@ -105,10 +108,22 @@ const Tensor& Variable::value() const {
 }
 
 void Variable::set_value(Tensor value) const {
+  check_defined("set_value");
   if (!is_leaf())
     fail<GradError>("set_value: only for leaves and constants, not for a result of ", node()->name);
-  if (node()) node()->shape = value.shape();
+  if (!value.defined()) fail<GradError>("set_value: the new value is undefined");
+  if (node()) {
+    if (!is_floating(value.dtype())) {
+      fail<GradError>("set_value: only float32 and float64 have gradients, got ", value.dtype());
+    }
+    node()->shape = value.shape();
+    node()->dtype = value.dtype();
+  }
   state_->value = std::move(value);
+}
+
+void Variable::check_defined(std::string_view function) const {
+  if (!state_) fail<GradError>(function, ": the Variable is undefined; it was never given a value");
 }
 
 const Variable& Variable::grad() const {
@@ -117,6 +132,7 @@ const Variable& Variable::grad() const {
 }
 
 void Variable::set_grad(Variable grad) const {
+  check_defined("set_grad");
   if (grad.defined() && (grad.shape() != shape() || grad.dtype() != dtype())) {
     fail<ShapeError>("set_grad: gradient ", describe(grad.value()), " does not fit ",
                      describe(value()));
@@ -131,6 +147,7 @@ void Variable::zero_grad() const {
 bool Variable::requires_grad() const { return node() != nullptr; }
 
 const Variable& Variable::requires_grad_(bool wanted) const {
+  check_defined("requires_grad_");
   if (!is_leaf())
     fail<GradError>("requires_grad_: only for leaves, not for a result of ", node()->name,
                     "; use detach()");
@@ -143,6 +160,7 @@ const Variable& Variable::requires_grad_(bool wanted) const {
     state_->node = Node::make("leaf");
     state_->node->is_leaf = true;
     state_->node->shape = shape();
+    state_->node->dtype = dtype();
     state_->node->keep = state_;
   }
   return *this;

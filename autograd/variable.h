@@ -9,6 +9,7 @@
 #include <gradus/core/tensor.h>
 
 #include <memory>
+#include <string_view>
 #include <vector>
 
 namespace gradus {
@@ -83,6 +84,7 @@ class Variable {
  private:
   struct State;
   friend struct Node;
+  void check_defined(std::string_view function) const;
   std::shared_ptr<State> state_;
 };
 

@@ -30,6 +30,9 @@ void check_same_dtype(std::string_view op, std::string_view a_name, const Tensor
   }
 }
 
+/// No option and no size may be greater: then no product of two of them overflows.
+constexpr std::int64_t largest = (std::int64_t{1} << 31) - 1;
+
 /// Options that hold for every convolution, whatever the shapes.
 void check_options(std::string_view op, const Conv2dOptions& o) {
   if (o.stride.height < 1 || o.stride.width < 1)
@@ -39,6 +42,16 @@ void check_options(std::string_view op, const Conv2dOptions& o) {
   if (o.dilation.height < 1 || o.dilation.width < 1)
     fail<ValueError>(op, ": dilation must be at least 1, got ", spell(o.dilation));
   if (o.groups < 1) fail<ValueError>(op, ": groups must be at least 1, got ", o.groups);
+  for (const Pair& pair : {o.stride, o.padding, o.dilation, Pair(o.groups)}) {
+    if (pair.height > largest || pair.width > largest)
+      fail<ValueError>(op, ": an option of ", spell(pair), " is beyond ", largest);
+  }
+}
+
+void check_extent(std::string_view op, const Shape& shape) {
+  for (const std::int64_t size : shape) {
+    if (size > largest) fail<ShapeError>(op, ": a size of ", shape, " is beyond ", largest);
+  }
 }
 
 kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const Shape& w,
@@ -51,6 +64,8 @@ kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const S
   if (x.rank() != 4 || w.rank() != 4) {
     fail<ShapeError>(op, ": expects input [N,C,H,W] and weight [O,C/groups,kh,kw], got ", both());
   }
+  check_extent(op, x);
+  check_extent(op, w);
   if (x[1] != w[1] * o.groups) {
     fail<ShapeError>(op, ": input has ", x[1], " channels, weight expects ", w[1] * o.groups, " ",
                      both());
@@ -118,6 +133,8 @@ kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const
   if (o.kernel_size.height < 1 || o.kernel_size.width < 1) {
     fail<ValueError>(op, ": kernel_size must be at least 1, got ", spell(o.kernel_size));
   }
+  check_extent(op, {o.kernel_size.height, o.kernel_size.width});
+  check_extent(op, x);
   check_options(op, {.stride = stride, .padding = o.padding, .dilation = o.dilation});
   if (2 * o.padding.height > o.kernel_size.height || 2 * o.padding.width > o.kernel_size.width) {
     fail<ValueError>(op, ": padding ", spell(o.padding), " is more than half of kernel_size ",
@@ -143,6 +160,27 @@ kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const
                      x[3] + 2 * o.padding.width, " (input ", x, ")");
   }
   return g;
+}
+
+/// Indices into the planes of `input`, as max_pool2d gives them: anything else would be read or
+/// written outside of the tensor.
+void check_indices(std::string_view op, const Tensor& indices, const Shape& input) {
+  if (!indices.defined() || indices.dtype() != int64) {
+    fail<DTypeError>(op, ": the indices must be int64, got ", describe(indices),
+                     "; cast with .to(int64)");
+  }
+  if (input.rank() != 4 || indices.rank() != 4 || indices.shape()[0] != input[0] ||
+      indices.shape()[1] != input[1]) {
+    fail<ShapeError>(op, ": indices ", indices.shape(), " do not fit input ", input);
+  }
+  const Tensor dense = indices.contiguous();
+  const std::int64_t* index = dense.data<std::int64_t>();
+  const auto plane = static_cast<std::uint64_t>(input[2] * input[3]);
+  bool outside = false;
+  for (std::int64_t i = 0, n = dense.numel(); i < n; ++i)
+    outside |= static_cast<std::uint64_t>(index[i]) >= plane;
+  if (outside)
+    fail<ShapeError>(op, ": an index is outside of the ", plane, " pixels of input ", input);
 }
 
 Shape pooled_shape(const Shape& x, const kernels::Pool2dGeometry& g) {
@@ -252,22 +290,25 @@ MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
 
 Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& indices, const Shape& input) {
   check_tensor("max_pool2d_scatter", "dy", dy, 4);
+  check_indices("max_pool2d_scatter", indices, input);
   check_output("max_pool2d_scatter", dy, indices.shape());
   const Tensor dx = Tensor::empty(input, dy.dtype());
   dispatch_floating("max_pool2d_scatter", dy.dtype(), [&]<class T>() {
     kernels::max_pool2d_scatter(input[0] * input[1], input[2] * input[3], dy.size(2) * dy.size(3),
-                                dy.contiguous().data<T>(), indices.data<std::int64_t>(),
-                                dx.data<T>());
+                                dy.contiguous().data<T>(),
+                                indices.contiguous().data<std::int64_t>(), dx.data<T>());
   });
   return dx;
 }
 
 Tensor max_pool2d_gather(const Tensor& x, const Tensor& indices) {
   check_tensor("max_pool2d_gather", "input", x, 4);
+  check_indices("max_pool2d_gather", indices, x.shape());
   const Tensor y = Tensor::empty(indices.shape(), x.dtype());
   dispatch_floating("max_pool2d_gather", x.dtype(), [&]<class T>() {
     kernels::max_pool2d_gather(x.size(0) * x.size(1), x.size(2) * x.size(3), y.size(2) * y.size(3),
-                               x.contiguous().data<T>(), indices.data<std::int64_t>(), y.data<T>());
+                               x.contiguous().data<T>(), indices.contiguous().data<std::int64_t>(),
+                               y.data<T>());
   });
   return y;
 }

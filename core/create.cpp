@@ -3,6 +3,7 @@
 #include <gradus/core/create.h>
 
 #include <cmath>
+#include <limits>
 
 namespace gradus {
 namespace {
@@ -79,6 +80,9 @@ Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator,
                DType dtype) {
   if (low >= high) fail<ValueError>("randint: low ", low, " must be below high ", high);
+  if (low < 0 && high > std::numeric_limits<std::int64_t>::max() + low) {
+    fail<ValueError>("randint: from ", low, " to ", high, " are more numbers than an int64 counts");
+  }
   return generate(shape, dtype, [&](std::int64_t) { return low + generator.below(high - low); });
 }
 

@@ -2,6 +2,8 @@
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 
+#include <algorithm>
+
 namespace gradus::core {
 namespace {
 
@@ -89,6 +91,11 @@ Tensor stack(const std::vector<Tensor>& parts, std::int64_t dim) {
       fail<ShapeError>("stack: part ", i, " is ", parts[i].shape(), ", part 0 is ",
                        parts[0].shape());
     }
+    if (!parts[i].defined()) fail<ShapeError>("stack: part ", i, " is undefined");
+    if (parts[i].dtype() != parts[0].dtype()) {
+      fail<DTypeError>("stack: part ", i, " is ", parts[i].dtype(), ", part 0 is ",
+                       parts[0].dtype(), "; cast with .to(", parts[0].dtype(), ")");
+    }
     raised.push_back(parts[i].unsqueeze(d));
   }
   return cat(raised, d);
@@ -165,8 +172,9 @@ Tensor slice_scatter(const Shape& shape, const Tensor& source, std::int64_t dim,
                      std::int64_t step) {
   const int d = normalize_dim("slice_scatter", dim, shape.rank());
   const Tensor out = zeros(shape, source.dtype());
-  const std::int64_t length = source.rank() == shape.rank() ? source.shape()[d] : -1;
-  const Tensor window = out.slice(d, start, start + length * step, step);
+  const std::int64_t length = source.rank() == shape.rank() ? source.shape()[d] : 0;
+  const std::int64_t stride = std::min(step, shape[d] + 1);  // as slice(); no product overflows
+  const Tensor window = out.slice(d, start, start + length * stride, stride);
   if (window.shape() != source.shape()) {
     fail<ShapeError>("slice_scatter: source ", source.shape(), " does not fit ", shape, " from ",
                      start, " in steps of ", step);

@@ -97,6 +97,13 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     fail<ShapeError>("matmul: inner sizes differ: ", inner_left, " and ", inner_right, " (",
                      a.shape(), " · ", b.shape(), ")");
   }
+  const auto batch = [](const Tensor& x) {
+    return batch_of(x.rank() > 2 ? x.shape() : Shape{1, 1});
+  };
+  if (!broadcasts(batch(a), batch(b))) {
+    fail<ShapeError>("matmul: batches ", batch(a), " and ", batch(b), " do not broadcast (",
+                     a.shape(), " · ", b.shape(), ")");
+  }
   const Tensor product =
       multiply(a.rank() == 1 ? a.unsqueeze(0) : a, b.rank() == 1 ? b.unsqueeze(-1) : b);
   Tensor result = product;

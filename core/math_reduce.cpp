@@ -230,9 +230,9 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
 
 Tensor var(const Tensor& x, const Dims& dims, bool keepdim, std::int64_t correction) {
   if (x.defined()) dispatch_floating("var", x.dtype(), []<class T>() {});
+  const std::int64_t count = split_dims("var", x, dims, keepdim).reduced.numel();
   const Tensor centred = sub(x, mean(x, dims, true));
   const Tensor squares = sum(mul(centred, centred), dims, keepdim);
-  const std::int64_t count = split_dims("var", x, dims, keepdim).reduced.numel();
   return div(squares, static_cast<double>(std::max<std::int64_t>(count - correction, 0)));
 }
 
@@ -263,12 +263,35 @@ Tensor logsumexp(const Tensor& x, const Dims& dims, bool keepdim) {
   return keepdim ? result : result.reshape(split_dims("logsumexp", x, dims, false).result);
 }
 
-Tensor softmax(const Tensor& x, std::int64_t dim) { return exp(log_softmax(x, dim)); }
+namespace {
+
+/// x - max(x) along `dim`, checked in the name of `op`: the greatest becomes 0, so exp() of the
+/// rest cannot overflow, and large numbers lose nothing, since only differences matter.
+struct Shifted {
+  Tensor x;
+  Dims dims;  // where to sum; empty for a scalar
+};
+
+Shifted shift_to_peak(std::string_view op, const Tensor& x, std::int64_t dim) {
+  if (!x.defined()) fail<ShapeError>(op, ": the operand is undefined");
+  dispatch_floating(op, x.dtype(), []<class T>() {});
+  const int d = normalize_dim(op, dim, std::max(x.rank(), 1));  // a scalar counts as [1]
+  const Dims dims = x.rank() == 0 ? Dims{} : Dims{d};
+  if (x.numel() == 0) return {x, dims};
+  return {sub(x, max(x, dims, true)), dims};
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x, std::int64_t dim) {
+  const Shifted shifted = shift_to_peak("softmax", x, dim);
+  const Tensor e = exp(shifted.x);
+  return div(e, sum(e, shifted.dims, true));
+}
 
 Tensor log_softmax(const Tensor& x, std::int64_t dim) {
-  if (x.rank() == 0) return sub(x, logsumexp(x));
-  const int d = normalize_dim("log_softmax", dim, x.rank());
-  return sub(x, logsumexp(x, {d}, true));
+  const Shifted shifted = shift_to_peak("log_softmax", x, dim);
+  return sub(shifted.x, log(sum(exp(shifted.x), shifted.dims, true)));
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {

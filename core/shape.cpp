@@ -72,6 +72,15 @@ Shape broadcast(std::string_view op, const Shape& a, const Shape& b) {
   return result;
 }
 
+bool broadcasts(const Shape& a, const Shape& b) {
+  for (int d = 1; d <= std::min(a.rank(), b.rank()); ++d) {
+    const std::int64_t x = a[a.rank() - d];
+    const std::int64_t y = b[b.rank() - d];
+    if (x != y && x != 1 && y != 1) return false;
+  }
+  return true;
+}
+
 Strides broadcast_strides(const Shape& shape, const Strides& strides, const Shape& target) {
   const int lead = target.rank() - shape.rank();
   Strides result = Strides::filled(target.rank(), 0);
@@ -102,8 +111,8 @@ Dims normalize_dims(std::string_view op, const Dims& dims, int rank) {
 }
 
 void check_sizes(std::string_view op, const Shape& shape) {
-  // 2^60 elements of 8 bytes stay below 2^63 bytes, so no later byte count can overflow.
-  constexpr std::int64_t limit = std::int64_t{1} << 60;
+  // 2^59 elements of 8 bytes are 2^62 bytes: with a header, and rounded up, still below 2^63.
+  constexpr std::int64_t limit = std::int64_t{1} << 59;
   std::int64_t count = 1;
   for (const std::int64_t size : shape) {
     if (size < 0) fail<ShapeError>(op, ": sizes must not be negative, got ", shape);

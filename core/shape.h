@@ -54,6 +54,9 @@ Strides contiguous_strides(const Shape& shape);
 /// The shape both broadcast to (NumPy's rule). Throws ShapeError naming `op` and both shapes.
 Shape broadcast(std::string_view op, const Shape& a, const Shape& b);
 
+/// Would broadcast() succeed?
+bool broadcasts(const Shape& a, const Shape& b);
+
 /// Strides to read a tensor of `shape` and `strides` as one of shape `target`: 0 where it repeats.
 Strides broadcast_strides(const Shape& shape, const Strides& strides, const Shape& target);
 

@@ -57,27 +57,29 @@ class Pool {
   std::byte* take(std::int64_t capacity) {
     {
       const std::lock_guard lock(mutex_);
-      statistics_.live_bytes += capacity;
-      statistics_.peak_bytes = std::max(statistics_.peak_bytes, statistics_.live_bytes);
       auto& blocks = free_[class_of(capacity)];
       if (!blocks.empty()) {
         std::byte* block = blocks.back();
         blocks.pop_back();
         statistics_.cached_bytes -= capacity;
         ++statistics_.reuses;
+        add_live(capacity);
         return block;
       }
-      ++statistics_.allocations;
     }
-    try {
-      return static_cast<std::byte*>(
-          ::operator new (static_cast<std::size_t>(capacity), std::align_val_t{alignment}));
-    } catch (const std::bad_alloc&) {
-      const std::lock_guard lock(mutex_);
-      statistics_.live_bytes -= capacity;
+    std::byte* block = from_system(capacity);
+    if (block == nullptr) {  // what is cached may be what is missing
+      empty();
+      block = from_system(capacity);
+    }
+    const std::lock_guard lock(mutex_);
+    if (block == nullptr) {
       fail<Error>("storage: out of memory asking for ", capacity, " bytes (",
                   statistics_.live_bytes, " bytes in use)");
     }
+    ++statistics_.allocations;
+    add_live(capacity);
+    return block;
   }
 
   void give(std::byte* block, std::int64_t capacity) noexcept {
@@ -113,6 +115,16 @@ class Pool {
   }
 
  private:
+  static std::byte* from_system(std::int64_t capacity) {
+    return static_cast<std::byte*>(::operator new (static_cast<std::size_t>(capacity),
+                                                   std::align_val_t{alignment}, std::nothrow));
+  }
+
+  void add_live(std::int64_t capacity) {
+    statistics_.live_bytes += capacity;
+    statistics_.peak_bytes = std::max(statistics_.peak_bytes, statistics_.live_bytes);
+  }
+
   std::mutex mutex_;
   std::vector<std::byte*> free_[8 * 64];
   StorageStatistics statistics_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace gradus {
 namespace {
@@ -39,16 +40,16 @@ std::optional<Strides> strides_of_view(const Shape& shape, const Strides& stride
 Shape resolve_shape(std::string_view op, const Shape& wanted, const Tensor& x) {
   Shape result = wanted;
   int unknown = -1;
-  std::int64_t known = 1;
   for (int d = 0; d < wanted.rank(); ++d) {
     if (wanted[d] == -1 && unknown < 0) {
       unknown = d;
+      result[d] = 1;
     } else if (wanted[d] < 0) {
       fail<ShapeError>(op, ": sizes must be positive, with one -1 at most, got ", wanted);
-    } else {
-      known *= wanted[d];
     }
   }
+  check_sizes(op, result);  // the product below does not overflow
+  const std::int64_t known = result.numel();
   if (unknown >= 0 && known > 0) result[unknown] = x.numel() / known;
   if (result.numel() != x.numel() || (unknown >= 0 && known == 0)) {
     fail<ShapeError>(op, ": ", x.shape(), " has ", x.numel(), " elements and cannot become ",
@@ -57,7 +58,38 @@ Shape resolve_shape(std::string_view op, const Shape& wanted, const Tensor& x) {
   return result;
 }
 
+/// As static_cast, but defined for every number: what no integer can say becomes the smallest
+/// int64, and goes to the smaller types from there. That is what x86-64 and so PyTorch do.
+template <class To, class From> To convert(From value) {
+  if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> &&
+                !std::same_as<To, bool>) {
+    const bool fits = value >= static_cast<From>(-0x1p63) && value < static_cast<From>(0x1p63);
+    return static_cast<To>(fits ? static_cast<std::int64_t>(value)
+                                : std::numeric_limits<std::int64_t>::min());
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
 }  // namespace
+
+void check_writable(std::string_view op, const Tensor& target) {
+  if (!target.defined())
+    fail<ShapeError>(op, ": the tensor is undefined; it was never given a value");
+  for (int d = 0; d < target.rank(); ++d) {
+    if (target.strides()[d] == 0 && target.shape()[d] > 1) {
+      fail<ShapeError>(op, ": dimension ", d, " of ", target.shape(),
+                       " repeats one number, as expand() made it; clone() before writing");
+    }
+  }
+}
+
+Tensor readable_while_writing(const Tensor& source, const Tensor& target) {
+  const bool same_window = source.shape() == target.shape() &&
+                           source.strides() == target.strides() &&
+                           source.offset() == target.offset();
+  return source.storage() == target.storage() && !same_window ? source.clone() : source;
+}
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
   check_sizes("empty", shape);
@@ -111,7 +143,7 @@ Tensor Tensor::from(const NestedList& values, std::optional<DType> dtype) {
     T* out = result.data<T>();
     for (const NestedList* leaf : leaves) {
       const bool whole = leaf->dtype_ != float32;
-      *out++ = whole ? static_cast<T>(leaf->integer_) : static_cast<T>(leaf->real_);
+      *out++ = whole ? static_cast<T>(leaf->integer_) : convert<T>(leaf->real_);
     }
   });
   return result;
@@ -255,9 +287,10 @@ Tensor Tensor::slice(std::int64_t dim, std::int64_t start, std::int64_t stop,
   const std::int64_t size = shape_[d];
   const std::int64_t first = std::clamp<std::int64_t>(start < 0 ? start + size : start, 0, size);
   const std::int64_t last = std::clamp<std::int64_t>(stop < 0 ? stop + size : stop, first, size);
+  const std::int64_t stride = std::min(step, size + 1);  // beyond the end is beyond the end
   Tensor window = *this;
-  window.shape_[d] = (last - first + step - 1) / step;
-  window.strides_[d] = strides_[d] * step;
+  window.shape_[d] = (last - first + stride - 1) / stride;
+  window.strides_[d] = strides_[d] * stride;
   window.offset_ = offset_ + first * strides_[d];
   return window;
 }
@@ -335,19 +368,24 @@ Tensor Tensor::expand(const Shape& wanted) const {
 Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Tensor Tensor::clone() const {
+  if (!defined_) fail<ShapeError>("clone: the tensor is undefined; it was never given a value");
   const Tensor result = empty(shape_, dtype_);
   result.copy_(*this);
   return result;
 }
 
 Tensor Tensor::to(DType dtype) const {
+  if (!defined_) fail<ShapeError>("to: the tensor is undefined; it was never given a value");
   if (dtype == dtype_) return *this;
   const Tensor result = empty(shape_, dtype);
   result.copy_(*this);
   return result;
 }
 
-const Tensor& Tensor::copy_(const Tensor& source) const {
+const Tensor& Tensor::copy_(const Tensor& from) const {
+  check_writable("copy_", *this);
+  if (!from.defined_) fail<ShapeError>("copy_: the source is undefined");
+  Tensor source = from;
   if (broadcast("copy_", shape_, source.shape_) != shape_) {
     fail<ShapeError>("copy_: source ", source.shape_, " does not broadcast to ", shape_);
   }
@@ -359,21 +397,23 @@ const Tensor& Tensor::copy_(const Tensor& source) const {
                  static_cast<std::size_t>(numel() * unit));
     return *this;
   }
+  source = readable_while_writing(source, *this);
   const kernels::Loop<2> loop(
       shape_, {strides_, broadcast_strides(source.shape_, source.strides_, shape_)});
   dispatch(dtype_, [&]<class To>() {
     dispatch(source.dtype_, [&]<class From>() {
       kernels::elementwise(
-          loop, [](From value) { return static_cast<To>(value); }, data<To>(), source.data<From>());
+          loop, [](From value) { return convert<To>(value); }, data<To>(), source.data<From>());
     });
   });
   return *this;
 }
 
 const Tensor& Tensor::fill_(double value) const {
+  check_writable("fill_", *this);
   const kernels::Loop<1> loop(shape_, {strides_});
   dispatch(dtype_, [&]<class T>() {
-    const T filler = static_cast<T>(value);
+    const T filler = number_as<T>("fill_", value);
     kernels::elementwise(
         loop, [filler] { return filler; }, data<T>());
   });

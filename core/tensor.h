@@ -14,6 +14,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,7 +29,7 @@ class NestedList {
                : std::is_integral_v<T> ? int64
                                        : float32),
         real_(static_cast<double>(value)),
-        integer_(static_cast<std::int64_t>(value)),
+        integer_(std::is_integral_v<T> ? static_cast<std::int64_t>(value) : 0),
         leaf_(true) {}
   NestedList(std::initializer_list<NestedList> items) : items_(items) {}
 
@@ -113,12 +114,13 @@ class Tensor {
   Tensor contiguous() const;
   Tensor clone() const;
   /// Converted elements; this very tensor when the dtype is already right. float to integer
-  /// truncates.
+  /// truncates; NaN and what is out of range give the smallest int64.
   Tensor to(DType dtype) const;
 
   // Writing in place, through the view.
-  /// Converts and broadcasts `source` into this tensor.
+  /// Converts and broadcasts `source` into this tensor; both may look at the same numbers.
   const Tensor& copy_(const Tensor& source) const;
+  /// Throws DTypeError for a number that the dtype cannot hold.
   const Tensor& fill_(double value) const;
 
  private:
@@ -133,6 +135,12 @@ class Tensor {
   DType dtype_ = float32;
   bool defined_ = false;
 };
+
+/// For functions that write in place: throws ShapeError naming `op` when `target` is undefined, or
+/// shows one number several times.
+void check_writable(std::string_view op, const Tensor& target);
+/// `source`, or a copy of it where writing to `target` could change what is still to be read.
+Tensor readable_while_writing(const Tensor& source, const Tensor& target);
 
 /// Tensors with names, in a fixed order: a state_dict, the content of a file.
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;

@@ -185,6 +185,7 @@ Variable relu(const Variable& x) { return apply(ops::Relu(), x); }
 
 Variable dropout(const Variable& x, double p, Generator& generator) {
   if (!(p >= 0 && p <= 1)) fail<ValueError>("dropout: p must be in 0..1, got ", p);
+  dispatch_floating("dropout", x.dtype(), []<class T>() {});
   if (p == 0) return x;
   const Tensor kept = core::ge(rand(x.shape(), generator, x.dtype()), p).to(x.dtype());
   return mul(x, p < 1 ? core::mul(kept, 1 / (1 - p)) : kept);

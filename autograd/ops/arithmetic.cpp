@@ -170,7 +170,7 @@ struct PowScalar final : Op {
   }
 
   Variables backward(const Variable& dy) override {
-    if (exponent == 0) return {mul(dy, 0)};  // 0·x^-1 would be NaN at 0
+    if (exponent == 0) return {zeros_like(dy.value())};  // 0·x^-1 would be NaN at 0
     return {mul(mul(dy, exponent), pow(x, exponent - 1))};
   }
 
@@ -203,7 +203,7 @@ struct Pow final : Op {
     const Variable zero = Tensor::scalar(0, dy.dtype());
     if (needs(0)) {
       const Variable slope = mul(b, pow(a, add(b, -1)));
-      da = sum_to(mul(dy, where(core::eq(b.value(), 0), zero, slope)), input_shape(0));
+      da = sum_to(where(core::eq(b.value(), 0), zero, mul(dy, slope)), input_shape(0));
     }
     if (needs(1)) {
       const Tensor flat = core::logical_and(core::eq(a.value(), 0), core::ge(b.value(), 0));
@@ -233,16 +233,16 @@ template <bool greatest> struct Extremum : Op {
   }
 
   Variables backward(const Variable& dy) override {
-    return {needs(0) ? sum_to(mul(dy, share(a, b)), input_shape(0)) : Variable(),
-            needs(1) ? sum_to(mul(dy, share(b, a)), input_shape(1)) : Variable()};
+    return {needs(0) ? sum_to(share(dy, a, b), input_shape(0)) : Variable(),
+            needs(1) ? sum_to(share(dy, b, a), input_shape(1)) : Variable()};
   }
 
-  /// 1 where `mine` was taken, 1/2 on a tie, 0 where `other` was. As in PyTorch, a NaN counts as
-  /// taken.
-  static Tensor share(const Tensor& mine, const Tensor& other) {
+  /// dy where `mine` was taken, half of it on a tie, 0 (whatever dy is) where `other` was. As in
+  /// PyTorch, a NaN counts as taken.
+  static Variable share(const Variable& dy, const Tensor& mine, const Tensor& other) {
     const Tensor lost = greatest ? core::lt(mine, other) : core::gt(mine, other);
-    const Tensor tied = core::eq(mine, other);
-    return core::sub(core::sub(1, lost.to(mine.dtype())), core::mul(tied.to(mine.dtype()), 0.5));
+    const Tensor tied = core::eq(mine, other).to(mine.dtype());
+    return where(lost, Tensor::scalar(0, dy.dtype()), mul(dy, core::sub(1, core::mul(tied, 0.5))));
   }
 };
 

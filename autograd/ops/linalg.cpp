@@ -60,8 +60,9 @@ template OpInfo op_info<Linear>();
 
 Variable matmul(const Variable& a, const Variable& b) {
   if (a.rank() > 1 && b.rank() > 1) return apply(ops::MatMul(), a, b);
-  if (a.rank() == 0 || b.rank() == 0)
-    return core::matmul(a.value(), b.value());  // throws, naming both
+  const bool fits = a.rank() > 0 && b.rank() > 0 && a.dtype() == b.dtype() &&
+                    a.size(-1) == b.size(b.rank() == 1 ? 0 : -2);
+  if (!fits) return core::matmul(a.value(), b.value());  // throws, naming the shapes as they came
   Variable product = apply(ops::MatMul(), a.rank() == 1 ? unsqueeze(a, 0) : a,
                            b.rank() == 1 ? unsqueeze(b, -1) : b);
   if (b.rank() == 1) product = squeeze(product, -1);
@@ -75,6 +76,19 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
                      " features, weight ", weight.shape(), " expects ",
                      weight.rank() == 2 ? weight.size(1) : 0);
   }
+  for (const Variable& other : {weight, bias}) {
+    if (other.defined() && other.dtype() != x.dtype()) {
+      fail<DTypeError>("linear: dtypes differ: input ", describe(x.value()), ", weight ",
+                       describe(weight.value()), ", bias ",
+                       bias.defined() ? describe(bias.value()) : "none", "; cast with .to(",
+                       x.dtype(), ")");
+    }
+  }
+  if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
+    fail<ShapeError>("linear: bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
+                     weight.size(0), " output features");
+  }
+  dispatch_floating("linear", x.dtype(), []<class T>() {});
   const Variable y = matmul(x, transpose(weight));
   return bias.defined() ? y + bias : y;
 }

@@ -18,7 +18,9 @@ Variable reduced(const Variable& losses, Reduction reduction) {
 }
 
 /// scores [N,C,...] and labels [N,...], every label a class.
-void check_labels(std::string_view op, const Shape& scores, const Tensor& labels) {
+void check_labels(std::string_view op, const Variable& input, const Tensor& labels) {
+  dispatch_floating(op, input.dtype(), []<class T>() {});
+  const Shape& scores = input.shape();
   if (!labels.defined() || labels.dtype() != int64) {
     fail<DTypeError>(op, ": labels must be int64 class indices, got ", describe(labels),
                      "; cast with .to(int64)");
@@ -109,12 +111,12 @@ template OpInfo op_info<MseLoss>();
 }  // namespace ops
 
 Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction reduction) {
-  ops::check_labels("cross_entropy", logits.shape(), labels);
+  ops::check_labels("cross_entropy", logits, labels);
   return ops::reduced(ops::picked(log_softmax(logits, 1), labels), reduction);
 }
 
 Variable nll_loss(const Variable& log_probabilities, const Tensor& labels, Reduction reduction) {
-  ops::check_labels("nll_loss", log_probabilities.shape(), labels);
+  ops::check_labels("nll_loss", log_probabilities, labels);
   return ops::reduced(ops::picked(log_probabilities, labels), reduction);
 }
 
@@ -123,6 +125,11 @@ Variable mse_loss(const Variable& prediction, const Variable& target, Reduction 
     fail<ShapeError>("mse_loss: prediction ", prediction.shape(), " and target ", target.shape(),
                      " differ");
   }
+  if (prediction.dtype() != target.dtype()) {
+    fail<DTypeError>("mse_loss: prediction is ", describe(prediction.value()), ", target is ",
+                     describe(target.value()), "; cast one with .to(", prediction.dtype(), ")");
+  }
+  dispatch_floating("mse_loss", prediction.dtype(), []<class T>() {});
   const Variable difference = prediction - target;
   return ops::reduced(difference * difference, reduction);
 }

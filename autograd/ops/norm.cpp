@@ -91,10 +91,14 @@ template OpInfo op_info<BatchNorm>();
 
 namespace {
 
-void check_channels(std::string_view what, const Shape& shape, const Shape& x) {
-  if (shape != Shape{x[1]}) {
-    fail<ShapeError>("batch_norm: ", what, " is ", shape, ", input ", x, " has ", x[1],
-                     " channels");
+void check_channels(std::string_view what, const Tensor& tensor, const Tensor& x) {
+  if (tensor.shape() != Shape{x.shape()[1]}) {
+    fail<ShapeError>("batch_norm: ", what, " is ", tensor.shape(), ", input ", x.shape(), " has ",
+                     x.shape()[1], " channels");
+  }
+  if (tensor.dtype() != x.dtype()) {
+    fail<DTypeError>("batch_norm: ", what, " is ", describe(tensor), ", input is ", describe(x),
+                     "; cast with .to(", x.dtype(), ")");
   }
 }
 
@@ -113,10 +117,11 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
                     const BatchNormOptions& options) {
   const Shape& shape = x.shape();
   if (shape.rank() < 2) fail<ShapeError>("batch_norm: expects input [N,C,...], got ", shape);
-  if (weight.defined()) ops::check_channels("weight", weight.shape(), shape);
-  if (bias.defined()) ops::check_channels("bias", bias.shape(), shape);
-  if (running_mean.defined()) ops::check_channels("running_mean", running_mean.shape(), shape);
-  if (running_var.defined()) ops::check_channels("running_var", running_var.shape(), shape);
+  dispatch_floating("batch_norm", x.dtype(), []<class T>() {});
+  if (weight.defined()) ops::check_channels("weight", weight.value(), x.value());
+  if (bias.defined()) ops::check_channels("bias", bias.value(), x.value());
+  if (running_mean.defined()) ops::check_channels("running_mean", running_mean, x.value());
+  if (running_var.defined()) ops::check_channels("running_var", running_var, x.value());
   const Shape channels = ops::channel_shape(shape[1], shape.rank());
 
   if (!options.training) {

@@ -14,12 +14,15 @@ Variable spread_back(const Variable& reduced, const Dims& dims, const Shape& sha
   return expand(reshape(reduced, kept), shape);
 }
 
-std::int64_t reduced_count(const Dims& dims, const Shape& shape) {
+std::int64_t reduced_count(std::string_view op, const Dims& dims, const Shape& shape) {
   std::int64_t count = 1;
-  for (const std::int64_t d : normalize_dims("reduce", dims, shape.rank()))
+  for (const std::int64_t d : normalize_dims(op, dims, shape.rank()))
     count *= shape[static_cast<int>(d)];
   return count;
 }
+
+/// The one dimension of a softmax; none for a scalar.
+Dims along(std::int64_t dim, const Variable& x) { return x.rank() == 0 ? Dims{} : Dims{dim}; }
 
 /// Samples for a function of (x, dims, keepdim).
 template <class F> std::vector<Sample> reduction_samples(F f) {
@@ -80,7 +83,7 @@ struct Mean final : Op {
   Tensor forward(const Variable& x) { return core::mean(x.value(), dims, keepdim); }
 
   Variables backward(const Variable& dy) override {
-    const auto count = static_cast<double>(reduced_count(dims, input_shape(0)));
+    const auto count = static_cast<double>(reduced_count(name, dims, input_shape(0)));
     return {spread_back(mul(dy, 1 / count), dims, input_shape(0))};
   }
 
@@ -175,17 +178,18 @@ struct Softmax final : Op {
   std::int64_t dim;
   Tensor y;
 
-  explicit Softmax(std::int64_t along) : dim(along) {}
+  explicit Softmax(std::int64_t d) : dim(d) {}
 
   Tensor forward(const Variable& x) { return y = core::softmax(x.value(), dim); }
 
   Variables backward(const Variable& dy) override {
     const Variable output = reattach(y);
-    return {output * (dy - sum(dy * output, {dim}, true))};
+    return {output * (dy - sum(dy * output, along(dim, dy), true))};
   }
 
   static std::vector<Sample> samples() {
     return {{"rows", {spread({2, 4}, 1)}, [](const Variables& v) { return softmax(v[0], 1); }},
+            {"a scalar", {spread({}, 3)}, [](const Variables& v) { return softmax(v[0], 0); }},
             {"columns", {spread({3, 2}, 2)}, [](const Variables& v) { return softmax(v[0], 0); }}};
   }
 };
@@ -196,16 +200,17 @@ struct LogSoftmax final : Op {
   std::int64_t dim;
   Tensor y;
 
-  explicit LogSoftmax(std::int64_t along) : dim(along) {}
+  explicit LogSoftmax(std::int64_t d) : dim(d) {}
 
   Tensor forward(const Variable& x) { return y = core::log_softmax(x.value(), dim); }
 
   Variables backward(const Variable& dy) override {
-    return {dy - exp(reattach(y)) * sum(dy, {dim}, true)};
+    return {dy - exp(reattach(y)) * sum(dy, along(dim, dy), true)};
   }
 
   static std::vector<Sample> samples() {
     return {{"rows", {spread({2, 4}, 1)}, [](const Variables& v) { return log_softmax(v[0], 1); }},
+            {"a scalar", {spread({}, 3)}, [](const Variables& v) { return log_softmax(v[0], -1); }},
             {"the middle", {spread({2, 3, 2}, 2)}, [](const Variables& v) {
                return log_softmax(v[0], 1);
              }}};
@@ -258,8 +263,9 @@ Variable mean(const Variable& x, const Dims& dims, bool keepdim) {
 }
 
 Variable var(const Variable& x, const Dims& dims, bool keepdim, std::int64_t correction) {
+  dispatch_floating("var", x.dtype(), []<class T>() {});
+  const auto count = static_cast<double>(ops::reduced_count("var", dims, x.shape()));
   const Variable centred = x - mean(x, dims, true);
-  const auto count = static_cast<double>(ops::reduced_count(dims, x.shape()));
   return sum(centred * centred, dims, keepdim) *
          (1 / std::max(count - static_cast<double>(correction), 0.0));
 }
@@ -268,6 +274,8 @@ Variable max(const Variable& x, const Dims& dims, bool keepdim) {
   return apply(ops::Max(dims, keepdim), x);
 }
 Variable min(const Variable& x, const Dims& dims, bool keepdim) {
+  dispatch_number("min", x.dtype(), []<class T>() {});
+  if (ops::reduced_count("min", dims, x.shape()) == 0) return core::min(x.value(), dims);  // throws
   return neg(max(neg(x), dims, keepdim));
 }
 Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim) {

@@ -163,12 +163,10 @@ struct Cat final : Op {
 
   Tensor forward(const Variables& parts) {
     std::vector<Tensor> tensors;
-    for (const Variable& part : parts) {
-      tensors.push_back(part.defined() ? part.value() : Tensor());
-      if (part.defined() && part.rank() > 0)
-        sizes.push_back(part.size(normalize_dim(name, dim, part.rank())));
-    }
-    return core::cat(tensors, dim);
+    for (const Variable& part : parts) tensors.push_back(part.defined() ? part.value() : Tensor());
+    Tensor joined = core::cat(tensors, dim);
+    for (const Tensor& part : tensors) sizes.push_back(part.size(dim));
+    return joined;
   }
 
   Variables backward(const Variable& dy) override {
@@ -361,8 +359,14 @@ Variable cat(const Variables& parts, std::int64_t dim) {
 }
 
 Variable stack(const Variables& parts, std::int64_t dim) {
+  if (parts.empty()) fail<ShapeError>("stack: nothing to join");
+  normalize_dim("stack", dim, parts[0].rank() + 1);
   Variables raised;
   for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].dtype() != parts[0].dtype()) {
+      fail<DTypeError>("stack: part ", i, " is ", parts[i].dtype(), ", part 0 is ",
+                       parts[0].dtype(), "; cast with .to(", parts[0].dtype(), ")");
+    }
     if (parts[i].shape() != parts[0].shape()) {
       fail<ShapeError>("stack: part ", i, " is ", parts[i].shape(), ", part 0 is ",
                        parts[0].shape());

@@ -1,0 +1,452 @@
+// What backward() and grad() promise: sums over uses, freed and retained graphs, higher
+// derivatives, who may see whose gradient, and misuse said clearly.
+#include <doctest/doctest.h>
+#include <gradus/autograd/engine.h>
+#include <gradus/autograd/functions.h>
+#include <gradus/autograd/op.h>
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+
+#include <cmath>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/error_message.h"
+
+using namespace gradus;
+
+namespace {
+
+Variable leaf(double value) { return Variable(Tensor::scalar(value, float64), true); }
+Variable leaf(const NestedList& values) { return Variable(Tensor::from(values, float64), true); }
+
+double gradient(const Variable& x) { return x.grad().item(); }
+
+/// d^order f / dx^order at x, by taking gradients of gradients.
+template <class F> double derivative(const F& f, double at, int order) {
+  const Variable x = leaf(at);
+  Variable y = f(x);
+  for (int i = 0; i < order; ++i) y = grad({y}, {x}, {}, {.create_graph = true})[0];
+  return y.item();
+}
+
+/// Relative; a few dozen roundings in float64.
+doctest::Approx about(double value) { return doctest::Approx(value).epsilon(1e-12); }
+
+}  // namespace
+
+TEST_CASE("a gradient is the sum over all uses") {
+  const Variable x = leaf(3);
+  (x * x + x * 2.0 + x).backward();
+  CHECK(gradient(x) == 9);
+}
+
+TEST_CASE("a diamond runs each node once, after both of its uses") {
+  struct Counted final : Op {
+    static constexpr std::string_view name = "counted";
+    int* runs;
+    explicit Counted(int* counter) : runs(counter) {}
+    Tensor forward(const Variable& x) { return core::mul(x.value(), 2); }
+    Variables backward(const Variable& dy) override {
+      ++*runs;
+      return {dy * 2.0};
+    }
+  };
+  int runs = 0;
+  const Variable x = leaf(5);
+  Variable y = x;
+  for (int depth = 0; depth < 20; ++depth) {
+    const Variable shared = apply(Counted(&runs), y);
+    y = shared + shared;  // two paths a level: a million in all
+  }
+  y.backward();
+  CHECK(runs == 20);
+  CHECK(gradient(x) == std::pow(4.0, 20));
+}
+
+TEST_CASE("gradients of several backward calls add up until they are dropped") {
+  const Variable x = leaf(3);
+  (x * x).backward();
+  (x * x).backward();
+  CHECK(gradient(x) == 12);
+  x.zero_grad();
+  CHECK(!x.grad().defined());
+  (x * x).backward();
+  CHECK(gradient(x) == 6);
+}
+
+TEST_CASE("a graph runs once, and again only when it was retained") {
+  const Variable x = leaf(3);
+  const Variable y = exp(x);
+  y.backward({.retain_graph = true});
+  y.backward();
+  CHECK(gradient(x) == about(2 * std::exp(3)));
+  CHECK(message_of<GradError>([&] { y.backward(); }) ==
+        "backward: the graph behind exp was freed by an earlier backward(); pass retain_graph = "
+        "true there to run it again");
+  CHECK(gradient(x) == about(2 * std::exp(3)));
+}
+
+TEST_CASE("a graph that shares a part with a freed one says so") {
+  const Variable x = leaf(3);
+  const Variable shared = exp(x);
+  (shared * 2.0).backward();
+  CHECK_THROWS_AS((shared * 3.0).backward(), GradError);
+}
+
+TEST_CASE("second and third derivatives are those of analysis") {
+  for (const double x : {0.3, 1.1, 2.7}) {
+    CAPTURE(x);
+    const double t = std::tanh(x);
+    CHECK(derivative([](const Variable& v) { return tanh(v); }, x, 2) ==
+          about(-2 * t * (1 - t * t)));
+    CHECK(derivative([](const Variable& v) { return tanh(v); }, x, 3) ==
+          about((1 - t * t) * (6 * t * t - 2)));
+    CHECK(derivative([](const Variable& v) { return exp(v * v); }, x, 2) ==
+          about((4 * x * x + 2) * std::exp(x * x)));
+    CHECK(derivative([](const Variable& v) { return log(v); }, x, 3) == about(2 / (x * x * x)));
+    CHECK(derivative([](const Variable& v) { return sqrt(v); }, x, 2) ==
+          about(-0.25 * std::pow(x, -1.5)));
+    CHECK(derivative([](const Variable& v) { return pow(v, 4); }, x, 4) == about(24));
+    CHECK(derivative([](const Variable& v) { return 1.0 / v; }, x, 2) == about(2 / (x * x * x)));
+    const double s = 1 / (1 + std::exp(-x));
+    CHECK(derivative([](const Variable& v) { return sigmoid(v); }, x, 2) ==
+          about(s * (1 - s) * (1 - 2 * s)));
+  }
+}
+
+TEST_CASE("mixed second derivatives come from a gradient in a loss") {
+  const Variable x = leaf({1.0, 2.0});
+  const Variable y = leaf({3.0, -1.0});
+  const Variable dx = grad({sum(x * x * y)}, {x}, {}, {.create_graph = true})[0];  // 2xy
+  sum(dx * dx).backward();                                                         // 4x²y²
+  CHECK(core::equal(x.grad().value(), Tensor::from({72.0, 16.0}, float64)));       // 8xy²
+  CHECK(core::equal(y.grad().value(), Tensor::from({24.0, -32.0}, float64)));      // 8x²y
+}
+
+TEST_CASE("backward with create_graph leaves gradients that can be differentiated") {
+  const Variable x = leaf(3);
+  (x * x * x).backward({.create_graph = true});
+  const Variable first = x.grad();
+  CHECK(first.item() == 27);
+  x.zero_grad();
+  first.backward();
+  CHECK(gradient(x) == 18);
+  x.zero_grad();
+}
+
+TEST_CASE("grad returns gradients and touches nobody's grad()") {
+  const Variable x = leaf(3);
+  const Variable y = leaf(5);
+  const Variable product = x * y;
+  const Variables found = grad({product * product}, {product, x});
+  CHECK(found[0].item() == 30);
+  CHECK(found[1].item() == 150);
+  CHECK(!x.grad().defined());
+  CHECK(!y.grad().defined());
+  CHECK(!product.grad().defined());
+  CHECK(!found[1].requires_grad());
+}
+
+TEST_CASE("grad of several outputs is the sum, each with its seed") {
+  const Variable x = leaf({1.0, 2.0});
+  const Variables found = grad({x * x, sum(x)}, {x},
+                               {Tensor::from({1.0, 10.0}, float64), Tensor::scalar(100, float64)});
+  CHECK(core::equal(found[0].value(), Tensor::from({102.0, 140.0}, float64)));
+  CHECK(grad({x.defined() ? sum(x) : x}, {}).empty());
+}
+
+TEST_CASE("an output may be its own input, and an input may be asked for twice") {
+  const Variable x = leaf(3);
+  CHECK(grad({x}, {x})[0].item() == 1);
+  const Variables twice = grad({x * x}, {x, x});
+  CHECK(twice[0].item() == 6);
+  CHECK(twice[1].item() == 6);
+}
+
+TEST_CASE("an input that is not reached is an error, or undefined when that is allowed") {
+  const Variable x = leaf(3);
+  const Variable stranger = leaf(4);
+  CHECK(message_of<GradError>([&] {
+          grad({x * x}, {x, stranger});
+        }) ==
+        "grad: the outputs do not depend on input 1; pass allow_unused = true to get an undefined "
+        "one");
+  const Variables found = grad({x * x}, {stranger, x}, {}, {.allow_unused = true});
+  CHECK(!found[0].defined());
+  CHECK(found[1].item() == 6);
+}
+
+TEST_CASE("misuse is refused with the reason") {
+  const Variable x = leaf({1.0, 2.0});
+  const Variable constant = ones({}, float64);
+  CHECK(message_of<GradError>([&] { (x * x).backward(); }) ==
+        "backward: expects an output of one element, got [2]; pass a seed of that shape");
+  CHECK(message_of<GradError>([&] { constant.backward(); }) ==
+        "backward: the output float64 [] depends on nothing that requires a gradient");
+  CHECK(message_of<GradError>([&] { (x * x).backward(ones({3}, float64)); }) ==
+        "backward: the gradient for mul is [3], its value is [2]");
+  CHECK(message_of<GradError>([&] { (x * x).backward(ones({2})); }) ==
+        "backward: the gradient for mul is float32, its value is float64");
+  CHECK(message_of<GradError>([&] { (-x).backward(ones({2})); }) ==
+        "backward: the gradient for neg is float32, its value is float64");
+  CHECK(message_of<GradError>([&] { grad({sum(x)}, {constant}); }) ==
+        "grad: input 0 does not require a gradient");
+  CHECK(message_of<GradError>([&] {
+          grad({sum(x), sum(x)}, {x}, {constant});
+        }) == "grad: 2 outputs, but 1 seeds");
+  CHECK_THROWS_AS(grad({constant}, {x}), GradError);
+  CHECK_THROWS_AS(grad({Variable()}, {x}), GradError);
+  CHECK_THROWS_AS(grad({sum(x)}, {Variable()}), GradError);
+  CHECK_THROWS_AS((x * x).backward(Variable()), GradError);
+  CHECK(!x.grad().defined());
+}
+
+TEST_CASE("an undefined Variable is refused by everything, and crashes nothing") {
+  const Variable none;
+  CHECK(!none.defined());
+  CHECK(!none.requires_grad());
+  CHECK(!none.grad().defined());
+  none.zero_grad();
+  CHECK_THROWS_AS(none.value(), GradError);
+  CHECK_THROWS_AS(none.backward(), GradError);
+  CHECK_THROWS_AS(none.detach(), GradError);
+  CHECK_THROWS_AS(none.retain_grad(), GradError);
+  CHECK_THROWS_AS(none.requires_grad_(), GradError);
+  CHECK_THROWS_AS(none.requires_grad_(false), GradError);
+  CHECK_THROWS_AS(none.set_value(ones({2})), GradError);
+  CHECK_THROWS_AS(none.set_grad(ones({2})), GradError);
+  CHECK_THROWS_AS(none.set_grad({}), GradError);
+}
+
+TEST_CASE("detach shares the value and forgets the history") {
+  const Variable x = leaf(3);
+  const Variable y = x * x;
+  const Variable cut = y.detach();
+  CHECK(cut.value().storage() == y.value().storage());
+  CHECK(!cut.requires_grad());
+  (y * cut).backward();  // 2x·9
+  CHECK(gradient(x) == 54);
+}
+
+TEST_CASE("NoGrad nests, GradMode turns it back on, and each thread has its own") {
+  const Variable x = leaf(3);
+  CHECK(grad_enabled());
+  {
+    const NoGrad outer;
+    {
+      const NoGrad inner;
+      CHECK(!(x * x).requires_grad());
+    }
+    CHECK(!grad_enabled());
+    {
+      const GradMode mode(true);
+      CHECK((x * x).requires_grad());
+    }
+    CHECK(!grad_enabled());
+    bool elsewhere = false;
+    std::thread([&] { elsewhere = grad_enabled(); }).join();
+    CHECK(elsewhere);
+  }
+  CHECK(grad_enabled());
+}
+
+TEST_CASE("an exception in backward leaves the recording mode as it was") {
+  const Variable x = leaf({1.0, 2.0});
+  CHECK_THROWS_AS((x * x).backward(ones({3}, float64)), GradError);
+  CHECK(grad_enabled());
+}
+
+TEST_CASE("a constant result of NoGrad is a leaf that starts a new graph") {
+  const Variable x = leaf(3);
+  Variable y;
+  {
+    const NoGrad guard;
+    y = x * x;
+  }
+  CHECK(y.is_leaf());
+  y.requires_grad_();
+  (y * 2.0).backward();
+  CHECK(gradient(y) == 2);
+  CHECK(!x.grad().defined());
+}
+
+TEST_CASE("requires_grad_ is for leaves of floating dtype") {
+  const Variable x = leaf(3);
+  CHECK(x.is_leaf());
+  CHECK(!(x * x).is_leaf());
+  CHECK(Variable(ones({})).is_leaf());
+  CHECK(message_of<GradError>([&] { (x * x).requires_grad_(); }) ==
+        "requires_grad_: only for leaves, not for a result of mul; use detach()");
+  CHECK_THROWS_AS((x * x).requires_grad_(false), GradError);
+  CHECK(message_of<GradError>([] { Variable(ones({2}, int64), true); }) ==
+        "requires_grad_: only float32 and float64 have gradients, got int64");
+  x.requires_grad_(false);
+  CHECK(!(x * x).requires_grad());
+}
+
+TEST_CASE("set_value replaces a leaf's numbers, not a result's, and keeps the dtype floating") {
+  const Variable x = leaf(3);
+  x.set_value(Tensor::from({1.0, 2.0}, float64));
+  sum(x * x).backward();
+  CHECK(core::equal(x.grad().value(), Tensor::from({2.0, 4.0}, float64)));
+  CHECK(message_of<GradError>([&] { (x * x).set_value(ones({2})); }) ==
+        "set_value: only for leaves and constants, not for a result of mul");
+  CHECK_THROWS_AS(x.set_value(ones({2}, int64)), GradError);
+  CHECK_THROWS_AS(x.set_value(Tensor()), GradError);
+  CHECK(x.dtype() == float64);
+}
+
+TEST_CASE("set_grad takes a gradient of the right shape and dtype only") {
+  const Variable x = leaf({1.0, 2.0});
+  x.set_grad(ones({2}, float64));
+  sum(x).backward();
+  CHECK(core::equal(x.grad().value(), full({2}, 2, float64)));
+  CHECK_THROWS_AS(x.set_grad(ones({3}, float64)), ShapeError);
+  CHECK_THROWS_AS(x.set_grad(ones({2})), Error);
+}
+
+TEST_CASE("retain_grad keeps an intermediate's gradient, others are dropped") {
+  const Variable x = leaf(3);
+  const Variable kept = x * x;
+  const Variable dropped = x * 2.0;
+  kept.retain_grad();
+  (kept * dropped).backward();
+  CHECK(kept.grad().item() == 6);
+  CHECK(!dropped.grad().defined());
+  CHECK(gradient(x) == 54);  // 6x²
+  CHECK_THROWS_AS(Variable(ones({})).retain_grad(), GradError);
+}
+
+TEST_CASE("only what somebody needs is computed") {
+  const Variable x = leaf(3);
+  const Variable constant = Tensor::scalar(2, float64);
+  const Variable y = x * constant;
+  REQUIRE(y.node() != nullptr);
+  CHECK(y.node()->inputs[0] == x.node());
+  CHECK(y.node()->inputs[1] == nullptr);
+  y.backward();
+  CHECK(gradient(x) == 2);
+  CHECK(!constant.grad().defined());
+}
+
+TEST_CASE("no leaf's gradient is the seed's memory, or another leaf's, create_graph or not") {
+  for (const bool create_graph : {false, true}) {
+    CAPTURE(create_graph);
+    const Variable a = leaf({1.0, 2.0});
+    const Variable b = leaf({3.0, 4.0});
+    const Variable seed = Tensor::from({5.0, 6.0}, float64);
+    const Variable c = leaf({3.0, 4.0});
+    (a + b + c).backward(seed, {.create_graph = create_graph});
+    CHECK(!(a.grad().value().storage() == b.grad().value().storage()));
+    CHECK(!(a.grad().value().storage() == c.grad().value().storage()));
+    CHECK(!(b.grad().value().storage() == c.grad().value().storage()));
+    for (const Variable& x : {a, b, c}) {
+      CHECK(!(x.grad().value().storage() == seed.value().storage()));
+      x.zero_grad();
+    }
+    a.backward(seed, {.create_graph = create_graph});  // a leaf as its own output
+    CHECK(!(a.grad().value().storage() == seed.value().storage()));
+  }
+}
+
+TEST_CASE("who holds an older gradient never sees it change") {
+  const Variable x = leaf({1.0, 2.0});
+  sum(x * x).backward();
+  const Variable handle = x.grad();
+  sum(x * x).backward();
+  CHECK(core::equal(handle.value(), Tensor::from({2.0, 4.0}, float64)));
+  const Tensor tensor = x.grad().value();
+  const Tensor part = x.grad().value().select(0, 0);
+  sum(x * x).backward();
+  CHECK(core::equal(tensor, Tensor::from({4.0, 8.0}, float64)));
+  CHECK(part.item() == 4);
+  CHECK(core::equal(x.grad().value(), Tensor::from({6.0, 12.0}, float64)));
+}
+
+TEST_CASE("a gradient that comes expanded, or as a view, is a leaf's own row-major memory") {
+  const Variable x = leaf({{1.0, 2.0}, {3.0, 4.0}});
+  sum(x).backward();
+  CHECK(x.grad().value().is_contiguous());
+  sum(x).backward();
+  CHECK(core::equal(x.grad().value(), full({2, 2}, 2, float64)));
+  x.zero_grad();
+  sum(transpose(x) * Tensor::from({{1.0, 2.0}, {3.0, 4.0}}, float64)).backward();
+  CHECK(x.grad().value().is_contiguous());
+  CHECK(core::equal(x.grad().value(), Tensor::from({{1.0, 3.0}, {2.0, 4.0}}, float64)));
+}
+
+TEST_CASE("a seed is read, never written, however often its gradient is accumulated") {
+  const Variable x = leaf({1.0, 2.0});
+  const Variable seed = Tensor::from({1.0, 10.0}, float64);
+  (x + x + x * 2.0).backward(seed);
+  (x + x).backward(seed);
+  CHECK(core::equal(seed.value(), Tensor::from({1.0, 10.0}, float64)));
+  CHECK(core::equal(x.grad().value(), Tensor::from({6.0, 60.0}, float64)));
+}
+
+TEST_CASE("separate graphs run backward on several threads at once") {
+  constexpr int threads = 4;
+  std::vector<double> results(threads);
+  std::vector<std::thread> workers;
+  for (int t = 0; t < threads; ++t) {
+    workers.emplace_back([t, &results] {
+      const Variable x(full({100}, t + 1, float64), true);
+      for (int step = 0; step < 50; ++step) {
+        Variable y = x;
+        for (int i = 0; i < 10; ++i) y = tanh(y) + x;
+        x.zero_grad();
+        sum(y).backward();
+      }
+      results[static_cast<std::size_t>(t)] = core::sum(x.grad().value()).item();
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  for (int t = 0; t < threads; ++t) {
+    double y = t + 1;
+    double slope = 1;
+    for (int i = 0; i < 10; ++i) {
+      slope = slope * (1 - std::tanh(y) * std::tanh(y)) + 1;
+      y = std::tanh(y) + t + 1;
+    }
+    CHECK(results[static_cast<std::size_t>(t)] == about(100 * slope));
+  }
+}
+
+TEST_CASE("an op that returns too few gradients, or one of the wrong shape, is named") {
+  struct Forgetful final : Op {
+    static constexpr std::string_view name = "forgetful";
+    Tensor forward(const Variable& a, const Variable& b) { return core::add(a.value(), b.value()); }
+    Variables backward(const Variable& dy) override { return {dy}; }
+  };
+  struct Misshapen final : Op {
+    static constexpr std::string_view name = "misshapen";
+    Tensor forward(const Variable& a) { return core::sum(a.value()); }
+    Variables backward(const Variable& dy) override { return {dy}; }
+  };
+  const Variable x = leaf({1.0, 2.0});
+  CHECK(message_of<GradError>([&] { sum(apply(Forgetful(), x, x)).backward(); }) ==
+        "backward: forgetful returned 1 gradients for 2 inputs");
+  CHECK(message_of<GradError>([&] { apply(Misshapen(), x).backward(); }) ==
+        "backward: the gradient for leaf is [], its value is [2]");
+}
+
+TEST_CASE("dropping the result frees what only the graph held") {
+  const Variable x(ones({1000}, float64), true);
+  const std::int64_t live = storage_statistics().live_bytes;
+  {
+    Variable y = x;
+    for (int i = 0; i < 10; ++i) y = exp(y * 0.1);
+    CHECK(storage_statistics().live_bytes > live + 10 * 8000);
+  }
+  CHECK(storage_statistics().live_bytes == live);
+  {
+    const Variable y = sum(exp(x * 0.1));
+    y.backward();
+    x.zero_grad();
+    CHECK(storage_statistics().live_bytes < live + 8000);  // saved values went with backward()
+  }
+  CHECK(storage_statistics().live_bytes == live);
+}

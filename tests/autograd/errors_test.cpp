@@ -1,0 +1,510 @@
+// Wrong shapes, dtypes and values for every public function: one line that begins with the
+// function's own name and holds what did not fit, both sides of it.
+#include <doctest/doctest.h>
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/error_message.h"
+
+using namespace gradus;
+
+namespace {
+
+enum class Kind { shape, dtype, value };
+
+struct Case {
+  std::string op;
+  Kind kind;
+  std::function<void()> call;
+  std::vector<std::string> parts;  // of the message
+};
+
+Tensor f32(const Shape& shape) { return ones(shape); }
+Tensor f64(const Shape& shape) { return ones(shape, float64); }
+Tensor i64(const Shape& shape) { return ones(shape, int64); }
+Tensor truth(const Shape& shape) { return ones(shape, boolean); }
+
+std::string thrown(const Case& c) {
+  switch (c.kind) {
+    case Kind::shape:
+      return message_of<ShapeError>(c.call);
+    case Kind::dtype:
+      return message_of<DTypeError>(c.call);
+    case Kind::value:
+      return message_of<ValueError>(c.call);
+  }
+  return {};
+}
+
+void add_binary(std::vector<Case>& all) {
+  using Binary = Variable (*)(const Variable&, const Variable&);
+  const std::vector<std::pair<std::string, Binary>> functions{
+      {"add", add}, {"sub", sub},         {"mul", mul},        {"div", div},
+      {"pow", pow}, {"maximum", maximum}, {"minimum", minimum}};
+  for (const auto& [name, f] : functions) {
+    const Binary function = f;
+    all.push_back({name,
+                   Kind::shape,
+                   [function] {
+                     function(f32({2, 3}), f32({4}));
+                   },
+                   {"[2,3]", "[4]"}});
+    all.push_back({name,
+                   Kind::dtype,
+                   [function] {
+                     function(f32({2, 3}), f64({3}));
+                   },
+                   {"float32 [2,3]", "float64 [3]", ".to(float32)"}});
+    all.push_back({name, Kind::dtype, [function] { function(truth({2}), truth({2})); }, {"bool"}});
+  }
+}
+
+void add_unary(std::vector<Case>& all) {
+  using Unary = Variable (*)(const Variable&);
+  const std::vector<std::pair<std::string, Unary>> functions{
+      {"exp", exp}, {"log", log}, {"sqrt", sqrt}, {"tanh", tanh}, {"sigmoid", sigmoid}};
+  for (const auto& [name, f] : functions) {
+    const Unary function = f;
+    all.push_back(
+        {name, Kind::dtype, [function] { function(i64({2})); }, {"float32 or float64", "int64"}});
+  }
+  for (const auto& [name, f] :
+       {std::pair<std::string, Unary>{"neg", neg}, {"abs", abs}, {"relu", relu}}) {
+    const Unary function = f;
+    all.push_back({name, Kind::dtype, [function] { function(truth({2})); }, {"bool", ".to("}});
+  }
+}
+
+void add_reductions(std::vector<Case>& all) {
+  using Reduce = Variable (*)(const Variable&, const Dims&, bool);
+  const std::vector<std::pair<std::string, Reduce>> functions{
+      {"sum", sum},
+      {"mean", mean},
+      {"max", max},
+      {"min", min},
+      {"logsumexp", logsumexp},
+      {"var", [](const Variable& x, const Dims& d, bool keep) { return var(x, d, keep); }}};
+  for (const auto& [name, f] : functions) {
+    const Reduce function = f;
+    all.push_back({name,
+                   Kind::shape,
+                   [function] {
+                     function(f32({2, 3}), {2}, false);
+                   },
+                   {"dimension 2", "rank 2"}});
+    all.push_back({name,
+                   Kind::shape,
+                   [function] {
+                     function(f32({2, 3}), {0, -2}, false);
+                   },
+                   {"named twice", "[0,-2]"}});
+    if (name == "max" || name == "min") {
+      all.push_back({name,
+                     Kind::shape,
+                     [function] {
+                       function(f32({2, 0}), {1}, false);
+                     },
+                     {"no elements", "[2,0]"}});
+      all.push_back({name, Kind::dtype, [function] { function(truth({2}), {}, false); }, {"bool"}});
+    } else if (name != "sum") {
+      all.push_back({name, Kind::dtype, [function] { function(i64({2}), {}, false); }, {"int64"}});
+    }
+  }
+  for (const auto& [name, f] :
+       {std::pair<std::string, Variable (*)(const Variable&, std::int64_t)>{"softmax", softmax},
+        {"log_softmax", log_softmax}}) {
+    const auto function = f;
+    all.push_back({name,
+                   Kind::shape,
+                   [function] {
+                     function(f32({2, 3}), 2);
+                   },
+                   {"dimension 2", "rank 2"}});
+    all.push_back({name, Kind::dtype, [function] { function(i64({2}), 0); }, {"int64"}});
+  }
+}
+
+void add_shapes(std::vector<Case>& all) {
+  const Tensor x = f32({2, 3});
+  const Tensor rows = Tensor::from({0, 2});
+  const auto shape_case = [&](const std::string& op, std::function<void()> call,
+                              std::vector<std::string> parts) {
+    all.push_back({op, Kind::shape, std::move(call), std::move(parts)});
+  };
+  const auto dtype_case = [&](const std::string& op, std::function<void()> call,
+                              std::vector<std::string> parts) {
+    all.push_back({op, Kind::dtype, std::move(call), std::move(parts)});
+  };
+  shape_case("sum_to", [=] { sum_to(x, {2}); }, {"[2,3]", "[2]"});
+  shape_case("reshape", [=] { reshape(x, {4}); }, {"[2,3]", "[4]", "6 elements"});
+  shape_case("flatten", [=] { flatten(x, 1, 0); }, {"[2,3]"});
+  shape_case("flatten", [=] { flatten(x, 2); }, {"dimension 2", "rank 2"});
+  shape_case("permute", [=] { permute(x, {0}); }, {"[0]", "[2,3]"});
+  shape_case("permute", [=] { permute(x, {1, 1}); }, {"[1,1]"});
+  shape_case("transpose", [=] { transpose(f32({3})); }, {"dimension -2", "rank 1"});
+  shape_case("squeeze", [=] { squeeze(x, 2); }, {"dimension 2", "rank 2"});
+  shape_case("unsqueeze", [=] { unsqueeze(x, 3); }, {"dimension 3", "rank 3"});
+  shape_case("expand", [=] { expand(x, {4, 3}); }, {"[2,3]", "[4,3]"});
+  shape_case("slice", [=] { slice(x, 2, 0, 1); }, {"dimension 2", "rank 2"});
+  all.push_back({"slice", Kind::value, [=] { slice(x, 0, 0, 1, 0); }, {"step", "0"}});
+  shape_case("narrow", [=] { narrow(x, 1, 1, 3); }, {"3 elements from 1", "[2,3]"});
+  shape_case("select", [=] { select(x, 0, 2); }, {"index 2", "[2,3]"});
+  shape_case("cat", [=] { cat({x, f32({2, 4})}, 0); }, {"[2,4]", "[2,3]"});
+  shape_case("cat", [=] { cat({x, f32({2})}, 1); }, {"[2]", "[2,3]"});
+  shape_case("cat", [=] { cat({}, 0); }, {"nothing"});
+  dtype_case("cat", [=] { cat({x, f64({2, 3})}, 0); }, {"float64", "float32"});
+  shape_case("stack", [=] { stack({x, f32({3, 2})}, 0); }, {"[3,2]", "[2,3]"});
+  shape_case("stack", [=] { stack({x, x}, 3); }, {"dimension 3"});
+  shape_case("stack", [=] { stack({}, 0); }, {"nothing"});
+  dtype_case("stack", [=] { stack({x, f64({2, 3})}, 0); }, {"float64", "float32"});
+  shape_case("index_select", [=] { index_select(x, 0, rows); }, {"index 2", "[2,3]"});
+  dtype_case("index_select", [=] { index_select(x, 0, f32({1})); }, {"int64", "float32 [1]"});
+  shape_case("index_add",
+             [=] {
+               index_add({2, 3}, 0, rows, f32({1, 3}));
+             },
+             {"[1,3]", "[2]", "[2,3]"});
+  shape_case("index_add", [=] { index_add({2, 3}, 0, rows, x); }, {"index 2", "[2,3]"});
+  dtype_case("index_add", [=] { index_add({2, 3}, 0, f32({2}), x); }, {"int64", "float32 [2]"});
+  shape_case("gather", [=] { gather(x, 0, rows); }, {"[2]", "[2,3]"});
+  shape_case("gather", [=] { gather(x, 1, Tensor::from({{3}})); }, {"index 3", "[2,3]"});
+  dtype_case("gather", [=] { gather(x, 1, f32({1, 1})); }, {"int64", "float32 [1,1]"});
+  shape_case("scatter_add",
+             [=] {
+               scatter_add({2, 3}, 1, i64({2, 2}), f32({2, 1}));
+             },
+             {"[2,1]", "[2,2]"});
+  shape_case("scatter_add",
+             [=] {
+               scatter_add({2, 3}, 1, i64({3, 1}), f32({3, 1}));
+             },
+             {"[3,1]", "[2,3]"});
+  dtype_case("scatter_add",
+             [=] {
+               scatter_add({2, 3}, 1, f32({2, 3}), x);
+             },
+             {"int64", "float32 [2,3]"});
+  shape_case("where", [=] { where(truth({4}), x, x); }, {"[4]", "[2,3]"});
+  dtype_case("where", [=] { where(x, x, x); }, {"bool", "float32 [2,3]"});
+  dtype_case("where", [=] { where(truth({3}), x, f64({2, 3})); }, {"float32", "float64"});
+}
+
+void add_products(std::vector<Case>& all) {
+  const Tensor x = f32({2, 3});
+  const auto shape_case = [&](const std::string& op, std::function<void()> call,
+                              std::vector<std::string> parts) {
+    all.push_back({op, Kind::shape, std::move(call), std::move(parts)});
+  };
+  shape_case("matmul", [=] { matmul(x, f32({4, 5})); }, {"3 and 4", "[2,3]", "[4,5]"});
+  shape_case("matmul", [=] { matmul(f32({3}), f32({4})); }, {"[3]", "[4]"});
+  shape_case("matmul", [=] { matmul(f32({}), x); }, {"[]", "[2,3]"});
+  shape_case("matmul", [=] { matmul(f32({2, 2, 3}), f32({3, 3, 2})); }, {"[2,2,3]", "[3,3,2]"});
+  all.push_back({"matmul",
+                 Kind::dtype,
+                 [=] {
+                   matmul(x, f64({3, 2}));
+                 },
+                 {"float32 [2,3]", "float64 [3,2]"}});
+  all.push_back({"matmul", Kind::dtype, [=] { matmul(i64({2, 2}), i64({2, 2})); }, {"int64"}});
+  shape_case("linear", [=] { linear(x, f32({4, 2})); }, {"[2,3]", "[4,2]"});
+  shape_case("linear", [=] { linear(x, f32({3})); }, {"[2,3]", "[3]"});
+  shape_case("linear", [=] { linear(x, f32({4, 3}), f32({3})); }, {"[3]", "[4,3]"});
+  all.push_back({"linear",
+                 Kind::dtype,
+                 [=] {
+                   linear(x, f64({4, 3}));
+                 },
+                 {"float32 [2,3]", "float64 [4,3]"}});
+  all.push_back({"linear",
+                 Kind::dtype,
+                 [=] {
+                   linear(x, f32({4, 3}), f64({4}));
+                 },
+                 {"float32 [2,3]", "float64 [4]"}});
+
+  const Tensor image = f32({8, 3, 32, 32});
+  const Tensor kernel = f32({16, 3, 3, 3});
+  const std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  shape_case("conv2d",
+             [=] {
+               conv2d(image, f32({16, 4, 3, 3}));
+             },
+             {"input has 3 channels, weight expects 4", "[8,3,32,32]", "[16,4,3,3]", "groups 1"});
+  shape_case("conv2d", [=] { conv2d(image, f32({16, 27})); }, {"rank 4", "[16,27]"});
+  shape_case("conv2d", [=] { conv2d(f32({3, 32, 32}), kernel); }, {"rank 4", "[3,32,32]"});
+  shape_case("conv2d", [=] { conv2d(image, kernel, f32({3})); }, {"bias is [3]", "[16,3,3,3]"});
+  shape_case("conv2d",
+             [=] {
+               conv2d(f32({1, 3, 2, 5}), kernel);
+             },
+             {"3x3", "2x5", "[1,3,2,5]", "[16,3,3,3]"});
+  shape_case("conv2d",
+             [=] {
+               conv2d(image, f32({16, 3, 0, 3}));
+             },
+             {"kernel is empty", "[16,3,0,3]"});
+  shape_case("conv2d",
+             [=] {
+               conv2d(image, f32({16, 1, 3, 3}), {}, {.groups = 3});
+             },
+             {"16", "3 groups"});
+  for (const Conv2dOptions& bad : {Conv2dOptions{.stride = 0},
+                                   {.stride = {1, -1}},
+                                   {.padding = -1},
+                                   {.dilation = 0},
+                                   {.groups = 0},
+                                   {.groups = huge},
+                                   {.padding = huge / 2},
+                                   {.dilation = huge}}) {
+    all.push_back({"conv2d", Kind::value, [=] { conv2d(image, kernel, {}, bad); }, {}});
+  }
+  all.push_back({"conv2d",
+                 Kind::dtype,
+                 [=] {
+                   conv2d(image, f64({16, 3, 3, 3}));
+                 },
+                 {"float32 [8,3,32,32]", "float64 [16,3,3,3]"}});
+  all.push_back({"conv2d",
+                 Kind::dtype,
+                 [=] { conv2d(image, kernel, f64({16})); },
+                 {"float32", "float64 [16]"}});
+  all.push_back({"conv2d",
+                 Kind::dtype,
+                 [=] {
+                   conv2d(i64({1, 1, 2, 2}), i64({1, 1, 1, 1}));
+                 },
+                 {"int64"}});
+}
+
+void add_pools_and_norms(std::vector<Case>& all) {
+  using Pool = Variable (*)(const Variable&, const Pool2dOptions&);
+  for (const auto& [name, f] :
+       {std::pair<std::string, Pool>{"max_pool2d", max_pool2d}, {"avg_pool2d", avg_pool2d}}) {
+    const Pool pool = f;
+    all.push_back({name,
+                   Kind::shape,
+                   [pool] {
+                     pool(f32({3, 4, 4}), {.kernel_size = 2});
+                   },
+                   {"rank 4", "[3,4,4]"}});
+    all.push_back({name,
+                   Kind::shape,
+                   [pool] {
+                     pool(f32({1, 1, 2, 4}), {.kernel_size = 3});
+                   },
+                   {"3x3", "[1,1,2,4]"}});
+    all.push_back({name,
+                   Kind::value,
+                   [pool] {
+                     pool(f32({1, 1, 4, 4}), {.kernel_size = 0});
+                   },
+                   {"kernel_size", "(0,0)"}});
+    all.push_back({name,
+                   Kind::value,
+                   [pool] {
+                     pool(f32({1, 1, 4, 4}), {.kernel_size = 2, .padding = 2});
+                   },
+                   {"padding (2,2)", "(2,2)"}});
+    all.push_back({name,
+                   Kind::value,
+                   [pool] {
+                     pool(f32({1, 1, 4, 4}), {.kernel_size = 2, .stride = -1});
+                   },
+                   {"stride"}});
+    all.push_back({name,
+                   Kind::dtype,
+                   [pool] {
+                     pool(i64({1, 1, 4, 4}), {.kernel_size = 2});
+                   },
+                   {"int64"}});
+  }
+  all.push_back({"avg_pool2d",
+                 Kind::value,
+                 [] {
+                   avg_pool2d(f32({1, 1, 4, 4}), {.kernel_size = 2, .dilation = 2});
+                 },
+                 {"dilation"}});
+  all.push_back({"adaptive_avg_pool2d",
+                 Kind::shape,
+                 [] {
+                   adaptive_avg_pool2d(f32({3, 4, 4}), 1);
+                 },
+                 {"rank 4", "[3,4,4]"}});
+  all.push_back({"adaptive_avg_pool2d",
+                 Kind::shape,
+                 [] {
+                   adaptive_avg_pool2d(f32({1, 2, 0, 4}), 1);
+                 },
+                 {"[1,2,0,4]"}});
+  all.push_back({"adaptive_avg_pool2d",
+                 Kind::value,
+                 [] {
+                   adaptive_avg_pool2d(f32({1, 2, 4, 4}), 0);
+                 },
+                 {"(0,0)"}});
+  all.push_back({"adaptive_avg_pool2d",
+                 Kind::dtype,
+                 [] {
+                   adaptive_avg_pool2d(i64({1, 2, 4, 4}), 1);
+                 },
+                 {"int64"}});
+
+  const Tensor x = f32({4, 3});
+  all.push_back(
+      {"batch_norm", Kind::shape, [=] { batch_norm(f32({3}), {}, {}, {}, {}); }, {"[3]"}});
+  all.push_back({"batch_norm",
+                 Kind::shape,
+                 [=] {
+                   batch_norm(f32({1, 3}), {}, {}, {}, {});
+                 },
+                 {"more than one", "[1,3]"}});
+  all.push_back({"batch_norm",
+                 Kind::shape,
+                 [=] { batch_norm(x, f32({4}), {}, {}, {}); },
+                 {"weight is [4]", "[4,3]"}});
+  all.push_back({"batch_norm",
+                 Kind::shape,
+                 [=] { batch_norm(x, {}, f32({2}), {}, {}); },
+                 {"bias is [2]", "[4,3]"}});
+  all.push_back({"batch_norm",
+                 Kind::shape,
+                 [=] { batch_norm(x, {}, {}, f32({2}), {}); },
+                 {"running_mean is [2]", "[4,3]"}});
+  all.push_back({"batch_norm",
+                 Kind::shape,
+                 [=] { batch_norm(x, {}, {}, {}, f32({2})); },
+                 {"running_var is [2]", "[4,3]"}});
+  all.push_back({"batch_norm",
+                 Kind::dtype,
+                 [=] { batch_norm(x, f64({3}), {}, {}, {}); },
+                 {"float64 [3]", "float32 [4,3]"}});
+  all.push_back({"batch_norm",
+                 Kind::dtype,
+                 [=] { batch_norm(x, {}, {}, f64({3}), {}); },
+                 {"float64 [3]", "float32 [4,3]"}});
+  all.push_back({"batch_norm",
+                 Kind::dtype,
+                 [=] {
+                   batch_norm(i64({4, 3}), {}, {}, {}, {});
+                 },
+                 {"int64"}});
+  all.push_back({"batch_norm",
+                 Kind::value,
+                 [=] { batch_norm(x, {}, {}, {}, {}, {.training = false}); },
+                 {"running_mean"}});
+}
+
+void add_losses_and_numbers(std::vector<Case>& all) {
+  const Tensor scores = f32({4, 3});
+  using Loss = Variable (*)(const Variable&, const Tensor&, Reduction);
+  for (const auto& [name, f] :
+       {std::pair<std::string, Loss>{"cross_entropy", cross_entropy}, {"nll_loss", nll_loss}}) {
+    const Loss loss = f;
+    const auto call = [=](const Tensor& x, const Tensor& labels) {
+      return [=] { loss(x, labels, Reduction::mean); };
+    };
+    all.push_back({name, Kind::shape, call(scores, i64({3})), {"[4,3]", "[3]"}});
+    all.push_back({name, Kind::shape, call(f32({3}), i64({})), {"[3]", "[]"}});
+    all.push_back({name, Kind::dtype, call(scores, f32({4})), {"int64", "float32 [4]"}});
+    all.push_back({name, Kind::dtype, call(scores, {}), {"undefined"}});
+    all.push_back(
+        {name, Kind::dtype, call(i64({4, 3}), i64({4})), {"float32 or float64", "int64"}});
+    all.push_back({name,
+                   Kind::value,
+                   call(scores, Tensor::from({0, 1, 3, 2})),
+                   {"label 3 at position 2", "0..2"}});
+    all.push_back({name,
+                   Kind::value,
+                   call(scores, Tensor::from({0, -1, 0, 0})),
+                   {"label -1 at position 1", "0..2"}});
+    all.push_back({name, Kind::value, call(f32({1, 0}), i64({1})), {"label 1"}});
+  }
+  all.push_back({"mse_loss",
+                 Kind::shape,
+                 [] {
+                   mse_loss(f32({4, 1}), f32({4}));
+                 },
+                 {"[4,1]", "[4]"}});
+  all.push_back({"mse_loss",
+                 Kind::dtype,
+                 [] { mse_loss(f32({4}), f64({4})); },
+                 {"float32 [4]", "float64 [4]"}});
+  all.push_back({"mse_loss", Kind::dtype, [] { mse_loss(i64({4}), i64({4})); }, {"int64"}});
+  static Generator generator(1);
+  all.push_back({"dropout", Kind::value, [] { dropout(f32({4}), 1.5, generator); }, {"1.5"}});
+  all.push_back({"dropout", Kind::value, [] { dropout(f32({4}), NAN, generator); }, {"nan"}});
+  all.push_back({"dropout", Kind::dtype, [] { dropout(i64({4}), 0.5, generator); }, {"int64"}});
+  all.push_back({"clamp", Kind::value, [] { clamp(f32({4}), 1, 0); }, {"low 1", "high 0"}});
+  all.push_back({"clamp", Kind::dtype, [] { clamp(truth({4}), 0, 1); }, {"bool"}});
+  all.push_back({"add", Kind::dtype, [] { add(i64({4}), 0.5); }, {"0.5", "int64"}});
+  all.push_back({"mul", Kind::dtype, [] { mul(i64({4}), 0.5); }, {"0.5", "int64"}});
+  all.push_back({"pow", Kind::dtype, [] { pow(i64({4}), 0.5); }, {"int64"}});
+}
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = [] {
+    std::vector<Case> list;
+    add_binary(list);
+    add_unary(list);
+    add_reductions(list);
+    add_shapes(list);
+    add_products(list);
+    add_pools_and_norms(list);
+    add_losses_and_numbers(list);
+    return list;
+  }();
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("bad input to any function gives one line with the function's name and both sides") {
+  for (const Case& c : cases()) {
+    const std::string message = thrown(c);
+    CAPTURE(c.op);
+    CAPTURE(message);
+    CHECK(message.find(c.op + ": ") == 0);
+    for (const std::string& part : c.parts) {
+      CAPTURE(part);
+      CHECK(contains(message, part));
+    }
+  }
+}
+
+TEST_CASE("every function of functions.h has a case here") {
+  std::ifstream file(std::filesystem::path(GRADUS_FIXTURES).parent_path().parent_path() /
+                     "autograd" / "functions.h");
+  REQUIRE(file);
+  const std::string header{std::istreambuf_iterator<char>(file), {}};
+  const std::regex declaration(R"(\nVariable (\w+)\()");
+  std::set<std::string> covered;
+  for (const Case& c : cases()) covered.insert(c.op);
+  int functions = 0;
+  for (std::sregex_iterator at(header.begin(), header.end(), declaration), end; at != end; ++at) {
+    const std::string name = (*at)[1];
+    CAPTURE(name);
+    CHECK(covered.count(name) == 1);
+    ++functions;
+  }
+  CHECK(functions > 50);
+}
+
+TEST_CASE("a refused batch leaves the running statistics as they were") {
+  const Tensor mean = zeros({3});
+  const Tensor variance = ones({3});
+  CHECK_THROWS_AS(batch_norm(f32({4, 3}), {}, f64({3}), mean, variance), DTypeError);
+  CHECK_THROWS_AS(batch_norm(f32({4, 3}), {}, {}, mean, f64({3})), DTypeError);
+  CHECK(mean.to_vector<float>() == std::vector<float>(3, 0));
+  CHECK(variance.to_vector<float>() == std::vector<float>(3, 1));
+}
