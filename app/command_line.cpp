@@ -5,8 +5,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cmath>
+#include <charconv>
 #include <cstdio>
+#include <limits>
+#include <sstream>
 #include <string>
 
 #include "commands.h"
@@ -31,79 +33,101 @@ Environment:
   GRADUS_LOG_LEVEL    trace, debug, info, warn (default), error, critical, off
   NO_COLOR            no colours)";
 
-constexpr std::int64_t most_epochs = 1'000'000;
-constexpr std::int64_t largest_batch = 1'000'000;
-constexpr int most_threads = 1024;
-
-/// A finite number, above `low` or (at_least) equal to it.
-CLI::Validator finite(double low, bool at_least) {
-  const std::string rule = (at_least ? "at least " : "above ") + std::to_string(int(low));
-  return {[=](std::string& text) -> std::string {
-            double value = 0;
-            const bool is_number = CLI::detail::lexical_cast(text, value);
-            if (is_number && std::isfinite(value) && (value > low || (at_least && value == low))) {
-              return {};
-            }
-            return text + " is not a finite number " + rule;
-          },
-          "NUMBER " + rule, "finite"};
+/// A whole number from `low` to `high`; the library's own would take -1 for a huge unsigned one.
+CLI::Validator whole(std::uint64_t low, std::uint64_t high) {
+  const auto check = [=](std::string& text) -> std::string {
+    std::uint64_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc() && stop == end && value >= low && value <= high) {
+      text = std::to_string(value);  // the library would read a leading 0 as octal
+      return {};
+    }
+    return text + " is not a whole number from " + std::to_string(low) + " to " +
+           std::to_string(high);
+  };
+  return {check, "", "whole"};
 }
 
-template <class Options> void add_threads(CLI::App& command, Options& options) {
-  command.add_option("--threads", options.threads, "Threads to compute with; results are the same")
-      ->check(CLI::Range(1, most_threads))
-      ->default_str("GRADUS_NUM_THREADS, else all processors");
+constexpr double infinity = std::numeric_limits<double>::infinity();
+enum class Low { included, excluded };
+
+/// A number from `low` to below `high`.
+CLI::Validator real(double low, Low kind, double high = infinity) {
+  std::ostringstream rule;
+  rule << (kind == Low::included ? "at least " : "above ") << low;
+  if (high < infinity) rule << " and below " << high;
+  const auto check = [=, rule = rule.str()](std::string& text) -> std::string {
+    double value = 0;
+    const bool in_range = CLI::detail::lexical_cast(text, value) &&
+                          (kind == Low::included ? value >= low : value > low) && value < high;
+    return in_range ? "" : text + " is not a finite number " + rule;
+  };
+  return {check, "", "real"};
 }
 
-template <class Options> void add_data_dir(CLI::App& command, Options& options) {
-  command
-      .add_option("--data-dir", options.data_dir,
-                  "Folder of mnist or fashion-mnist: its four IDX files, raw or .gz")
-      ->default_str("GRADUS_DATA_DIR, else where packages put them");
+/// An option with its help: what its value is called, what it means, what it is when left out.
+template <class T>
+CLI::Option* add(CLI::App& command, const std::string& name, T& target, const char* value,
+                 const std::string& meaning, const std::string& otherwise) {
+  const bool one_line = meaning.size() + otherwise.size() < 60;
+  return command
+      .add_option(name, target, meaning + (one_line ? " " : "\n") + "(default: " + otherwise + ")")
+      ->option_text(value);
+}
+
+template <class Options> void add_data_dir(CLI::App& command, Options& o) {
+  add(command, "--data-dir", o.data_dir, "DIR",
+      "Folder of mnist or fashion-mnist: its four IDX files, raw or .gz",
+      "GRADUS_DATA_DIR, then where packages put them");
+}
+
+template <class Options> void add_threads(CLI::App& command, Options& o) {
+  add(command, "--threads", o.threads, "N", "Threads to compute with; results do not depend on it",
+      "GRADUS_NUM_THREADS, then all processors")
+      ->check(whole(1, 1024));
 }
 
 void add_train(CLI::App& app, TrainOptions& o) {
   CLI::App& train = *app.add_subcommand("train", "Train a model and keep it");
-  train.add_option("--data", o.data, "Data set")
-      ->check(CLI::IsMember(dataset_names()))
-      ->capture_default_str();
+  add(train, "--data", o.data, "NAME", "Data set: digits, mnist or fashion-mnist", o.data)
+      ->check(CLI::IsMember(dataset_names()));
   add_data_dir(train, o);
-  train.add_option("--model", o.model, "Model; lenet takes 28x28")
-      ->check(CLI::IsMember(model_names()))
-      ->default_str("cnn for digits, else lenet");
-  train.add_option("--epochs", o.epochs, "Passes over the training data")
-      ->check(CLI::Range(std::int64_t{1}, most_epochs))
-      ->default_str("digits 20, mnist 3, fashion-mnist 5");
-  train.add_option("--batch-size", o.batch_size, "Images a step")
-      ->check(CLI::Range(std::int64_t{1}, largest_batch))
-      ->default_str("digits 32, else 64");
-  train.add_option("--optimizer", o.optimizer, "Optimizer")
-      ->check(CLI::IsMember({"sgd", "adam", "adamw"}))
-      ->capture_default_str();
-  train.add_option("--lr", o.lr, "Learning rate")
-      ->check(finite(0, false))
-      ->default_str("sgd 0.05, else 0.002");
-  train.add_option("--momentum", o.momentum, "Momentum of sgd, below 1")
-      ->check(CLI::Range(0.0, std::nextafter(1.0, 0.0)))
-      ->default_str("0.9");
-  train.add_option("--weight-decay", o.weight_decay, "Weight decay")
-      ->check(finite(0, true))
-      ->default_str("adamw 0.01, else 0");
-  train.add_option("--schedule", o.schedule, "Learning rate from epoch to epoch: falling, or not")
-      ->check(CLI::IsMember({"cosine", "none"}))
-      ->capture_default_str();
-  train.add_option("--seed", o.seed, "Of the first weights and of the order of images")
-      ->capture_default_str();
+  add(train, "--model", o.model, "NAME", "Model: cnn, mlp, or lenet, which takes 28x28 images",
+      "cnn for digits, else lenet")
+      ->check(CLI::IsMember(model_names()));
+  add(train, "--epochs", o.epochs, "N", "Passes over the training data, at least 1",
+      "20 for digits, 3 for mnist, 5 for fashion-mnist")
+      ->check(whole(1, 1'000'000));
+  add(train, "--batch-size", o.batch_size, "N", "Images a step, at least 1",
+      "32 for digits, else 64")
+      ->check(whole(1, 1'000'000));
+  add(train, "--optimizer", o.optimizer, "NAME", "Optimizer: sgd, adam or adamw", o.optimizer)
+      ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
+  add(train, "--lr", o.lr, "X", "Learning rate, above 0",
+      "0.05 for sgd, else 0.005 for digits and 0.002 for the others")
+      ->check(real(0, Low::excluded));
+  add(train, "--momentum", o.momentum, "X", "Momentum of sgd, from 0 to below 1", "0.9")
+      ->check(real(0, Low::included, 1));
+  add(train, "--weight-decay", o.weight_decay, "X", "Weight decay, at least 0",
+      "0.01 for adamw, else 0")
+      ->check(real(0, Low::included));
+  add(train, "--schedule", o.schedule, "NAME",
+      "Learning rate from epoch to epoch: cosine (falling) or none", o.schedule)
+      ->check(CLI::IsMember({"cosine", "none"}));
+  add(train, "--seed", o.seed, "N", "Decides the first weights and the order of the images",
+      std::to_string(o.seed))
+      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
   add_threads(train, o);
-  train.add_option("--out", o.out, "Folder for model.safetensors, run.json and metrics.jsonl")
-      ->default_str("runs/DATA-MODEL");
+  add(train, "--out", o.out, "DIR", "Folder for model.safetensors, run.json and metrics.jsonl",
+      "runs/DATA-MODEL");
   train.add_flag("--json", o.json, "Print the result as one line of JSON");
   train.add_flag("--quiet", o.quiet, "No progress on stderr");
 }
 
 void add_eval(CLI::App& app, EvalOptions& o) {
   CLI::App& eval = *app.add_subcommand("eval", "Measure a trained model on its test data again");
-  eval.add_option("DIR", o.folder, "Folder that train wrote")->required();
+  eval.add_option("DIR", o.folder, "Folder that train wrote")->required()->option_text(" ");
   add_data_dir(eval, o);
   add_threads(eval, o);
   eval.add_flag("--json", o.json, "Print the result as one line of JSON, with the keys of train");
@@ -112,20 +136,22 @@ void add_eval(CLI::App& app, EvalOptions& o) {
 void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
   CLI::App& check = *app.add_subcommand(
       "gradcheck", "Compare every derivative with finite differences, in float64");
-  CLI::Option* names =
-      check.add_option("NAME", o.names, "Operations and layers, such as conv2d or Conv2d")
-          ->default_str("all");
-  check.add_flag("--all", all, "All of them, as without a NAME")->excludes(names);
-  check.add_option("--order", o.order, "2: check the second derivatives as well")
-      ->check(CLI::Range(1, 2))
-      ->capture_default_str();
+  CLI::Option* names = check
+                           .add_option("NAME", o.names,
+                                       "Operations and layers, such as conv2d or Conv2d "
+                                       "(default: all)")
+                           ->option_text("...");
+  check.add_flag("--all", all, "All of them, as without a NAME")->excludes(names)->option_text(" ");
+  add(check, "--order", o.order, "N", "1, or 2: the second derivatives as well",
+      std::to_string(o.order))
+      ->check(whole(1, 2));
   check.add_flag("--list", o.list, "Only list the names");
   check.add_flag("--json", o.json, "Print the result as one line of JSON");
 }
 
 void add_inspect(CLI::App& app, InspectOptions& o) {
   CLI::App& inspect = *app.add_subcommand("inspect", "Show what a safetensors file holds");
-  inspect.add_option("FILE", o.file, "A .safetensors file")->required();
+  inspect.add_option("FILE", o.file, "A .safetensors file")->required()->option_text(" ");
   inspect.add_flag("--json", o.json, "Print it as one line of JSON");
 }
 
@@ -152,9 +178,8 @@ int run_command_line(int argc, char** argv) {
 
   CLI::App app("Gradus: a small deep-learning framework that checks its own derivatives", "gradus");
   app.set_version_flag("--version", "gradus " + std::string(library_version()));
-  app.require_subcommand(1);
   app.footer(footer);
-  app.get_formatter()->column_width(34);
+  app.get_formatter()->column_width(22);
   add_train(app, train);
   add_eval(app, eval);
   add_gradcheck(app, gradcheck, all);
@@ -169,7 +194,9 @@ int run_command_line(int argc, char** argv) {
   if (app.got_subcommand("train")) return run_train(train);
   if (app.got_subcommand("eval")) return run_eval(eval);
   if (app.got_subcommand("gradcheck")) return run_gradcheck(gradcheck);
-  return run_inspect(inspect);
+  if (app.got_subcommand("inspect")) return run_inspect(inspect);
+  // Not left to the parser: it would say this of a misspelt subcommand too.
+  return report_usage(app, "a subcommand is required: train, eval, gradcheck or inspect");
 }
 
 }  // namespace gradus::app

@@ -11,6 +11,7 @@
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "commands.h"
@@ -69,9 +70,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 [[noreturn]] void fail_unknown(const std::string& name, std::vector<Subject> subjects) {
-  std::stable_sort(subjects.begin(), subjects.end(), [&](const Subject& a, const Subject& b) {
-    return edit_distance(name, a.name) < edit_distance(name, b.name);
-  });
+  const auto distance = [&](const Subject& subject) {
+    const bool holds_it = subject.name.find(name) != std::string::npos;
+    return std::pair(!holds_it, edit_distance(name, subject.name));
+  };
+  std::stable_sort(subjects.begin(), subjects.end(),
+                   [&](const Subject& a, const Subject& b) { return distance(a) < distance(b); });
   fail<UsageError>("gradcheck: nothing is named ", name, "; nearest are ", subjects[0].name, ", ",
                    subjects[1].name, ", ", subjects[2].name,
                    " (gradus gradcheck --list shows all)");

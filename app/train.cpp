@@ -42,7 +42,9 @@ Settings resolve(const TrainOptions& o) {
                                                           : 5),
           .batch_size = o.batch_size.value_or(digits ? 32 : 64),
           .optimizer = o.optimizer,
-          .lr = o.lr.value_or(sgd ? 0.05 : 0.002),
+          .lr = o.lr.value_or(sgd      ? 0.05
+                              : digits ? 0.005
+                                       : 0.002),
           .momentum = sgd ? o.momentum.value_or(0.9) : 0,
           .weight_decay = o.weight_decay.value_or(o.optimizer == "adamw" ? 0.01 : 0),
           .schedule = o.schedule,

@@ -6,6 +6,7 @@
 // worker that the system has not scheduled yet is not waited for, so a loop costs little more than
 // its chunks even on a busy machine. The job's fields are written only while the word says closed
 // and empty, and read only by those who joined.
+#include <gradus/core/log.h>
 #include <gradus/core/parallel.h>
 
 #include <sched.h>
@@ -15,7 +16,6 @@
 #include <atomic>
 #include <charconv>
 #include <condition_variable>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -58,8 +58,8 @@ int initial_threads() {
   int count = 0;
   const auto [stop, error] = std::from_chars(text, end, count);
   if (error == std::errc() && stop == end && count >= 1 && count <= max_threads) return count;
-  std::fprintf(stderr, "gradus: GRADUS_NUM_THREADS='%s' is not a number from 1 to %d; using %d\n",
-               text, max_threads, fallback);
+  log_warn("GRADUS_NUM_THREADS='" + std::string(text) + "' is not a number from 1 to " +
+           std::to_string(max_threads) + "; using " + std::to_string(fallback));
   return fallback;
 }
 

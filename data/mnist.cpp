@@ -1,5 +1,6 @@
 // MNIST and Fashion-MNIST: four IDX files of the same names and shapes, and the search for them.
 #include <gradus/core/error.h>
+#include <gradus/core/log.h>
 #include <gradus/data/dataset.h>
 #include <gradus/data/idx.h>
 
@@ -80,7 +81,10 @@ std::array<fs::path, 4> find_files(const Source& source, const DatasetOptions& o
         missing = file_names[i];
       }
     }
-    if (found == files.size()) return files;
+    if (found == files.size()) {
+      log_debug(source.name + ": found in " + folder.string());
+      return files;
+    }
     if (found > 0) {
       fail<NotFoundError>(source.name, ": ", folder.string(), " has ", found,
                           " of the 4 files, it lacks ", missing,

@@ -1,0 +1,30 @@
+#!/bin/sh
+# --help for whoever asks, --version at once.
+. "$GRADUS_SOURCE/tests/support/app.sh"
+
+run 0 --help
+says out train eval gradcheck inspect "Exit codes:" "GRADUS_NUM_THREADS" "GRADUS_LOG_LEVEL"
+for code in 0 1 2 65 66 70 74 130; do grep -q "^ *$code  " out || fail "the help does not tell exit code $code"; done
+for command in train eval gradcheck inspect; do
+  run 0 $command --help
+  says out "gradus $command" "--json" "Exit codes:"
+  [ ! -s err ] || fail "$command --help writes on stderr: $(cat err)"
+  awk 'length > 100 { exit 1 }' out || fail "$command --help is wider than 100 columns"
+done
+run 0 train --help
+says out "(default: digits)" "(default: adam)" "(default: 1)" "(default: runs/DATA-MODEL)"
+
+run 0 --version
+version=$(sed -n 's/^project(gradus VERSION \([0-9.]*\).*/\1/p' "$GRADUS_SOURCE/CMakeLists.txt")
+[ "$(cat out)" = "gradus $version" ] || fail "--version says '$(cat out)', CMakeLists.txt $version"
+
+# Processor time of 20 calls, user and system: 20 ms each are allowed (a sanitizer alone takes longer).
+if ! grep -q '^GRADUS_SANITIZE:[A-Z]*=.' "$GRADUS_BUILD/CMakeCache.txt"; then
+  i=0
+  while [ $i -lt 20 ]; do "$gradus" --version >/dev/null; i=$((i + 1)); done
+  # `times` prints the shell's own times, then those of its children: "0m0.123s 0m0.045s".
+  times >times.txt
+  spent=$(sed -n '2s/[ms]/ /gp' times.txt | awk '{ print 60 * ($1 + $3) + $2 + $4 }')
+  awk "BEGIN { exit !($spent < 20 * 0.020) }" || fail "20 calls of --version took $spent s of processor time"
+fi
+finish

@@ -1,0 +1,19 @@
+#!/bin/sh
+# gradus inspect: what a file holds, also one that Gradus did not write.
+. "$GRADUS_SOURCE/tests/support/app.sh"
+
+run 0 train --model mlp --epochs 1 --quiet --out run
+run 0 inspect run/model.safetensors
+# 64·256+256 + 256·128+128 + 128·10+10 parameters, 4 bytes each.
+says out "1.weight" "[256,64]" "F32" "6 tensors, 50826 elements, 203304 bytes" "model: mlp" "data: digits"
+run 0 inspect run/model.safetensors --json
+says out '"count":6,"elements":50826,"bytes":203304' '{"name":"5.bias","dtype":"F32","shape":[10],"elements":10,"bytes":40}' \
+  '"model":"mlp"'
+
+# One tensor of a type that Gradus does not compute with, whose name would clear the screen.
+# 63 bytes of header, in octal.
+printf '\077\0\0\0\0\0\0\0{"\\u001b[2J":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}\0\0\0\0' >odd.safetensors
+run 0 inspect odd.safetensors
+says out "BF16" "1 tensors, 2 elements, 4 bytes"
+if grep -q "$(printf '\033')" out; then fail "the file's control characters reach the terminal"; fi
+finish

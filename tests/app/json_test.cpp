@@ -1,0 +1,99 @@
+// What the program prints for other programs is JSON, with the keys and types it promises.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include <support/program.h>
+#include <support/temporary_folder.h>
+
+using nlohmann::json;
+
+namespace {
+
+json result_of(std::vector<std::string> arguments) {
+  RunningProgram program(std::move(arguments));
+  CHECK(program.finish() == 0);
+  CHECK(std::count(program.output().begin(), program.output().end(), '\n') == 1);
+  return json::parse(program.output());
+}
+
+void check_result(const json& result) {
+  CHECK(result.at("data") == "digits");
+  CHECK(result.at("model") == "cnn");
+  CHECK(result.at("epochs") == 2);
+  CHECK(result.at("parameters") == 11258);
+  CHECK(result.at("test_accuracy").get<double>() > 0.8);
+  CHECK(result.at("test_loss").get<double>() > 0);
+  CHECK(result.at("train_loss").get<double>() > 0);
+  CHECK(result.at("seconds").get<double>() > 0);
+  CHECK(result.at("images_per_second").get<double>() > 0);
+  CHECK(result.at("seed") == 7);
+  CHECK(result.at("threads").is_number_integer());
+  CHECK(result.at("out").is_string());
+  CHECK(result.at("interrupted") == false);
+}
+
+}  // namespace
+
+TEST_CASE("train, eval, run.json and metrics.jsonl tell one story") {
+  const TemporaryFolder folder;
+  const std::string out = (folder / "run").string();
+  const json trained = result_of({"train", "--epochs", "2", "--seed", "7", "--json", "--out", out});
+  check_result(trained);
+  const json evaluated = result_of({"eval", out, "--json"});
+  check_result(evaluated);
+  for (const char* key : {"test_accuracy", "test_loss", "train_loss"}) {
+    CHECK(trained.at(key) == evaluated.at(key));
+  }
+  const json run = json::parse(std::ifstream(folder / "run" / "run.json"));
+  CHECK(run.at("last_epoch").at("test_accuracy") == trained.at("test_accuracy"));
+  CHECK(run.at("seed") == 7);
+  CHECK(run.at("image") == json({{"channels", 1}, {"height", 8}, {"width", 8}, {"classes", 10}}));
+  CHECK(run.at("data_checksum").get<std::string>().size() == 8);
+
+  std::ifstream metrics(folder / "run" / "metrics.jsonl");
+  int steps = 0;
+  json last;
+  for (std::string line; std::getline(metrics, line);) {
+    last = json::parse(line);
+    if (last.at("event") == "step") {
+      CHECK(last.at("step") == ++steps);
+      CHECK(last.at("loss").is_number());
+    }
+  }
+  CHECK(steps == 90);  // 1437 images in batches of 32, twice
+  CHECK(last.at("event") == "epoch");
+  CHECK(last.at("test_accuracy") == trained.at("test_accuracy"));
+}
+
+TEST_CASE("gradcheck --json lists what it checked, and its totals add up") {
+  const json result = result_of({"gradcheck", "mul", "Linear", "--order", "2", "--json"});
+  CHECK(result.at("passed") == true);
+  CHECK(result.at("checked") == 2);
+  CHECK(result.at("failed") == 0);
+  std::int64_t elements = 0;
+  for (const json& check : result.at("checks")) {
+    CHECK(check.at("orders").size() == 2);
+    for (const json& order : check.at("orders")) {
+      CHECK(order.at("worst_relative_error").get<double>() < 1e-6);
+      elements += order.at("elements").get<std::int64_t>();
+    }
+  }
+  CHECK(result.at("elements") == elements);
+}
+
+TEST_CASE("inspect --json shows a file that train wrote") {
+  const TemporaryFolder folder;
+  const std::string out = (folder / "run").string();
+  result_of({"train", "--epochs", "1", "--json", "--out", out});
+  const json result = result_of({"inspect", out + "/model.safetensors", "--json"});
+  CHECK(result.at("elements") == 11258);
+  CHECK(result.at("metadata").at("data") == "digits");
+  CHECK(result.at("metadata").at("format") == "pt");
+  CHECK(result.at("tensors").at(0).at("name") == "0.weight");
+  CHECK(result.at("tensors").at(0).at("shape") == json({16, 1, 3, 3}));
+}

@@ -1,0 +1,62 @@
+#!/bin/sh
+# gradus train and eval on the digits: what they write and print, and that equal seeds give equal bytes.
+. "$GRADUS_SOURCE/tests/support/app.sh"
+
+quick="--data digits --model cnn --epochs 2"
+
+# shellcheck disable=SC2086  # a list of words, here and below
+run 0 train $quick --threads 1 --json --out a
+for key in test_accuracy epochs parameters seconds images_per_second test_loss train_loss data model seed threads out \
+  interrupted; do
+  [ -n "$(value $key)" ] || fail "train --json has no $key: $(cat out)"
+done
+[ "$(wc -l <out)" = 1 ] || fail "train --json prints more than its line: $(cat out)"
+[ "$(value epochs)" = 2 ] && [ "$(value interrupted)" = false ] || fail "unexpected values: $(cat out)"
+accuracy=$(value test_accuracy)
+[ "$(wc -l <err)" = 3 ] || fail "without a terminal: a line at the start and one an epoch: $(cat err)"
+says err "epoch 1/2: loss " "epoch 2/2: loss " "images/s"
+if grep -q "$(printf '[\033\r]')" err out; then fail "control characters where there is no terminal"; fi
+
+# One line a step (1437 images in batches of 32) and one an epoch.
+[ "$(grep -c '"event":"step"' a/metrics.jsonl)" = 90 ] || fail "90 steps expected in metrics.jsonl"
+[ "$(grep -c '"event":"epoch"' a/metrics.jsonl)" = 2 ] || fail "2 epochs expected in metrics.jsonl"
+says a/run.json '"gradus"' '"seed": 1' '"threads": 1' '"data_checksum"' '"optimizer": "adam"' '"batch_size": 32' \
+  '"parameters": ' '"schedule": "cosine"' '"interrupted": false'
+[ "$(ls a)" = "$(printf 'metrics.jsonl\nmodel.safetensors\nrun.json')" ] || fail "other files in a/: $(ls a)"
+
+# The same seed: the same bytes, at any number of threads. Another seed: another model.
+run 0 train $quick --threads 1 --quiet --out b
+run 0 train $quick --threads 2 --quiet --out c
+same a/model.safetensors b/model.safetensors
+same a/model.safetensors c/model.safetensors
+[ ! -s err ] || fail "--quiet is not quiet: $(cat err)"
+says out "cnn on digits: test accuracy" "c/model.safetensors"
+run 0 train $quick --seed 2 --quiet --out d
+if cmp -s a/model.safetensors d/model.safetensors; then fail "two seeds give the same model"; fi
+
+# eval finds what train printed.
+run 0 eval a --json --threads 2
+[ "$(value test_accuracy)" = "$accuracy" ] || fail "train: $accuracy, eval: $(value test_accuracy)"
+for key in epochs parameters seconds images_per_second test_loss train_loss data model seed threads out interrupted; do
+  [ -n "$(value $key)" ] || fail "eval --json has no $key: $(cat out)"
+done
+run 0 eval a
+says out "cnn on digits, epoch 2: test accuracy"
+
+# Every optimizer and schedule, another model, the folder that is the default; a folder below folders that are not there.
+run 0 train --model mlp --epochs 1 --quiet --optimizer sgd --momentum 0.5 --weight-decay 0.0001 --schedule none
+run 0 eval runs/digits-mlp
+run 0 train --epochs 1 --quiet --optimizer adamw --batch-size 5000 --lr 1e-3 --out deep/er/folder
+[ -f deep/er/folder/model.safetensors ] || fail "no model in deep/er/folder"
+
+# The environment.
+GRADUS_NUM_THREADS=2 run 0 train --epochs 1 --quiet --json --out e
+[ "$(value threads)" = 2 ] || fail "GRADUS_NUM_THREADS=2, but $(value threads) threads"
+GRADUS_NUM_THREADS=many run 0 train --epochs 1 --quiet --out e
+says err "GRADUS_NUM_THREADS='many'"
+GRADUS_LOG_LEVEL=debug run 0 train --epochs 1 --quiet --out e
+says err "gradus: debug: BLAS: " "gradus: debug: storage: peak"
+GRADUS_LOG_LEVEL=loud run 0 train --epochs 1 --quiet --out e
+[ "$(wc -l <err)" = 1 ] || fail "one warning expected: $(cat err)"
+says err "GRADUS_LOG_LEVEL='loud'"
+finish
