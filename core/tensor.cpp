@@ -413,7 +413,7 @@ const Tensor& Tensor::fill_(double value) const {
   check_writable("fill_", *this);
   const kernels::Loop<1> loop(shape_, {strides_});
   dispatch(dtype_, [&]<class T>() {
-    const T filler = convert<T>(value);
+    const T filler = number_as<T>("fill_", value);
     kernels::elementwise(
         loop, [filler] { return filler; }, data<T>());
   });

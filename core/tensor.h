@@ -120,6 +120,7 @@ class Tensor {
   // Writing in place, through the view.
   /// Converts and broadcasts `source` into this tensor; both may look at the same numbers.
   const Tensor& copy_(const Tensor& source) const;
+  /// Throws DTypeError for a number that the dtype cannot hold.
   const Tensor& fill_(double value) const;
 
  private:

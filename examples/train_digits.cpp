@@ -36,10 +36,11 @@ int main() {
                    ReLU{},
                    Flatten{},         // -> [N,512]
                    Linear{512, 10}};  // -> [N,10]: a score a class
-  SGD optimizer(model.parameters(), {.lr = 0.05, .momentum = 0.9});
+  SGD optimizer(model.parameters(), {.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4});
+  CosineAnnealing schedule(optimizer, {.epochs = 10});  // large steps first, small ones at last
   DataLoader loader(digits.train, {.batch_size = 32, .shuffle = true, .seed = 1});
 
-  for (int epoch = 0; epoch < 8; ++epoch) {
+  for (int epoch = 0; epoch < 10; ++epoch) {
     model.train();
     double total = 0;
     for (const Batch& batch : loader.epoch(epoch)) {
@@ -49,6 +50,7 @@ int main() {
       optimizer.step();  // and a step against it
       total += loss.item();
     }
+    schedule.step();
     std::printf("epoch %d: loss %.4f, test accuracy %.2f%%\n", epoch + 1,
                 total / static_cast<double>(loader.batches()), 100 * accuracy(model, digits.test));
   }

@@ -9,7 +9,11 @@ namespace gradus {
 
 /// "(5, 3)"
 inline std::string print_tuple(Pair pair) {
-  return "(" + std::to_string(pair.height) + ", " + std::to_string(pair.width) + ")";
+  std::string text = "(";
+  text += std::to_string(pair.height);
+  text += ", ";
+  text += std::to_string(pair.width);
+  return text + ")";
 }
 
 /// "5", or "(5, 3)" when the axes differ.

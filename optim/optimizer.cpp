@@ -28,6 +28,12 @@ void check_like(const std::string& name, std::string_view what, std::size_t inde
   fail<DTypeError>(line);
 }
 
+double read_number(const std::string& name, const std::string& key, const Tensor& tensor) {
+  if (tensor.numel() == 1) return tensor.item();
+  fail<ShapeError>(name, ": ", key, " of the loaded state must be one number, got ",
+                   describe(tensor));
+}
+
 }  // namespace
 
 Optimizer::Optimizer(std::string_view name, std::vector<Variable> parameters, double lr,
@@ -119,7 +125,7 @@ void Optimizer::load_state_dict(const NamedTensors& tensors) {
 
   const Tensor* lr = take("lr");
   if (lr == nullptr) fail<ValueError>(name_, ": lr is missing in the loaded state");
-  const double new_lr = lr->item();
+  const double new_lr = read_number(name_, "lr", *lr);
   check_lr(name_, new_lr);
 
   std::vector<State> states(parameters_.size());
@@ -127,7 +133,7 @@ void Optimizer::load_state_dict(const NamedTensors& tensors) {
     const std::string prefix = "state." + std::to_string(i) + ".";
     const Tensor* steps = take(prefix + "step");
     if (steps == nullptr) continue;
-    states[i].steps = static_cast<std::int64_t>(steps->item());
+    states[i].steps = static_cast<std::int64_t>(read_number(name_, prefix + "step", *steps));
     if (states[i].steps < 1) {
       fail<ValueError>(name_, ": ", prefix, "step must be at least 1 in the loaded state, got ",
                        states[i].steps);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # snippets.sh SOURCE_DIR SCRATCH_DIR COMPILER FLAG...: what the documentation shows is true. Each ```cpp block of
-# README.md and docs/*.md is compiled, each standing alone:
+# README.md, CONTRIBUTING.md and docs/*.md is compiled, each standing alone:
 #   - one that opens with `// file: examples/x.cpp` must be a part of that example, to the letter;
 #   - one with `int main` is a program;
 #   - any other is the body of a function or, failing that, declarations, after <gradus/gradus.h>, its own
@@ -16,7 +16,7 @@ scratch=$(cd "$scratch" && pwd)
 
 # Block N becomes N.head (its includes), N.body (the rest, line for line) and N.kind (kind, page, line, example).
 cd "$source_dir"
-find README.md docs -name '*.md' 2>/dev/null | sort | xargs -r awk -v out="$scratch" '
+find README.md CONTRIBUTING.md docs -name '*.md' 2>/dev/null | sort | xargs -r awk -v out="$scratch" '
   function finish() {
     print kind, page, line, example > (base ".kind")
     close(base ".kind"); close(base ".head"); close(base ".body")
