@@ -4,6 +4,7 @@
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <functional>

@@ -157,6 +157,13 @@ TEST_CASE("the second order fails where only the second derivative is wrong") {
   CHECK(second.worst.front().name == "input 1");
 }
 
+TEST_CASE("NaN on both sides confirms nothing, so it fails") {
+  const Variable negative(Tensor::from({-1.0}, float64), true);
+  const GradcheckReport report =
+      gradcheck([](const Variables& v) { return sqrt(v[0]); }, {negative});
+  CHECK(!report.passed);
+}
+
 TEST_CASE("a function that changes from call to call is found out") {
   Generator generator(1);
   const GradcheckReport report =
