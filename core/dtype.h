@@ -4,8 +4,10 @@
 
 #include <gradus/core/error.h>
 
+#include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <ostream>
 #include <string_view>
 #include <type_traits>
@@ -109,6 +111,22 @@ template <class F> decltype(auto) dispatch_floating(std::string_view op, DType d
   if (dtype == float32) return f.template operator()<float>();
   if (dtype == float64) return f.template operator()<double>();
   fail<DTypeError>(op, ": expects float32 or float64, got ", dtype, "; cast with .to(float32)");
+}
+
+/// A number as an element of type T. Throws DTypeError, naming `op`, where T cannot hold it: a
+/// fraction or a number out of range among integers. A bool is true for all but 0.
+template <Element T> T number_as(std::string_view op, double value) {
+  if constexpr (std::is_same_v<T, bool>) return value != 0;
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    using limits = std::numeric_limits<T>;
+    const double end = std::ldexp(1.0, limits::digits);  // max() itself may not be a double
+    const double low = limits::is_signed ? -end : 0;
+    if (!(value >= low && value < end && value == std::floor(value))) {
+      fail<DTypeError>(op, ": the number ", value, " does not fit a tensor of ", dtype_of<T>(),
+                       "; cast with .to(float32)");
+    }
+  }
+  return static_cast<T>(value);
 }
 
 }  // namespace gradus

@@ -70,7 +70,8 @@ class ErrorScope {
   ErrorScope& operator=(const ErrorScope&) = delete;
 
  private:
-  /// What this scope adds to the path. Asked only when something has failed, so it may search for the answer.
+  /// What this scope adds to the path. Asked only when something has failed, so it may search for
+  /// the answer.
   virtual std::string name() const { return std::string(name_); }
 
   std::string_view name_;

@@ -73,26 +73,12 @@ Tensor compare(std::string_view op, const Tensor& a, const Tensor& b, const F& f
   return dispatch(a.dtype(), [&]<class T>() { return zip<bool, T>(op, a, b, f); });
 }
 
-/// `value` as a T; throws DTypeError where an integer tensor meets a fraction.
-template <class T> T scalar_as(std::string_view op, double value) {
-  if constexpr (std::is_integral_v<T>) {
-    const bool fits = value == std::floor(value) &&
-                      value >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
-                      value <= static_cast<double>(std::numeric_limits<T>::max());
-    if (!fits) {
-      fail<DTypeError>(op, ": the number ", value, " does not fit a tensor of ", dtype_of<T>(),
-                       "; cast with .to(float32)");
-    }
-  }
-  return static_cast<T>(value);
-}
-
 /// f(x[i], number) with the number in x's dtype.
 template <class F>
 Tensor number_map(std::string_view op, const Tensor& x, double number, const F& f) {
   check_defined(op, x);
   return dispatch_number(op, x.dtype(), [&]<class T>() {
-    const T same = scalar_as<T>(op, number);
+    const T same = number_as<T>(op, number);
     return map<T, T>(x, [&f, same](T value) { return f(value, same); });
   });
 }
@@ -105,10 +91,15 @@ template <class F> Tensor compare(std::string_view op, const Tensor& x, double n
   });
 }
 
-// The arithmetic of uint8 promotes to int and wraps on the way back, as in PyTorch.
-constexpr auto plus = []<class T>(T a, T b) { return static_cast<T>(a + b); };
-constexpr auto minus = []<class T>(T a, T b) { return static_cast<T>(a - b); };
-constexpr auto times = []<class T>(T a, T b) { return static_cast<T>(a * b); };
+/// Integer arithmetic wraps around, as in PyTorch; signed overflow would be undefined in C++.
+template <class T> constexpr auto wrapping(T value) {
+  if constexpr (std::is_integral_v<T>) return static_cast<std::uint64_t>(value);
+  if constexpr (!std::is_integral_v<T>) return value;
+}
+
+constexpr auto plus = []<class T>(T a, T b) { return static_cast<T>(wrapping(a) + wrapping(b)); };
+constexpr auto minus = []<class T>(T a, T b) { return static_cast<T>(wrapping(a) - wrapping(b)); };
+constexpr auto times = []<class T>(T a, T b) { return static_cast<T>(wrapping(a) * wrapping(b)); };
 constexpr auto over = []<class T>(T a, T b) { return a / b; };
 constexpr auto power = []<class T>(T a, T b) { return static_cast<T>(std::pow(a, b)); };
 // std::max would drop a NaN on one side; `a != a` keeps it.
@@ -148,13 +139,16 @@ Tensor pow(const Tensor& a, double exponent) {
 }
 
 Tensor neg(const Tensor& x) {
-  return number_map("neg", x, []<class T>(T value) { return static_cast<T>(-value); });
+  return number_map("neg", x, []<class T>(T value) {
+    if constexpr (std::is_integral_v<T>) return minus(T{0}, value);
+    return static_cast<T>(-value);
+  });
 }
 
 Tensor abs(const Tensor& x) {
   return number_map("abs", x, []<class T>(T value) {
     if constexpr (std::is_floating_point_v<T>) return std::fabs(value);
-    return static_cast<T>(value < T{0} ? -value : value);
+    return value < T{0} ? minus(T{0}, value) : value;
   });
 }
 
@@ -203,8 +197,8 @@ Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> h
     constexpr auto limits = std::numeric_limits<T>();
     constexpr T least = limits.has_infinity ? -limits.infinity() : limits.lowest();
     constexpr T most = limits.has_infinity ? limits.infinity() : limits.max();
-    const T floor = low ? scalar_as<T>("clamp", *low) : least;
-    const T ceiling = high ? scalar_as<T>("clamp", *high) : most;
+    const T floor = low ? number_as<T>("clamp", *low) : least;
+    const T ceiling = high ? number_as<T>("clamp", *high) : most;
     return map<T, T>(x, [=](T value) {
       return value < floor ? floor : value > ceiling ? ceiling : value;
     });
@@ -305,10 +299,9 @@ void add_(const Tensor& target, const Tensor& source, double scale) {
   dispatch_number("add_", target.dtype(), [&]<class T>() {
     T* out = target.data<T>();
     if (scale == 1) return kernels::elementwise(loop, plus, out, out, source.data<T>());
-    const T factor = scalar_as<T>("add_", scale);
+    const T factor = number_as<T>("add_", scale);
     kernels::elementwise(
-        loop, [factor](T x, T y) { return static_cast<T>(x + factor * y); }, out, out,
-        source.data<T>());
+        loop, [factor](T x, T y) { return plus(x, times(factor, y)); }, out, out, source.data<T>());
   });
 }
 
@@ -316,10 +309,10 @@ void mul_(const Tensor& target, double factor) {
   check_defined("mul_", target);
   const kernels::Loop<2> loop(target.shape(), {target.strides(), target.strides()});
   dispatch_number("mul_", target.dtype(), [&]<class T>() {
-    const T same = scalar_as<T>("mul_", factor);
+    const T same = number_as<T>("mul_", factor);
     T* out = target.data<T>();
     kernels::elementwise(
-        loop, [same](T value) { return static_cast<T>(value * same); }, out, out);
+        loop, [same](T value) { return times(value, same); }, out, out);
   });
 }
 

@@ -373,7 +373,7 @@ const Tensor& Tensor::copy_(const Tensor& source) const {
 const Tensor& Tensor::fill_(double value) const {
   const kernels::Loop<1> loop(shape_, {strides_});
   dispatch(dtype_, [&]<class T>() {
-    const T filler = static_cast<T>(value);
+    const T filler = number_as<T>("fill_", value);
     kernels::elementwise(
         loop, [filler] { return filler; }, data<T>());
   });

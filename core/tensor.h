@@ -119,6 +119,7 @@ class Tensor {
   // Writing in place, through the view.
   /// Converts and broadcasts `source` into this tensor.
   const Tensor& copy_(const Tensor& source) const;
+  /// Throws DTypeError for a number that the dtype cannot hold.
   const Tensor& fill_(double value) const;
 
  private:

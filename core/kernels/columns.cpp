@@ -2,6 +2,7 @@
 #include <gradus/core/kernels/columns.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 namespace gradus::kernels {
@@ -21,11 +22,49 @@ struct Overlap {
         shift(first - padding) {}
 };
 
-/// Copies `count` elements in vectors of 16 bytes; may read and write up to one vector beyond.
-/// Rows of small images are a few vectors long, where a call of memcpy costs more than the copy.
-template <class T> void copy_row(const T* from, std::int64_t count, T* to) {
+/// Copies rows of `vectors` times 16 bytes, written densely: `count` elements apart, so each row's
+/// surplus is overwritten by the next. Rows of small images are a few vectors long, where a call of
+/// memcpy costs more than the copy.
+template <std::size_t vectors, class T>
+void copy_short_rows(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t count,
+                     T* to) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    std::memcpy(to + r * count, from + r * distance, 16 * vectors);
+}
+
+template <class T>
+void copy_long_rows(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t count,
+                    T* to) {
+  for (std::int64_t r = 0; r < rows; ++r) std::copy_n(from + r * distance, count, to + r * count);
+}
+
+template <class T>
+using CopyRows = void (*)(const T* from, std::int64_t distance, std::int64_t rows,
+                          std::int64_t count, T* to);
+
+/// The copy for rows of `count` elements, unrolled where they are short.
+template <class T> CopyRows<T> choose_copy(std::int64_t count) {
   constexpr std::int64_t vector = 16 / sizeof(T);
-  for (std::int64_t k = 0; k < count; k += vector) std::memcpy(to + k, from + k, 16);
+  switch ((count + vector - 1) / vector) {
+    case 1:
+      return copy_short_rows<1, T>;
+    case 2:
+      return copy_short_rows<2, T>;
+    case 3:
+      return copy_short_rows<3, T>;
+    case 4:
+      return copy_short_rows<4, T>;
+    case 5:
+      return copy_short_rows<5, T>;
+    case 6:
+      return copy_short_rows<6, T>;
+    case 7:
+      return copy_short_rows<7, T>;
+    case 8:
+      return copy_short_rows<8, T>;
+    default:
+      return copy_long_rows<T>;
+  }
 }
 
 template <class T> void gather_row(const T* from, std::int64_t stride, std::int64_t count, T* to) {
@@ -88,17 +127,19 @@ void gather_columns(const Conv2dGeometry& g, std::int64_t channels, std::int64_t
   const std::int64_t height = patch_height(g, rows);
   const std::int64_t width = patch_width(g);
   const std::int64_t out_width = g.out_width();
+  const CopyRows<T> copy_rows = choose_copy<T>(out_width);
   for (std::int64_t c = 0; c < channels; ++c) {
     for (std::int64_t i = 0; i < g.kernel_h; ++i) {
       for (std::int64_t j = 0; j < g.kernel_w; ++j) {
         const T* in = patch + (c * height + i * g.dilation_h) * width + j * g.dilation_w;
-        for (std::int64_t r = 0; r < rows; ++r, in += g.stride_h * width, columns += out_width) {
-          if (g.stride_w == 1) {
-            copy_row(in, out_width, columns);
-          } else {
-            gather_row(in, g.stride_w, out_width, columns);
+        if (g.stride_w == 1) {
+          copy_rows(in, g.stride_h * width, rows, out_width, columns);
+        } else {
+          for (std::int64_t r = 0; r < rows; ++r) {
+            gather_row(in + r * g.stride_h * width, g.stride_w, out_width, columns + r * out_width);
           }
         }
+        columns += rows * out_width;
       }
     }
   }

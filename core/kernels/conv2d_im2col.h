@@ -5,8 +5,8 @@
 //   input_grad   dx = columns_adjoint(Wᵀ·dy)    [K,Co]·[Co,P]
 //   weight_grad  dW = Σ dy·columns(x)ᵀ          [Co,P]·[P,K]
 //
-// (for each group). The columns never hold the whole batch: a tile of output rows, or a few small
-// images, that fits the L2 cache. Padding is multiplied like any other zero, so an infinite weight
+// (for each group). The columns never hold the whole batch: a small image, or a tile of its output
+// rows, that fits the L2 cache. Padding is multiplied like any other zero, so an infinite weight
 // gives NaN where it meets the padding (the direct loops leave such products out). Any stride,
 // padding, dilation and groups. Tiles and the order of sums depend on the geometry alone, so the
 // bits are the same at any thread count.

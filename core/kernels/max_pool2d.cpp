@@ -59,27 +59,31 @@ void max_pool_plane(const Pool2dGeometry& g, const T* x, T* y, std::int64_t* ind
   }
 }
 
-/// The pooling of almost every small network, without branches: three selects an output.
+template <class T> bool has_nan(const T* values, std::int64_t count) {
+  int found = 0;
+  for (std::int64_t k = 0; k < count; ++k) found |= values[k] != values[k] ? 1 : 0;
+  return found != 0;
+}
+
+/// The pooling of almost every small network, without branches: on random data every other one
+/// would be mispredicted. Each row has its winner, then the rows meet. One comparison decides, so a
+/// plane with a NaN goes the general way.
 template <class T>
 void max_pool_plane_2x2(const Pool2dGeometry& g, const T* x, T* y, std::int64_t* indices) {
+  if (has_nan(x, g.in_plane())) return max_pool_plane(g, x, y, indices);
+  const std::int64_t width = g.in_width;
   const std::int64_t out_width = g.out_width();
-  for (std::int64_t oh = 0; oh < g.out_height(); ++oh) {
-    const std::int64_t first = 2 * oh * g.in_width;
-    const T* upper = x + first;
-    const T* lower = upper + g.in_width;
-    for (std::int64_t ow = 0; ow < out_width; ++ow) {
-      const bool right_of_upper = replaces(upper[2 * ow + 1], upper[2 * ow]);
-      const T upper_best = right_of_upper ? upper[2 * ow + 1] : upper[2 * ow];
-      const bool left_of_lower = replaces(lower[2 * ow], upper_best);
-      const T three_best = left_of_lower ? lower[2 * ow] : upper_best;
-      const bool right_of_lower = replaces(lower[2 * ow + 1], three_best);
-      y[ow] = right_of_lower ? lower[2 * ow + 1] : three_best;
-      const std::int64_t in_upper = std::int64_t{right_of_upper};
-      const std::int64_t in_three = left_of_lower ? g.in_width : in_upper;
-      indices[ow] = first + 2 * ow + (right_of_lower ? g.in_width + 1 : in_three);
+  for (std::int64_t first = 0; first < 2 * width * g.out_height(); first += 2 * width) {
+    for (std::int64_t upper = first; upper < first + 2 * out_width; upper += 2) {
+      const std::int64_t lower = upper + width;
+      const std::int64_t upper_best = upper + std::int64_t{x[upper + 1] > x[upper]};
+      const std::int64_t lower_best = lower + std::int64_t{x[lower + 1] > x[lower]};
+      // A mask, where the compiler would turn a conditional into a jump.
+      const std::int64_t take_lower = -std::int64_t{x[lower_best] > x[upper_best]};
+      const std::int64_t best = upper_best ^ ((upper_best ^ lower_best) & take_lower);
+      *y++ = x[best];
+      *indices++ = best;
     }
-    y += out_width;
-    indices += out_width;
   }
 }
 
@@ -108,9 +112,9 @@ void max_pool2d_scatter(std::int64_t planes, std::int64_t in_plane, std::int64_t
                         const T* dy, const std::int64_t* indices, T* dx) {
   parallel_for(planes, planes_per_chunk(in_plane, moves_per_chunk),
                [&](std::int64_t begin, std::int64_t end) {
-                 std::fill(dx + begin * in_plane, dx + end * in_plane, T{0});
                  for (std::int64_t plane = begin; plane < end; ++plane) {
                    T* out = dx + plane * in_plane;
+                   std::fill_n(out, in_plane, T{0});
                    for (std::int64_t k = plane * out_plane; k < (plane + 1) * out_plane; ++k)
                      out[indices[k]] += dy[k];
                  }

@@ -1,0 +1,54 @@
+// gradus inspect: the header of a safetensors file as a table. The data is not read.
+#include <gradus/io/safetensors.h>
+#include <gradus/io/safetensors_header.h>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <string>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "json.h"
+
+namespace gradus::app {
+namespace {
+
+/// A file may hold any text; a terminal shall not obey it.
+std::string printable(const std::string& text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte != 0x7f;
+  });
+  return plain ? text : in_quotes(text);
+}
+
+}  // namespace
+
+int run_inspect(const InspectOptions& options) {
+  const SafetensorsHeader header = read_safetensors_header(options.file);
+  if (options.json) {
+    fmt::print("{}\n", to_json(options.file, header));
+    return exit_ok;
+  }
+  std::size_t width = 4;
+  std::int64_t elements = 0;
+  for (const SafetensorsEntry& entry : header.tensors) {
+    width = std::max(width, printable(entry.name).size());
+    elements += entry.shape.numel();
+  }
+  fmt::print("{:{}}  {:5}  {:20} {:>12} {:>12}\n", "name", width, "dtype", "shape", "elements",
+             "bytes");
+  for (const SafetensorsEntry& entry : header.tensors) {
+    fmt::print("{:{}}  {:5}  {:20} {:>12} {:>12}\n", printable(entry.name), width, entry.dtype,
+               to_string(entry.shape), entry.shape.numel(), entry.bytes);
+  }
+  fmt::print("{} tensors, {} elements, {} bytes\n", header.tensors.size(), elements,
+             header.data_bytes);
+  for (const auto& [key, value] : header.metadata) {
+    fmt::print("{}: {}\n", printable(key), printable(value));
+  }
+  return exit_ok;
+}
+
+}  // namespace gradus::app

@@ -1,0 +1,213 @@
+// Keys keep the order in which they are written here, so that a person can read them too. Numbers
+// that JSON does not have (NaN, infinity) become null; bytes that are not UTF-8 are replaced.
+#include "json.h"
+
+#include <gradus/core/version.h>
+#include <gradus/data/dataset.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace gradus::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dump(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+/// A number, or null for one that was never measured.
+Json measured(bool is_measured, double value) { return is_measured ? Json(value) : Json(); }
+
+double number(const Json& json, const char* key) {
+  const Json& value = json.at(key);
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+Json to_json_object(const EpochRecord& epoch) {
+  return {{"epoch", epoch.epoch},
+          {"lr", epoch.lr},
+          {"train_loss", epoch.train_loss},
+          {"test_loss", epoch.test_loss},
+          {"test_accuracy", epoch.test_accuracy},
+          {"seconds", epoch.seconds},
+          {"images_per_second", epoch.images_per_second}};
+}
+
+EpochRecord epoch_from(const Json& json) {
+  return {.epoch = json.at("epoch").get<std::int64_t>(),
+          .lr = number(json, "lr"),
+          .train_loss = number(json, "train_loss"),
+          .test_loss = number(json, "test_loss"),
+          .test_accuracy = number(json, "test_accuracy"),
+          .seconds = number(json, "seconds"),
+          .images_per_second = number(json, "images_per_second")};
+}
+
+/// Throws BadDataError unless `name` is one of `known`.
+void expect_known(const std::string& label, const std::string& key, const std::string& name,
+                  const std::vector<std::string>& known) {
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  std::string list;
+  for (const std::string& each : known) list += (list.empty() ? "" : ", ") + each;
+  fail<BadDataError>(label, ": unknown ", key, " \"", name, "\"; known are ", list);
+}
+
+}  // namespace
+
+std::string to_json(const StepRecord& step) {
+  return dump({{"event", "step"}, {"epoch", step.epoch}, {"step", step.step}, {"loss", step.loss}});
+}
+
+std::string to_json(const EpochRecord& epoch) {
+  Json line = {{"event", "epoch"}};
+  line.update(to_json_object(epoch));
+  return dump(line);
+}
+
+std::string to_run_json(const RunRecord& run) {
+  const Settings& s = run.settings;
+  return dump({{"gradus", version},
+               {"model", s.model},
+               {"parameters", run.parameters},
+               {"data", s.data},
+               {"data_dir", s.data_dir.empty() ? Json() : Json(s.data_dir)},
+               {"data_checksum", run.data_checksum},
+               {"train_images", run.train_images},
+               {"test_images", run.test_images},
+               {"image",
+                {{"channels", run.image.channels},
+                 {"height", run.image.height},
+                 {"width", run.image.width},
+                 {"classes", run.image.classes}}},
+               {"epochs", s.epochs},
+               {"batch_size", s.batch_size},
+               {"optimizer", s.optimizer},
+               {"lr", s.lr},
+               {"momentum", s.momentum},
+               {"weight_decay", s.weight_decay},
+               {"schedule", s.schedule},
+               {"seed", s.seed},
+               {"threads", s.threads},
+               {"interrupted", run.interrupted},
+               {"last_epoch", to_json_object(run.last)}},
+              2) +
+         "\n";
+}
+
+RunRecord from_run_json(const std::string& text, const std::string& label) {
+  RunRecord run;
+  try {
+    const Json json = Json::parse(text);
+    Settings& s = run.settings;
+    s.model = json.at("model").get<std::string>();
+    s.data = json.at("data").get<std::string>();
+    if (!json.at("data_dir").is_null()) s.data_dir = json.at("data_dir").get<std::string>();
+    s.epochs = json.at("epochs").get<std::int64_t>();
+    s.batch_size = json.at("batch_size").get<std::int64_t>();
+    s.optimizer = json.at("optimizer").get<std::string>();
+    s.lr = number(json, "lr");
+    s.momentum = number(json, "momentum");
+    s.weight_decay = number(json, "weight_decay");
+    s.schedule = json.at("schedule").get<std::string>();
+    s.seed = json.at("seed").get<std::uint64_t>();
+    s.threads = json.at("threads").get<int>();
+    const Json& image = json.at("image");
+    run.image = {.channels = image.at("channels").get<std::int64_t>(),
+                 .height = image.at("height").get<std::int64_t>(),
+                 .width = image.at("width").get<std::int64_t>(),
+                 .classes = image.at("classes").get<std::int64_t>()};
+    run.train_images = json.at("train_images").get<std::int64_t>();
+    run.test_images = json.at("test_images").get<std::int64_t>();
+    run.data_checksum = json.at("data_checksum").get<std::string>();
+    run.parameters = json.at("parameters").get<std::int64_t>();
+    run.interrupted = json.at("interrupted").get<bool>();
+    run.last = epoch_from(json.at("last_epoch"));
+  } catch (const Json::exception& error) {
+    fail<BadDataError>(label, ": not a run.json of gradus: ", error.what());
+  }
+  expect_known(label, "model", run.settings.model, model_names());
+  expect_known(label, "data", run.settings.data, dataset_names());
+  return run;
+}
+
+std::string to_result_json(const RunRecord& run, const std::filesystem::path& out) {
+  const EpochRecord& last = run.last;
+  const bool trained = last.epoch > 0;
+  return dump({{"data", run.settings.data},
+               {"model", run.settings.model},
+               {"parameters", run.parameters},
+               {"epochs", last.epoch},
+               {"test_accuracy", measured(trained, last.test_accuracy)},
+               {"test_loss", measured(trained, last.test_loss)},
+               {"train_loss", measured(trained, last.train_loss)},
+               {"seconds", last.seconds},
+               {"images_per_second", last.images_per_second},
+               {"seed", run.settings.seed},
+               {"threads", run.settings.threads},
+               {"out", out.string()},
+               {"interrupted", run.interrupted}});
+}
+
+std::string to_json(const std::vector<CheckRow>& rows, int order, double seconds) {
+  Json checks = Json::array();
+  std::int64_t failed = 0;
+  std::int64_t samples = 0;
+  std::int64_t elements = 0;
+  double worst = 0;
+  for (const CheckRow& row : rows) {
+    Json orders = Json::array();
+    for (std::size_t i = 0; i < row.orders.size(); ++i) {
+      const CheckRow::Order& result = row.orders[i];
+      orders.push_back({{"order", i + 1},
+                        {"elements", result.elements},
+                        {"worst_relative_error", result.worst},
+                        {"passed", result.passed}});
+      elements += result.elements;
+      worst = std::max(worst, result.worst);
+    }
+    failed += row.passed() ? 0 : 1;
+    samples += row.samples;
+    checks.push_back({{"kind", row.kind},
+                      {"name", row.name},
+                      {"samples", row.samples},
+                      {"orders", orders},
+                      {"passed", row.passed()},
+                      {"failures", row.failures}});
+  }
+  return dump({{"passed", failed == 0},
+               {"order", order},
+               {"checked", rows.size()},
+               {"failed", failed},
+               {"samples", samples},
+               {"elements", elements},
+               {"worst_relative_error", worst},
+               {"seconds", seconds},
+               {"checks", checks}});
+}
+
+std::string to_json(const std::filesystem::path& file, const SafetensorsHeader& header) {
+  Json tensors = Json::array();
+  std::int64_t elements = 0;
+  for (const SafetensorsEntry& entry : header.tensors) {
+    Json shape = Json::array();
+    for (const std::int64_t size : entry.shape) shape.push_back(size);
+    tensors.push_back({{"name", entry.name},
+                       {"dtype", entry.dtype},
+                       {"shape", shape},
+                       {"elements", entry.shape.numel()},
+                       {"bytes", entry.bytes}});
+    elements += entry.shape.numel();
+  }
+  return dump({{"file", file.string()},
+               {"tensors", tensors},
+               {"count", header.tensors.size()},
+               {"elements", elements},
+               {"bytes", header.data_bytes},
+               {"metadata", header.metadata}});
+}
+
+}  // namespace gradus::app

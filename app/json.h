@@ -1,0 +1,33 @@
+// All JSON that the program writes or reads, in one place: it is a promise to other programs, and
+// one file compiles the JSON library instead of five.
+#pragma once
+
+#include <gradus/io/safetensors.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "records.h"
+
+namespace gradus::app {
+
+/// Lines of metrics.jsonl, without the newline.
+std::string to_json(const StepRecord& step);
+std::string to_json(const EpochRecord& epoch);
+
+/// The text of run.json, and back. Throws BadDataError, its message opening with `label`, for text
+/// that is not a run.json or names what this version does not know.
+std::string to_run_json(const RunRecord& run);
+RunRecord from_run_json(const std::string& text, const std::string& label);
+
+/// What train and eval print with --json; eval puts its own measurements into run.last.
+std::string to_result_json(const RunRecord& run, const std::filesystem::path& out);
+
+/// What gradcheck prints with --json.
+std::string to_json(const std::vector<CheckRow>& rows, int order, double seconds);
+
+/// What inspect prints with --json.
+std::string to_json(const std::filesystem::path& file, const SafetensorsHeader& header);
+
+}  // namespace gradus::app

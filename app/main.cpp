@@ -1,0 +1,52 @@
+// gradus, the program. A thin shell around the library: this file turns errors into one line and an
+// exit code, app/command_line.cpp reads the options, and each subcommand has a file of its own.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string>
+#include <system_error>
+
+#include "commands.h"
+#include "exit_code.h"
+
+namespace {
+
+using namespace gradus;
+using namespace gradus::app;
+
+int report(int code, const char* what) {
+  std::fprintf(stderr, "gradus: %s\n", what);
+  return code;
+}
+
+/// A result that did not reach its reader is no success: stdout may be a full disk.
+int flush_output(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  return report(exit_io, (std::string("stdout: ") + std::strerror(errno)).c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return flush_output(run_command_line(argc, argv));
+  } catch (const UsageError& error) {
+    return report(exit_usage, error.what());
+  } catch (const Diverged& error) {
+    return report(exit_check_failed, error.what());
+  } catch (const NotFoundError& error) {
+    return report(exit_no_input, error.what());
+  } catch (const BadDataError& error) {
+    return report(exit_bad_data, error.what());
+  } catch (const IoError& error) {
+    return report(exit_io, error.what());
+  } catch (const std::system_error& error) {
+    return report(exit_io, error.what());
+  } catch (const std::bad_alloc&) {
+    return report(exit_internal, "out of memory");
+  } catch (const std::exception& error) {
+    return report(exit_internal, error.what());
+  }
+}

@@ -1,0 +1,112 @@
+// The bar is one line, at most as wide as the terminal: a longer one would wrap, and could not be
+// drawn over.
+#include "progress.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace gradus::app {
+namespace {
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+bool can_draw() {
+  if (isatty(STDERR_FILENO) == 0) return false;
+  const char* terminal = std::getenv("TERM");
+  return terminal == nullptr || std::string_view(terminal) != "dumb";
+}
+
+std::size_t terminal_columns() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+/// "7 s", "3:07", "1:02:03".
+std::string duration(double seconds) {
+  const auto whole = static_cast<std::int64_t>(std::ceil(seconds));
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+}  // namespace
+
+Progress::Progress(bool quiet, std::int64_t epochs, std::int64_t steps)
+    : quiet_(quiet),
+      bar_(!quiet && can_draw()),
+      color_(!is_set("NO_COLOR")),
+      epochs_(epochs),
+      steps_(steps) {}
+
+void Progress::step(const StepRecord& step, double images_per_second) {
+  loss_ = step.step == 1 ? step.loss : loss_ + (step.loss - loss_) / 20;
+  if (!bar_) return;
+  const Clock::time_point now = Clock::now();
+  if (now - last_draw_ < std::chrono::milliseconds(100)) return;
+  last_draw_ = now;
+
+  std::string text = bar(step, images_per_second);
+  const std::size_t width = text.size();
+  // What is left of a longer bar is overwritten by spaces, which needs no escape code.
+  text.append(drawn_ > width ? drawn_ - width : 0, ' ');
+  drawn_ = width;
+  if (color_) text = "\x1b[36m" + text + "\x1b[0m";
+  fmt::print(stderr, "\r{}", text);
+  std::fflush(stderr);
+}
+
+std::string Progress::bar(const StepRecord& step, double images_per_second) const {
+  const std::int64_t done = step.step - (step.epoch - 1) * steps_;
+  const std::string head = fmt::format("epoch {}/{} ", step.epoch, epochs_);
+  const std::string tail =
+      fmt::format(" {:3}%  loss {:.4f}  {:.0f} images/s  {} left", 100 * done / steps_, loss_,
+                  images_per_second, duration(seconds_left(step.step)));
+  const std::size_t columns = terminal_columns() - 1;  // the last one would wrap on some terminals
+  const std::size_t used = head.size() + tail.size() + 2;
+  if (used + 5 > columns) return (head + tail).substr(0, columns);
+  const std::size_t cells = std::min<std::size_t>(columns - used, 30);
+  const std::size_t full =
+      cells * static_cast<std::size_t>(done) / static_cast<std::size_t>(steps_);
+  return fmt::format("{}[{}{}]{}", head, std::string(full, '='), std::string(cells - full, ' '),
+                     tail);
+}
+
+double Progress::seconds_left(std::int64_t steps_done) const {
+  const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+  const std::int64_t ahead = epochs_ * steps_ - steps_done;
+  return elapsed * static_cast<double>(ahead) / static_cast<double>(steps_done);
+}
+
+void Progress::epoch(const EpochRecord& epoch) {
+  line(fmt::format(
+      "epoch {}/{}: loss {:.4f}, test loss {:.4f}, test accuracy {:.4f}, {:.0f} images/s, {:.1f} s",
+      epoch.epoch, epochs_, epoch.train_loss, epoch.test_loss, epoch.test_accuracy,
+      epoch.images_per_second, epoch.seconds));
+}
+
+void Progress::line(const std::string& text) {
+  if (quiet_) return;
+  clear();
+  fmt::print(stderr, "{}\n", text);
+}
+
+void Progress::clear() {
+  if (drawn_ == 0) return;
+  std::fputs(("\r" + std::string(drawn_, ' ') + "\r").c_str(), stderr);
+  std::fflush(stderr);
+  drawn_ = 0;
+}
+
+}  // namespace gradus::app

@@ -1,0 +1,74 @@
+// What the program knows of a training: plain structs, which app/json.cpp turns into the lines of
+// run.json and metrics.jsonl and into what --json prints.
+#pragma once
+
+#include <gradus/layers/models.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gradus::app {
+
+/// A training as it was asked for. Equal settings (threads and data_dir aside) and equal data give
+/// the same model, bit for bit.
+struct Settings {
+  std::string data = "digits";
+  std::string data_dir{};  ///< absolute; empty: the usual places
+  std::string model = "cnn";
+  std::int64_t epochs = 0;
+  std::int64_t batch_size = 0;
+  std::string optimizer = "adam";
+  double lr = 0;
+  double momentum = 0;  ///< of sgd
+  double weight_decay = 0;
+  std::string schedule = "cosine";
+  std::uint64_t seed = 1;
+  int threads = 1;
+};
+
+struct StepRecord {
+  std::int64_t epoch = 0;  ///< 1, 2, ...
+  std::int64_t step = 0;   ///< 1, 2, ..., counted through all epochs
+  double loss = 0;
+};
+
+struct EpochRecord {
+  std::int64_t epoch = 0;
+  double lr = 0;
+  double train_loss = 0;  ///< mean over the epoch's images, each as it was met
+  double test_loss = 0;
+  double test_accuracy = 0;
+  double seconds = 0;            ///< since the training began, evaluation included
+  double images_per_second = 0;  ///< of all training steps so far, evaluation excluded
+};
+
+/// What run.json holds: enough to build the model again and to repeat the training.
+struct RunRecord {
+  Settings settings{};
+  ImageSpec image{};
+  std::int64_t train_images = 0;
+  std::int64_t test_images = 0;
+  std::string data_checksum{};
+  std::int64_t parameters = 0;
+  EpochRecord last{};        ///< of the saved model; last.epoch is 0 when there is none
+  bool interrupted = false;  ///< stopped before settings.epochs were done
+};
+
+/// What one name of `gradus gradcheck` came to.
+struct CheckRow {
+  struct Order {
+    std::int64_t elements = 0;
+    double worst = 0;  ///< relative error
+    bool passed = true;
+  };
+  std::string kind;  ///< "op" or "layer"
+  std::string name;
+  std::int64_t samples = 0;
+  std::vector<Order> orders{};          ///< of the first order, and perhaps of the second
+  std::vector<std::string> failures{};  ///< which sample, and its report
+
+  bool passed() const { return failures.empty(); }
+};
+
+}  // namespace gradus::app
