@@ -128,19 +128,20 @@ void gather_columns(const Conv2dGeometry& g, std::int64_t channels, std::int64_t
   const std::int64_t width = patch_width(g);
   const std::int64_t out_width = g.out_width();
   const CopyRows<T> copy_rows = choose_copy<T>(out_width);
-  for (std::int64_t c = 0; c < channels; ++c) {
-    for (std::int64_t i = 0; i < g.kernel_h; ++i) {
-      for (std::int64_t j = 0; j < g.kernel_w; ++j) {
-        const T* in = patch + (c * height + i * g.dilation_h) * width + j * g.dilation_w;
-        if (g.stride_w == 1) {
-          copy_rows(in, g.stride_h * width, rows, out_width, columns);
-        } else {
-          for (std::int64_t r = 0; r < rows; ++r) {
-            gather_row(in + r * g.stride_h * width, g.stride_w, out_width, columns + r * out_width);
-          }
+  for (std::int64_t cj = 0; cj < channels * g.kernel_w; ++cj) {  // cj = (channel, kernel column)
+    const T* in = patch + cj / g.kernel_w * height * width + cj % g.kernel_w * g.dilation_w;
+    T* out = columns + cj * column_size(g, rows);
+    for (std::int64_t phase = 0; phase < std::min(g.stride_h, height); ++phase) {
+      const std::int64_t count = (height - phase - 1) / g.stride_h + 1;
+      if (g.stride_w == 1) {
+        copy_rows(in + phase * width, g.stride_h * width, count, out_width, out);
+      } else {
+        for (std::int64_t r = 0; r < count; ++r) {
+          gather_row(in + (r * g.stride_h + phase) * width, g.stride_w, out_width,
+                     out + r * out_width);
         }
-        columns += rows * out_width;
       }
+      out += column_rows(g, rows) * out_width;
     }
   }
 }
@@ -148,22 +149,20 @@ void gather_columns(const Conv2dGeometry& g, std::int64_t channels, std::int64_t
 template <class T>
 void scatter_columns(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* columns,
                      T* patch) {
-  const std::int64_t height = patch_height(g, g.out_height());
+  const std::int64_t height = patch_height(g, tile.count);
   const std::int64_t width = patch_width(g);
   const std::int64_t out_width = g.out_width();
-  for (std::int64_t c = 0; c < channels; ++c) {
-    for (std::int64_t i = 0; i < g.kernel_h; ++i) {
-      for (std::int64_t j = 0; j < g.kernel_w; ++j) {
-        T* out = patch + (c * height + tile.first * g.stride_h + i * g.dilation_h) * width +
-                 j * g.dilation_w;
-        for (std::int64_t r = 0; r < tile.count;
-             ++r, out += g.stride_h * width, columns += out_width) {
-          if (g.stride_w == 1) {
-            add_row(columns, out_width, out);
-          } else {
-            scatter_row(columns, out_width, out, g.stride_w);
-          }
-        }
+  const std::int64_t plane = patch_height(g, g.out_height()) * width;
+  for (std::int64_t cj = 0; cj < channels * g.kernel_w; ++cj) {
+    T* out = patch + cj / g.kernel_w * plane + tile.first * g.stride_h * width +
+             cj % g.kernel_w * g.dilation_w;
+    for (std::int64_t h = 0; h < height; ++h, out += width) {
+      const std::int64_t row = h % g.stride_h * column_rows(g, tile.count) + h / g.stride_h;
+      const T* in = columns + cj * column_size(g, tile.count) + row * out_width;
+      if (g.stride_w == 1) {
+        add_row(in, out_width, out);
+      } else {
+        scatter_row(in, out_width, out, g.stride_w);
       }
     }
   }

@@ -29,7 +29,9 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 std::int64_t rows_per_tile(const Conv2dGeometry& g, std::int64_t height,
                            std::int64_t element_bytes) {
   const std::int64_t row_bytes = std::max<std::int64_t>(height * g.out_width() * element_bytes, 1);
-  return std::clamp<std::int64_t>(tile_bytes / row_bytes, 1, g.out_height());
+  const std::int64_t fit = tile_bytes / row_bytes;                         // rows of the patch
+  const std::int64_t more = g.dilation_h * (g.kernel_h - 1) + g.stride_h;  // than stride_h·rows
+  return std::clamp<std::int64_t>((fit - more) / g.stride_h + 1, 1, g.out_height());
 }
 
 RowTile row_tile(const Conv2dGeometry& g, std::int64_t index, std::int64_t rows) {
@@ -39,6 +41,19 @@ RowTile row_tile(const Conv2dGeometry& g, std::int64_t index, std::int64_t rows)
 
 std::int64_t items_per_chunk(std::int64_t multiply_adds_per_item) {
   return multiply_adds_per_chunk / std::max<std::int64_t>(multiply_adds_per_item, 1) + 1;
+}
+
+/// w [Co, Ci/groups, kh, kw] -> packed [groups, kh, Co/groups, Ci/groups·kw]: the W_i.
+template <class T> void pack_filters(const Conv2dGeometry& g, const T* w, T* packed) {
+  const std::int64_t filters = g.group_out_channels();
+  const std::int64_t channels = g.group_in_channels();
+  for (std::int64_t row = 0; row < g.groups * g.kernel_h * filters; ++row) {  // (group, i, filter)
+    const std::int64_t group = row / (g.kernel_h * filters);
+    const std::int64_t i = row / filters % g.kernel_h;
+    const T* in = w + (group * filters + row % filters) * g.taps() + i * g.kernel_w;
+    for (std::int64_t c = 0; c < channels; ++c, packed += g.kernel_w)
+      std::copy_n(in + c * g.kernel_plane(), g.kernel_w, packed);
+  }
 }
 
 template <class T>
@@ -52,29 +67,35 @@ void fill_rows(std::int64_t rows, std::int64_t width, const T* values, T* out,
 
 template <class T>
 void conv2d_im2col_forward(const Conv2dGeometry& g, const T* x, const T* w, const T* bias, T* y) {
-  const std::int64_t taps = g.taps();
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const std::int64_t rows = rows_per_tile(g, taps, sizeof(T));
+  const std::int64_t height = channels * g.kernel_w;
+  const std::int64_t rows = rows_per_tile(g, height, sizeof(T));
   const std::int64_t tiles = ceil_div(g.out_height(), rows);
-  const std::int64_t grain = items_per_chunk(filters * taps * rows * g.out_width());
+  Workspace<T> packed(g.weight_size());
+  pack_filters(g, w, packed.data());
+  const std::int64_t grain = items_per_chunk(filters * g.taps() * rows * g.out_width());
   parallel_for(g.batch * g.groups * tiles, grain, [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> patch(channels * patch_height(g, rows) * patch_width(g) + copy_slack);
-    Workspace<T> columns(taps * rows * g.out_width() + copy_slack);
+    Workspace<T> columns(height * column_size(g, rows) + copy_slack);
     for (std::int64_t item = begin; item < end; ++item) {  // item = (image, group, tile)
       const std::int64_t image_group = item / tiles;
       const std::int64_t group = image_group % g.groups;
       const RowTile tile = row_tile(g, item % tiles, rows);
       const std::int64_t pixels = tile.count * g.out_width();
       const T* in = x + image_group * channels * g.in_plane();
-      const T* filter = w + group * filters * taps;
+      const T* filter = packed.data() + group * filters * g.taps();
       T* out = y + image_group * filters * g.out_plane() + tile.first * g.out_width();
       copy_to_patch(g, channels, tile, in, patch.data());
       gather_columns(g, channels, tile.count, patch.data(), columns.data());
       if (bias != nullptr) fill_rows(filters, pixels, bias + group * filters, out, g.out_plane());
-      // [filters,taps]·[taps,pixels]
-      gemm(Transpose::no, Transpose::no, filters, pixels, taps, T{1}, filter, taps, columns.data(),
-           pixels, bias != nullptr ? T{1} : T{0}, out, g.out_plane());
+      for (std::int64_t i = 0; i < g.kernel_h; ++i) {
+        // [filters,height]·[height,pixels]
+        gemm(Transpose::no, Transpose::no, filters, pixels, height, T{1},
+             filter + i * filters * height, height, columns.data() + column_start(g, tile.count, i),
+             column_size(g, tile.count), i == 0 && bias == nullptr ? T{0} : T{1}, out,
+             g.out_plane());
+      }
     }
   });
 }
@@ -85,31 +106,40 @@ void conv2d_im2col_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, 
   const std::int64_t filters = g.group_out_channels();
   // Tiles of rows overlap in dx, blocks of channels do not: those are the items, and an item goes
   // through its row tiles in order.
-  const std::int64_t channel_bytes = g.kernel_plane() * g.out_plane() * std::int64_t{sizeof(T)};
+  const std::int64_t channel_bytes =
+      g.kernel_w * column_size(g, g.out_height()) * std::int64_t{sizeof(T)};
   const std::int64_t block =
       std::min(channels, std::max(min_channel_block, tile_bytes / channel_bytes));
   const std::int64_t blocks = ceil_div(channels, block);
-  const std::int64_t rows = rows_per_tile(g, block * g.kernel_plane(), sizeof(T));
+  const std::int64_t rows = rows_per_tile(g, block * g.kernel_w, sizeof(T));
   const std::int64_t patch_size = patch_height(g, g.out_height()) * patch_width(g);
+  Workspace<T> packed(g.weight_size());
+  pack_filters(g, w, packed.data());
   const std::int64_t grain = items_per_chunk(filters * block * g.kernel_plane() * g.out_plane());
   parallel_for(g.batch * g.groups * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> patch(block * patch_size + copy_slack);
-    Workspace<T> columns(block * g.kernel_plane() * rows * g.out_width() + copy_slack);
+    Workspace<T> columns(block * g.kernel_w * column_size(g, rows) + copy_slack);
     for (std::int64_t item = begin; item < end;
          ++item) {  // item = (image, group, block of channels)
       const std::int64_t image_group = item / blocks;
       const std::int64_t first = item % blocks * block;
       const std::int64_t count = std::min(block, channels - first);
-      const std::int64_t height = count * g.kernel_plane();
-      const T* filter = w + image_group % g.groups * filters * g.taps() + first * g.kernel_plane();
+      const std::int64_t height = count * g.kernel_w;
+      const T* filter =
+          packed.data() + image_group % g.groups * filters * g.taps() + first * g.kernel_w;
       const T* grad = dy + image_group * filters * g.out_plane();
       std::fill_n(patch.data(), count * patch_size, T{0});
       for (std::int64_t row = 0; row < g.out_height(); row += rows) {
         const RowTile tile = row_tile(g, row / rows, rows);
         const std::int64_t pixels = tile.count * g.out_width();
-        // [filters,height]ᵀ·[filters,pixels]
-        gemm(Transpose::yes, Transpose::no, height, pixels, filters, T{1}, filter, g.taps(),
-             grad + row * g.out_width(), g.out_plane(), T{0}, columns.data(), pixels);
+        std::fill_n(columns.data(), height * column_size(g, tile.count), T{0});
+        for (std::int64_t i = 0; i < g.kernel_h; ++i) {
+          // [filters,height]ᵀ·[filters,pixels]
+          gemm(Transpose::yes, Transpose::no, height, pixels, filters, T{1},
+               filter + i * filters * channels * g.kernel_w, channels * g.kernel_w,
+               grad + row * g.out_width(), g.out_plane(), T{1},
+               columns.data() + column_start(g, tile.count, i), column_size(g, tile.count));
+        }
         scatter_columns(g, count, tile, columns.data(), patch.data());
       }
       copy_from_patch(g, count, patch.data(), dx + (image_group * channels + first) * g.in_plane());
@@ -119,16 +149,16 @@ void conv2d_im2col_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, 
 
 template <class T>
 void conv2d_im2col_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
-  const std::int64_t taps = g.taps();
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const std::int64_t rows = rows_per_tile(g, taps, sizeof(T));
+  const std::int64_t height = channels * g.kernel_w;
+  const std::int64_t rows = rows_per_tile(g, height, sizeof(T));
   const std::int64_t tiles = ceil_div(g.out_height(), rows);
   const auto plan = plan_partial_sums(g, g.batch * tiles, sizeof(T));
   Workspace<T> partials(plan.parts * g.weight_size());
   parallel_for(g.batch * tiles, plan.items_per_part, [&](std::int64_t begin, std::int64_t end) {
     Workspace<T> patch(channels * patch_height(g, rows) * patch_width(g) + copy_slack);
-    Workspace<T> columns(taps * rows * g.out_width() + copy_slack);
+    Workspace<T> columns(height * column_size(g, rows) + copy_slack);
     T* sum = partials.data() + begin / plan.items_per_part * g.weight_size();
     std::fill_n(sum, g.weight_size(), T{0});
     for (std::int64_t item = begin * g.groups; item < end * g.groups;
@@ -141,9 +171,12 @@ void conv2d_im2col_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy,
       const T* grad = dy + image_group * filters * g.out_plane() + tile.first * g.out_width();
       copy_to_patch(g, channels, tile, in, patch.data());
       gather_columns(g, channels, tile.count, patch.data(), columns.data());
-      // [taps,pixels]·[filters,pixels]ᵀ
-      gemm(Transpose::no, Transpose::yes, taps, filters, pixels, T{1}, columns.data(), pixels, grad,
-           g.out_plane(), T{1}, sum + group * taps * filters, filters);
+      for (std::int64_t i = 0; i < g.kernel_h; ++i) {
+        // [height,pixels]·[filters,pixels]ᵀ
+        gemm(Transpose::no, Transpose::yes, height, filters, pixels, T{1},
+             columns.data() + column_start(g, tile.count, i), column_size(g, tile.count), grad,
+             g.out_plane(), T{1}, sum + (group * g.kernel_h + i) * height * filters, filters);
+      }
     }
   });
   add_partial_sums(g, plan.parts, partials.data(), dw);

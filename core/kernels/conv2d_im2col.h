@@ -1,15 +1,16 @@
-// Convolution as GEMM: the windows of x are laid out as columns, and a matrix product does the
-// rest.
+// Convolution as GEMM: the windows of x are laid out as columns, and a matrix product for each row
+// i of the kernel does the rest.
 //
-//   forward      y  = W·columns(x)              [Co,K]·[K,P]      K = Ci·kh·kw taps, P pixels of y
-//   input_grad   dx = columns_adjoint(Wᵀ·dy)    [K,Co]·[Co,P]
-//   weight_grad  dW = Σ dy·columns(x)ᵀ          [Co,P]·[P,K]
+//   forward      y  = Σ_i W_i·columns_i(x)            [Co,K]·[K,P]     K = Ci·kw taps, P pixels of
+//   y input_grad   dx = Σ_i columns_i_adjoint(W_iᵀ·dy)  [K,Co]·[Co,P] weight_grad  dW_i = Σ
+//   dy·columns_i(x)ᵀ            [Co,P]·[P,K]
 //
-// (for each group). The columns never hold the whole batch: a small image, or a tile of its output
-// rows, that fits the L2 cache. Padding is multiplied like any other zero, so an infinite weight
-// gives NaN where it meets the padding (the direct loops leave such products out). Any stride,
-// padding, dilation and groups. Tiles and the order of sums depend on the geometry alone, so the
-// bits are the same at any thread count.
+// (for each group). The columns of all kernel rows are one buffer, entered at different places: see
+// columns.h. They never hold the whole batch: a small image, or a tile of its output rows, that
+// fits the L2 cache. Padding is multiplied like any other zero, so an infinite weight gives NaN
+// where it meets the padding (the direct loops leave such products out). Any stride, padding,
+// dilation and groups. Tiles and the order of sums depend on the geometry alone, so the bits are
+// the same at any thread count.
 #pragma once
 
 #include <gradus/core/kernels/conv2d_geometry.h>

@@ -36,9 +36,12 @@ void add_partial_sums(const Conv2dGeometry& g, std::int64_t parts, const T* part
   const std::int64_t channels = g.group_out_channels();
   const std::int64_t size = g.weight_size();
   parallel_for(g.groups * taps, taps_per_chunk, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {  // row = (group, tap)
+    for (std::int64_t row = begin; row < end; ++row) {  // row = (group, i, c, j)
+      const std::int64_t j = row % g.kernel_w;
+      const std::int64_t c = row / g.kernel_w % g.group_in_channels();
+      const std::int64_t i = row % taps / (g.kernel_w * g.group_in_channels());
       const T* in = partials + row * channels;
-      T* out = dw + row / taps * channels * taps + row % taps;
+      T* out = dw + row / taps * channels * taps + (c * g.kernel_h + i) * g.kernel_w + j;
       for (std::int64_t co = 0; co < channels; ++co) {
         T sum = 0;
         for (std::int64_t part = 0; part < parts; ++part) sum += in[part * size + co];

@@ -4,8 +4,9 @@
 // the problem alone. Each part adds up its own items in order into its own partial sum, and the
 // partial sums are added in order at the end: the same bits at any thread count.
 //
-// A partial sum holds the transposed gradient, [groups, taps, Co/groups]: with few output channels
-// a GEMM with the long side as its rows is up to twice as fast.
+// A partial sum holds the transposed gradient, kernel rows first: [groups, kh, Ci/groups·kw,
+// Co/groups]. With few output channels a GEMM with the long side as its rows is up to twice as
+// fast.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ struct PartialSums {
 PartialSums plan_partial_sums(const Conv2dGeometry& g, std::int64_t items,
                               std::int64_t element_bytes);
 
-/// dw = Σ partials, transposed back. partials [parts, groups, taps, Co/groups] -> dw [groups,
-/// Co/groups, taps].
+/// dw = Σ partials, transposed back. partials [parts, groups, kh, Ci/groups·kw, Co/groups] -> dw
+/// [groups, Co/groups, Ci/groups, kh, kw].
 template <class T>
 void add_partial_sums(const Conv2dGeometry& g, std::int64_t parts, const T* partials, T* dw);
 

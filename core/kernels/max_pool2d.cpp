@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include <gradus/core/parallel.h>
 
@@ -59,37 +60,41 @@ void max_pool_plane(const Pool2dGeometry& g, const T* x, T* y, std::int64_t* ind
   }
 }
 
-template <class T> bool has_nan(const T* values, std::int64_t count) {
-  int found = 0;
-  for (std::int64_t k = 0; k < count; ++k) found |= values[k] != values[k] ? 1 : 0;
-  return found != 0;
-}
-
-/// The pooling of almost every small network, without branches: on random data every other one
-/// would be mispredicted. Each row has its winner, then the rows meet. One comparison decides, so a
-/// plane with a NaN goes the general way.
+/// The pooling of almost every small network, without branches: random data would mispredict every
+/// other one. The place in the window is counted in integers as wide as T, so that the compiler can
+/// choose values and places with the same masks.
 template <class T>
-void max_pool_plane_2x2(const Pool2dGeometry& g, const T* x, T* y, std::int64_t* indices) {
-  if (has_nan(x, g.in_plane())) return max_pool_plane(g, x, y, indices);
-  const std::int64_t width = g.in_width;
+void max_pool_plane_2x2(const Pool2dGeometry& g, const T* x, T* __restrict y,
+                        std::int64_t* __restrict indices) {
+  using Place = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  const auto below = static_cast<Place>(g.in_width);
   const std::int64_t out_width = g.out_width();
-  for (std::int64_t first = 0; first < 2 * width * g.out_height(); first += 2 * width) {
-    for (std::int64_t upper = first; upper < first + 2 * out_width; upper += 2) {
-      const std::int64_t lower = upper + width;
-      const std::int64_t upper_best = upper + std::int64_t{x[upper + 1] > x[upper]};
-      const std::int64_t lower_best = lower + std::int64_t{x[lower + 1] > x[lower]};
-      // A mask, where the compiler would turn a conditional into a jump.
-      const std::int64_t take_lower = -std::int64_t{x[lower_best] > x[upper_best]};
-      const std::int64_t best = upper_best ^ ((upper_best ^ lower_best) & take_lower);
-      *y++ = x[best];
-      *indices++ = best;
+  for (std::int64_t oh = 0; oh < g.out_height(); ++oh, y += out_width, indices += out_width) {
+    const std::int64_t first = 2 * oh * g.in_width;
+    const T* upper = x + first;
+    const T* lower = upper + g.in_width;
+    for (std::int64_t ow = 0; ow < out_width; ++ow) {
+      T best = upper[2 * ow];
+      Place place = 0;
+      const auto meet = [&](T value, Place at) {
+        const bool wins = replaces(value, best);
+        best = wins ? value : best;
+        place = wins ? at : place;
+      };
+      meet(upper[2 * ow + 1], 1);
+      meet(lower[2 * ow], below);
+      meet(lower[2 * ow + 1], below + 1);
+      y[ow] = best;
+      indices[ow] = first + 2 * ow + place;
     }
   }
 }
 
 bool is_2x2(const Pool2dGeometry& g) {
+  constexpr std::int64_t widest = std::numeric_limits<std::int32_t>::max() - 1;  // of a Place
   return g.kernel_h == 2 && g.kernel_w == 2 && g.stride_h == 2 && g.stride_w == 2 &&
-         g.padding_h == 0 && g.padding_w == 0 && g.dilation_h == 1 && g.dilation_w == 1;
+         g.padding_h == 0 && g.padding_w == 0 && g.dilation_h == 1 && g.dilation_w == 1 &&
+         g.in_width <= widest;
 }
 
 }  // namespace
