@@ -45,6 +45,8 @@ Tensor sigmoid(const Tensor& x);
 Tensor relu(const Tensor& x);
 /// dy where y > 0 (or NaN), else 0: the gradient of relu.
 Tensor relu_grad(const Tensor& dy, const Tensor& y);
+/// The same, written over dy.
+void relu_grad_(const Tensor& dy, const Tensor& y);
 Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high);
 
 // Comparisons give bool; every dtype.

@@ -107,6 +107,7 @@ constexpr auto over = []<class T>(T a, T b) { return a / b; };
 constexpr auto power = []<class T>(T a, T b) { return static_cast<T>(std::pow(a, b)); };
 // std::max would drop a NaN on one side; `a != a` keeps it.
 constexpr auto greater_of = []<class T>(T a, T b) { return a > b || a != a ? a : b; };
+constexpr auto where_positive = []<class T>(T slope, T y) { return y <= T{0} ? T{0} : slope; };
 constexpr auto lesser_of = []<class T>(T a, T b) { return a < b || a != a ? a : b; };
 
 }  // namespace
@@ -187,8 +188,7 @@ Tensor relu(const Tensor& x) {
 }
 
 Tensor relu_grad(const Tensor& dy, const Tensor& y) {
-  return floating_zip("relu_grad", dy, y,
-                      []<class T>(T slope, T value) { return value <= T{0} ? T{0} : slope; });
+  return floating_zip("relu_grad", dy, y, where_positive);
 }
 
 Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high) {
@@ -311,6 +311,19 @@ void add_(const Tensor& target, const Tensor& addend, double scale) {
     const T factor = number_as<T>("add_", scale);
     kernels::elementwise(
         loop, [factor](T x, T y) { return plus(x, times(factor, y)); }, out, out, source.data<T>());
+  });
+}
+
+void relu_grad_(const Tensor& dy, const Tensor& y) {
+  check_same_dtype("relu_grad_", dy, y);
+  check_writable("relu_grad_", dy);
+  if (dy.shape() != y.shape())
+    fail<ShapeError>("relu_grad_: shapes differ: ", dy.shape(), " and ", y.shape());
+  const Tensor output = readable_while_writing(y, dy);
+  const kernels::Loop<3> loop(dy.shape(), {dy.strides(), dy.strides(), output.strides()});
+  dispatch_floating("relu_grad_", dy.dtype(), [&]<class T>() {
+    T* slope = dy.data<T>();
+    kernels::elementwise(loop, where_positive, slope, slope, output.data<T>());
   });
 }
 

@@ -324,6 +324,39 @@ TEST_CASE("set_grad takes a gradient of the right shape and dtype only") {
   CHECK_THROWS_AS(x.set_grad(ones({2})), Error);
 }
 
+TEST_CASE("relu masks a gradient where it lies only while nobody else sees it") {
+  const Tensor mask = Tensor::from({0.0, 1.0, 0.0, 1.0});
+  const Variable x(Tensor::from({-1.0, 2.0, -3.0, 4.0}), true);
+  const Tensor all = ones({4});
+
+  const Variable seed(all.clone());
+  relu(x).backward(seed);
+  CHECK(core::equal(seed.value(), all));  // the caller's
+  CHECK(core::equal(x.grad().value(), mask));
+
+  x.zero_grad();
+  const Variable y = relu(x);
+  y.retain_grad();
+  sum(y * 1.0).backward();
+  CHECK(core::equal(y.grad().value(), all));  // kept in a grad()
+  CHECK(core::equal(x.grad().value(), mask));
+
+  const Variable z = relu(x);
+  const Variables found = grad({sum(z * 1.0)}, {z, x});
+  CHECK(core::equal(found[0].value(), all));  // asked for
+  CHECK(core::equal(found[1].value(), mask));
+
+  x.zero_grad();
+  const Variable other(Tensor::from({5.0, 6.0, 7.0, 8.0}), true);
+  sum((relu(x) + other) * 1.0).backward();
+  CHECK(core::equal(other.grad().value(), all));  // two inputs of one sum
+  CHECK(core::equal(x.grad().value(), mask));
+
+  x.zero_grad();
+  sum(relu(x)).backward();  // an expanded one: four elements in one place
+  CHECK(core::equal(x.grad().value(), mask));
+}
+
 TEST_CASE("retain_grad keeps an intermediate's gradient, others are dropped") {
   const Variable x = leaf(3);
   const Variable kept = x * x;

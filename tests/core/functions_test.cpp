@@ -147,6 +147,8 @@ TEST_CASE("relu_grad lets a slope pass where the output is positive or NaN, and 
   const Tensor slope = Tensor::from({1.0, NAN, 3.0, HUGE_VAL, 5.0});
   const Tensor output = Tensor::from({0.0, 0.0, 2.0, 0.0, NAN});
   CHECK(core::equal(core::relu_grad(slope, output), Tensor::from({0.0, 0.0, 3.0, 0.0, 5.0})));
+  core::relu_grad_(slope, output);
+  CHECK(core::equal(slope, Tensor::from({0.0, 0.0, 3.0, 0.0, 5.0})));
 }
 
 TEST_CASE("logical functions follow their truth tables and broadcast") {
