@@ -16,8 +16,8 @@
 
 namespace gradus::kernels {
 
-/// The merged geometry of N operands that share one shape; strides in elements, 0 where an operand
-/// repeats.
+/// The merged geometry of N operands that share one shape; strides in elements, 0 where an
+/// operand repeats.
 template <std::size_t N> struct Loop {
   int rank = 0;  // at least 1
   std::int64_t count = 0;
@@ -48,8 +48,8 @@ template <std::size_t N> struct Loop {
   std::size_t last() const { return static_cast<std::size_t>(rank - 1); }
   std::int64_t row_length() const { return sizes[last()]; }
 
-  /// Where each operand stands at the start of `row` (rows count through all dimensions but the
-  /// last).
+  /// Where each operand stands at the start of `row` (rows count through all dimensions
+  /// but the last).
   std::array<std::int64_t, N> row_start(std::int64_t row) const {
     std::array<std::int64_t, N> offset{};
     for (std::size_t d = last(); d-- > 0;) {
