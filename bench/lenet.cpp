@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
 
   std::vector<Tensor> images;
   std::vector<Tensor> labels;
-  for (std::int64_t b = 0; b < bench::batches; ++b) {
+  for (std::int64_t b = 0; b < settings.batches(); ++b) {
     images.push_back(Tensor::empty({settings.batch, 1, bench::image_side, bench::image_side}));
     labels.push_back(Tensor::empty({settings.batch}, int64));
     bench::fill_images(b, settings.batch, images.back().data<float>());

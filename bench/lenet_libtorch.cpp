@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
 
   std::vector<torch::Tensor> images;
   std::vector<torch::Tensor> labels;
-  for (std::int64_t b = 0; b < bench::batches; ++b) {
+  for (std::int64_t b = 0; b < settings.batches(); ++b) {
     images.push_back(torch::empty({settings.batch, 1, bench::image_side, bench::image_side}));
     labels.push_back(torch::empty({settings.batch}, torch::kInt64));
     bench::fill_images(b, settings.batch, images.back().data_ptr<float>());

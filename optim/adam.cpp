@@ -27,7 +27,7 @@ void fused(std::int64_t count, T* __restrict p, const T* __restrict grad, T* __r
            T* __restrict v, const Coefficients<T>& c) {
   for (std::int64_t i = 0; i < count; ++i) {
     const T g = decayed(grad[i], p[i], c.weight_decay);
-    m[i] = c.beta1 * m[i] + c.rest1 * g;
+    m[i] = normal_or_zero(c.beta1 * m[i] + c.rest1 * g);
     v[i] = c.beta2 * v[i] + c.rest2 * g * g;
     p[i] = c.shrink * p[i] - c.step * m[i] / (std::sqrt(v[i]) / c.root_correction + c.eps);
   }

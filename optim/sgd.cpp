@@ -30,7 +30,7 @@ void with_momentum(std::int64_t count, T* __restrict p, const T* __restrict grad
                    const Coefficients<T>& c) {
   for (std::int64_t i = 0; i < count; ++i) {
     const T g = decayed(grad[i], p[i], c.weight_decay);
-    b[i] = c.momentum * b[i] + c.damped * g;
+    b[i] = normal_or_zero(c.momentum * b[i] + c.damped * g);
     p[i] -= c.lr * (c.nesterov ? g + c.momentum * b[i] : b[i]);
   }
 }

@@ -8,16 +8,21 @@ namespace ops {
 struct MatMul final : Op {
   static constexpr std::string_view name = "matmul";
   Variable a, b;
+  bool b_lies_transposed = false;  // in memory, as in x·Wᵀ: made likewise, dL/dW needs no copy
 
   Tensor forward(const Variable& left, const Variable& right) {
     if (needs(1)) a = left;
     if (needs(0)) b = right;
+    b_lies_transposed = right.value().transpose(-2, -1).is_contiguous();
     return core::matmul(left.value(), right.value());
   }
 
   Variables backward(const Variable& dc) override {
+    const auto gradient_of_b = [&] {
+      return b_lies_transposed ? transpose(matmul(transpose(dc), a)) : matmul(transpose(a), dc);
+    };
     return {needs(0) ? sum_to(matmul(dc, transpose(b)), input_shape(0)) : Variable(),
-            needs(1) ? sum_to(matmul(transpose(a), dc), input_shape(1)) : Variable()};
+            needs(1) ? sum_to(gradient_of_b(), input_shape(1)) : Variable()};
   }
 
   static std::vector<Sample> samples() {

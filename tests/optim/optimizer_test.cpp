@@ -302,3 +302,23 @@ TEST_CASE("the schedules give PyTorch's learning rates") {
   CHECK_THROWS_AS(CosineAnnealing(a, {.epochs = 0}), ValueError);
   CHECK_THROWS_AS(CosineAnnealing(a, {.min_lr = -1}), ValueError);
 }
+
+TEST_CASE("Momentum whose gradient stays zero ends at zero, not in slow subnormal numbers") {
+  const std::vector<std::pair<Make, std::string>> with_momentum = {
+      {sgd_with({.lr = 0.1, .momentum = 0.9}), "state.0.momentum_buffer"},
+      {adam_with({}), "state.0.exp_avg"},
+  };
+  for (const auto& [make, key] : with_momentum) {
+    CAPTURE(key);
+    const Variable p(ones({5}), true);
+    const std::unique_ptr<Optimizer> optimizer = make({p});
+    p.set_grad(Variable(ones({5})));
+    // 0.9^n passes the smallest normal float, 1.2e-38, at n = 830.
+    for (int step = 0; step < 1000; ++step) {
+      optimizer->step();
+      p.set_grad(Variable(zeros({5})));
+    }
+    for (const auto& [name, momentum] : optimizer->state_dict())
+      if (name == key) CHECK(core::equal(momentum, zeros({5})));
+  }
+}
