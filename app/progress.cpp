@@ -1,5 +1,5 @@
-// The bar is one line, at most as wide as the terminal: a longer one would wrap, and could not be
-// drawn over.
+// The bar is one line, at most as wide as the terminal: a longer one would wrap, and could not
+// be drawn over.
 #include "progress.h"
 
 #include <spdlog/fmt/fmt.h>

@@ -1,5 +1,5 @@
-// The functions on Variables: everything here is recorded and can be differentiated, twice and
-// more.
+// The functions on Variables: everything here is recorded and can be differentiated,
+// twice and more.
 //
 // Each is defined in its chapter under ops/, with its formula and its derivative. The names,
 // arguments and defaults are PyTorch's. Binary functions broadcast and want equal dtypes; a number
@@ -59,8 +59,8 @@ Variable tanh(const Variable& x);
 Variable sigmoid(const Variable& x);
 /// max(x, 0); the gradient at 0 is 0.
 Variable relu(const Variable& x);
-/// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError unless 0 <= p
-/// <= 1.
+/// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError
+/// unless 0 <= p <= 1.
 Variable dropout(const Variable& x, double p, Generator& generator);
 
 // ---- ops/reduce.cpp ---- empty `dims` means all

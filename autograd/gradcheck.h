@@ -46,9 +46,9 @@ struct GradcheckReport {
   std::string to_string() const;
 };
 
-/// Compares d(Σ weights·function(inputs))/d(input) for every element of every input that requires a
-/// gradient. Inputs: float64. Throws DTypeError for float32 inputs and GradError when none requires
-/// a gradient.
+/// Compares d(Σ weights·function(inputs))/d(input) for every element of every input that requires
+/// a gradient. Inputs: float64. Throws DTypeError for float32 inputs and GradError when none
+/// requires a gradient.
 GradcheckReport gradcheck(const DifferentiableFunction& function, const Variables& inputs,
                           const GradcheckOptions& options = {});
 /// The same for the second derivative: checks the gradient of the gradient.

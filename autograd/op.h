@@ -39,13 +39,13 @@ class Op {
   virtual Variables backward(const Variable& grad) = 0;
 
  protected:
-  /// Does input `i` want a gradient? True only while recording: forward() saves what backward()
-  /// will use.
+  /// Does input `i` want a gradient? True only while recording: forward() saves what
+  /// backward() will use.
   bool needs(std::size_t i) const;
   /// The shape of input `i`, and so of its gradient. Only where needs(i).
   const Shape& input_shape(std::size_t i) const;
-  /// The output again, from its saved value: an Op that held its own output Variable would never be
-  /// freed.
+  /// The output again, from its saved value: an Op that held its own output Variable would
+  /// never be freed.
   Variable reattach(const Tensor& output) const;
 
  private:
@@ -54,8 +54,8 @@ class Op {
   Node* node_ = nullptr;
 };
 
-/// A step of the tape. Nodes are numbered as they are made, so inputs always have smaller numbers
-/// than outputs.
+/// A step of the tape. Nodes are numbered as they are made, so inputs always have smaller
+/// numbers than outputs.
 struct Node : std::enable_shared_from_this<Node> {
   std::uint64_t number = 0;
   std::string_view name;  ///< of the op; "leaf" for a leaf

@@ -42,8 +42,8 @@ class Variable {
 
   bool defined() const { return state_ != nullptr; }
   const Tensor& value() const;
-  /// Replaces the numbers; shape and dtype may change. Only for leaves and constants (GradError
-  /// otherwise).
+  /// Replaces the numbers; shape and dtype may change. Only for leaves and constants
+  /// (GradError otherwise).
   void set_value(Tensor value) const;
 
   /// The accumulated gradient; undefined until backward() has reached this Variable.
@@ -61,8 +61,8 @@ class Variable {
   /// The same value without history; shares storage.
   Variable detach() const;
 
-  /// dL/d(leaf) added into every leaf's grad(), this Variable being L. Without `seed` L must have
-  /// one element.
+  /// dL/d(leaf) added into every leaf's grad(), this Variable being L. Without `seed` L must
+  /// have one element.
   void backward(const BackwardOptions& options = {}) const;
   void backward(const Variable& seed, const BackwardOptions& options = {}) const;
 
@@ -75,8 +75,8 @@ class Variable {
 
   /// Can nobody else see these numbers? Then the engine may add to them in place.
   bool is_unshared() const;
-  /// The node that made this Variable (for a leaf, the one that collects its gradient); null for
-  /// constants.
+  /// The node that made this Variable (for a leaf, the one that collects its gradient); null
+  /// for constants.
   const std::shared_ptr<Node>& node() const;
   /// `value` as if `node` had made it. For Op and apply() only.
   static Variable attach(Tensor value, std::shared_ptr<Node> node);
@@ -88,9 +88,9 @@ class Variable {
   std::shared_ptr<State> state_;
 };
 
-/// Sum over outputs of seed·d(output)/d(input), for each input; grad() of no Variable changes.
-/// Without `seeds` every output must have one element. Throws GradError for an input that is not
-/// reached.
+/// Sum over outputs of seed·d(output)/d(input), for each input; grad() of no Variable
+/// changes. Without `seeds` every output must have one element. Throws GradError for an input
+/// that is not reached.
 Variables grad(const Variables& outputs, const Variables& inputs, const Variables& seeds = {},
                const GradOptions& options = {});
 

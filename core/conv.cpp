@@ -1,5 +1,5 @@
-// Convolution and pooling: shapes are checked and messages built here, once, for all three
-// directions.
+// Convolution and pooling: shapes are checked and messages built here, once, for all
+// three directions.
 #include <gradus/core/conv.h>
 #include <gradus/core/kernels/conv2d_select.h>
 #include <gradus/core/kernels/pool2d.h>
@@ -125,8 +125,8 @@ Shape output_shape(const kernels::Conv2dGeometry& g) {
   return {g.batch, g.out_channels, g.out_height(), g.out_width()};
 }
 
-/// `average` pooling has neither dilation nor windows that may hang over by more than half a
-/// kernel.
+/// `average` pooling has neither dilation nor windows that may hang over by more than
+/// half a kernel.
 kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const Pool2dOptions& o) {
   const Pair stride{o.stride.height == 0 ? o.kernel_size.height : o.stride.height,
                     o.stride.width == 0 ? o.kernel_size.width : o.stride.width};

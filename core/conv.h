@@ -64,8 +64,8 @@ struct MaxPool2dResult {
 };
 /// Greatest of each window; NaN wins, the first of equals wins, padding never does.
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
-/// Zeros of shape `input` with dy added at `indices`, plane by plane: the adjoint of reading x at
-/// `indices`.
+/// Zeros of shape `input` with dy added at `indices`, plane by plane: the adjoint of reading
+/// x at `indices`.
 Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& indices, const Shape& input);
 /// x read at `indices`, plane by plane.
 Tensor max_pool2d_gather(const Tensor& x, const Tensor& indices);

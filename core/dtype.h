@@ -1,5 +1,5 @@
-// Element types. A dtype is a run-time value; dispatch() turns it into a C++ type, once, in core's
-// .cpp files.
+// Element types. A dtype is a run-time value; dispatch() turns it into a C++ type, once, in
+// core's .cpp files.
 #pragma once
 
 #include <gradus/core/error.h>
@@ -88,8 +88,8 @@ template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
   return f.template operator()<bool>();
 }
 
-/// The same for the types that have arithmetic: every dtype but bool. Throws DTypeError naming
-/// `op`.
+/// The same for the types that have arithmetic: every dtype but bool. Throws
+/// DTypeError naming `op`.
 template <class F> decltype(auto) dispatch_number(std::string_view op, DType dtype, F&& f) {
   switch (dtype) {
     case float32:

@@ -1,8 +1,8 @@
 // Errors: what Gradus throws, and the one place where messages are built.
 //
-// A message is one line: the operation, the rule it enforces, the values on both sides. While a
-// layer runs, its path is appended, so that "linear: ..." says which of a model's ten linears it
-// was.
+// A message is one line: the operation, the rule it enforces, the values on both sides. While
+// a layer runs, its path is appended, so that "linear: ..." says which of a model's ten
+// linears it was.
 #pragma once
 
 #include <sstream>
@@ -70,8 +70,8 @@ class ErrorScope {
   ErrorScope& operator=(const ErrorScope&) = delete;
 
  private:
-  /// What this scope adds to the path. Asked only when something has failed, so it may search for
-  /// the answer.
+  /// What this scope adds to the path. Asked only when something has failed, so it may search
+  /// for the answer.
   virtual std::string name() const { return std::string(name_); }
 
   std::string_view name_;

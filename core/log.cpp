@@ -1,8 +1,8 @@
 // The logger is made at its first use, so that a program that logs nothing pays nothing.
 #include <gradus/core/log.h>
 
+#include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <cstdlib>
 #include <memory>
@@ -20,8 +20,9 @@ std::unique_ptr<spdlog::logger> make_logger() {
     const std::string name(wanted);
     const spdlog::level::level_enum level = spdlog::level::from_str(name);
     if (level == spdlog::level::off && name != "off") {  // what from_str says of unknown names
-      made->warn("GRADUS_LOG_LEVEL='{}' is none of trace, debug, info, warn, error, critical, off",
-                 name);
+      made->log(spdlog::level::warn,
+                "GRADUS_LOG_LEVEL='" + name +
+                    "' is none of trace, debug, info, warn, error, critical, off");
     } else {
       made->set_level(level);
     }

@@ -1,5 +1,5 @@
-// The functions on Tensors: shapes are checked here, once, and memory is allocated here; kernels do
-// the rest.
+// The functions on Tensors: shapes are checked here, once, and memory is allocated here;
+// kernels do the rest.
 //
 // Binary functions broadcast (NumPy's rule) and want equal dtypes: mixing throws DTypeError. A
 // number as second argument takes the tensor's dtype. NaN and infinities pass through as in
@@ -15,8 +15,8 @@
 namespace gradus::core {
 
 // ---- elementwise (math_elementwise.cpp) ----
-// Arithmetic takes every dtype but bool; div, and the functions from exp to sigmoid, float32 and
-// float64.
+// Arithmetic takes every dtype but bool; div, and the functions from exp to sigmoid,
+// float32 and float64.
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);

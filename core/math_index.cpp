@@ -22,8 +22,8 @@ std::int64_t check_index(std::string_view op, std::int64_t index, std::int64_t s
   return index;
 }
 
-/// Calls visit(position in `index`, offset into a tensor of `strides` with dim d taken from the
-/// index).
+/// Calls visit(position in `index`, offset into a tensor of `strides` with dim d taken
+/// from the index).
 template <class Visit>
 void for_indexed(std::string_view op, const Tensor& index, int d, const Shape& shape,
                  const Strides& strides, const Visit& visit) {

@@ -97,8 +97,8 @@ Acc fold_all(const Split& split, Acc identity, const T* x, const Fold& fold) {
   return total;
 }
 
-/// A block of at most `columns` neighbouring results at once: memory is read along the kept
-/// dimension.
+/// A block of at most `columns` neighbouring results at once: memory is read along the
+/// kept dimension.
 constexpr std::int64_t columns = 256;
 
 template <class Acc, class T, class Out, class Fold>

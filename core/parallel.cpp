@@ -38,8 +38,8 @@ constexpr int max_threads = 1024;
 // notices on a laptop.
 constexpr int spins_before_sleep = 1000;
 
-// True in a worker, and in a caller while it owns the pool: a parallel_for met there is nested and
-// runs inline.
+// True in a worker, and in a caller while it owns the pool: a parallel_for met there is nested
+// and runs inline.
 thread_local bool inside_parallel_for = false;
 
 int available_processors() {
@@ -135,8 +135,8 @@ class Pool {
 
   /// For the end of the program: later calls run inline.
   void shut_down() {
-    // exit() called from inside a chunk: the workers cannot be waited for. A forked child has none
-    // to wait for.
+    // exit() called from inside a chunk: the workers cannot be waited for. A forked child has
+    // none to wait for.
     if (inside_parallel_for || getpid() != process_) return;
     const std::scoped_lock ownership(ownership_);
     shut_down_ = true;
@@ -151,8 +151,8 @@ class Pool {
   static std::uint64_t job_number(std::uint64_t state) { return state / next_job; }
 
   void open_job(std::int64_t wanted) {
-    // Sequentially consistent, as in sleep(): either the sleeper sees the job, or we see the
-    // sleeper.
+    // Sequentially consistent, as in sleep(): either the sleeper sees the job, or we
+    // see the sleeper.
     state_.store((job_number(state_.load()) + 1) * next_job + open_bit);
     if (sleepers_.load() == 0) return;
     const std::scoped_lock lock(sleep_mutex_);

@@ -25,9 +25,9 @@ namespace gradus {
 /// that is a positive number, else as the number of processors this process may run on.
 int num_threads();
 
-/// Sets num_threads(); waits for a running parallel_for to end. Results do not depend on it, only
-/// speed does. Throws std::invalid_argument when count < 1. Not to be called from inside a
-/// parallel_for.
+/// Sets num_threads(); waits for a running parallel_for to end. Results do not depend on it,
+/// only speed does. Throws std::invalid_argument when count < 1. Not to be called from inside
+/// a parallel_for.
 void set_num_threads(int count);
 
 namespace detail {

@@ -1,5 +1,5 @@
-// Printing: nested brackets, columns aligned, large tensors summarised by their corners, as PyTorch
-// does.
+// Printing: nested brackets, columns aligned, large tensors summarised by their corners,
+// as PyTorch does.
 #include <gradus/core/tensor.h>
 
 #include <algorithm>

@@ -102,8 +102,8 @@ std::int64_t Generator::below(std::int64_t bound) {
 }
 
 Generator Generator::fork(std::uint64_t stream) const {
-  // The seed of the stream is itself a Philox output, from a part of the counter space next() never
-  // reaches.
+  // The seed of the stream is itself a Philox output, from a part of the counter space next()
+  // never reaches.
   const auto words =
       philox({static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32), 0, 1},
              {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});

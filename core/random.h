@@ -1,8 +1,8 @@
 // Random numbers: the counter-based generator Philox 4x32-10, written out here so that a seed gives
 // the same numbers on every machine, with every compiler and at any number of threads.
 //
-// Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC
-// 2011.
+// Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1,
+// 2, 3", SC 2011.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@ namespace gradus {
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
                                     std::array<std::uint32_t, 2> key);
 
-/// A stream of random numbers, fully described by a seed and a position. Not thread-safe: one
-/// thread each.
+/// A stream of random numbers, fully described by a seed and a position. Not thread-safe:
+/// one thread each.
 class Generator {
  public:
   explicit Generator(std::uint64_t seed = 0, std::uint64_t position = 0)

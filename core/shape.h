@@ -11,8 +11,8 @@
 
 namespace gradus {
 
-/// Sizes of each dimension, outermost first. Also used for strides (in elements) and for lists of
-/// dimensions.
+/// Sizes of each dimension, outermost first. Also used for strides (in elements) and for lists
+/// of dimensions.
 class Shape {
  public:
   static constexpr int max_rank = 8;

@@ -69,8 +69,8 @@ class Tensor {
   std::int64_t numel() const { return shape_.numel(); }
   bool is_contiguous() const;
 
-  /// The first element. Throws DTypeError when T is not the dtype. Strides say where the others
-  /// are.
+  /// The first element. Throws DTypeError when T is not the dtype. Strides say where
+  /// the others are.
   template <Element T> T* data() const {
     check_type(dtype_of<T>());
     return reinterpret_cast<T*>(storage_.data()) + offset_;
@@ -83,8 +83,8 @@ class Tensor {
   template <Element T> std::vector<T> to_vector() const;
 
   // Views: no element moves. [..] shows shapes.
-  /// Any shape of as many elements, one size may be -1; a copy when the strides do not allow a
-  /// view.
+  /// Any shape of as many elements, one size may be -1; a copy when the strides do
+  /// not allow a view.
   Tensor reshape(const Shape& shape) const;
   /// Like reshape, but throws ShapeError where it would have to copy.
   Tensor view(const Shape& shape) const;
@@ -94,8 +94,8 @@ class Tensor {
   Tensor permute(const Dims& order) const;
   /// Swaps two dimensions.
   Tensor transpose(std::int64_t a = -2, std::int64_t b = -1) const;
-  /// Elements start, start+step, ... below stop of one dimension; negative bounds count from the
-  /// end.
+  /// Elements start, start+step, ... below stop of one dimension; negative bounds
+  /// count from the end.
   Tensor slice(std::int64_t dim, std::int64_t start, std::int64_t stop,
                std::int64_t step = 1) const;
   /// `length` elements from `start`; out of range throws ShapeError.

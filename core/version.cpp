@@ -1,5 +1,5 @@
-// The one line of the version that is compiled into the library, so that a program can tell what it
-// runs with.
+// The one line of the version that is compiled into the library, so that a program can tell
+// what it runs with.
 #include <gradus/core/version.h>
 
 namespace gradus {

@@ -15,8 +15,8 @@
 
 namespace gradus {
 
-/// What a batch subtracts and divides by: (x - mean) / stddev, where uint8 pixels count as 0..1 (x
-/// / 255).
+/// What a batch subtracts and divides by: (x - mean) / stddev, where uint8 pixels count as
+/// 0..1 (x / 255).
 struct Normalization {
   double mean = 0;
   double stddev = 1;

@@ -1,5 +1,5 @@
-// zlib's gz functions read packed and plain files alike; the sizes are checked here, before they
-// are believed.
+// zlib's gz functions read packed and plain files alike; the sizes are checked here, before
+// they are believed.
 #include <gradus/core/error.h>
 #include <gradus/data/idx.h>
 

@@ -79,8 +79,8 @@ class Epoch {
 /// Thread safety: epoch() may be called from several threads; each pass belongs to one.
 class DataLoader {
  public:
-  /// Throws ValueError for a batch_size below 1 or a negative prefetch, and what check_dataset
-  /// throws.
+  /// Throws ValueError for a batch_size below 1 or a negative prefetch, and what
+  /// check_dataset throws.
   explicit DataLoader(Dataset dataset, DataLoaderOptions options = {});
 
   const Dataset& dataset() const { return *dataset_; }

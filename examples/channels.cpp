@@ -28,8 +28,8 @@ int main() {
   std::cout << "1x1 as a matrix product against the general one, sum of differences below 1e-6: "
             << (difference < 1e-6 ? "yes" : "no") << "\n";
 
-  // The layer does the same for whole batches; the library sees by itself that 1x1 is a matrix
-  // product.
+  // The layer does the same for whole batches; the library sees by itself that 1x1 is a
+  // matrix product.
   const Tensor batch = image.unsqueeze(0);
   std::cout << "conv2d agrees: "
             << (core::allclose(conv2d(batch, mix).value()[0], y1, 1e-5, 1e-6) ? "yes" : "no")

@@ -1,5 +1,5 @@
-// A whole training loop in plain sight: a small CNN learns the 8x8 digits. Nothing is hidden in a
-// "trainer".
+// A whole training loop in plain sight: a small CNN learns the 8x8 digits. Nothing is hidden
+// in a "trainer".
 #include <gradus/gradus.h>
 
 #include <cstdio>

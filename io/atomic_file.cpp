@@ -86,8 +86,8 @@ class TemporaryFile final : public ByteSink {
  private:
   void flush_folder() const {
     const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    // A folder that may be written but not read cannot be flushed; the file is complete all the
-    // same.
+    // A folder that may be written but not read cannot be flushed; the file is
+    // complete all the same.
     if (folder < 0) return;
     const int error = ::fsync(folder) == 0 ? 0 : errno;
     ::close(folder);

@@ -1,5 +1,5 @@
-// Replacing a file as a whole: who reads it sees the old content or the new, never a part of
-// either.
+// Replacing a file as a whole: who reads it sees the old content or the new, never a
+// part of either.
 //
 // The content goes to a temporary file in the same folder, is flushed to the disk (fsync), and
 // takes the old file's place by a rename, which the system does in one step; the folder is flushed

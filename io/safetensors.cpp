@@ -49,8 +49,8 @@ void check_savable(const std::string& label, const NamedTensors& tensors) {
   }
 }
 
-/// Positions in the order of the data: wide elements first, so that every tensor is aligned to its
-/// own.
+/// Positions in the order of the data: wide elements first, so that every tensor is
+/// aligned to its own.
 std::vector<std::size_t> data_order(const NamedTensors& tensors) {
   std::vector<std::size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

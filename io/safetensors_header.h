@@ -10,8 +10,8 @@ namespace gradus {
 SafetensorsHeader parse_safetensors_header(const std::string& label, std::string_view json,
                                            std::int64_t data_bytes);
 
-/// `text` in quotes, fit for one line of a message: long text is cut, control characters are
-/// replaced.
+/// `text` in quotes, fit for one line of a message: long text is cut, control
+/// characters are replaced.
 std::string in_quotes(std::string_view text);
 
 }  // namespace gradus

@@ -1,6 +1,6 @@
-// The list of all layers, for the gradient checker and for whoever wants to show them. A new layer
-// adds its line to all.cpp; a test reads the headers of this folder and fails when one was
-// forgotten.
+// The list of all layers, for the gradient checker and for whoever wants to show them. A new
+// layer adds its line to all.cpp; a test reads the headers of this folder and fails when one
+// was forgotten.
 #pragma once
 
 #include <gradus/layers/sample.h>

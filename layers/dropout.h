@@ -1,7 +1,7 @@
 // Dropout: noise in training that keeps units from relying on each other.
 //
-// N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR
-// 15, 2014.
+// N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
+// JMLR 15, 2014.
 #pragma once
 
 #include <gradus/core/random.h>

@@ -1,5 +1,5 @@
-// The models the program trains, small enough for one core. Each is a Sequential: print it to see
-// it.
+// The models the program trains, small enough for one core. Each is a Sequential:
+// print it to see it.
 #pragma once
 
 #include <gradus/core/random.h>

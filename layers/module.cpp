@@ -20,8 +20,8 @@ struct Members final : Visitor {
   std::vector<std::pair<std::string, Module*>> children;
 
   explicit Members(Module& module) { module.visit(*this); }
-  /// visit() only hands out references, so asking a const module is safe as long as nobody writes
-  /// through them.
+  /// visit() only hands out references, so asking a const module is safe as long as nobody
+  /// writes through them.
   explicit Members(const Module& module) : Members(const_cast<Module&>(module)) {}
 
   void operator()(std::string_view name, Variable& parameter) override {
@@ -35,8 +35,8 @@ struct Members final : Visitor {
   }
 };
 
-/// Calls f(prefix, members) for a module and everything below it; a prefix ends with a dot or is
-/// empty.
+/// Calls f(prefix, members) for a module and everything below it; a prefix ends with a
+/// dot or is empty.
 template <class F> void walk(const Module& module, const std::string& prefix, const F& f) {
   const Members members(module);
   f(prefix, members);

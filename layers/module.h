@@ -10,10 +10,10 @@
 //     Variable forward(const Variable& x) override { return head(flatten(relu(conv(x)), 1)); }
 //   };
 //
-// Everything else (listing, counting, saving, loading, casting, printing) asks visit(). No pointer
-// to a member is ever stored, so a module may be moved at any time and keeps its names and
-// parameters. Copying is refused: Variables are handles, and a copy would silently share every
-// parameter.
+// Everything else (listing, counting, saving, loading, casting, printing) asks visit(). No
+// pointer to a member is ever stored, so a module may be moved at any time and keeps its names
+// and parameters. Copying is refused: Variables are handles, and a copy would silently share
+// every parameter.
 //
 // Call a module as module(x), not module.forward(x): an error then says where in the model it
 // happened, "... [in features.0]". Finding that name costs nothing until something fails.
@@ -81,8 +81,8 @@ class Module {
   /// Elements of all parameters together.
   std::int64_t parameter_count() const;
 
-  /// Switches this module and all below it to training, or to evaluation: Dropout and BatchNorm2d
-  /// differ.
+  /// Switches this module and all below it to training, or to evaluation: Dropout and
+  /// BatchNorm2d differ.
   void train(bool training = true);
   void eval() { train(false); }
   bool is_training() const { return training_; }
@@ -95,10 +95,10 @@ class Module {
   /// Variables stay the same objects. Throws DTypeError unless `dtype` is float32 or float64.
   void to(DType dtype);
 
-  /// All parameters and buffers, under PyTorch's names and in PyTorch's order: of each module its
-  /// own parameters, its own buffers, then its children. The tensors share the model's storage:
-  /// clone() those that shall not change with the next step. A shared parameter stands under each
-  /// of its names.
+  /// All parameters and buffers, under PyTorch's names and in PyTorch's order: of each module
+  /// its own parameters, its own buffers, then its children. The tensors share the model's
+  /// storage: clone() those that shall not change with the next step. A shared parameter stands
+  /// under each of its names.
   NamedTensors state_dict() const;
   /// Copies numbers into the parameters and buffers of the same name. Either all is loaded or, when
   /// it throws, nothing has changed. Throws ValueError for missing or unexpected keys (if strict)

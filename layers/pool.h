@@ -44,9 +44,8 @@ class AvgPool2d final : public Module {
   Pool2dOptions options_;
 };
 
-/// Means over as many windows as are asked for, whatever the size of the image:
-/// window i covers floor(i·H/OH) .. ceil((i+1)·H/OH). AdaptiveAvgPool2d{1} is global average
-/// pooling.
+/// Means over as many windows as are asked for, whatever the size of the image: window i covers
+/// floor(i·H/OH) .. ceil((i+1)·H/OH). AdaptiveAvgPool2d{1} is global average pooling.
 class AdaptiveAvgPool2d final : public Module {
  public:
   /// Throws ValueError unless both sizes are positive.

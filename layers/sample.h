@@ -1,5 +1,5 @@
-// LayerSample: one call of a module for the gradient checker, with every parameter as an input of
-// its own.
+// LayerSample: one call of a module for the gradient checker, with every parameter as an
+// input of its own.
 //
 // A layer that draws random numbers or keeps running statistics is not a function: calling it twice
 // gives two answers, and finite differences of it mean nothing. So a sample does not hold a module,

@@ -1,5 +1,5 @@
-// Sequential: modules one after the other. Children are named by their index, as in PyTorch:
-// "0.weight".
+// Sequential: modules one after the other. Children are named by their index, as in
+// PyTorch: "0.weight".
 #pragma once
 
 #include <gradus/layers/module.h>
@@ -46,8 +46,8 @@ class Sequential final : public Module {
   /// Throws ValueError unless index < size().
   Module& operator[](std::size_t index);
   const Module& operator[](std::size_t index) const;
-  /// The module at `index` as what it is: net.get<Linear>(3).weight. Throws ValueError for another
-  /// type.
+  /// The module at `index` as what it is: net.get<Linear>(3).weight. Throws ValueError
+  /// for another type.
   template <std::derived_from<Module> M> M& get(std::size_t index) {
     if (M* found = dynamic_cast<M*>(&(*this)[index])) return *found;
     wrong_type(index);

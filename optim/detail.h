@@ -1,5 +1,5 @@
-// What the optimizers' .cpp files share: the ranges that options must keep to, and the decayed
-// gradient.
+// What the optimizers' .cpp files share: the ranges that options must keep to, and the
+// decayed gradient.
 #pragma once
 
 #include <gradus/core/error.h>

@@ -1,5 +1,5 @@
-// Optimizer: what all optimizers share. A step reads the gradients and writes the parameters, in
-// place.
+// Optimizer: what all optimizers share. A step reads the gradients and writes the
+// parameters, in place.
 //
 // An optimizer works on the Tensors inside the Variables, so nothing it does is recorded. It goes
 // over each parameter once, in one fused loop, and its state is allocated at a parameter's first
@@ -20,9 +20,9 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// Moves every parameter that has a gradient by one step. Throws ShapeError or DTypeError when a
-  /// gradient, or the state of earlier steps, does not match its parameter; then no parameter has
-  /// moved.
+  /// Moves every parameter that has a gradient by one step. Throws ShapeError or DTypeError
+  /// when a gradient, or the state of earlier steps, does not match its parameter; then no
+  /// parameter has moved.
   void step();
   /// Drops the gradient of every parameter.
   void zero_grad();
@@ -32,10 +32,10 @@ class Optimizer {
   void set_lr(double lr);
   const std::vector<Variable>& parameters() const { return parameters_; }
 
-  /// "lr" (float64, 0-d), then for each parameter that has been stepped, by its index, the tensors
-  /// of its state under PyTorch's names: "state.0.step", "state.0.exp_avg". They share storage with
-  /// the optimizer; clone() to keep them. Other options are the constructor's business and not
-  /// saved.
+  /// "lr" (float64, 0-d), then for each parameter that has been stepped, by its index, the
+  /// tensors of its state under PyTorch's names: "state.0.step", "state.0.exp_avg". They share
+  /// storage with the optimizer; clone() to keep them. Other options are the constructor's
+  /// business and not saved.
   NamedTensors state_dict() const;
   /// Goes on from a saved state; parameters that it does not name start afresh. Copies the numbers.
   /// Throws ValueError, ShapeError or DTypeError naming the key, and then nothing has changed.
@@ -56,8 +56,8 @@ class Optimizer {
     std::vector<Tensor> tensors;  ///< shaped like the parameter, contiguous, zeros at first
   };
 
-  /// One fused pass: updates `parameter` and `state` (steps is already counted), both contiguous,
-  /// from `grad`.
+  /// One fused pass: updates `parameter` and `state` (steps is already counted), both
+  /// contiguous, from `grad`.
   virtual void update(const Tensor& parameter, const Tensor& grad, const State& state) = 0;
 
   const std::string& name() const { return name_; }

@@ -1,5 +1,5 @@
-// What every chapter of ops needs: the ops' base, the functions gradients are made of, and inputs
-// for samples.
+// What every chapter of ops needs: the ops' base, the functions gradients are made of, and
+// inputs for samples.
 #pragma once
 
 #include <gradus/autograd/functions.h>

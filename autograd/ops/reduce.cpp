@@ -1,5 +1,5 @@
-// Reductions, and the softmax family that is built on them. What a reduction gathers, its gradient
-// spreads.
+// Reductions, and the softmax family that is built on them. What a reduction gathers, its
+// gradient spreads.
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {

@@ -14,8 +14,8 @@ std::int64_t planes_per_chunk(std::int64_t additions_per_plane) {
   return additions_per_chunk / std::max<std::int64_t>(additions_per_plane, 1) + 1;
 }
 
-/// The part of a window that lies in the image, along one axis, and the length that counts for the
-/// mean.
+/// The part of a window that lies in the image, along one axis, and the length that
+/// counts for the mean.
 struct Window {
   std::int64_t begin;
   std::int64_t end;
@@ -37,8 +37,8 @@ Window adaptive_window(std::int64_t output, std::int64_t out_size, std::int64_t 
   return {begin, end, end - begin};
 }
 
-/// Calls visit(output, rows, columns) for each output of a plane; pool2d.h has two ways to lay the
-/// windows.
+/// Calls visit(output, rows, columns) for each output of a plane; pool2d.h has two ways to
+/// lay the windows.
 template <class Visit>
 void for_each_window(const Pool2dGeometry& g, bool count_include_pad, Visit&& visit) {
   const std::int64_t out_width = g.out_width();

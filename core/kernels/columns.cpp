@@ -8,8 +8,8 @@
 namespace gradus::kernels {
 namespace {
 
-/// Where an image and a padded patch that starts at padded position `first` overlap, along one
-/// axis.
+/// Where an image and a padded patch that starts at padded position `first` overlap,
+/// along one axis.
 struct Overlap {
   std::int64_t begin;  // first patch position inside the image
   std::int64_t end;    // one past the last

@@ -27,8 +27,8 @@ struct RowTile {
   std::int64_t count;
 };
 
-/// Rows are copied in whole vectors: a patch and a columns buffer need this many elements beyond
-/// their size.
+/// Rows are copied in whole vectors: a patch and a columns buffer need this many elements
+/// beyond their size.
 constexpr std::int64_t copy_slack = 16;
 
 /// Rows and columns of the padded image that `output_rows` rows of output read.

@@ -12,15 +12,15 @@
 namespace gradus::kernels {
 namespace {
 
-// A tile of columns takes at most this much, so that it stays, with its operands, in an L2 cache of
-// 1 MB.
+// A tile of columns takes at most this much, so that it stays, with its operands, in an L2
+// cache of 1 MB.
 constexpr std::int64_t tile_bytes = 512 * 1024;
 
 // About 10 microseconds on one core: the least that is worth handing to another thread.
 constexpr std::int64_t multiply_adds_per_chunk = 500'000;
 
-// GEMM wants some rows: input_grad takes this many channels together even when the columns of fewer
-// fill a tile.
+// GEMM wants some rows: input_grad takes this many channels together even when the columns of
+// fewer fill a tile.
 constexpr std::int64_t min_channel_block = 16;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

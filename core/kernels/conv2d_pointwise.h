@@ -1,5 +1,5 @@
-// The 1x1 convolution: a matrix product over channels on the tensor as it lies, with nothing
-// copied.
+// The 1x1 convolution: a matrix product over channels on the tensor as it lies, with
+// nothing copied.
 //
 //   forward      y[n]  = W·x[n]         [Co,Ci]·[Ci,P]        P pixels
 //   input_grad   dx[n] = Wᵀ·dy[n]       [Ci,Co]·[Co,P]

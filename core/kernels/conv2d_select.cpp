@@ -36,8 +36,8 @@ bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& g) {
 }
 
 Conv2dAlgorithm choose(const Conv2dGeometry& g) {
-  // One input channel without groups is "depthwise" in name only: with several filters GEMM has
-  // work to do.
+  // One input channel without groups is "depthwise" in name only: with several filters GEMM
+  // has work to do.
   if (g.groups > 1 && supports(Conv2dAlgorithm::depthwise, g)) return Conv2dAlgorithm::depthwise;
   if (supports(Conv2dAlgorithm::pointwise, g)) return Conv2dAlgorithm::pointwise;
   return Conv2dAlgorithm::im2col;

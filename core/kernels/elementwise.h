@@ -16,8 +16,8 @@
 
 namespace gradus::kernels {
 
-/// The merged geometry of N operands that share one shape; strides in elements, 0 where an operand
-/// repeats.
+/// The merged geometry of N operands that share one shape; strides in elements, 0 where an
+/// operand repeats.
 template <std::size_t N> struct Loop {
   int rank = 0;  // at least 1
   std::int64_t count = 0;
@@ -48,8 +48,8 @@ template <std::size_t N> struct Loop {
   std::size_t last() const { return static_cast<std::size_t>(rank - 1); }
   std::int64_t row_length() const { return sizes[last()]; }
 
-  /// Where each operand stands at the start of `row` (rows count through all dimensions but the
-  /// last).
+  /// Where each operand stands at the start of `row` (rows count through all dimensions
+  /// but the last).
   std::array<std::int64_t, N> row_start(std::int64_t row) const {
     std::array<std::int64_t, N> offset{};
     for (std::size_t d = last(); d-- > 0;) {
@@ -94,27 +94,45 @@ void elementwise_row(std::int64_t n, const std::array<std::int64_t, 1 + sizeof..
   strided(std::make_index_sequence<sizeof...(In)>{});
 }
 
-/// out = f(in...) over the whole geometry. `out` may be one of `in`, at the same strides.
-template <class F, class Out, class... In>
-void elementwise(const Loop<1 + sizeof...(In)>& loop, const F& f, Out* out, const In*... in) {
-  constexpr std::int64_t grain =
-      16384;  // some 10 µs of work: below that a second thread costs more than it brings
+/// Calls row(body, n, offsets) for stretches of rows that together cover the geometry. Apart from
+/// elementwise(), and blind to what a row computes, so that it is compiled once an operand count.
+template <std::size_t N>
+void for_each_row(const Loop<N>& loop,
+                  void (*row)(const void* body, std::int64_t n,
+                              const std::array<std::int64_t, N>& offsets),
+                  const void* body) {
+  // Some 10 µs of work: below that a second thread costs more than it brings.
+  constexpr std::int64_t grain = 16384;
   const std::int64_t length = loop.row_length();
   parallel_for(loop.count, grain, [&](std::int64_t begin, std::int64_t end) {
     while (begin < end) {
-      const std::int64_t row = begin / length;
-      const std::int64_t column = begin - row * length;
+      const std::int64_t column = begin % length;
       const std::int64_t n = std::min(end - begin, length - column);
-      auto offset = loop.row_start(row);
-      const auto& step = loop.strides[loop.last()];
-      for (std::size_t i = 0; i < offset.size(); ++i) offset[i] += column * step[i];
-      const auto call = [&]<std::size_t... I>(std::index_sequence<I...>) {
-        elementwise_row(n, step, f, out + offset[0], (in + offset[I + 1])...);
-      };
-      call(std::make_index_sequence<sizeof...(In)>{});
+      auto offsets = loop.row_start(begin / length);
+      for (std::size_t i = 0; i < N; ++i) offsets[i] += column * loop.strides[loop.last()][i];
+      row(body, n, offsets);
       begin += n;
     }
   });
+}
+
+/// out = f(in...) over the whole geometry. `out` may be one of `in`, at the same strides.
+template <class F, class Out, class... In>
+void elementwise(const Loop<1 + sizeof...(In)>& loop, const F& f, Out* out, const In*... in) {
+  constexpr std::size_t operands = 1 + sizeof...(In);
+  const auto& step = loop.strides[loop.last()];
+  const auto body = [&](std::int64_t n, const std::array<std::int64_t, operands>& offset) {
+    const auto row = [&]<std::size_t... I>(std::index_sequence<I...>) {
+      elementwise_row(n, step, f, out + offset[0], (in + offset[I + 1])...);
+    };
+    row(std::make_index_sequence<sizeof...(In)>{});
+  };
+  using Body = decltype(body);
+  const auto call = [](const void* erased, std::int64_t n,
+                       const std::array<std::int64_t, operands>& offset) {
+    (*static_cast<const Body*>(erased))(n, offset);
+  };
+  for_each_row<operands>(loop, call, &body);
 }
 
 }  // namespace gradus::kernels

@@ -52,9 +52,9 @@ void gemm_batched(std::int64_t batch, BatchStrides strides, Transpose transpose_
                   std::type_identity_t<T> alpha, const T* a, std::int64_t lda, const T* b,
                   std::int64_t ldb, std::type_identity_t<T> beta, T* c, std::int64_t ldc);
 
-/// Whether the BLAS library was pinned to one thread and reports that it took. An OpenMP build may
-/// ignore the pin: then this is false, results may depend on the thread count, and a program should
-/// say so.
+/// Whether the BLAS library was pinned to one thread and reports that it took. An OpenMP build
+/// may ignore the pin: then this is false, results may depend on the thread count, and a program
+/// should say so.
 bool blas_is_single_threaded();
 
 /// One line for a log: the library's own description, and whether it is pinned.

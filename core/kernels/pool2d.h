@@ -5,11 +5,11 @@
 // of scatter). Average pooling is linear: its derivative is its adjoint, and the adjoint of that is
 // the forward pass again.
 //
-// What always holds: outputs are overwritten whole; a plane is summed by one thread in a fixed
-// order, so the bits do not depend on the thread count; NaN and infinities pass as in PyTorch; an
-// index always lies in its plane. Kernels assume what core checks: kernel, stride, dilation >= 1, 0
-// <= 2·padding <= kernel, a plane that is not empty, and a dilated kernel that fits the padded
-// input.
+// What always holds: outputs are overwritten whole; a plane is summed by one thread in a
+// fixed order, so the bits do not depend on the thread count; NaN and infinities pass as in
+// PyTorch; an index always lies in its plane. Kernels assume what core checks: kernel,
+// stride, dilation >= 1, 0 <= 2·padding <= kernel, a plane that is not empty, and a dilated
+// kernel that fits the padded input.
 //
 // max_pool2d.cpp and avg_pool2d.cpp define what is declared here.
 #pragma once

@@ -4,6 +4,6 @@
 
 run 0 train --quiet --json --out run
 accuracy=$(value test_accuracy)
-# At seed 1 it is 0.983; six seeds gave 0.983 to 0.989. The issue asks for 0.97.
+# Seeds 1 to 6 gave 0.986 to 0.997 when this was written; 0.97 is what the program promises.
 awk "BEGIN { exit !($accuracy >= 0.97) }" || fail "test accuracy $accuracy, at least 0.97 expected"
 finish

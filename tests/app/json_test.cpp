@@ -1,5 +1,6 @@
 // What the program prints for other programs is JSON, with the keys and types it promises.
 #include <doctest/doctest.h>
+#include <gradus/layers/models.h>
 
 #include <nlohmann/json.hpp>
 
@@ -21,11 +22,13 @@ json result_of(std::vector<std::string> arguments) {
   return json::parse(program.output());
 }
 
+std::int64_t cnn_parameters() { return gradus::make_model("cnn", {1, 8, 8, 10}).parameter_count(); }
+
 void check_result(const json& result) {
   CHECK(result.at("data") == "digits");
   CHECK(result.at("model") == "cnn");
   CHECK(result.at("epochs") == 2);
-  CHECK(result.at("parameters") == 11258);
+  CHECK(result.at("parameters") == cnn_parameters());
   CHECK(result.at("test_accuracy").get<double>() > 0.8);
   CHECK(result.at("test_loss").get<double>() > 0);
   CHECK(result.at("train_loss").get<double>() > 0);
@@ -91,7 +94,7 @@ TEST_CASE("inspect --json shows a file that train wrote") {
   const std::string out = (folder / "run").string();
   result_of({"train", "--epochs", "1", "--json", "--out", out});
   const json result = result_of({"inspect", out + "/model.safetensors", "--json"});
-  CHECK(result.at("elements") == 11258);
+  CHECK(result.at("elements") >= cnn_parameters());  // and the buffers, if it has any
   CHECK(result.at("metadata").at("data") == "digits");
   CHECK(result.at("metadata").at("format") == "pt");
   CHECK(result.at("tensors").at(0).at("name") == "0.weight");

@@ -1,5 +1,5 @@
-// The pool behind every tensor: alignment, reuse, statistics, and what it does when memory runs
-// out.
+// The pool behind every tensor: alignment, reuse, statistics, and what it does when
+// memory runs out.
 //
 // Under a sanitizer, or with GRADUS_POOL=0, nothing is kept: then `pooled()` is false and the tests
 // check that instead.

@@ -1,5 +1,5 @@
-// Tensor: making one, reading and writing elements, and every view against a model that only knows
-// indices.
+// Tensor: making one, reading and writing elements, and every view against a model that only
+// knows indices.
 #include <doctest/doctest.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>

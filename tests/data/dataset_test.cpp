@@ -84,8 +84,8 @@ TEST_CASE("the digits are 1797 images of 8x8 from 0 to 1 with labels 0 to 9") {
 
 TEST_CASE("every digit of the file is in exactly one part of the split") {
   const DataSplit digits = load_digits();
-  // 178, 182, 177, 183, 181, 182, 181, 179, 174, 180 of the classes 0 to 9: the file's own
-  // description.
+  // 178, 182, 177, 183, 181, 182, 181, 179, 174, 180 of the classes 0 to 9: the file's
+  // own description.
   const Tensor labels = core::cat({digits.train.labels, digits.test.labels}, 0);
   const Tensor counts = core::sum(core::one_hot(labels, 10), {0});
   CHECK(core::equal(counts, Tensor::from({178, 182, 177, 183, 181, 182, 181, 179, 174, 180})));

@@ -1,5 +1,5 @@
-// The DataLoader: which samples, in which order, and what happens when something goes wrong on its
-// thread.
+// The DataLoader: which samples, in which order, and what happens when something goes wrong
+// on its thread.
 #include <gradus/core/create.h>
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>

@@ -1,5 +1,5 @@
-// safetensors, the bad half: every way to break a file is refused with one line that says what is
-// wrong.
+// safetensors, the bad half: every way to break a file is refused with one line that says
+// what is wrong.
 #include <gradus/core/create.h>
 #include <gradus/core/error.h>
 #include <gradus/io/safetensors.h>

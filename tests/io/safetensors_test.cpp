@@ -1,5 +1,5 @@
-// safetensors, the good half: what is written is what is read, and it is the bytes the format asks
-// for.
+// safetensors, the good half: what is written is what is read, and it is the bytes the
+// format asks for.
 #include <gradus/core/create.h>
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>

@@ -72,9 +72,9 @@ std::string describe(const Conv2dGeometry& g) {
   return text;
 }
 
-/// Two sums of the same k products in different order differ by at most 2·k·eps·Σ|a||b| (each is
-/// within k·eps·Σ|a||b| of the exact sum: Higham, Accuracy and Stability, 3.1). `bounds` holds
-/// Σ|a||b|.
+/// Two sums of the same k products in different order differ by at most 2·k·eps·Σ|a||b| (each
+/// is within k·eps·Σ|a||b| of the exact sum: Higham, Accuracy and Stability, 3.1). `bounds`
+/// holds Σ|a||b|.
 template <class T>
 void check_close(const std::vector<T>& actual, const std::vector<T>& expected,
                  const std::vector<T>& bounds, std::int64_t products) {
@@ -350,8 +350,8 @@ TEST_CASE("without a bias nothing is added") {
 
 TEST_CASE(
     "the three passes are adjoint: <conv(x,w),dy> = <x,input_grad(dy,w)> = <w,weight_grad(x,dy)>") {
-  // The three numbers are sums of the same products; 1e-12 of their absolute sum is some thousand
-  // times eps.
+  // The three numbers are sums of the same products; 1e-12 of their absolute sum is some
+  // thousand times eps.
   constexpr double relative_tolerance = 1e-12;
   std::mt19937 engine(4);
   std::vector<Conv2dGeometry> geometries = grid();

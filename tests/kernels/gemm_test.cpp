@@ -72,8 +72,8 @@ template <class T> void check_problem(const Problem& p, std::mt19937& engine) {
       }
       const double c = static_cast<double>(before[at]);
       const double expected = j < p.n ? 0.5 * sum - 2 * c : c;  // beyond a row nothing changes
-      // k products, the scaling and the addition of beta·C each round once: 2·(k+2)·eps of the
-      // absolute sum.
+      // k products, the scaling and the addition of beta·C each round once: 2·(k+2)·eps of
+      // the absolute sum.
       const double tolerance = 2.0 * static_cast<double>(p.k + 2) *
                                static_cast<double>(std::numeric_limits<T>::epsilon()) *
                                (bound + 2 * std::abs(c));

@@ -45,8 +45,8 @@ MaxResult max_pool(const Pool2dGeometry& g, const std::vector<double>& x) {
   return result;
 }
 
-/// Every position of the padded image is asked whether it belongs to the window: slow, and unlike
-/// the kernel.
+/// Every position of the padded image is asked whether it belongs to the window: slow, and
+/// unlike the kernel.
 MaxResult naive_max_pool(const Pool2dGeometry& g, const std::vector<double>& x) {
   MaxResult result;
   for (std::int64_t plane = 0; plane < g.planes; ++plane) {

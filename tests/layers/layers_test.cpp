@@ -90,8 +90,8 @@ TEST_CASE("Linear and Conv2d start in U(-1/sqrt(fan_in), 1/sqrt(fan_in)), weight
   Generator generator(3);
   const Linear linear{100, 400, {}, generator};
   const Conv2d conv{16, 500, {.kernel_size = 5, .groups = 4}, generator};  // fan_in 4·25
-  // 40,000 and 50,000 draws: the standard error of the variance is below 0.5% of it, of the mean
-  // below 3e-4.
+  // 40,000 and 50,000 draws: the standard error of the variance is below 0.5% of it, of the
+  // mean below 3e-4.
   for (const Tensor& weight : {linear.weight.value(), conv.weight.value()}) {
     const Moments m = moments(weight);
     CHECK(std::abs(m.mean) < 1e-3);

@@ -5,8 +5,8 @@
 
 #include <string>
 
-/// Fails the test unless f() throws E exactly, not a class derived from it or another; gives the
-/// message.
+/// Fails the test unless f() throws E exactly, not a class derived from it or another;
+/// gives the message.
 template <class E, class F> std::string message_of(F&& f) {
   try {
     f();

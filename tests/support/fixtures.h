@@ -1,5 +1,5 @@
-// Tensors from the fixtures in JSON that fixtures/make_torch_ops.py wrote, and how to compare with
-// them.
+// Tensors from the fixtures in JSON that fixtures/make_torch_ops.py wrote, and how to
+// compare with them.
 #pragma once
 
 #include <doctest/doctest.h>

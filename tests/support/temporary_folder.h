@@ -1,5 +1,5 @@
-// A folder of a test's own, gone with everything in it when the test ends; and short ways to fill
-// it.
+// A folder of a test's own, gone with everything in it when the test ends; and short
+// ways to fill it.
 #pragma once
 
 #include <cstdlib>
