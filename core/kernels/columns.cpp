@@ -164,17 +164,21 @@ void scatter_columns(const Conv2dGeometry& g, std::int64_t channels, RowTile til
                      Planes<T> patch) {
   const std::int64_t height = patch_height(g, tile.count);
   const std::int64_t out_width = g.out_width();
-  for (std::int64_t cj = 0; cj < channels * g.kernel_w; ++cj) {
-    T* out = patch.data + cj / g.kernel_w * patch.plane + tile.first * g.stride_h * patch.row +
-             cj % g.kernel_w * g.dilation_w;
-    for (std::int64_t h = 0; h < height; ++h, out += patch.row) {
-      const std::int64_t row = h % g.stride_h * column_rows(g, tile.count) + h / g.stride_h;
-      const T* in = columns + cj * column_size(g, tile.count) + row * out_width;
-      if (g.stride_w == 1) {
-        add_row(in, out_width, out);
-      } else {
-        scatter_row(in, out_width, out, g.stride_w);
+  T* first = patch.data + tile.first * g.stride_h * patch.row;
+  for (std::int64_t cj = 0; cj < channels * g.kernel_w; ++cj) {  // cj = (channel, kernel column)
+    const T* in = columns + cj * column_size(g, tile.count);
+    T* out = first + cj / g.kernel_w * patch.plane + cj % g.kernel_w * g.dilation_w;
+    for (std::int64_t phase = 0; phase < std::min(g.stride_h, height); ++phase) {
+      const std::int64_t count = (height - phase - 1) / g.stride_h + 1;
+      for (std::int64_t r = 0; r < count; ++r) {
+        T* row = out + (r * g.stride_h + phase) * patch.row;
+        if (g.stride_w == 1) {
+          add_row(in + r * out_width, out_width, row);
+        } else {
+          scatter_row(in + r * out_width, out_width, row, g.stride_w);
+        }
       }
+      in += column_rows(g, tile.count) * out_width;
     }
   }
 }
