@@ -22,29 +22,35 @@ struct Overlap {
         shift(first - padding) {}
 };
 
-/// Copies rows of `vectors` times 16 bytes, written densely: `count` elements apart, so each row's
-/// surplus is overwritten by the next. Rows of small images are a few vectors long, where a call of
-/// memcpy costs more than the copy.
-template <std::size_t vectors, class T>
-void copy_short_rows(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t count,
-                     T* to) {
-  for (std::int64_t r = 0; r < rows; ++r)
-    std::memcpy(to + r * count, from + r * distance, 16 * vectors);
+template <class T> void gather_row(const T* from, std::int64_t stride, std::int64_t count, T* to) {
+  for (std::int64_t k = 0; k < count; ++k) to[k] = from[k * stride];
 }
 
 template <class T>
-void copy_long_rows(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t count,
-                    T* to) {
-  for (std::int64_t r = 0; r < rows; ++r) std::copy_n(from + r * distance, count, to + r * count);
+void copy_rows(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t count, T* to) {
+  for (std::int64_t r = 0; r < rows; ++r) gather_row(from + r * distance, 1, count, to + r * count);
+}
+
+/// Copies rows of `vectors` times 16 bytes, written densely: `count` elements apart, so each row's
+/// surplus is overwritten by the next; the last row has none. Rows of small images are a few
+/// vectors long, where a call of memcpy costs more than the copy.
+template <std::size_t vectors, class T>
+void copy_short_rows(const T* from, std::int64_t distance, std::int64_t rows, std::int64_t count,
+                     T* to) {
+  for (std::int64_t r = 0; r < rows - 1; ++r)
+    std::memcpy(to + r * count, from + r * distance, 16 * vectors);
+  if (rows > 0) std::copy_n(from + (rows - 1) * distance, count, to + (rows - 1) * count);
 }
 
 template <class T>
 using CopyRows = void (*)(const T* from, std::int64_t distance, std::int64_t rows,
                           std::int64_t count, T* to);
 
-/// The copy for rows of `count` elements, unrolled where they are short.
+/// The copy for rows of `count` elements, unrolled where they are short. (A surplus reaches into
+/// the next row and no further when a row is a vector at least.)
 template <class T> CopyRows<T> choose_copy(std::int64_t count) {
   constexpr std::int64_t vector = 16 / sizeof(T);
+  if (count < vector) return copy_rows<T>;
   switch ((count + vector - 1) / vector) {
     case 1:
       return copy_short_rows<1, T>;
@@ -63,12 +69,8 @@ template <class T> CopyRows<T> choose_copy(std::int64_t count) {
     case 8:
       return copy_short_rows<8, T>;
     default:
-      return copy_long_rows<T>;
+      return copy_rows<T>;
   }
-}
-
-template <class T> void gather_row(const T* from, std::int64_t stride, std::int64_t count, T* to) {
-  for (std::int64_t k = 0; k < count; ++k) to[k] = from[k * stride];
 }
 
 template <class T> void add_row(const T* __restrict from, std::int64_t count, T* __restrict to) {
@@ -82,8 +84,9 @@ template <class T> void scatter_row(const T* from, std::int64_t count, T* to, st
 }  // namespace
 
 template <class T>
-void copy_to_patch(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* x,
-                   T* patch) {
+Planes<const T> read_patch(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* x,
+                           T* patch) {
+  if (!is_padded(g)) return {x + tile.first * g.stride_h * g.in_width, g.in_width, g.in_plane()};
   const std::int64_t height = patch_height(g, tile.count);
   const std::int64_t width = patch_width(g);
   const Overlap rows(tile.first * g.stride_h, height, g.padding_h, g.in_height);
@@ -101,10 +104,21 @@ void copy_to_patch(const Conv2dGeometry& g, std::int64_t channels, RowTile tile,
       std::fill(out + columns.end, out + width, T{0});
     }
   }
+  return {patch, width, height * width};
 }
 
 template <class T>
-void copy_from_patch(const Conv2dGeometry& g, std::int64_t channels, const T* patch, T* x) {
+Planes<T> clear_patch(const Conv2dGeometry& g, std::int64_t channels, T* x, T* patch) {
+  const std::int64_t width = is_padded(g) ? patch_width(g) : g.in_width;
+  const std::int64_t height = is_padded(g) ? patch_height(g, g.out_height()) : g.in_height;
+  const Planes<T> cleared{is_padded(g) ? patch : x, width, height * width};
+  std::fill_n(cleared.data, channels * cleared.plane, T{0});
+  return cleared;
+}
+
+template <class T>
+void write_patch(const Conv2dGeometry& g, std::int64_t channels, const T* patch, T* x) {
+  if (!is_padded(g)) return;
   const std::int64_t height = patch_height(g, g.out_height());
   const std::int64_t width = patch_width(g);
   for (std::int64_t c = 0; c < channels; ++c) {
@@ -123,21 +137,20 @@ void copy_from_patch(const Conv2dGeometry& g, std::int64_t channels, const T* pa
 
 template <class T>
 void gather_columns(const Conv2dGeometry& g, std::int64_t channels, std::int64_t rows,
-                    const T* patch, T* columns) {
+                    Planes<const T> patch, T* columns) {
   const std::int64_t height = patch_height(g, rows);
-  const std::int64_t width = patch_width(g);
   const std::int64_t out_width = g.out_width();
-  const CopyRows<T> copy_rows = choose_copy<T>(out_width);
+  const CopyRows<T> copy = choose_copy<T>(out_width);
   for (std::int64_t cj = 0; cj < channels * g.kernel_w; ++cj) {  // cj = (channel, kernel column)
-    const T* in = patch + cj / g.kernel_w * height * width + cj % g.kernel_w * g.dilation_w;
+    const T* in = patch.data + cj / g.kernel_w * patch.plane + cj % g.kernel_w * g.dilation_w;
     T* out = columns + cj * column_size(g, rows);
     for (std::int64_t phase = 0; phase < std::min(g.stride_h, height); ++phase) {
       const std::int64_t count = (height - phase - 1) / g.stride_h + 1;
       if (g.stride_w == 1) {
-        copy_rows(in + phase * width, g.stride_h * width, count, out_width, out);
+        copy(in + phase * patch.row, g.stride_h * patch.row, count, out_width, out);
       } else {
         for (std::int64_t r = 0; r < count; ++r) {
-          gather_row(in + (r * g.stride_h + phase) * width, g.stride_w, out_width,
+          gather_row(in + (r * g.stride_h + phase) * patch.row, g.stride_w, out_width,
                      out + r * out_width);
         }
       }
@@ -148,35 +161,43 @@ void gather_columns(const Conv2dGeometry& g, std::int64_t channels, std::int64_t
 
 template <class T>
 void scatter_columns(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* columns,
-                     T* patch) {
+                     Planes<T> patch) {
   const std::int64_t height = patch_height(g, tile.count);
-  const std::int64_t width = patch_width(g);
   const std::int64_t out_width = g.out_width();
-  const std::int64_t plane = patch_height(g, g.out_height()) * width;
-  for (std::int64_t cj = 0; cj < channels * g.kernel_w; ++cj) {
-    T* out = patch + cj / g.kernel_w * plane + tile.first * g.stride_h * width +
-             cj % g.kernel_w * g.dilation_w;
-    for (std::int64_t h = 0; h < height; ++h, out += width) {
-      const std::int64_t row = h % g.stride_h * column_rows(g, tile.count) + h / g.stride_h;
-      const T* in = columns + cj * column_size(g, tile.count) + row * out_width;
-      if (g.stride_w == 1) {
-        add_row(in, out_width, out);
-      } else {
-        scatter_row(in, out_width, out, g.stride_w);
+  T* first = patch.data + tile.first * g.stride_h * patch.row;
+  for (std::int64_t cj = 0; cj < channels * g.kernel_w; ++cj) {  // cj = (channel, kernel column)
+    const T* in = columns + cj * column_size(g, tile.count);
+    T* out = first + cj / g.kernel_w * patch.plane + cj % g.kernel_w * g.dilation_w;
+    for (std::int64_t phase = 0; phase < std::min(g.stride_h, height); ++phase) {
+      const std::int64_t count = (height - phase - 1) / g.stride_h + 1;
+      for (std::int64_t r = 0; r < count; ++r) {
+        T* row = out + (r * g.stride_h + phase) * patch.row;
+        if (g.stride_w == 1) {
+          add_row(in + r * out_width, out_width, row);
+        } else {
+          scatter_row(in + r * out_width, out_width, row, g.stride_w);
+        }
       }
+      in += column_rows(g, tile.count) * out_width;
     }
   }
 }
 
-template void copy_to_patch(const Conv2dGeometry&, std::int64_t, RowTile, const float*, float*);
-template void copy_to_patch(const Conv2dGeometry&, std::int64_t, RowTile, const double*, double*);
-template void copy_from_patch(const Conv2dGeometry&, std::int64_t, const float*, float*);
-template void copy_from_patch(const Conv2dGeometry&, std::int64_t, const double*, double*);
-template void gather_columns(const Conv2dGeometry&, std::int64_t, std::int64_t, const float*,
+template Planes<const float> read_patch(const Conv2dGeometry&, std::int64_t, RowTile, const float*,
+                                        float*);
+template Planes<const double> read_patch(const Conv2dGeometry&, std::int64_t, RowTile,
+                                         const double*, double*);
+template Planes<float> clear_patch(const Conv2dGeometry&, std::int64_t, float*, float*);
+template Planes<double> clear_patch(const Conv2dGeometry&, std::int64_t, double*, double*);
+template void write_patch(const Conv2dGeometry&, std::int64_t, const float*, float*);
+template void write_patch(const Conv2dGeometry&, std::int64_t, const double*, double*);
+template void gather_columns(const Conv2dGeometry&, std::int64_t, std::int64_t, Planes<const float>,
                              float*);
-template void gather_columns(const Conv2dGeometry&, std::int64_t, std::int64_t, const double*,
-                             double*);
-template void scatter_columns(const Conv2dGeometry&, std::int64_t, RowTile, const float*, float*);
-template void scatter_columns(const Conv2dGeometry&, std::int64_t, RowTile, const double*, double*);
+template void gather_columns(const Conv2dGeometry&, std::int64_t, std::int64_t,
+                             Planes<const double>, double*);
+template void scatter_columns(const Conv2dGeometry&, std::int64_t, RowTile, const float*,
+                              Planes<float>);
+template void scatter_columns(const Conv2dGeometry&, std::int64_t, RowTile, const double*,
+                              Planes<double>);
 
 }  // namespace gradus::kernels

@@ -13,6 +13,7 @@
 //
 // A patch is the part of the zero-padded image that a tile of output rows reads, copied out first:
 // after that no loop has a border to look after, and every row of the columns is a plain copy.
+// Without padding the image is its own patch.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +28,14 @@ struct RowTile {
   std::int64_t count;
 };
 
-/// Rows are copied in whole vectors: a patch and a columns buffer need this many elements
-/// beyond their size.
-constexpr std::int64_t copy_slack = 16;
+/// Images of one channel each, somewhere in memory: a patch, or the image itself.
+template <class T> struct Planes {
+  T* data;
+  std::int64_t row;    // elements from one row to the next
+  std::int64_t plane;  // and from one channel to the next
+};
+
+constexpr bool is_padded(const Conv2dGeometry& g) { return g.padding_h != 0 || g.padding_w != 0; }
 
 /// Rows and columns of the padded image that `output_rows` rows of output read.
 constexpr std::int64_t patch_height(const Conv2dGeometry& g, std::int64_t output_rows) {
@@ -54,26 +60,30 @@ constexpr std::int64_t column_start(const Conv2dGeometry& g, std::int64_t output
   return (h % g.stride_h * column_rows(g, output_rows) + h / g.stride_h) * g.out_width();
 }
 
-/// The patch under a tile, zeros where it leaves the image. x [channels,H,W] -> patch
-/// [channels,patch_height,patch_width].
+/// The patch under a tile, zeros where it leaves the image: x itself, or written to `patch`.
+/// x [channels,H,W], patch [channels,patch_height(tile.count),patch_width].
 template <class T>
-void copy_to_patch(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* x,
-                   T* patch);
+Planes<const T> read_patch(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* x,
+                           T* patch);
 
-/// The part of a whole image's patch that is image. patch [channels,patch_height,patch_width] -> x
-/// [channels,H,W]; elements that no window reads become zero.
+/// Zeros, the patch of a whole image: x itself, or `patch` [channels,patch_height(OH),patch_width].
 template <class T>
-void copy_from_patch(const Conv2dGeometry& g, std::int64_t channels, const T* patch, T* x);
+Planes<T> clear_patch(const Conv2dGeometry& g, std::int64_t channels, T* x, T* patch);
 
-/// patch [channels,patch_height(rows),patch_width] -> columns [channels·kw, column_size(rows)].
+/// Finishes what clear_patch began: the part of `patch` that is image goes to x; elements that no
+/// window reads become zero.
+template <class T>
+void write_patch(const Conv2dGeometry& g, std::int64_t channels, const T* patch, T* x);
+
+/// The patch of a tile of `rows` output rows -> columns [channels·kw, column_size(rows)].
 template <class T>
 void gather_columns(const Conv2dGeometry& g, std::int64_t channels, std::int64_t rows,
-                    const T* patch, T* columns);
+                    Planes<const T> patch, T* columns);
 
-/// The adjoint, into the patch of a whole image: columns [channels·kw, column_size(tile.count)] are
-/// added to patch [channels,patch_height(OH),patch_width].
+/// The adjoint: columns [channels·kw, column_size(tile.count)] are added to the patch of the whole
+/// image.
 template <class T>
 void scatter_columns(const Conv2dGeometry& g, std::int64_t channels, RowTile tile, const T* columns,
-                     T* patch);
+                     Planes<T> patch);
 
 }  // namespace gradus::kernels

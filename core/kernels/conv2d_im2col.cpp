@@ -76,8 +76,8 @@ void conv2d_im2col_forward(const Conv2dGeometry& g, const T* x, const T* w, cons
   pack_filters(g, w, packed.data());
   const std::int64_t grain = items_per_chunk(filters * g.taps() * rows * g.out_width());
   parallel_for(g.batch * g.groups * tiles, grain, [&](std::int64_t begin, std::int64_t end) {
-    Workspace<T> patch(channels * patch_height(g, rows) * patch_width(g) + copy_slack);
-    Workspace<T> columns(height * column_size(g, rows) + copy_slack);
+    Workspace<T> patch(is_padded(g) ? channels * patch_height(g, rows) * patch_width(g) : 0);
+    Workspace<T> columns(height * column_size(g, rows));
     for (std::int64_t item = begin; item < end; ++item) {  // item = (image, group, tile)
       const std::int64_t image_group = item / tiles;
       const std::int64_t group = image_group % g.groups;
@@ -86,8 +86,8 @@ void conv2d_im2col_forward(const Conv2dGeometry& g, const T* x, const T* w, cons
       const T* in = x + image_group * channels * g.in_plane();
       const T* filter = packed.data() + group * filters * g.taps();
       T* out = y + image_group * filters * g.out_plane() + tile.first * g.out_width();
-      copy_to_patch(g, channels, tile, in, patch.data());
-      gather_columns(g, channels, tile.count, patch.data(), columns.data());
+      gather_columns(g, channels, tile.count, read_patch(g, channels, tile, in, patch.data()),
+                     columns.data());
       if (bias != nullptr) fill_rows(filters, pixels, bias + group * filters, out, g.out_plane());
       for (std::int64_t i = 0; i < g.kernel_h; ++i) {
         // [filters,height]·[height,pixels]
@@ -117,8 +117,8 @@ void conv2d_im2col_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, 
   pack_filters(g, w, packed.data());
   const std::int64_t grain = items_per_chunk(filters * block * g.kernel_plane() * g.out_plane());
   parallel_for(g.batch * g.groups * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
-    Workspace<T> patch(block * patch_size + copy_slack);
-    Workspace<T> columns(block * g.kernel_w * column_size(g, rows) + copy_slack);
+    Workspace<T> patch(is_padded(g) ? block * patch_size : 0);
+    Workspace<T> columns(block * g.kernel_w * column_size(g, rows));
     for (std::int64_t item = begin; item < end;
          ++item) {  // item = (image, group, block of channels)
       const std::int64_t image_group = item / blocks;
@@ -128,7 +128,8 @@ void conv2d_im2col_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, 
       const T* filter =
           packed.data() + image_group % g.groups * filters * g.taps() + first * g.kernel_w;
       const T* grad = dy + image_group * filters * g.out_plane();
-      std::fill_n(patch.data(), count * patch_size, T{0});
+      T* out = dx + (image_group * channels + first) * g.in_plane();
+      const Planes<T> sum = clear_patch(g, count, out, patch.data());
       for (std::int64_t row = 0; row < g.out_height(); row += rows) {
         const RowTile tile = row_tile(g, row / rows, rows);
         const std::int64_t pixels = tile.count * g.out_width();
@@ -140,9 +141,9 @@ void conv2d_im2col_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, 
                grad + row * g.out_width(), g.out_plane(), T{1},
                columns.data() + column_start(g, tile.count, i), column_size(g, tile.count));
         }
-        scatter_columns(g, count, tile, columns.data(), patch.data());
+        scatter_columns(g, count, tile, columns.data(), sum);
       }
-      copy_from_patch(g, count, patch.data(), dx + (image_group * channels + first) * g.in_plane());
+      write_patch(g, count, patch.data(), out);
     }
   });
 }
@@ -157,8 +158,8 @@ void conv2d_im2col_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy,
   const auto plan = plan_partial_sums(g, g.batch * tiles, sizeof(T));
   Workspace<T> partials(plan.parts * g.weight_size());
   parallel_for(g.batch * tiles, plan.items_per_part, [&](std::int64_t begin, std::int64_t end) {
-    Workspace<T> patch(channels * patch_height(g, rows) * patch_width(g) + copy_slack);
-    Workspace<T> columns(height * column_size(g, rows) + copy_slack);
+    Workspace<T> patch(is_padded(g) ? channels * patch_height(g, rows) * patch_width(g) : 0);
+    Workspace<T> columns(height * column_size(g, rows));
     T* sum = partials.data() + begin / plan.items_per_part * g.weight_size();
     std::fill_n(sum, g.weight_size(), T{0});
     for (std::int64_t item = begin * g.groups; item < end * g.groups;
@@ -169,8 +170,8 @@ void conv2d_im2col_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy,
       const std::int64_t pixels = tile.count * g.out_width();
       const T* in = x + image_group * channels * g.in_plane();
       const T* grad = dy + image_group * filters * g.out_plane() + tile.first * g.out_width();
-      copy_to_patch(g, channels, tile, in, patch.data());
-      gather_columns(g, channels, tile.count, patch.data(), columns.data());
+      gather_columns(g, channels, tile.count, read_patch(g, channels, tile, in, patch.data()),
+                     columns.data());
       for (std::int64_t i = 0; i < g.kernel_h; ++i) {
         // [height,pixels]·[filters,pixels]ᵀ
         gemm(Transpose::no, Transpose::yes, height, filters, pixels, T{1},
