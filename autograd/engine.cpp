@@ -16,8 +16,8 @@ namespace gradus {
 
 Variables run_backward(const Variables& outputs, Variables seeds, const Variables& wanted,
                        const GradOptions& options) {
-  const GradMode mode(
-      options.create_graph);  // a gradient is made of ops; recorded or not, the code is the same
+  // A gradient is made of ops: recorded or not, the code is the same.
+  const GradMode mode(options.create_graph);
   const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
   std::priority_queue<Node*, std::vector<Node*>, decltype(older)> ready(older);
   std::unordered_map<Node*, Variable> arrived;  // the gradients of nodes in `ready`, summed so far
@@ -57,8 +57,8 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
       if (node->inputs[i] && gradients[i].defined())
         deliver(node->inputs[i].get(), std::move(gradients[i]));
     }
-    if (!options.retain_graph && !options.create_graph)
-      node->op.reset();  // what forward saved is not needed again
+    // What forward saved is not needed again.
+    if (!options.retain_graph && !options.create_graph) node->op.reset();
   }
   return found;
 }
