@@ -6,6 +6,7 @@
 // worker that the system has not scheduled yet is not waited for, so a loop costs little more than
 // its chunks even on a busy machine. The job's fields are written only while the word says closed
 // and empty, and read only by those who joined.
+#include <gradus/core/error.h>
 #include <gradus/core/log.h>
 #include <gradus/core/parallel.h>
 
@@ -257,11 +258,9 @@ int num_threads() { return thread_count().load(std::memory_order_relaxed); }
 
 void set_num_threads(int count) {
   if (count < 1 || count > max_threads) {
-    throw std::invalid_argument("set_num_threads: the count must be from 1 to " +
-                                std::to_string(max_threads) + ", got " + std::to_string(count));
+    fail<ValueError>("set_num_threads: the count must be from 1 to ", max_threads, ", got ", count);
   }
-  if (inside_parallel_for)
-    throw std::logic_error("set_num_threads: called from inside a parallel_for");
+  if (inside_parallel_for) fail<Error>("set_num_threads: called from inside a parallel_for");
   pool().resize(count);
 }
 

@@ -26,7 +26,7 @@ namespace gradus {
 int num_threads();
 
 /// Sets num_threads(); waits for a running parallel_for to end. Results do not depend on it,
-/// only speed does. Throws std::invalid_argument when count < 1. Not to be called from inside
+/// only speed does. Throws ValueError when count < 1. Not to be called from inside
 /// a parallel_for.
 void set_num_threads(int count);
 

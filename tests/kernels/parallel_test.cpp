@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
 
 using gradus::parallel_for;
@@ -166,11 +167,11 @@ TEST_CASE("the thread count may change between loops, also while another thread 
 }
 
 TEST_CASE("a thread count below one is refused, and so is a change from inside a loop") {
-  CHECK_THROWS_AS(gradus::set_num_threads(0), std::invalid_argument);
-  CHECK_THROWS_AS(gradus::set_num_threads(-4), std::invalid_argument);
-  CHECK_THROWS_AS(gradus::set_num_threads(1 << 20), std::invalid_argument);
+  CHECK_THROWS_AS(gradus::set_num_threads(0), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::set_num_threads(-4), gradus::ValueError);
+  CHECK_THROWS_AS(gradus::set_num_threads(1 << 20), gradus::ValueError);
   const ThreadCount guard(2);
   CHECK_THROWS_AS(
       parallel_for(8, 1, [](std::int64_t, std::int64_t) { gradus::set_num_threads(1); }),
-      std::logic_error);
+      gradus::Error);
 }
