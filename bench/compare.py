@@ -20,7 +20,9 @@ def run(program, batch, threads):
     steps = max(50, 12800 // (batch + 10))
     numbers = {"--batch": batch, "--threads": threads, "--steps": steps, "--warmup": steps // 4}
     command = [program] + [str(part) for pair in numbers.items() for part in pair]
-    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    # libtorch's BLAS keeps threads of its own, which torch::set_num_threads does not reach.
+    limits = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    result = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | limits)
     return json.loads(result.stdout.splitlines()[-1])
 
 
