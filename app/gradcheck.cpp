@@ -103,7 +103,7 @@ void check_sample(const Sample& sample, std::size_t order, CheckRow& row) {
                                               : gradgradcheck(sample.function, sample.inputs);
     result.elements += report.elements;
     result.worst = std::max(result.worst, report.worst_relative_error);
-    if (!report.passed) failure = report.to_string();
+    if (!report.passed()) failure = report.to_string();
   } catch (const Error& error) {
     failure = error.what();
   }

@@ -66,5 +66,5 @@ int main() {
   const auto wrong = [](const Variables& v) { return gradus::apply(WrongSwish(), v[0]); };
   const GradcheckReport bad = gradcheck(wrong, {x});
   std::cout << "wrong swish:         " << bad.to_string() << "\n";
-  return good.passed && !bad.passed ? 0 : 1;
+  return good.passed() && !bad.passed() ? 0 : 1;
 }

@@ -1,0 +1,345 @@
+// How the function under test is called: at its point, and beside it.
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "probe.h"
+
+namespace gradus {
+namespace {
+
+constexpr double epsilon = std::numeric_limits<double>::epsilon();
+/// How many units in the last place an output may be off: a sum of many terms is off by several.
+constexpr double units_off = 4;
+
+/// Names the place where the function was when it failed.
+class Place final : public ErrorScope {
+ public:
+  explicit Place(const std::function<std::string()>& where) : ErrorScope(""), where_(where) {}
+
+ private:
+  std::string name() const override { return where_(); }
+  const std::function<std::string()>& where_;
+};
+
+/// function(inputs). Its own errors pass, with the place; foreign ones become ours.
+Variable guarded(const DifferentiableFunction& function, const Variables& inputs,
+                 const std::function<std::string()>& where) {
+  const Place place(where);
+  try {
+    Variable output = function(inputs);
+    if (!output.defined()) fail<GradError>("gradcheck: the function returned nothing");
+    return output;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    fail<Error>("gradcheck: the function threw \"", error.what(), "\"");
+  }
+}
+
+std::string one_number_each(const Tensor& x) {
+  for (int d = 0; d < x.rank(); ++d) {
+    if (x.strides()[d] == 0 && x.shape()[d] > 1) return " repeats its elements";
+  }
+  return {};
+}
+
+/// How many strides of dimension order[i] fit into one of the dimension outside it; 0: not evenly.
+std::int64_t block_room(const Tensor& x, const std::vector<int>& order, std::size_t i) {
+  const std::int64_t outer = x.strides()[order[i - 1]];
+  const std::int64_t inner = x.strides()[order[i]];
+  return outer % inner == 0 ? outer / inner : 0;
+}
+
+double root_mean_square(const Tensor& x) {
+  double sum = 0;
+  for (std::int64_t i = 0, n = x.numel(); i < n; ++i) sum += std::pow(*element_at(x, i), 2);
+  return x.numel() == 0 ? 0 : std::sqrt(sum / static_cast<double>(x.numel()));
+}
+
+}  // namespace
+
+Tensor copy_with_layout(const Tensor& source) {
+  const Tensor plain = source.contiguous().to(float64).clone();
+  const int rank = source.rank();
+  if (source.is_contiguous() || source.numel() == 0 || rank == Shape::max_rank) return plain;
+  std::vector<int> order;  // of the dimensions in memory, outermost first
+  for (int d = 0; d < rank; ++d) order.push_back(d);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return source.strides()[a] > source.strides()[b]; });
+  // A row-major block, of which each dimension keeps the first elements: so the strides come out
+  // the same. Not where elements overlap.
+  Shape block;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const std::int64_t stride = source.strides()[order[i]];
+    if (stride == 0) return plain;
+    const std::int64_t room = i == 0 ? source.shape()[order[0]] : block_room(source, order, i);
+    if (room < source.shape()[order[i]]) return plain;
+    block.push_back(room);
+  }
+  block.push_back(source.strides()[order.back()]);
+  Tensor view = zeros(block, float64).select(rank, 0);
+  Dims back = Dims::filled(rank, 0);
+  for (int i = 0; i < rank; ++i) {
+    const int d = order[static_cast<std::size_t>(i)];
+    view = view.narrow(i, 0, source.shape()[d]);
+    back[d] = i;
+  }
+  view = view.permute(back);
+  view.copy_(source);
+  return view;
+}
+
+double* element_at(const Tensor& tensor, std::int64_t flat) {
+  double* at = tensor.data<double>();
+  for (int d = tensor.rank() - 1; d >= 0; --d) {
+    at += flat % tensor.shape()[d] * tensor.strides()[d];
+    flat /= tensor.shape()[d];
+  }
+  return at;
+}
+
+Shape unravel(std::int64_t flat, const Shape& shape) {
+  Shape index = shape;
+  for (int d = shape.rank() - 1; d >= 0; --d) {
+    index[d] = flat % shape[d];
+    flat /= shape[d];
+  }
+  return index;
+}
+
+Tensor random_weights(const Shape& shape, Generator& generator) {
+  const Tensor weights = rand(shape, generator, float64);
+  double* w = weights.data<double>();
+  for (std::int64_t i = 0, n = weights.numel(); i < n; ++i) {
+    w[i] = (0.5 + w[i]) * (generator.next() & 1 ? 1 : -1);
+  }
+  return weights;
+}
+
+Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
+             const GradcheckOptions& options)
+    : function_(function) {
+  bool any = false;
+  std::size_t cast = inputs.size();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    names_.push_back(i < options.names.size() ? options.names[i] : "input " + std::to_string(i));
+    const Tensor& value = inputs[i].value();
+    any = any || inputs[i].requires_grad();
+    if (!is_floating(value.dtype())) {
+      leaves_.push_back(value.clone());
+      continue;
+    }
+    if (value.dtype() == float32) {
+      cast = std::min(cast, i);
+      notes_.push_back(names_[i] + " is float32 and was cast to float64");
+    }
+    if (!one_number_each(value).empty() && inputs[i].requires_grad())
+      notes_.push_back(names_[i] + one_number_each(value) +
+                       "; each was taken as a number of its own");
+    leaves_.push_back(Variable(copy_with_layout(value), inputs[i].requires_grad()));
+  }
+  if (!any)
+    fail<GradError>("gradcheck: none of the ", inputs.size(), " inputs requires a gradient");
+
+  try {
+    output_ = call().value().contiguous();
+  } catch (const DTypeError& error) {
+    if (cast == inputs.size()) throw;
+    fail<DTypeError>("gradcheck: ", names_[cast],
+                     " is float32, which rounds too coarsely to check, and the "
+                     "function does not take float64: ",
+                     error.what());
+  }
+  if (output_.dtype() != float64) {
+    fail<DTypeError>("gradcheck: the function returned ", describe(output_), ", expected float64: ",
+                     is_floating(output_.dtype())
+                         ? "it rounds to float32 on the way, too coarsely to check"
+                         : "only floating-point numbers have derivatives");
+  }
+  output_ = output_.clone();
+  for (std::int64_t i = 0, n = output_.numel(); i < n; ++i) {
+    const double y = std::fabs(output_.data<double>()[i]);
+    if (std::isfinite(y)) typical_output_ += y / static_cast<double>(n);
+  }
+  Generator generator(options.seed);
+  for (int k = 0; k < std::max(options.draws, 1); ++k)
+    weights_.push_back(random_weights(output_.shape(), generator));
+}
+
+Variable Probe::call() const {
+  const NoGrad guard;
+  return guarded(function_, leaves_, [] { return std::string("gradcheck, at the given inputs"); });
+}
+
+bool Probe::deterministic() const {
+  const Tensor again = call().value().contiguous();
+  if (again.shape() != output_.shape()) {
+    fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", then ", again.shape(),
+                     " for the same inputs");
+  }
+  const double* a = output_.data<double>();
+  const double* b = again.data<double>();
+  return std::equal(a, a + output_.numel(), b,
+                    [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); });
+}
+
+Variable Probe::record() const {
+  const GradMode recording(true);
+  return guarded(function_, leaves_, [] { return std::string("gradcheck, recording"); });
+}
+
+namespace {
+
+std::vector<Tensor> backward_of(const Variable& output, const Variables& leaves,
+                                const Tensor& weights) {
+  Variables wanted;
+  for (const Variable& leaf : leaves) {
+    if (leaf.requires_grad()) wanted.push_back(leaf);
+  }
+  Variables found(wanted.size());
+  if (output.requires_grad()) found = grad({output}, wanted, {weights}, {.allow_unused = true});
+  std::vector<Tensor> gradients;
+  std::size_t next = 0;
+  for (const Variable& leaf : leaves) {
+    const Variable gradient = leaf.requires_grad() ? found[next++] : Variable();
+    gradients.push_back(gradient.defined() ? gradient.value().contiguous() : Tensor());
+  }
+  return gradients;
+}
+
+}  // namespace
+
+std::vector<Tensor> Probe::gradients(const Tensor& weights) const {
+  return backward_of(record(), leaves_, weights);
+}
+
+std::vector<Tensor> Probe::gradients_after_another_forward(const Tensor& weights) const {
+  const Variable output = record();
+  Variables elsewhere;
+  for (const Variable& leaf : leaves_) {
+    elsewhere.push_back(leaf.requires_grad() ? Variable(core::mul(leaf.value(), 0.96875), true)
+                                             : leaf);
+  }
+  try {
+    const GradMode recording(true);
+    function_(elsewhere);
+  } catch (const std::exception&) {
+    // Not defined there: then nothing was overwritten either.
+  }
+  return backward_of(output, leaves_, weights);
+}
+
+Probe::Line Probe::element(std::size_t input, std::int64_t flat) const {
+  // What is small beside its neighbours moves by its own size, but not by nothing.
+  const Tensor& x = leaves_[input].value();
+  const double own = std::fabs(*element_at(x, flat));
+  const double usual = root_mean_square(x);
+  return {.input = input, .flat = flat, .scale = std::max(own, usual > 0 ? usual / 64 : 1.0)};
+}
+
+Probe::Line Probe::along(std::size_t input, const Tensor& direction) const {
+  const double usual = root_mean_square(leaves_[input].value());
+  return {.input = input, .direction = direction, .scale = usual > 0 ? usual : 1.0};
+}
+
+/// While it lives, an input is moved along a line.
+class Probe::Moved {
+ public:
+  Moved(const Tensor& x, const Line& line, double t) : x_(x), line_(line) {
+    if (!line.direction.defined()) {
+      double* at = element_at(x, line.flat);
+      before_ = *at;
+      *at = before_ + t;
+      actual_ = *at - before_;
+      return;
+    }
+    copy_ = x.contiguous().clone();
+    for (std::int64_t i = 0, n = x.numel(); i < n; ++i) {
+      *element_at(x, i) = copy_.data<double>()[i] + t * line.direction.data<double>()[i];
+    }
+    actual_ = t;
+  }
+  ~Moved() {
+    if (line_.direction.defined()) {
+      for (std::int64_t i = 0, n = x_.numel(); i < n; ++i)
+        *element_at(x_, i) = copy_.data<double>()[i];
+    } else {
+      *element_at(x_, line_.flat) = before_;
+    }
+  }
+  Moved(const Moved&) = delete;
+  Moved& operator=(const Moved&) = delete;
+  double actual() const { return actual_; }
+
+ private:
+  const Tensor& x_;
+  const Line& line_;
+  Tensor copy_;
+  double before_ = 0;
+  double actual_ = 0;
+};
+
+Tensor Probe::evaluate(const Line& line, double t, double* actual) const {
+  const Moved moved(leaves_[line.input].value(), line, t);
+  *actual = moved.actual();
+  const NoGrad guard;
+  const auto where = [&] {
+    std::ostringstream text;
+    text << "gradcheck, with " << names_[line.input];
+    if (!line.direction.defined()) text << unravel(line.flat, leaves_[line.input].shape());
+    text << " moved by " << t;
+    return text.str();
+  };
+  Tensor output = guarded(function_, leaves_, where).value().contiguous();
+  if (output.shape() != output_.shape()) {
+    fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", but ", output.shape(),
+                     " with ", names_[line.input], " moved by ", t);
+  }
+  return output;
+}
+
+Change Probe::change(const Line& line, double t) const {
+  double actual = t;
+  const Tensor moved = evaluate(line, t, &actual);
+  const double* y = moved.data<double>();
+  const double* y0 = output_.data<double>();
+  Change change{std::vector<double>(weights_.size()), std::vector<double>(weights_.size())};
+  for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+    if (y[o] == y0[o] || (std::isnan(y[o]) && std::isnan(y0[o]))) continue;
+    const double size = std::max({std::fabs(y[o]), std::fabs(y0[o]), typical_output_});
+    for (std::size_t k = 0; k < weights_.size(); ++k) {
+      const double w = weights_[k].data<double>()[o];
+      change.value[k] += w * (y[o] - y0[o]);
+      change.noise[k] += units_off * epsilon * std::fabs(w) * size;
+    }
+  }
+  // t was rounded when it was added; the slope belongs to the step that really happened.
+  for (double& value : change.value) value = actual == t ? value : value * (t / actual);
+  return change;
+}
+
+Probe::Interval Probe::subgradients(const Line& line, double h, std::size_t k) const {
+  double up = h;
+  double down = -h;
+  const Tensor above = evaluate(line, h, &up);
+  const Tensor below = evaluate(line, -h, &down);
+  Interval interval;
+  for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+    const double centre = output_.data<double>()[o];
+    const double w = weights_[k].data<double>()[o];
+    const double right = w * (above.data<double>()[o] - centre) / up;
+    const double left = w * (below.data<double>()[o] - centre) / down;
+    if (std::isnan(right) || std::isnan(left)) continue;
+    interval.low += std::min(left, right);
+    interval.high += std::max(left, right);
+  }
+  return interval;
+}
+
+}  // namespace gradus
