@@ -145,6 +145,16 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
   add(check, "--order", o.order, "N", "1, or 2: the second derivatives as well",
       std::to_string(o.order))
       ->check(whole(1, 2));
+  add(check, "--model", o.model, "NAME",
+      "A whole model with its loss instead: cnn, mlp or lenet, by random directions, some elements "
+      "of each parameter, and a Taylor test",
+      "none")
+      ->check(CLI::IsMember(model_names()))
+      ->excludes(names);
+  check.add_flag("--self-test", o.self_test,
+                 "Plant bugs in every backward pass and count how many are caught and named");
+  add(check, "--html", o.html, "FILE", "Write a page with pictures of the check that looks worst",
+      "none");
   check.add_flag("--list", o.list, "Only list the names");
   check.add_flag("--json", o.json, "Print the result as one line of JSON");
 }

@@ -364,11 +364,11 @@ GradcheckReport gradcheck(const DifferentiableFunction& function, const Variable
   return Judge(function, inputs, options).run();
 }
 
-GradcheckReport gradgradcheck(const DifferentiableFunction& function, const Variables& inputs,
-                              const GradcheckOptions& options) {
-  // The gradient as a function of the inputs and of its seed, all gradients laid end to end.
+SecondOrder second_order(const DifferentiableFunction& function, const Variables& inputs,
+                         const GradcheckOptions& options) {
+  SecondOrder second{.inputs = inputs, .options = options};
   const std::size_t count = inputs.size();
-  const DifferentiableFunction gradient_of = [&function, count](const Variables& all) {
+  second.function = [function, count](const Variables& all) {
     const GradMode mode(true);  // wanted even where the checker only evaluates
     Variables leaves(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
     Variables wanted;
@@ -388,14 +388,18 @@ GradcheckReport gradgradcheck(const DifferentiableFunction& function, const Vari
     return cat(parts, 0);
   };
   Generator generator(options.seed + 2);
-  Variables all = inputs;
-  all.push_back(Variable(random_weights(function(inputs).shape(), generator), true));
-  GradcheckOptions named = options;
-  for (std::size_t i = named.names.size(); i < count; ++i)
-    named.names.push_back("input " + std::to_string(i));
-  named.names.resize(count);
-  named.names.push_back("output gradient");
-  GradcheckReport report = gradcheck(gradient_of, all, named);
+  second.inputs.push_back(Variable(random_weights(function(inputs).shape(), generator), true));
+  std::vector<std::string>& names = second.options.names;
+  for (std::size_t i = names.size(); i < count; ++i) names.push_back("input " + std::to_string(i));
+  names.resize(count);
+  names.push_back("output gradient");
+  return second;
+}
+
+GradcheckReport gradgradcheck(const DifferentiableFunction& function, const Variables& inputs,
+                              const GradcheckOptions& options) {
+  const SecondOrder second = second_order(function, inputs, options);
+  GradcheckReport report = gradcheck(second.function, second.inputs, second.options);
   report.order = 2;
   return report;
 }

@@ -27,6 +27,11 @@ template <class... Parts> std::string line(const Parts&... parts) {
   return text.str();
 }
 
+bool any_fails(const GradcheckInput& input) {
+  const std::vector<std::uint8_t> verdicts = input.verdicts.to_vector<std::uint8_t>();
+  return std::count(verdicts.begin(), verdicts.end(), static_cast<int>(Verdict::fail)) > 0;
+}
+
 /// One failing input, its numbers row-major.
 class Suspect {
  public:
@@ -41,12 +46,14 @@ class Suspect {
     for (std::uint8_t v : input_.verdicts.to_vector<std::uint8_t>()) {
       checked_.push_back(v != GradcheckInput::unchecked);
       wrong_.push_back(v == static_cast<int>(Verdict::fail));
+      // An element whose slope is 0 may be right by accident, and says nothing.
+      const double slope = numeric_[checked_.size() - 1];
+      telling_.push_back(checked_.back() && (wrong_.back() || !near(slope, 0)));
+      telling_count_ += telling_.back() ? 1 : 0;
       wrong_count_ += wrong_.back() ? 1 : 0;
       checked_count_ += checked_.back() ? 1 : 0;
     }
   }
-
-  bool fails() const { return wrong_count_ > 0; }
 
   std::optional<Diagnosis> diagnose() const {
     std::optional<Diagnosis> found = is_not_finite();
@@ -173,7 +180,7 @@ class Suspect {
   std::optional<Diagnosis> is_another_inputs() const {
     for (std::size_t j = 0; j < evidence_.inputs.size(); ++j) {
       const GradcheckInput& other = evidence_.inputs[j];
-      if (j == which_ || other.numeric.shape() != shape_) continue;
+      if (j == which_ || other.numeric.shape() != shape_ || !any_fails(other)) continue;
       if (explains(analytic_, other.numeric.to_vector<double>()))
         return name(Pattern::swapped_inputs, "this is the gradient of " + other.name);
     }
@@ -219,11 +226,10 @@ class Suspect {
                 "it is the right gradient times " + factor.str() + where + hint);
   }
 
-  /// values[map(index)] for each index; 0 where `map` leads outside.
-  Values rearranged(const std::function<Shape(Shape)>& map) const {
+  /// Is analytic[index] = numeric[map(index)] everywhere, and 0 where `map` leads outside?
+  template <class Map> bool is_moved_by(const Map& map) const {
     const Strides strides = contiguous_strides(shape_);
-    Values result(analytic_.size(), 0.0);
-    for (std::size_t e = 0; e < result.size(); ++e) {
+    for (std::size_t e = 0; e < analytic_.size(); ++e) {
       const Shape from = map(unravel(static_cast<std::int64_t>(e), shape_));
       std::int64_t at = 0;
       bool inside = true;
@@ -231,15 +237,8 @@ class Suspect {
         inside = inside && from[d] >= 0 && from[d] < shape_[d];
         at += from[d] * strides[d];
       }
-      if (inside) result[e] = numeric_[static_cast<std::size_t>(at)];
-    }
-    return result;
-  }
-
-  /// Is the analytic gradient the numeric one, rearranged?
-  bool is(const Values& guess) const {
-    for (std::size_t e = 0; e < guess.size(); ++e) {
-      if (checked_[e] && !near(analytic_[e], guess[e])) return false;
+      const double moved = inside ? numeric_[static_cast<std::size_t>(at)] : 0;
+      if (checked_[e] && !near(analytic_[e], moved)) return false;
     }
     return true;
   }
@@ -253,7 +252,7 @@ class Suspect {
           std::swap(i[a], i[b]);
           return i;
         };
-        if (is(rearranged(swapped)))
+        if (is_moved_by(swapped))
           return name(Pattern::transposed, line("axes ", a, " and ", b, " are swapped"));
       }
     }
@@ -268,7 +267,7 @@ class Suspect {
         for (int d : {rank - 2, rank - 1}) i[d] = shape_[d] - 1 - i[d];
         return i;
       };
-      if (is(rearranged(both)))
+      if (is_moved_by(both))
         return name(
             Pattern::flipped,
             "rows and columns run backwards: a convolution where a cross-correlation belongs?");
@@ -278,7 +277,7 @@ class Suspect {
         i[d] = shape_[d] - 1 - i[d];
         return i;
       };
-      if (shape_[d] > 1 && is(rearranged(backwards)))
+      if (shape_[d] > 1 && is_moved_by(backwards))
         return name(Pattern::flipped, line("axis ", d, " runs backwards"));
     }
     return std::nullopt;
@@ -294,7 +293,7 @@ class Suspect {
             if (around) i[d] = (i[d] + shape_[d]) % shape_[d];
             return i;
           };
-          if (is(rearranged(moved)))
+          if (is_moved_by(moved))
             return name(Pattern::shifted,
                         line("off by one along axis ", d, around ? ", around the end" : ""));
         }
@@ -305,6 +304,8 @@ class Suspect {
 
   /// Does the gradient change when all of an output axis but its slice k is left out?
   std::optional<Diagnosis> lacks_a_sum() const {
+    // A gradient that is right in places lacks something else.
+    if (4 * wrong_count_ < 3 * telling_count_) return std::nullopt;
     const Tensor& weights = evidence_.probe.weights()[0];
     for (int d = 0; d < weights.rank(); ++d) {
       if (weights.size(d) < 2) continue;
@@ -341,7 +342,7 @@ class Suspect {
     std::size_t rim_wrong = 0;
     std::size_t inside = 0;
     for (std::size_t e = 0; e < wrong_.size(); ++e) {
-      if (!checked_[e]) continue;
+      if (!telling_[e]) continue;
       if (on_border(e, shape_.rank() - 2)) {
         ++rim;
         rim_wrong += wrong_[e] ? 1 : 0;
@@ -355,22 +356,29 @@ class Suspect {
                 line(rim_wrong, " of ", rim, " elements at the border are wrong, and none inside"));
   }
 
+  /// Calls f(element, its index along axis d).
+  template <class F> void for_each_telling(int d, const F& f) const {
+    for (std::size_t e = 0; e < telling_.size(); ++e) {
+      if (telling_[e]) f(e, unravel(static_cast<std::int64_t>(e), shape_)[d]);
+    }
+  }
+
   /// All wrong elements share a range of one axis, and the rest of that axis is right.
   std::optional<Diagnosis> is_wrong_in_one_slice() const {
     if (shape_.rank() == 0) return std::nullopt;
     for (int d = 0; d < shape_.rank(); ++d) {
       std::int64_t first = shape_[d];
       std::int64_t last = -1;
-      for (std::size_t e = 0; e < wrong_.size(); ++e) {
-        if (!wrong_[e]) continue;
-        const std::int64_t i = unravel(static_cast<std::int64_t>(e), shape_)[d];
+      for_each_telling(d, [&](std::size_t e, std::int64_t i) {
+        if (!wrong_[e]) return;
         first = std::min(first, i);
         last = std::max(last, i);
-      }
-      const std::int64_t slice = static_cast<std::int64_t>(wrong_.size()) / shape_[d];
-      const std::int64_t size = (last - first + 1) * slice;
-      if (last - first + 1 == shape_[d] || wrong_count_ < 2) continue;
-      if (2 * static_cast<std::int64_t>(wrong_count_) < size) continue;
+      });
+      std::size_t inside = 0;
+      for_each_telling(
+          d, [&](std::size_t, std::int64_t i) { inside += first <= i && i <= last ? 1 : 0; });
+      const bool whole_axis = last - first + 1 == shape_[d];
+      if (whole_axis || wrong_count_ < 2 || 2 * wrong_count_ < inside) continue;
       const std::string range =
           first == last ? line("index ", first) : line("indices ", first, " to ", last);
       return name(Pattern::one_slice,
@@ -407,8 +415,10 @@ class Suspect {
   Values numeric_;
   std::vector<bool> checked_;
   std::vector<bool> wrong_;
+  std::vector<bool> telling_;
   std::size_t wrong_count_ = 0;
   std::size_t checked_count_ = 0;
+  std::size_t telling_count_ = 0;
 };
 
 }  // namespace
@@ -465,9 +475,9 @@ std::vector<Diagnosis> diagnose(const Evidence& evidence) {
   }
   std::vector<Diagnosis> all;
   for (std::size_t i = 0; i < evidence.inputs.size(); ++i) {
-    const Suspect suspect(evidence, i);
-    if (!suspect.fails()) continue;
-    if (std::optional<Diagnosis> found = suspect.diagnose()) all.push_back(std::move(*found));
+    if (!any_fails(evidence.inputs[i])) continue;
+    if (std::optional<Diagnosis> found = Suspect(evidence, i).diagnose())
+      all.push_back(std::move(*found));
   }
   return all;
 }

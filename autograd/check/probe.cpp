@@ -296,7 +296,8 @@ Tensor Probe::evaluate(const Line& line, double t, double* actual) const {
     text << " moved by " << t;
     return text.str();
   };
-  Tensor output = guarded(function_, leaves_, where).value().contiguous();
+  // A copy: the output may be a view of the leaf, which moves back.
+  Tensor output = guarded(function_, leaves_, where).value().clone();
   if (output.shape() != output_.shape()) {
     fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", but ", output.shape(),
                      " with ", names_[line.input], " moved by ", t);

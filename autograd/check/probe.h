@@ -70,6 +70,16 @@ class Probe {
   double typical_output_ = 0;
 };
 
+/// The gradient as a function of the inputs and of the output gradient, all gradients laid end to
+/// end: what gradgradcheck() checks.
+struct SecondOrder {
+  DifferentiableFunction function{};
+  Variables inputs{};
+  GradcheckOptions options{};
+};
+SecondOrder second_order(const DifferentiableFunction& function, const Variables& inputs,
+                         const GradcheckOptions& options);
+
 /// The layout of `source` (row-major where it repeats elements), with numbers of its own, float64.
 Tensor copy_with_layout(const Tensor& source);
 /// The element `flat`, counted row-major, of a tensor of any strides.

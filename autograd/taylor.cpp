@@ -1,0 +1,135 @@
+// Remainders along random directions, and the power of h with which they shrink.
+#include <gradus/autograd/functions.h>
+#include <gradus/autograd/taylor.h>
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "check/probe.h"
+
+namespace gradus {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// The slope of log(remainder) over log(h), a least-squares line through the smallest steps that
+/// stand clear of rounding. NaN when there are fewer than three.
+double fitted_order(const std::vector<TaylorLine::Step>& steps) {
+  constexpr std::size_t wanted = 6;
+  std::vector<double> x;
+  std::vector<double> y;
+  for (auto step = steps.rbegin(); step != steps.rend() && x.size() < wanted; ++step) {
+    if (!(step->remainder > 50 * step->rounding)) continue;
+    x.push_back(std::log2(step->h));
+    y.push_back(std::log2(step->remainder));
+  }
+  if (x.size() < 3) return std::nan("");
+  double mean_x = 0;
+  double mean_y = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    mean_x += x[i] / static_cast<double>(x.size());
+    mean_y += y[i] / static_cast<double>(x.size());
+  }
+  double both = 0;
+  double square = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    both += (x[i] - mean_x) * (y[i] - mean_y);
+    square += (x[i] - mean_x) * (x[i] - mean_x);
+  }
+  return both / square;
+}
+
+/// A random direction through every input that wants a gradient, as long as the input itself.
+std::vector<Tensor> random_direction(const Probe& probe, Generator& generator) {
+  std::vector<Tensor> direction(probe.inputs());
+  for (std::size_t i = 0; i < probe.inputs(); ++i) {
+    if (!probe.wants(i)) continue;
+    const Tensor& x = probe.leaf(i).value();
+    const Tensor unit = random_weights(x.shape(), generator);
+    direction[i] = core::mul(unit, probe.along(i, unit).scale);
+  }
+  return direction;
+}
+
+TaylorLine follow(const Probe& probe, const DifferentiableFunction& function,
+                  const std::vector<Tensor>& gradients, const std::vector<Tensor>& direction) {
+  double slope = 0;
+  for (std::size_t i = 0; i < direction.size(); ++i) {
+    if (gradients[i].defined()) slope += core::sum(core::mul(gradients[i], direction[i])).item();
+  }
+  const Tensor& weights = probe.weights()[0];
+  TaylorLine line;
+  for (double h = 0.0625; h > 1e-9; h /= 2) {
+    Variables moved;
+    for (std::size_t i = 0; i < direction.size(); ++i) {
+      const Variable& leaf = probe.leaf(i);
+      moved.push_back(direction[i].defined()
+                          ? Variable(core::add(leaf.value(), core::mul(direction[i], h)))
+                          : leaf);
+    }
+    const NoGrad guard;
+    const Tensor change = core::sub(function(moved).value(), probe.output());
+    const double difference = core::sum(core::mul(weights, change)).item();
+    if (!std::isfinite(difference)) continue;
+    const double size = core::sum(core::abs(core::mul(weights, probe.output()))).item();
+    line.steps.push_back(
+        {.h = h,
+         .difference = std::fabs(difference),
+         .remainder = std::fabs(difference - h * slope),
+         .rounding = 4 * std::numeric_limits<double>::epsilon() * (size + std::fabs(difference))});
+  }
+  line.order = fitted_order(line.steps);
+  if (std::isnan(line.order) && !line.steps.empty()) {
+    // No remainder to speak of, even at the largest step: the function is linear.
+    const TaylorLine::Step& first = line.steps.front();
+    if (first.remainder <= 50 * first.rounding && first.difference > 1e4 * first.rounding)
+      line.order = infinity;
+  }
+  return line;
+}
+
+}  // namespace
+
+TaylorReport taylor_test(const DifferentiableFunction& function, const Variables& inputs,
+                         const TaylorOptions& options) {
+  const Probe probe(function, inputs, {.draws = 1, .seed = options.seed});
+  const std::vector<Tensor> gradients = probe.gradients(probe.weights()[0]);
+  Generator generator(options.seed + 1);
+  TaylorReport report;
+  for (int d = 0; d < options.directions; ++d) {
+    report.lines.push_back(follow(probe, function, gradients, random_direction(probe, generator)));
+    const double order = report.lines.back().order;
+    const Verdict verdict = std::isnan(order) ? Verdict::inconclusive
+                            : order < 1.5     ? Verdict::fail
+                                              : Verdict::pass;
+    report.verdict = std::max(report.verdict, verdict);
+  }
+  return report;
+}
+
+std::string TaylorReport::to_string() const {
+  double least = infinity;
+  for (const TaylorLine& line : lines) least = std::min(least, line.order);
+  std::ostringstream text;
+  text.precision(3);
+  text << "Taylor test: " << gradus::to_string(verdict);
+  if (verdict == Verdict::inconclusive) {
+    text << ", rounding hides how the remainder shrinks";
+  } else if (least == infinity) {
+    text << ", no remainder along " << lines.size() << " directions: the function is linear";
+  } else {
+    text << ", the remainder shrinks with order " << least << " along " << lines.size()
+         << " directions (2: right, 1: wrong)";
+  }
+  return text.str();
+}
+
+std::ostream& operator<<(std::ostream& out, const TaylorReport& report) {
+  return out << report.to_string();
+}
+
+}  // namespace gradus

@@ -1,0 +1,128 @@
+// How a module becomes a function: its members are overwritten before each call, and at the end all
+// of them get back what they held.
+#include <gradus/core/create.h>
+#include <gradus/layers/gradcheck.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+namespace gradus {
+
+/// Every member that visit() names, and what it held when the check began.
+struct ModuleFunction::Places final : Visitor {
+  std::vector<std::pair<Variable*, Variable>> parameters;
+  std::vector<std::pair<Tensor*, Tensor>> buffers;
+  std::vector<std::pair<Generator*, Generator>> generators;
+  Generator default_state = default_generator();
+
+  void operator()(std::string_view, Variable& parameter) override {
+    if (parameter.defined()) parameters.emplace_back(&parameter, parameter);
+  }
+  void operator()(std::string_view, Tensor& buffer) override {
+    if (buffer.defined()) buffers.emplace_back(&buffer, buffer);
+  }
+  void operator()(std::string_view, Generator& generator) override {
+    generators.emplace_back(&generator, generator);
+  }
+  void operator()(std::string_view, Module&) override {}  // apply() comes to each
+};
+
+ModuleFunction::ModuleFunction(Module& module, Loss loss)
+    : module_(module), loss_(std::move(loss)), places_(std::make_unique<Places>()), names_{"x"} {
+  module.apply([this](Module& each) { each.visit(*places_); });
+  for (auto& [name, parameter] : module.named_parameters()) {
+    names_.push_back(name);
+    parameters_.push_back(parameter);
+  }
+}
+
+ModuleFunction::~ModuleFunction() { put_back(); }
+
+void ModuleFunction::put_back() const {
+  for (const auto& [place, original] : places_->parameters) *place = original;
+  for (const auto& [place, original] : places_->buffers) *place = original;
+  for (const auto& [place, original] : places_->generators) *place = original;
+}
+
+Variables ModuleFunction::inputs(const Tensor& x) const {
+  const bool differentiable = is_floating(x.dtype());
+  Variables all{Variable(differentiable ? x.to(float64) : x, differentiable)};
+  for (const Variable& parameter : parameters_) {
+    all.push_back(Variable(parameter.value().to(float64), true));
+  }
+  return all;
+}
+
+namespace {
+
+/// While it lives, default_generator() goes on from `state`; then from where it was.
+class DefaultGenerator {
+ public:
+  explicit DefaultGenerator(const Generator& state) : before_(default_generator()) {
+    default_generator() = state;
+  }
+  ~DefaultGenerator() { default_generator() = before_; }
+  DefaultGenerator(const DefaultGenerator&) = delete;
+  DefaultGenerator& operator=(const DefaultGenerator&) = delete;
+
+ private:
+  Generator before_;
+};
+
+}  // namespace
+
+Variable ModuleFunction::operator()(const Variables& inputs) const {
+  const DefaultGenerator same_every_time(places_->default_state);
+  put_back();
+  for (const auto& [place, original] : places_->parameters) {
+    // One parameter may stand in several places; it is one input.
+    const auto same = [&held = original](const Variable& parameter) {
+      return &parameter.value() == &held.value();
+    };
+    const auto at = std::find_if(parameters_.begin(), parameters_.end(), same);
+    *place = inputs.at(1 + static_cast<std::size_t>(at - parameters_.begin()));
+  }
+  for (const auto& [place, original] : places_->buffers) {
+    *place = is_floating(original.dtype()) ? original.to(float64).clone() : original.clone();
+  }
+  const Variable output = module_(inputs.at(0));
+  return loss_ ? loss_(output) : output;
+}
+
+namespace {
+
+/// The options with the names of a module's inputs and of the module itself, unless given.
+GradcheckOptions named(GradcheckOptions options, const Module& module,
+                       const ModuleFunction& function) {
+  if (options.names.empty()) options.names = function.names();
+  if (options.subject == GradcheckOptions().subject) options.subject = module.kind();
+  return options;
+}
+
+}  // namespace
+
+GradcheckReport gradcheck(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,
+                          const GradcheckOptions& options) {
+  const ModuleFunction function(module, loss);
+  return gradcheck([&](const Variables& v) { return function(v); }, function.inputs(x),
+                   named(options, module, function));
+}
+
+GradcheckReport gradcheck(Module& module, const Tensor& x, const GradcheckOptions& options) {
+  return gradcheck(module, x, ModuleFunction::Loss(), options);
+}
+
+GradcheckReport gradgradcheck(Module& module, const Tensor& x, const GradcheckOptions& options) {
+  const ModuleFunction function(module);
+  return gradgradcheck([&](const Variables& v) { return function(v); }, function.inputs(x),
+                       named(options, module, function));
+}
+
+TaylorReport taylor_test(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,
+                         const TaylorOptions& options) {
+  const ModuleFunction function(module, loss);
+  return taylor_test([&](const Variables& v) { return function(v); }, function.inputs(x), options);
+}
+
+}  // namespace gradus
