@@ -133,7 +133,8 @@ struct Slice final : Op {
     const Shape& shape = input_shape(0);
     const std::int64_t size = shape[normalize_dim(name, dim, shape.rank())];
     const std::int64_t first = std::clamp<std::int64_t>(start < 0 ? start + size : start, 0, size);
-    return {apply(SliceScatter(shape, dim, first, step), dy)};
+    const std::int64_t stride = std::min(step, size + 1);  // as in slice(): no product overflows
+    return {apply(SliceScatter(shape, dim, first, stride), dy)};
   }
 
   static std::vector<Sample> samples() {
