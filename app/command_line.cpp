@@ -145,9 +145,7 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
   add(check, "--order", o.order, "N", "1, or 2: the second derivatives as well",
       std::to_string(o.order))
       ->check(whole(1, 2));
-  add(check, "--model", o.model, "NAME",
-      "A whole model with its loss instead: cnn, mlp or lenet, by random directions, some elements "
-      "of each parameter, and a Taylor test",
+  add(check, "--model", o.model, "NAME", "A whole model with its loss instead: cnn, mlp or lenet",
       "none")
       ->check(CLI::IsMember(model_names()))
       ->excludes(names);

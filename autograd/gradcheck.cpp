@@ -1,5 +1,7 @@
 // The judge: measures, compares, counts. What it measures with is check/slope.cpp, how the function
 // is called check/probe.cpp, what it says of a failure check/diagnosis.cpp.
+#include <gradus/autograd/check/evidence.h>
+#include <gradus/autograd/check/probe.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/gradcheck.h>
 #include <gradus/core/create.h>
@@ -10,9 +12,6 @@
 #include <numeric>
 #include <sstream>
 #include <utility>
-
-#include "check/evidence.h"
-#include "check/probe.h"
 
 namespace gradus {
 namespace {

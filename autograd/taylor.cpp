@@ -1,4 +1,5 @@
 // Remainders along random directions, and the power of h with which they shrink.
+#include <gradus/autograd/check/probe.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/taylor.h>
 #include <gradus/core/create.h>
@@ -8,8 +9,6 @@
 #include <cmath>
 #include <limits>
 #include <sstream>
-
-#include "check/probe.h"
 
 namespace gradus {
 namespace {

@@ -1,6 +1,7 @@
 // The classic mistakes, each a question to the two tensors "analytic" (what backward said) and
 // "numeric" (what differences said). The questions go from the particular to the general, and the
 // first that is answered with yes names the mistake: a flipped sign is a constant factor too.
+#include <gradus/autograd/check/evidence.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
@@ -12,8 +13,6 @@
 #include <set>
 #include <sstream>
 #include <vector>
-
-#include "evidence.h"
 
 namespace gradus {
 namespace {

@@ -1,9 +1,8 @@
 // Evidence: what the diagnosis may look at, and the one question it may still ask.
 #pragma once
 
+#include <gradus/autograd/check/probe.h>
 #include <gradus/autograd/gradcheck.h>
-
-#include "probe.h"
 
 namespace gradus {
 

@@ -1,6 +1,7 @@
 // How a bug gets into a tape: after the function has run, the op that took the input is wrapped in
 // one that asks it for its gradients and then spoils one of them.
 #include <gradus/autograd/check/planted.h>
+#include <gradus/autograd/check/probe.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
@@ -9,8 +10,6 @@
 #include <cmath>
 #include <set>
 #include <utility>
-
-#include "probe.h"
 
 namespace gradus {
 namespace {

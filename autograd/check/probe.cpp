@@ -1,4 +1,5 @@
 // How the function under test is called: at its point, and beside it.
+#include <gradus/autograd/check/probe.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
@@ -7,8 +8,6 @@
 #include <cmath>
 #include <limits>
 #include <utility>
-
-#include "probe.h"
 
 namespace gradus {
 namespace {

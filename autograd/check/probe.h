@@ -3,6 +3,7 @@
 
 #include <gradus/autograd/check/slope.h>
 #include <gradus/autograd/gradcheck.h>
+#include <gradus/core/random.h>
 
 #include <cstdint>
 #include <functional>
