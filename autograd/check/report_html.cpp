@@ -136,7 +136,8 @@ std::string GradcheckReport::to_html() const {
              swept +
                  ": a long step suffers from truncation, a short one from rounding. A right "
                  "gradient falls to the bottom of the V with the differences; a wrong one "
-                 "stays above, at the height of its error. What is 0 lies on the lower edge.",
+                 "stays above, at the height of its error, as every one does at a kink. What is 0 "
+                 "lies on the lower edge.",
              plot::step_sweep(*this));
   const std::string nothing_drawn =
       elements > 0 ? ""
