@@ -107,6 +107,8 @@ struct GradcheckReport {
   std::string to_json() const;
   /// A page of its own: scatter, error map and step sweep as pictures.
   std::string to_html() const;
+  /// The step sweep alone, an SVG file; without a sweep an empty string.
+  std::string sweep_svg() const;
 };
 std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
 
