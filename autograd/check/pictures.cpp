@@ -327,10 +327,10 @@ std::string_view picture_style() {
   // The shades e0..e7 leave the lightness of the page step by step, their hue turns at the
   // tolerance, and none comes so far that the edge of a cell would not show on it.
   return R"(
-:root { --e0: #e9eef5; --e1: #d3e2f2; --e2: #b3cfe9; --e3: #8cb6de;
+:root { --e0: #dce6f1; --e1: #c4d8ec; --e2: #a6c6e5; --e3: #7fadd9;
   --e4: #e8a256; --e5: #d98430; --e6: #c2661a; --e7: #a44a0a; }
 @media (prefers-color-scheme: dark) {
-  :root { --e0: #222b38; --e1: #243c59; --e2: #2b5079; --e3: #35659a;
+  :root { --e0: #27323f; --e1: #27405e; --e2: #2b5079; --e3: #35659a;
     --e4: #8a5416; --e5: #a9661a; --e6: #c97b1f; --e7: #e69230; } }
 .e0 { --shade: var(--e0); } .e1 { --shade: var(--e1); }
 .e2 { --shade: var(--e2); } .e3 { --shade: var(--e3); }
@@ -344,7 +344,7 @@ std::string_view picture_style() {
 .swatch.edge { box-sizing: border-box; border: 2px solid var(--ink); }
 .swatch.kink { border-color: var(--kink); }
 .swatch.inconclusive { border-style: dashed; }
-.unchecked { background-image: repeating-linear-gradient(45deg, var(--rule) 0 2px, transparent 2px 5px); }
+.unchecked { background-image: repeating-linear-gradient(45deg, var(--rule) 0 1px, transparent 1px 6px); }
 .mark { stroke: var(--mark); stroke-width: 1.5; fill: var(--mark); fill-opacity: 0.35; }
 .mark.fail { stroke-width: 2.5; fill: none; }
 )";
