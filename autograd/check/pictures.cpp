@@ -116,10 +116,9 @@ constexpr std::int64_t most_panels = 64;
 constexpr std::int64_t most_cells = 64;  // along either side
 constexpr int shades = 8;                // a decade each; the upper half lies beyond the tolerance
 
-int shade(double analytic, double numeric) {
-  const GradcheckOptions usual;
+int shade(const GradcheckReport& report, double analytic, double numeric) {
   const double tolerance =
-      usual.atol + usual.rtol * std::max(std::fabs(analytic), std::fabs(numeric));
+      report.atol + report.rtol * std::max(std::fabs(analytic), std::fabs(numeric));
   const double decade = std::log10(std::fabs(analytic - numeric) / tolerance);
   if (std::isnan(decade)) return shades - 1;
   return static_cast<int>(std::clamp(std::floor(decade) + shades / 2, 0.0, shades - 1.0));
@@ -144,7 +143,7 @@ std::string error_legend() {
 /// The last two axes as a grid, the others as a row of panels. [..., rows, columns]
 class ErrorMap {
  public:
-  explicit ErrorMap(const Numbers& input) : input_(input) {
+  ErrorMap(const GradcheckReport& report, const Numbers& input) : report_(report), input_(input) {
     const int rank = input.shape.rank();
     for (int d = 0; d + 2 < rank; ++d) leading_.push_back(input.shape[d]);
     all_ = {.panels = leading_.numel(),
@@ -195,8 +194,9 @@ class ErrorMap {
     if (input_.verdicts[e] == GradcheckInput::unchecked) return {};
     const Verdict verdict = input_.verdict(e);
     // The middle of left and right, which a kink has for a numeric slope, says nothing of errors.
-    std::string look =
-        verdict == Verdict::kink ? "" : join(" e", shade(input_.analytic[e], input_.numeric[e]));
+    std::string look = verdict == Verdict::kink
+                           ? ""
+                           : join(" e", shade(report_, input_.analytic[e], input_.numeric[e]));
     if (verdict != Verdict::pass) look += join(" edge ", to_string(verdict));
     const double inset = verdict == Verdict::pass ? 0.5 : 1.25;  // room for the edge
     const double side = cell_ - 2 * inset;
@@ -228,6 +228,7 @@ class ErrorMap {
                join("Shown: the first ", parts, ". Of what is left out, ", hidden, " fail."));
   }
 
+  const GradcheckReport& report_;
   const Numbers& input_;
   Shape leading_;
   Extent all_{};
@@ -243,7 +244,7 @@ std::string error_maps(const GradcheckReport& report) {
   for (const Numbers& input : numbers_of(report)) {
     maps += tag("h3", "", escape(input.name) + " " + to_string(input.shape));
     maps += input.checked.empty() ? tag("p", "class=\"soft\"", "No element was compared.")
-                                  : ErrorMap(input).draw();
+                                  : ErrorMap(report, input).draw();
   }
   return maps;
 }
@@ -258,21 +259,8 @@ struct Series {
   std::vector<Point> points;  ///< a step and an error each
 };
 
-/// The worst element as the first draw, which the sweep measures, sees it.
-GradcheckEntry swept(const GradcheckReport& report) {
-  GradcheckEntry entry = report.worst.front();
-  for (const GradcheckInput& input : report.inputs) {
-    const bool has_it = std::ranges::equal(entry.index, input.analytic.shape(), std::less());
-    if (input.name != entry.name || !has_it) continue;
-    entry.analytic = input.analytic.at<double>(entry.index);
-    entry.numeric = input.numeric.at<double>(entry.index);
-    break;
-  }
-  return entry;
-}
-
 std::vector<Series> errors_by_step(const GradcheckReport& report) {
-  const GradcheckEntry entry = swept(report);
+  const GradcheckEntry& entry = report.worst.front();
   std::vector<Series> all;
   const auto add = [&](std::string_view classes, std::string_view label, const auto& error) {
     all.push_back({classes, label, {}});

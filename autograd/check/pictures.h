@@ -1,5 +1,6 @@
 // The pictures of a report, as parts of a page; their colours are in style() of plot.h and
-// in picture_style(). They show the numbers of the first draw of weights, and the verdicts of all.
+// in picture_style(). Scatter and map show the numbers of the first draw of weights, and the
+// verdicts of all.
 #pragma once
 
 #include <gradus/autograd/gradcheck.h>

@@ -127,11 +127,12 @@ std::string GradcheckReport::to_html() const {
              "first random weights of the output. Right gradients lie on the diagonal; at a kink, "
              "the numeric slope shown is the middle of left and right.",
              plot::scatter(*this)) +
-      figure("Where the errors are",
-             "|analytic − numeric| in units of 10⁻⁸ + 10⁻⁶·max(|analytic|, |numeric|): up to 1 is "
-             "what the default tolerances allow. The last axis runs to the right, the one before "
-             "it downwards, the others from panel to panel.",
-             plot::error_maps(*this)) +
+      figure(
+          "Where the errors are",
+          "|analytic − numeric| in units of the tolerance, atol + rtol·max(|analytic|, |numeric|): "
+          "up to 1 is allowed. The last axis runs to the right, the one before "
+          "it downwards, the others from panel to panel.",
+          plot::error_maps(*this)) +
       figure("The step of the worst element",
              swept +
                  ": a long step suffers from truncation, a short one from rounding. A right "
