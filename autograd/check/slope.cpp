@@ -120,20 +120,26 @@ struct Sweep : Tableaus {
   }
 
   /// A function that rounds to float32 inside is a staircase: below the width of a stair it is
-  /// level, and says 0 without a doubt. What gives it away: at larger steps there was a slope, two in a row and with a gap that
-  /// closed, and then the gap grew again before v was found. A kink's gap stays, and a function
-  /// that is merely wild has no slope before. Gives the noise, or 0.
+  /// level, and says 0 without a doubt. What gives it away: at larger steps there was a slope, two
+  /// in a row and with a gap that closed; then the gap grew again, or the slopes went past both
+  /// that one and v, before v was found. A kink's gap stays, the slopes beside it go straight to v,
+  /// and a function that is merely wild has no slope before. Gives the noise, or 0.
   double noise_before(std::size_t found, double v, double allowed) const {
+    const bool level = v == 0 && steps[found].central == 0 && gap_of(steps[found]) == 0;
     for (std::size_t i = 1; i < found; ++i) {
-      const double slope = std::fabs(steps[i].central);
-      const double change = std::fabs(steps[i].central - steps[i - 1].central);
-      const double gap_here = gap_of(steps[i]);
-      if (std::max(change, gap_here) > slope / 16) continue;
-      if (std::fabs(steps[i].central - v) <= allowed + 4 * change) continue;
+      const double slope = steps[i].central;
+      const double change = std::fabs(slope - steps[i - 1].central);
+      const double unrest = std::max(change, gap_of(steps[i]));
+      const double quiet = std::fabs(slope) / 16;
+      if (change > quiet || gap_of(steps[i]) > (level ? 16 : 1) * quiet) continue;
+      if (std::fabs(slope - v) <= allowed + 4 * change) continue;
       double noise = 0;
       for (std::size_t j = i + 1; j <= found; ++j) {
-        const double grown = gap_of(steps[j]) - 4 * steps[j].rounding - 2 * allowed;
-        if (grown > 8 * gap_here) noise = std::max(noise, gap_of(steps[j]) * steps[j].h / 2);
+        const SlopeStep& step = steps[j];
+        const double past =
+            std::max(step.central - std::max(slope, v), std::min(slope, v) - step.central);
+        const double off = std::max(past, gap_of(step) / 2);
+        if (off - 2 * step.rounding - allowed > 4 * unrest) noise = std::max(noise, off * step.h);
       }
       if (noise > 0) return noise;
     }
@@ -143,6 +149,12 @@ struct Sweep : Tableaus {
   bool settled(const SlopeOptions& options) const {
     const double tolerance = options.tolerance(central.value());
     return central.bound() <= 0.1 * tolerance && closed(tolerance);
+  }
+
+  /// Is the slope known to the tolerance, and no kink?
+  bool known(const SlopeOptions& options) const {
+    const double tolerance = options.tolerance(central.value());
+    return central.bound() <= tolerance && closed(tolerance);
   }
 
   /// Do the slopes from left and right meet as h falls?
@@ -187,7 +199,7 @@ struct Sweep : Tableaus {
     const Ratio ratio = gap_ratio();  // before more noise is announced, which would hide it
     const bool jump = ratio.least > 1.6;
     const bool kink = ratio.least > 0.8 && ratio.greatest < 1.25;
-    if (!steps.empty() && !jump && !kink) {
+    if (!steps.empty() && ((!jump && !kink) || known(options))) {
       constexpr int most = 8;  // each time the noise is at least doubled
       for (int i = 0; i < most && std::isfinite(central.bound()); ++i) {
         if (face_smaller_steps(options)) break;
@@ -203,7 +215,7 @@ struct Sweep : Tableaus {
     slope.value = slope.left = slope.right = central.value();
     slope.bound = central.bound();
     const double tolerance = options.tolerance(slope.value);
-    if (slope.bound <= tolerance && closed(tolerance)) return slope;
+    if (known(options)) return slope;
 
     if (jump) {
       slope.kind = SlopeKind::jump;

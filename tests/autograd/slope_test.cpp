@@ -156,8 +156,8 @@ TEST_CASE("the bound holds at a thousand points of functions of many shapes and 
       const Slope slope = measure(f, x).slope;
       const double truth = slope_of(x);
       ++all;
-      // What f does not show at all, because it returns the same number, is no noise to the checker:
-      // else a thousand outputs that stay the same would drown one that moves.
+      // What f does not show at all, because it returns the same number, is no noise to the
+      // checker: else a thousand outputs that stay the same would drown one that moves.
       const double unseen = epsilon * std::fabs(f(x)) / first_step(x);
       if (std::fabs(slope.value - truth) > slope.bound + unseen) {
         ++violated;
