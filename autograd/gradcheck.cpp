@@ -22,6 +22,8 @@ class Judge {
         const GradcheckOptions& options)
       : options_(options), probe_(function, inputs, options), generator_(options.seed + 1) {
     report_.subject = options.subject;
+    report_.rtol = options.rtol;
+    report_.atol = options.atol;
     report_.notes = probe_.notes();
   }
 
@@ -178,6 +180,7 @@ class Judge {
                  GradcheckEntry& entry) const {
     for (std::size_t k = 0; k < slopes.size(); ++k) {
       GradcheckEntry draw = entry;
+      draw.draw = static_cast<int>(k);
       draw.analytic = slope_of(k);
       judge(line, slopes[k], k, draw);
       if (k == 0 || std::pair(draw.verdict, draw.excess) > std::pair(entry.verdict, entry.excess))
@@ -326,8 +329,9 @@ class Judge {
     options.max_steps = 44;
     options.whole = true;
     const Probe::Line line = probe_.element(entry.input, flat);
-    report_.sweep =
-        measure_slopes([&](double t) { return probe_.change(line, t); }, options)[0].steps;
+    std::vector<Slope> slopes =
+        measure_slopes([&](double t) { return probe_.change(line, t); }, options);
+    report_.sweep = std::move(slopes[static_cast<std::size_t>(entry.draw)].steps);
   }
 
   GradcheckOptions options_;

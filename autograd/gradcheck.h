@@ -58,6 +58,7 @@ struct GradcheckEntry {
   std::string name{};  ///< "input 0", or what the caller named it
   Shape index{};       ///< of the element
   int direction = -1;  ///< the number of the direction; -1: an element
+  int draw = 0;        ///< the weighting of the output with which it looks worst
   double analytic = 0;
   double numeric = 0;
   double bound = 0;           ///< |numeric - true slope| is at most about this
@@ -84,7 +85,9 @@ struct GradcheckInput {
 struct GradcheckReport {
   Verdict verdict = Verdict::pass;  ///< the worst of all elements
   std::string subject;
-  int order = 1;                  ///< of the derivative
+  int order = 1;    ///< of the derivative
+  double rtol = 0;  ///< the tolerances it was judged by
+  double atol = 0;
   std::int64_t elements = 0;      ///< compared
   std::int64_t directions = 0;    ///< compared
   std::int64_t passed_count = 0;  ///< of both together, by verdict
@@ -107,6 +110,8 @@ struct GradcheckReport {
   std::string to_json() const;
   /// A page of its own: scatter, error map and step sweep as pictures.
   std::string to_html() const;
+  /// The step sweep alone, an SVG file; without a sweep an empty string.
+  std::string sweep_svg() const;
 };
 std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
 
