@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <optional>
 
 namespace gradus {
 namespace {
@@ -35,6 +36,7 @@ class Tableau {
       if (truncation + row_[j].rounding < bound_) {
         bound_ = truncation + row_[j].rounding;
         value_ = row_[j].value;
+        best_row_ = rows_;
       }
     }
     ++rows_;
@@ -42,6 +44,7 @@ class Tableau {
 
   double value() const { return value_; }  ///< the entry with the smallest bound
   double bound() const { return bound_; }
+  std::size_t best_row() const { return best_row_; }
 
  private:
   struct Entry {
@@ -55,37 +58,111 @@ class Tableau {
   int power_step_;
   Row row_{};
   std::size_t rows_ = 0;
+  std::size_t best_row_ = 0;
   double value_ = 0;
   double bound_ = infinity;
 };
 
-/// The sweep of one function.
-struct Sweep {
-  std::vector<SlopeStep> steps;
+double gap_of(const SlopeStep& step) { return std::fabs(step.right - step.left); }
+
+struct Tableaus {
   Tableau central{2, 2};
   Tableau gap{1, 2};
   Tableau left{1, 1};
   Tableau right{1, 1};
 
   void add(const SlopeStep& step) {
-    steps.push_back(step);
     central.add(step.central, step.rounding);
     gap.add(step.right - step.left, 2 * step.rounding);
     left.add(step.left, 2 * step.rounding);
     right.add(step.right, 2 * step.rounding);
   }
+};
 
-  double last_gap() const { return std::fabs(steps.back().right - steps.back().left); }
+/// The sweep of one function.
+struct Sweep : Tableaus {
+  std::vector<SlopeStep> steps;
+  std::vector<SlopeStep> trials;  // much smaller steps, to put a settled slope to the test
+
+  void add(const SlopeStep& step) {
+    steps.push_back(step);
+    steps.back().rounding += hidden_noise / step.h;
+    Tableaus::add(steps.back());
+  }
+
+  double last_gap() const { return gap_of(steps.back()); }
+
+  /// A settled slope v holds for smaller steps too, but for the announced rounding. Where it does
+  /// not, the function is noisier than announced, and two entries of the tableau agreed by chance
+  /// (not seldom: a function that rounds to float32 inside takes few values): then that noise is
+  /// added to all steps. Gives whether the slope stood the test.
+  bool face_smaller_steps(const SlopeOptions& options) {
+    double noise = 0;
+    const double v = central.value();
+    const double allowed = options.tolerance(v);
+    const SlopeStep& found = steps[central.best_row()];
+    const auto face = [&](const SlopeStep& step) {
+      // The truncation of D(h), and that of the gap, fall with h: how fast, is left to the former.
+      const double ratio = step.h / found.h;
+      const double truncation = 4 * std::fabs(found.central - v) * ratio * ratio;
+      const double off = std::fabs(step.central - v) - truncation;
+      const double apart = (gap_of(step) - gap_of(found)) / 2;
+      const double unexplained = std::max(off, apart) - step.rounding;
+      if (unexplained > allowed) noise = std::max(noise, unexplained * step.h);
+    };
+    for (std::size_t i = central.best_row() + 1; i < steps.size(); ++i) face(steps[i]);
+    for (const SlopeStep& trial : trials) face(trial);
+    noise = std::max(noise, noise_before(central.best_row(), v, allowed));
+    if (noise == 0) return true;
+    constexpr double safety = 4;  // few steps tell of the noise, and not its worst
+    announce(safety * noise);
+    return false;
+  }
+
+  /// A function that rounds to float32 inside is a staircase: below the width of a stair it is
+  /// level, and says 0 without a doubt. What gives it away: at larger steps there was a slope, two
+  /// in a row and with a gap that closed; then the gap grew again, or the slopes went past both
+  /// that one and v, before v was found. A kink's gap stays, the slopes beside it go straight to v,
+  /// and a function that is merely wild has no slope before. Gives the noise, or 0.
+  double noise_before(std::size_t found, double v, double allowed) const {
+    const bool level = v == 0 && steps[found].central == 0 && gap_of(steps[found]) == 0;
+    for (std::size_t i = 1; i < found; ++i) {
+      const double slope = steps[i].central;
+      const double change = std::fabs(slope - steps[i - 1].central);
+      const double unrest = std::max(change, gap_of(steps[i]));
+      const double quiet = std::fabs(slope) / 16;
+      if (change > quiet || gap_of(steps[i]) > (level ? 16 : 1) * quiet) continue;
+      if (std::fabs(slope - v) <= allowed + 4 * change) continue;
+      double noise = 0;
+      for (std::size_t j = i + 1; j <= found; ++j) {
+        const SlopeStep& step = steps[j];
+        const double past =
+            std::max(step.central - std::max(slope, v), std::min(slope, v) - step.central);
+        const double off = std::max(past, gap_of(step) / 2);
+        if (off - 2 * step.rounding - allowed > 4 * unrest) noise = std::max(noise, off * step.h);
+      }
+      if (noise > 0) return noise;
+    }
+    return 0;
+  }
 
   bool settled(const SlopeOptions& options) const {
     const double tolerance = options.tolerance(central.value());
     return central.bound() <= 0.1 * tolerance && closed(tolerance);
   }
 
+  /// Is the slope known to the tolerance, and no kink?
+  bool known(const SlopeOptions& options) const {
+    const double tolerance = options.tolerance(central.value());
+    return central.bound() <= tolerance && closed(tolerance);
+  }
+
   /// Do the slopes from left and right meet as h falls?
-  bool closed(double tolerance) const {
-    return gap.bound() <= 4 * tolerance &&
-           std::fabs(gap.value()) <= 2 * tolerance + 4 * gap.bound();
+  bool closed(double tolerance) const { return gap.bound() <= 4 * tolerance && !open(tolerance); }
+
+  /// Do they certainly not meet?
+  bool open(double tolerance) const {
+    return std::fabs(gap.value()) > 2 * tolerance + 4 * gap.bound();
   }
 
   /// Is what the last step said drowned in rounding?
@@ -118,7 +195,16 @@ struct Sweep {
     return seen == wanted ? ratio : Ratio{};
   }
 
-  Slope judge(const SlopeOptions& options) const {
+  Slope judge(const SlopeOptions& options) {
+    const Ratio ratio = gap_ratio();  // before more noise is announced, which would hide it
+    const bool jump = ratio.least > 1.6;
+    const bool kink = ratio.least > 0.8 && ratio.greatest < 1.25;
+    if (!steps.empty() && ((!jump && !kink) || known(options))) {
+      constexpr int most = 8;  // each time the noise is at least doubled
+      for (int i = 0; i < most && std::isfinite(central.bound()); ++i) {
+        if (face_smaller_steps(options)) break;
+      }
+    }
     Slope slope{.steps = steps};
     if (steps.empty()) {
       slope.kind = SlopeKind::undefined;
@@ -129,18 +215,21 @@ struct Sweep {
     slope.value = slope.left = slope.right = central.value();
     slope.bound = central.bound();
     const double tolerance = options.tolerance(slope.value);
-    if (slope.bound <= tolerance && closed(tolerance)) return slope;
+    if (known(options)) return slope;
 
-    const Ratio ratio = gap_ratio();
-    if (ratio.least > 1.6) {
+    if (jump) {
       slope.kind = SlopeKind::jump;
       slope.bound = infinity;
-    } else if (ratio.least > 0.8 && ratio.greatest < 1.25) {
+    } else if (kink) {
       slope.kind = SlopeKind::kink;
       slope.left = left.value();
       slope.right = right.value();
       slope.value = (slope.left + slope.right) / 2;
       slope.bound = std::max(left.bound(), right.bound());
+    } else if (open(tolerance)) {
+      // A kink about as far away as the smallest step: the slope may be that of either side.
+      slope.kind = SlopeKind::rough;
+      slope.bound = 8 * slope.bound + std::fabs(gap.value()) + gap.bound();
     } else if (slope.bound > tolerance) {
       // The agreement of two neighbours may be chance: trust it less.
       slope.kind = SlopeKind::rough;
@@ -148,6 +237,20 @@ struct Sweep {
     }
     return slope;
   }
+
+ private:
+  /// More noise than was known of.
+  void announce(double noise) {
+    hidden_noise += noise;
+    for (SlopeStep& trial : trials) trial.rounding += noise / trial.h;
+    static_cast<Tableaus&>(*this) = {};
+    for (SlopeStep& step : steps) {
+      step.rounding += noise / step.h;
+      Tableaus::add(step);
+    }
+  }
+
+  double hidden_noise = 0;
 };
 
 bool finite(const Change& change) {
@@ -155,38 +258,70 @@ bool finite(const Change& change) {
                      [](double v) { return std::isfinite(v); });
 }
 
+/// One step size for all functions; nothing when one of them is not finite there.
+std::optional<std::vector<SlopeStep>> take_step(const std::function<Change(double)>& change,
+                                                double h, std::size_t* count) {
+  const Change up = change(h);
+  const Change down = change(-h);
+  *count = up.value.size();
+  if (!finite(up) || !finite(down)) return std::nullopt;
+  std::vector<SlopeStep> steps;
+  for (std::size_t k = 0; k < up.value.size(); ++k) {
+    const double right = up.value[k] / h;
+    const double left = -down.value[k] / h;
+    steps.push_back({.h = h,
+                     .left = left,
+                     .right = right,
+                     .central = (left + right) / 2,
+                     .rounding = (up.noise[k] + down.noise[k]) / (2 * h)});
+  }
+  return steps;
+}
+
+/// The smallest step, for all functions, whose announced rounding is still within the tolerance:
+/// there noise that was not announced shows best.
+double trial_step(const std::vector<Sweep>& sweeps, const SlopeOptions& options) {
+  const double last = sweeps.front().steps.back().h;
+  double h = std::ldexp(options.first_step, -options.max_steps);
+  for (const Sweep& sweep : sweeps) {
+    const double tolerance = options.tolerance(sweep.central.value());
+    if (tolerance > 0) h = std::max(h, last * sweep.steps.back().rounding / tolerance);
+  }
+  return std::min(std::exp2(std::ceil(std::log2(h))), last / 2);
+}
+
 }  // namespace
 
 std::vector<Slope> measure_slopes(const std::function<Change(double)>& change,
                                   const SlopeOptions& options) {
   std::vector<Sweep> sweeps;
+  std::size_t count = 0;
   double h = options.first_step;
   for (int i = 0; i < options.max_steps; ++i, h /= 2) {
-    const Change up = change(h);
-    const Change down = change(-h);
-    const std::size_t count = up.value.size();
-    if (!finite(up) || !finite(down)) {  // out of the function's domain: begin again, nearer
+    const std::optional<std::vector<SlopeStep>> steps = take_step(change, h, &count);
+    if (!steps) {  // out of the function's domain: begin again, nearer
       sweeps.assign(count, {});
       continue;
     }
     sweeps.resize(count);
-    bool settled = true;
-    bool exhausted = true;
-    for (std::size_t k = 0; k < count; ++k) {
-      const double right = up.value[k] / h;
-      const double left = -down.value[k] / h;
-      sweeps[k].add({.h = h,
-                     .left = left,
-                     .right = right,
-                     .central = (left + right) / 2,
-                     .rounding = (up.noise[k] + down.noise[k]) / (2 * h)});
-      settled = settled && sweeps[k].settled(options);
-      exhausted = exhausted && sweeps[k].exhausted(options);
+    for (std::size_t k = 0; k < count; ++k) sweeps[k].add((*steps)[k]);
+    if (options.whole) continue;
+    const auto all = [&](auto&& is) { return std::all_of(sweeps.begin(), sweeps.end(), is); };
+    const auto settled = [&](const Sweep& sweep) { return sweep.settled(options); };
+    if (all([&](const Sweep& sweep) { return sweep.exhausted(options); })) break;
+    if (!all(settled)) continue;
+    if (++i == options.max_steps) break;
+    const std::optional<std::vector<SlopeStep>> trial =
+        take_step(change, trial_step(sweeps, options), &count);
+    bool stood = true;
+    for (std::size_t k = 0; k < count && trial; ++k) {
+      sweeps[k].trials.push_back((*trial)[k]);
+      stood = sweeps[k].face_smaller_steps(options) && stood;
     }
-    if ((settled || exhausted) && !options.whole) break;
+    if (stood || all(settled)) break;
   }
   std::vector<Slope> slopes;
-  for (const Sweep& sweep : sweeps) slopes.push_back(sweep.judge(options));
+  for (Sweep& sweep : sweeps) slopes.push_back(sweep.judge(options));
   return slopes;
 }
 

@@ -57,7 +57,7 @@ struct SlopeOptions {
   int max_steps = 32;           ///< each half of the one before
   bool whole = false;           ///< take every step, also when the slope is settled
   /// A smooth slope of this value is known well enough when its bound is below this.
-  std::function<double(double)> tolerance;
+  std::function<double(double)> tolerance{};
 };
 
 /// `change(t)` gives f_k(t) - f_k(0) of all functions k at once, so that they share evaluations.
