@@ -81,28 +81,63 @@ class Judge {
     report_.inputs.push_back(input);
     positions_.push_back(i);
 
-    for (const std::int64_t flat : chosen(x.numel())) {
-      const auto slope_of = [&](std::size_t k) {
-        return analytic_[k][i].defined() ? analytic_[k][i].data<double>()[flat] : 0.0;
-      };
-      GradcheckEntry entry{.input = i, .name = input.name, .index = unravel(flat, x.shape())};
-      const double first_numeric = compare(probe_.element(i, flat), slope_of, entry);
-      input.numeric.data<double>()[flat] = first_numeric;
-      input.verdicts.data<std::uint8_t>()[flat] = static_cast<std::uint8_t>(entry.verdict);
-      ++report_.elements;
-      enter(std::move(entry));
-    }
+    for (const std::int64_t flat : chosen(x.numel())) check_element(i, flat);
+    bool fails = false;
     for (int d = 0; d < options_.directions && x.numel() > 0; ++d) {
       const Tensor direction = random_weights(x.shape(), generator_);
-      const auto slope_of = [&](std::size_t k) {
-        return analytic_[k][i].defined() ? core::sum(core::mul(analytic_[k][i], direction)).item()
-                                         : 0.0;
-      };
-      GradcheckEntry entry{.input = i, .name = input.name, .direction = d};
-      compare(probe_.along(i, direction), slope_of, entry);
+      GradcheckEntry entry = compare_along(i, direction);
+      entry.direction = d;
       ++report_.directions;
+      // A direction says that something is wrong, not what: once an input, look for it.
+      if (entry.verdict == Verdict::fail && !fails) locate(i, direction);
+      fails = fails || entry.verdict == Verdict::fail;
       enter(std::move(entry));
     }
+  }
+
+  void check_element(std::size_t i, std::int64_t flat) {
+    const GradcheckInput& input = report_.inputs.back();
+    std::uint8_t& verdict = input.verdicts.data<std::uint8_t>()[flat];
+    if (verdict != GradcheckInput::unchecked) return;
+    const auto slope_of = [&](std::size_t k) {
+      return analytic_[k][i].defined() ? analytic_[k][i].data<double>()[flat] : 0.0;
+    };
+    GradcheckEntry entry{
+        .input = i, .name = input.name, .index = unravel(flat, input.analytic.shape())};
+    input.numeric.data<double>()[flat] = compare(probe_.element(i, flat), slope_of, entry);
+    verdict = static_cast<std::uint8_t>(entry.verdict);
+    ++report_.elements;
+    enter(std::move(entry));
+  }
+
+  GradcheckEntry compare_along(std::size_t i, const Tensor& direction) const {
+    const auto slope_of = [&](std::size_t k) {
+      return analytic_[k][i].defined() ? core::sum(core::mul(analytic_[k][i], direction)).item()
+                                       : 0.0;
+    };
+    GradcheckEntry entry{.input = i, .name = probe_.name(i)};
+    compare(probe_.along(i, direction), slope_of, entry);
+    return entry;
+  }
+
+  /// Halves the elements that move until one is left: the half with the larger error has a wrong
+  /// one. About log2(n) comparisons, and then the element itself.
+  void locate(std::size_t i, const Tensor& direction) {
+    std::int64_t first = 0;
+    std::int64_t count = direction.numel();
+    const auto error_of = [&](std::int64_t from, std::int64_t length) {
+      const Tensor part = zeros({direction.numel()}, float64);
+      part.narrow(0, from, length).copy_(direction.flatten().narrow(0, from, length));
+      const GradcheckEntry entry = compare_along(i, part.reshape(direction.shape()));
+      return std::isfinite(entry.analytic) ? entry.absolute_error : INFINITY;
+    };
+    while (count > 1) {
+      const std::int64_t half = count / 2;
+      const bool second = error_of(first + half, count - half) > error_of(first, half);
+      first += second ? half : 0;
+      count = second ? count - half : half;
+    }
+    check_element(i, first);
   }
 
   /// Which elements of `count` to check: all, or a random choice in rising order.
