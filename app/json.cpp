@@ -226,6 +226,7 @@ std::string to_json(const SelfTestRecord& test) {
                {"nameable", nameable},
                {"diagnosed", diagnosed},
                {"good", test.good},
+               {"inconclusive", test.undecided},
                {"false_alarms", test.false_alarms.size()},
                {"escaped", escaped},
                {"not_diagnosed", unnamed},

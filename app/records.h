@@ -93,6 +93,7 @@ struct PlantedRow {
 struct SelfTestRecord {
   std::vector<PlantedRow> planted{};
   std::int64_t good = 0;                    ///< right functions that were checked
+  std::int64_t undecided = 0;               ///< of these, how many were inconclusive
   std::vector<std::string> false_alarms{};  ///< those of them that failed, with their report
   double seconds = 0;
 };

@@ -204,6 +204,7 @@ void check_good(SelfTestRecord& test, int order, const DifferentiableFunction& f
                 const Variables& inputs, const GradcheckOptions& options) {
   ++test.good;
   const GradcheckReport report = check(order, function, inputs, options);
+  if (report.verdict == Verdict::inconclusive) ++test.undecided;
   if (report.verdict == Verdict::fail) test.false_alarms.push_back(report.to_string());
 }
 
@@ -260,10 +261,11 @@ void print_self_test(const SelfTestRecord& test) {
   }
   for (const std::string& alarm : test.false_alarms) fmt::print("false alarm: {}\n", alarm);
   fmt::print(
-      "{} of {} planted bugs caught, {} of {} that have a name named; {} false alarms on {} right "
+      "{} of {} planted bugs caught, {} of {} that have a name named; {} false alarms and {} "
+      "inconclusive on {} right "
       "functions; {:.1f} s\n",
-      caught, test.planted.size(), named, nameable, test.false_alarms.size(), test.good,
-      test.seconds);
+      caught, test.planted.size(), named, nameable, test.false_alarms.size(), test.undecided,
+      test.good, test.seconds);
 }
 
 }  // namespace gradus::app

@@ -162,10 +162,6 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
                          : "only floating-point numbers have derivatives");
   }
   output_ = output_.clone();
-  for (std::int64_t i = 0, n = output_.numel(); i < n; ++i) {
-    const double y = std::fabs(output_.data<double>()[i]);
-    if (std::isfinite(y)) typical_output_ += y / static_cast<double>(n);
-  }
   Generator generator(options.seed);
   for (int k = 0; k < std::max(options.draws, 1); ++k)
     weights_.push_back(random_weights(output_.shape(), generator));
@@ -309,10 +305,18 @@ Change Probe::change(const Line& line, double t) const {
   const Tensor moved = evaluate(line, t, &actual);
   const double* y = moved.data<double>();
   const double* y0 = output_.data<double>();
-  Change change{std::vector<double>(weights_.size()), std::vector<double>(weights_.size())};
+  // An output that cancelled to nothing is as uncertain as what cancelled: about as its neighbours.
+  std::vector<std::int64_t> changed;
+  double usual = 0;
   for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
     if (y[o] == y0[o] || (std::isnan(y[o]) && std::isnan(y0[o]))) continue;
-    const double size = std::max({std::fabs(y[o]), std::fabs(y0[o]), typical_output_});
+    changed.push_back(o);
+    usual += std::fabs(y0[o]);
+  }
+  usual /= static_cast<double>(std::max<std::size_t>(changed.size(), 1));
+  Change change{std::vector<double>(weights_.size()), std::vector<double>(weights_.size())};
+  for (const std::int64_t o : changed) {
+    const double size = std::max({std::fabs(y[o]), std::fabs(y0[o]), usual});
     for (std::size_t k = 0; k < weights_.size(); ++k) {
       const double w = weights_[k].data<double>()[o];
       change.value[k] += w * (y[o] - y0[o]);

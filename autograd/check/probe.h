@@ -68,7 +68,6 @@ class Probe {
   std::vector<std::string> notes_;
   std::vector<Tensor> weights_;
   Tensor output_;
-  double typical_output_ = 0;
 };
 
 /// The gradient as a function of the inputs and of the output gradient, all gradients laid end to
