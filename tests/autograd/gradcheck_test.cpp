@@ -329,10 +329,33 @@ TEST_CASE("a kink beside the point does not disturb, at whatever distance") {
 
 // ---- What finite differences cannot tell ----
 
-TEST_CASE("NaN on both sides confirms nothing: inconclusive, not passed") {
-  const GradcheckReport report = gradcheck(one(sqrt), {leaf({-1.0})});
+TEST_CASE("where the output is not finite nothing is confirmed and nothing refuted") {
+  const auto finite_gradient = [](const Variables& v) {
+    return custom(
+        v, [](const Variables& in) { return core::sqrt(in[0].value()); },
+        [](const Variables&, const Variable& dy) { return Variables{dy * 5.0}; });
+  };
+  const std::vector<std::pair<std::string, GradcheckReport>> reports{
+      {"sqrt of -1", gradcheck(one(sqrt), {leaf({-1.0})})},
+      {"exp of 1000", gradcheck(one(exp), {leaf({1000.0})})},
+      {"log of 0", gradcheck(one(log), {leaf({0.0})})},
+      {"a finite gradient", gradcheck(finite_gradient, {leaf({-1.0})})}};
+  for (const auto& [name, report] : reports) {
+    CAPTURE(name);
+    CHECK_MESSAGE(report.verdict == Verdict::inconclusive, report.to_string());
+    CHECK(!report.passed());
+    CHECK(report.diagnoses.empty());
+    CHECK(has_note(report, "the output is not finite in 1 of 1 elements"));
+  }
+  // The other elements are judged as ever.
+  const GradcheckReport half = gradcheck(one(sqrt), {leaf({-1.0, 4.0})});
+  CHECK(half.passed_count == 1);
+  CHECK(half.inconclusive_count == 1);
+}
+
+TEST_CASE("at the edge of its domain a function has no slope to compare with") {
+  const GradcheckReport report = gradcheck(one(sqrt), {leaf({0.0})});
   CHECK(report.verdict == Verdict::inconclusive);
-  CHECK(!report.passed());
   CHECK(has_note(report, "finite differences settle nowhere"));
 }
 
@@ -374,43 +397,40 @@ TEST_CASE(
   CHECK(gradcheck(rounded(2), x).verdict == Verdict::fail);
 }
 
-TEST_CASE("where there is no derivative there is no verdict of failure, in one line that says so") {
-  // Weierstrass: Σ 0.7^n·cos(11^n·π·x) is continuous and nowhere differentiable (0.7·11 > 1 +
-  // 3π/2).
-  const auto weierstrass = [](const Variables& v) {
-    return custom(
-        v,
-        [](const Variables& in) {
-          const Tensor y = in[0].value().clone();
-          for (std::int64_t i = 0; i < y.numel(); ++i) {
-            double sum = 0;
-            for (int n = 0; n < 14; ++n) {
-              sum += std::pow(0.7, n) * std::cos(std::pow(11, n) * M_PI * y.data<double>()[i]);
+TEST_CASE("where there is no derivative there is no failure, but one line that says so") {
+  /// f elementwise, and as its gradient 1.
+  const auto elementwise = [](double (*f)(double)) {
+    return [f](const Variables& v) {
+      return custom(
+          v,
+          [f](const Variables& in) {
+            const Tensor y = in[0].value().clone();
+            for (std::int64_t i = 0; i < y.numel(); ++i) {
+              y.data<double>()[i] = f(y.data<double>()[i]);
             }
-            y.data<double>()[i] = sum;
-          }
-          return y;
-        },
-        [](const Variables&, const Variable& dy) { return Variables{dy * 0}; });
+            return y;
+          },
+          [](const Variables&, const Variable& dy) { return Variables{dy * 1.0}; });
+    };
   };
-  const auto staircase = [](const Variables& v) {
-    return custom(
-        v,
-        [](const Variables& in) {
-          const Tensor y = in[0].value().clone();
-          for (std::int64_t i = 0; i < y.numel(); ++i) {
-            y.data<double>()[i] = std::floor(y.data<double>()[i] * 1e9) / 1e9;
-          }
-          return y;
-        },
-        [](const Variables&, const Variable& dy) { return Variables{dy * 0}; });
-  };
-  for (const DifferentiableFunction& f :
-       {DifferentiableFunction(weierstrass), DifferentiableFunction(staircase)}) {
+  const std::vector<std::pair<std::string, DifferentiableFunction>> functions{
+      // Σ 0.7^n·cos(11^n·π·x) has a derivative at no point of the line: 0.7·11 > 1 + 3π/2.
+      {"Weierstrass", elementwise([](double x) {
+         double sum = 0;
+         for (int n = 0; n < 14; ++n) {
+           sum += std::pow(0.7, n) * std::cos(std::pow(11, n) * M_PI * x);
+         }
+         return sum;
+       })},
+      {"a staircase", elementwise([](double x) { return std::floor(x * 1e5) / 1e5; })}};
+  for (const auto& [name, f] : functions) {
+    CAPTURE(name);
     const GradcheckReport report = gradcheck(f, {leaf({0.3, 0.123, 1.7})});
     CHECK_MESSAGE(report.verdict == Verdict::inconclusive, report.to_string());
     CHECK(report.diagnoses.empty());
     CHECK(contains(report.to_string(), "the function: inconclusive, 3 elements, 3 inconclusive"));
+    CHECK(has_note(report, "finite differences"));
+    CHECK(has_note(report, "not differentiable"));
   }
 }
 
@@ -435,7 +455,6 @@ TEST_CASE("right gradients of functions that are badly scaled are no failures") 
        [](const Variables& v) { return log(v[0]); },
        {leaf({1e-200, 3e-201})}},
       {"log of small beside large", one(log), {leaf({1e-9, 1, 100})}},
-      {"1/x at 1e-8 beside 1", [](const Variables& v) { return 1.0 / v[0]; }, {leaf({1e-8, 1})}},
       {"sums that cancel",
        [](const Variables& v) { return sum(v[0]) * sum(v[0]); },
        {leaf({1e6, -1e6, 1})}}};
@@ -790,23 +809,29 @@ TEST_CASE("the checker leaves its inputs, their gradients and the mode as they w
 }
 
 TEST_CASE("the same when the function throws, at whatever call") {
-  for (int at = 1; at < 40; ++at) {
-    const Variables leaves = inputs();
-    const Tensor before = leaves[0].value().clone();
-    int calls = 0;
-    const auto throws = [&](const Variables& v) {
-      if (++calls == at) fail<ValueError>("tired");
-      return v[0] * v[1];
-    };
-    CHECK_THROWS_AS(gradcheck(throws, leaves), ValueError);
-    CHECK(core::equal(leaves[0].value(), before));
-    CHECK(!leaves[0].grad().defined());
-    CHECK(grad_enabled());
-    CHECK(error_scope_path().empty());
-    calls = 0;
-    CHECK_THROWS_AS(gradgradcheck(throws, leaves), ValueError);
-    CHECK(grad_enabled());
-    CHECK(error_scope_path().empty());
+  // A forward elsewhere, between forward and backward, is only there to disturb: it may throw.
+  constexpr int may_throw = 1;
+  for (const bool second : {false, true}) {
+    int survived = 0;
+    for (int at = 1; at < 30; ++at) {
+      const Variables leaves = inputs();
+      const Tensor before = leaves[0].value().clone();
+      int calls = 0;
+      const auto throws = [&](const Variables& v) {
+        if (++calls == at) fail<ValueError>("tired");
+        return v[0] * v[1];
+      };
+      try {
+        second ? gradgradcheck(throws, leaves) : gradcheck(throws, leaves);
+        ++survived;
+      } catch (const ValueError&) {
+      }
+      CHECK(core::equal(leaves[0].value(), before));
+      CHECK(!leaves[0].grad().defined());
+      CHECK(grad_enabled());
+      CHECK(error_scope_path().empty());
+    }
+    CHECK(survived == may_throw);
   }
 }
 
@@ -911,14 +936,9 @@ TEST_CASE(
   CHECK(
       contains(message_of<Own>([&] { gradcheck(throwing(1, [] { fail<Own>("out of tea"); }), x); }),
                "out of tea [in gradcheck, at the given inputs]"));
-  // Two calls at the point, and then three forwards and one elsewhere with history, come first.
-  std::string message;
-  for (int at = 1; at < 12 && !contains(message, "moved by"); ++at) {
-    message = message_of<ValueError>(
-        [&] { gradcheck(throwing(at, [] { fail<ValueError>("out of tea"); }), x); });
-    CHECK(contains(message, "out of tea [in gradcheck"));
-  }
-  CHECK(contains(message, "[in gradcheck, with input 0[0,0] moved by 0."));
+  CHECK(contains(message_of<ValueError>(
+                     [&] { gradcheck(throwing(9, [] { fail<ValueError>("out of tea"); }), x); }),
+                 "out of tea [in gradcheck, with input 0[0,0] moved by "));
   for (const int at : {1, 4, 9}) {
     CAPTURE(at);
     CHECK(contains(message_of<Error>([&] {
