@@ -55,10 +55,31 @@ std::int64_t block_room(const Tensor& x, const std::vector<int>& order, std::siz
   return outer % inner == 0 ? outer / inner : 0;
 }
 
+/// Of the finite elements; no square overflows.
 double root_mean_square(const Tensor& x) {
+  double largest = 0;
+  for (std::int64_t i = 0, n = x.numel(); i < n; ++i) {
+    const double size = std::fabs(*element_at(x, i));
+    if (std::isfinite(size)) largest = std::max(largest, size);
+  }
+  if (largest == 0) return 0;
   double sum = 0;
-  for (std::int64_t i = 0, n = x.numel(); i < n; ++i) sum += std::pow(*element_at(x, i), 2);
-  return x.numel() == 0 ? 0 : std::sqrt(sum / static_cast<double>(x.numel()));
+  for (std::int64_t i = 0, n = x.numel(); i < n; ++i) {
+    const double share = *element_at(x, i) / largest;
+    if (std::isfinite(share)) sum += share * share;
+  }
+  return largest * std::sqrt(sum / static_cast<double>(x.numel()));
+}
+
+/// Shows that the function left its inputs alone: what it wrote there would have moved the point.
+void expect_same(const Variables& leaves, const std::vector<Tensor>& before,
+                 const std::vector<std::string>& names) {
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    if (!core::equal(leaves[i].value(), before[i])) {
+      fail<GradError>("gradcheck: the function wrote into ", names[i],
+                      ": a gradient at a point that moves means nothing");
+    }
+  }
 }
 
 }  // namespace
@@ -146,6 +167,8 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
   if (!any)
     fail<GradError>("gradcheck: none of the ", inputs.size(), " inputs requires a gradient");
 
+  std::vector<Tensor> before;
+  for (const Variable& leaf : leaves_) before.push_back(leaf.value().clone());
   try {
     output_ = call().value().contiguous();
   } catch (const DTypeError& error) {
@@ -162,6 +185,7 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
                          : "only floating-point numbers have derivatives");
   }
   output_ = output_.clone();
+  expect_same(leaves_, before, names_);
   Generator generator(options.seed);
   for (int k = 0; k < std::max(options.draws, 1); ++k)
     weights_.push_back(random_weights(output_.shape(), generator));

@@ -68,14 +68,10 @@ double gap_of(const SlopeStep& step) { return std::fabs(step.right - step.left);
 struct Tableaus {
   Tableau central{2, 2};
   Tableau gap{1, 2};
-  Tableau left{1, 1};
-  Tableau right{1, 1};
 
   void add(const SlopeStep& step) {
     central.add(step.central, step.rounding);
     gap.add(step.right - step.left, 2 * step.rounding);
-    left.add(step.left, 2 * step.rounding);
-    right.add(step.right, 2 * step.rounding);
   }
 };
 
@@ -171,35 +167,44 @@ struct Sweep : Tableaus {
     return last.rounding > std::max(options.tolerance(last.central), last_gap() / 20);
   }
 
-  /// |gap(h/2)| / |gap(h)| over the smallest steps that stand clear of rounding: about 1/2 where
-  /// the function is smooth, 1 at a kink, 2 at a jump. NaN where too few steps tell.
-  struct Ratio {
-    double least = std::nan("");
-    double greatest = std::nan("");
+  /// The least and greatest |gap(h/2)| / |gap(h)| of a few steps in a row that stand clear of
+  /// rounding: about 1/2 where the function is smooth, 1 at a kink, 2 at a jump.
+  struct Ratios {
+    double least = infinity;
+    double greatest = 0;
+    std::size_t last = 0;  ///< the smallest of these steps
   };
-  Ratio gap_ratio() const {
-    constexpr int wanted = 4;
-    Ratio ratio{infinity, 0};
-    int seen = 0;
-    double smaller = 0;
-    for (std::size_t i = steps.size(); i-- > 0 && seen < wanted;) {
-      const double here = std::fabs(steps[i].right - steps[i].left);
-      if (here <= 20 * steps[i].rounding) continue;
-      if (smaller > 0) {
-        ratio.least = std::min(ratio.least, smaller / here);
-        ratio.greatest = std::max(ratio.greatest, smaller / here);
-        ++seen;
-      }
-      smaller = here;
+
+  /// Of every such row of steps, the smallest first.
+  std::vector<Ratios> gap_ratios() const {
+    constexpr std::size_t wanted = 5;
+    std::vector<std::size_t> clear;
+    for (std::size_t i = steps.size(); i-- > 0;) {
+      if (gap_of(steps[i]) > 20 * steps[i].rounding) clear.push_back(i);
     }
-    return seen == wanted ? ratio : Ratio{};
+    std::vector<Ratios> all;
+    for (std::size_t first = 0; first + wanted <= clear.size(); ++first) {
+      Ratios ratios{.last = clear[first]};
+      for (std::size_t i = first; i + 1 < first + wanted; ++i) {
+        const double ratio = gap_of(steps[clear[i]]) / gap_of(steps[clear[i + 1]]);
+        ratios.least = std::min(ratios.least, ratio);
+        ratios.greatest = std::max(ratios.greatest, ratio);
+      }
+      all.push_back(ratios);
+    }
+    return all;
   }
 
   Slope judge(const SlopeOptions& options) {
-    const Ratio ratio = gap_ratio();  // before more noise is announced, which would hide it
-    const bool jump = ratio.least > 1.6;
-    const bool kink = ratio.least > 0.8 && ratio.greatest < 1.25;
-    if (!steps.empty() && ((!jump && !kink) || known(options))) {
+    // Before more noise is announced, which would hide it.
+    const std::vector<Ratios> ratios = gap_ratios();
+    const bool jump = !ratios.empty() && ratios.front().least > 1.6;
+    // Not always with the smallest steps: a kink beside the point is behind them.
+    const auto kink = std::find_if(ratios.begin(), ratios.end(), [](const Ratios& r) {
+      return r.least > 0.8 && r.greatest < 1.25;
+    });
+    const bool kink_here = !ratios.empty() && kink == ratios.begin();
+    if (!steps.empty() && ((!jump && !kink_here) || known(options))) {
       constexpr int most = 8;  // each time the noise is at least doubled
       for (int i = 0; i < most && std::isfinite(central.bound()); ++i) {
         if (face_smaller_steps(options)) break;
@@ -220,12 +225,18 @@ struct Sweep : Tableaus {
     if (jump) {
       slope.kind = SlopeKind::jump;
       slope.bound = infinity;
-    } else if (kink) {
+    } else if (kink_here || (kink != ratios.end() && open(tolerance))) {
+      Tableau before{1, 1};
+      Tableau after{1, 1};
+      for (std::size_t i = 0; i <= kink->last; ++i) {
+        before.add(steps[i].left, 2 * steps[i].rounding);
+        after.add(steps[i].right, 2 * steps[i].rounding);
+      }
       slope.kind = SlopeKind::kink;
-      slope.left = left.value();
-      slope.right = right.value();
+      slope.left = before.value();
+      slope.right = after.value();
       slope.value = (slope.left + slope.right) / 2;
-      slope.bound = std::max(left.bound(), right.bound());
+      slope.bound = std::max(before.bound(), after.bound());
     } else if (open(tolerance)) {
       // A kink about as far away as the smallest step: the slope may be that of either side.
       slope.kind = SlopeKind::rough;

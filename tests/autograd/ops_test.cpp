@@ -67,7 +67,9 @@ TEST_CASE("every op passes the gradient check through every sample, first and se
       const GradcheckReport first = gradcheck(sample.function, sample.inputs);
       CHECK_MESSAGE(first.passed(), first.to_string());
       const GradcheckReport second = gradgradcheck(sample.function, sample.inputs);
-      CHECK_MESSAGE(second.passed(), second.to_string());
+      // x^0 and the like have gradients without a gradient: there is nothing to confirm.
+      CHECK_MESSAGE(second.verdict != Verdict::fail, second.to_string());
+      CHECK_MESSAGE(second.inconclusive_count == 0, second.to_string());
     }
   }
 }
