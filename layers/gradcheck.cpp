@@ -16,11 +16,12 @@ struct ModuleFunction::Places final : Visitor {
   std::vector<std::pair<Generator*, Generator>> generators;
   Generator default_state = default_generator();
 
+  // What is not there yet, too: a first call may make it.
   void operator()(std::string_view, Variable& parameter) override {
-    if (parameter.defined()) parameters.emplace_back(&parameter, parameter);
+    parameters.emplace_back(&parameter, parameter);
   }
   void operator()(std::string_view, Tensor& buffer) override {
-    if (buffer.defined()) buffers.emplace_back(&buffer, buffer);
+    buffers.emplace_back(&buffer, buffer);
   }
   void operator()(std::string_view, Generator& generator) override {
     generators.emplace_back(&generator, generator);
@@ -76,6 +77,7 @@ Variable ModuleFunction::operator()(const Variables& inputs) const {
   const DefaultGenerator same_every_time(places_->default_state);
   put_back();
   for (const auto& [place, original] : places_->parameters) {
+    if (!original.defined()) continue;
     // One parameter may stand in several places; it is one input.
     const auto same = [&held = original](const Variable& parameter) {
       return &parameter.value() == &held.value();
@@ -84,6 +86,7 @@ Variable ModuleFunction::operator()(const Variables& inputs) const {
     *place = inputs.at(1 + static_cast<std::size_t>(at - parameters_.begin()));
   }
   for (const auto& [place, original] : places_->buffers) {
+    if (!original.defined()) continue;
     *place = is_floating(original.dtype()) ? original.to(float64).clone() : original.clone();
   }
   const Variable output = module_(inputs.at(0));

@@ -104,7 +104,8 @@ class Suspect {
   std::optional<Diagnosis> is_not_finite() const {
     for (std::size_t e = 0; e < analytic_.size(); ++e) {
       if (!wrong_[e] || std::isfinite(analytic_[e])) continue;
-      return name(Pattern::not_finite, line("the gradient is ", analytic_[e], " at ",
+      const double shown = std::isnan(analytic_[e]) ? std::fabs(analytic_[e]) : analytic_[e];
+      return name(Pattern::not_finite, line("the gradient is ", shown, " at ",
                                             unravel(static_cast<std::int64_t>(e), shape_),
                                             ", where the slope is finite"));
     }
@@ -225,21 +226,31 @@ class Suspect {
                 "it is the right gradient times " + factor.str() + where + hint);
   }
 
-  /// Is analytic[index] = numeric[map(index)] everywhere, and 0 where `map` leads outside?
+  /// Is analytic[index] = numeric[map(index)] everywhere, and 0 where `map` leads outside? Where
+  /// some elements were not measured, enough others must say so.
   template <class Map> bool is_moved_by(const Map& map) const {
+    constexpr int enough = 4;
     const Strides strides = contiguous_strides(shape_);
+    int seen = 0;
+    bool all_measured = true;
     for (std::size_t e = 0; e < analytic_.size(); ++e) {
-      const Shape from = map(unravel(static_cast<std::int64_t>(e), shape_));
+      const Shape to = unravel(static_cast<std::int64_t>(e), shape_);
+      const Shape from = map(to);
       std::int64_t at = 0;
       bool inside = true;
       for (int d = 0; d < shape_.rank(); ++d) {
         inside = inside && from[d] >= 0 && from[d] < shape_[d];
         at += from[d] * strides[d];
       }
-      const double moved = inside ? numeric_[static_cast<std::size_t>(at)] : 0;
-      if (checked_[e] && !near(analytic_[e], moved)) return false;
+      const auto source = static_cast<std::size_t>(at);
+      if (!checked_[e] || (inside && !checked_[source])) {
+        all_measured = false;
+        continue;
+      }
+      if (!near(analytic_[e], inside ? numeric_[source] : 0)) return false;
+      seen += from != to ? 1 : 0;
     }
-    return true;
+    return all_measured || seen >= enough;
   }
 
   std::optional<Diagnosis> is_rearranged() const {
@@ -362,7 +373,7 @@ class Suspect {
     }
   }
 
-  /// All wrong elements share a range of one axis, and the rest of that axis is right.
+  /// All wrong elements share a short range of one axis, and the rest of that axis is right.
   std::optional<Diagnosis> is_wrong_in_one_slice() const {
     if (shape_.rank() == 0) return std::nullopt;
     for (int d = 0; d < shape_.rank(); ++d) {
@@ -376,8 +387,9 @@ class Suspect {
       std::size_t inside = 0;
       for_each_telling(
           d, [&](std::size_t, std::int64_t i) { inside += first <= i && i <= last ? 1 : 0; });
-      const bool whole_axis = last - first + 1 == shape_[d];
-      if (whole_axis || wrong_count_ < 2 || 2 * wrong_count_ < inside) continue;
+      // More than half of an axis is no slice of it.
+      const bool narrow = 2 * (last - first + 1) <= shape_[d] + 1 && shape_[d] > 1;
+      if (!narrow || wrong_count_ < 2 || 2 * wrong_count_ < inside) continue;
       const std::string range =
           first == last ? line("index ", first) : line("indices ", first, " to ", last);
       return name(Pattern::one_slice,

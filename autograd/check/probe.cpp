@@ -213,6 +213,16 @@ Variable Probe::record() const {
   return guarded(function_, leaves_, [] { return std::string("gradcheck, recording"); });
 }
 
+Tensor Probe::value_at(const Variables& inputs, const std::string& where) const {
+  const NoGrad guard;
+  Tensor output = guarded(function_, inputs, [&] { return where; }).value();
+  if (output.shape() != output_.shape()) {
+    fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", but ", output.shape(),
+                     " ", where);
+  }
+  return output;
+}
+
 namespace {
 
 std::vector<Tensor> backward_of(const Variable& output, const Variables& leaves,

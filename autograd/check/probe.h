@@ -36,6 +36,8 @@ class Probe {
   std::vector<Tensor> gradients_after_another_forward(const Tensor& weights) const;
   /// The output with its history, for whoever wants to look at the tape.
   Variable record() const;
+  /// function(inputs) elsewhere, `where` for the message of what it throws.
+  Tensor value_at(const Variables& inputs, const std::string& where) const;
 
   /// A way to move an input: element `flat` by t, or the whole along t·direction.
   struct Line {

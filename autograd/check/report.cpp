@@ -1,9 +1,17 @@
 // The report as text. Names first, then the diagnosis, then the worst elements.
 #include <gradus/autograd/gradcheck.h>
 
+#include <cmath>
 #include <sstream>
 
 namespace gradus {
+
+namespace {
+
+/// NaN without its sign, which means nothing.
+double shown(double value) { return std::isnan(value) ? std::fabs(value) : value; }
+
+}  // namespace
 
 std::string GradcheckEntry::place() const {
   if (direction >= 0) return name + " along direction " + std::to_string(direction);
@@ -37,14 +45,14 @@ std::string GradcheckReport::to_string(bool colour) const {
     if (entry.verdict == Verdict::pass) break;
     text << "\n  " << gradus::to_string(entry.verdict) << " " << entry.place() << ": analytic ";
     text.precision(10);
-    text << entry.analytic << ", numeric ";
+    text << shown(entry.analytic) << ", numeric ";
     if (entry.left < entry.right) {
       text << "between " << entry.left << " and " << entry.right;
     } else {
-      text << entry.numeric;
+      text << shown(entry.numeric);
       text.precision(2);
-      text << " ± " << entry.bound << ", absolute error " << entry.absolute_error << ", relative "
-           << entry.relative_error;
+      text << " ± " << entry.bound << ", absolute error " << shown(entry.absolute_error)
+           << ", relative " << shown(entry.relative_error);
     }
     text.precision(6);
   }

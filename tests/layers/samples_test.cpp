@@ -32,6 +32,16 @@ TEST_CASE("every layer passes the gradient check, first and second order, input 
   }
 }
 
+TEST_CASE("every layer has two samples or more, each with its own description") {
+  for (const LayerInfo& layer : all_layers()) {
+    CAPTURE(layer.name);
+    std::set<std::string> descriptions;
+    for (const LayerSample& sample : layer.samples()) descriptions.insert(sample.description);
+    CHECK(descriptions.size() >= 2);
+    CHECK(descriptions.size() == layer.samples().size());
+  }
+}
+
 TEST_CASE("a sample gives the same value each time it is called") {
   for (const LayerInfo& layer : all_layers()) {
     for (const LayerSample& sample : layer.samples()) {
