@@ -205,6 +205,7 @@ class Suspect {
   }
 
   std::optional<Diagnosis> is_scaled() const {
+    if (checked_count_ < 2 && checked_.size() > 1) return std::nullopt;  // fits any factor
     const double c = best_factor(checked_);
     if (c == 0 || !explains(scaled(analytic_, 1 / c))) return std::nullopt;
     return name_factor(c, "");
