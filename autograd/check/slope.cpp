@@ -108,7 +108,7 @@ struct Sweep : Tableaus {
     };
     for (std::size_t i = central.best_row() + 1; i < steps.size(); ++i) face(steps[i]);
     for (const SlopeStep& trial : trials) face(trial);
-    noise = std::max(noise, noise_before(central.best_row(), v, allowed));
+    noise = std::max(noise, noise_of_stairs(central.best_row(), allowed));
     if (noise == 0) return true;
     constexpr double safety = 4;  // few steps tell of the noise, and not its worst
     announce(safety * noise);
@@ -116,30 +116,20 @@ struct Sweep : Tableaus {
   }
 
   /// A function that rounds to float32 inside is a staircase: below the width of a stair it is
-  /// level, and says 0 without a doubt. What gives it away: at larger steps there was a slope, two
-  /// in a row and with a gap that closed; then the gap grew again, or the slopes went past both
-  /// that one and v, before v was found. A kink's gap stays, the slopes beside it go straight to v,
-  /// and a function that is merely wild has no slope before. Gives the noise, or 0.
-  double noise_before(std::size_t found, double v, double allowed) const {
-    const bool level = v == 0 && steps[found].central == 0 && gap_of(steps[found]) == 0;
-    for (std::size_t i = 1; i < found; ++i) {
-      const double slope = steps[i].central;
-      const double change = std::fabs(slope - steps[i - 1].central);
-      const double unrest = std::max(change, gap_of(steps[i]));
-      const double quiet = std::fabs(slope) / 16;
-      if (change > quiet || gap_of(steps[i]) > (level ? 16 : 1) * quiet) continue;
-      if (std::fabs(slope - v) <= allowed + 4 * change) continue;
-      double noise = 0;
-      for (std::size_t j = i + 1; j <= found; ++j) {
-        const SlopeStep& step = steps[j];
-        const double past =
-            std::max(step.central - std::max(slope, v), std::min(slope, v) - step.central);
-        const double off = std::max(past, gap_of(step) / 2);
-        if (off - 2 * step.rounding - allowed > 4 * unrest) noise = std::max(noise, off * step.h);
-      }
-      if (noise > 0) return noise;
+  /// level, and says 0 without a doubt. What gives it away: two larger steps in a row agreed on a
+  /// slope, from left and right alike. (Before a kink they do not: there left and right differ.)
+  /// Gives the noise, or 0.
+  double noise_of_stairs(std::size_t found, double allowed) const {
+    if (steps[found].central != 0 || gap_of(steps[found]) != 0) return 0;
+    double slope = 0;
+    double noise = 0;
+    for (std::size_t i = 1; i <= found; ++i) {
+      const double here = steps[i].central;
+      const double unrest = std::max(std::fabs(here - steps[i - 1].central), gap_of(steps[i]));
+      if (std::fabs(here) > allowed && unrest <= std::fabs(here) / 4) slope = here;
+      noise = std::max(noise, std::fabs(here - slope) * steps[i].h);
     }
-    return 0;
+    return slope == 0 ? 0 : noise;
   }
 
   bool settled(const SlopeOptions& options) const {
