@@ -68,20 +68,20 @@ TEST_CASE("gradcheck --all --order 2 --json: everything passes, through eight sa
       }
     }
   }
-  for (const auto& [key, total] : totals) {
-    CAPTURE(key);
-    CHECK(result.at(key) == total);
+  for (const auto& each : totals) {
+    CAPTURE(each.first);
+    CHECK(result.at(each.first) == each.second);
   }
   // Samples keep off kinks and off what finite differences cannot tell.
   CHECK(totals["inconclusive"] * 1000 <= totals["elements"]);
 }
 
 TEST_CASE("gradcheck --model --json: the report, the Taylor test, and how many parameters") {
-  for (const auto& [name, parameters] :
+  for (const auto& model :
        std::map<std::string, int>{{"lenet", 61706}, {"mlp", 235146}, {"cnn", 11354}}) {
-    CAPTURE(name);
-    const json result = result_of({"gradcheck", "--model", name, "--json"});
-    CHECK(result.at("parameters") == parameters);
+    CAPTURE(model.first);
+    const json result = result_of({"gradcheck", "--model", model.first, "--json"});
+    CHECK(result.at("parameters") == model.second);
     CHECK(result.at("taylor").at("verdict") == "pass");
     REQUIRE(result.at("taylor").at("orders").size() == 4);
     for (const json& order : result.at("taylor").at("orders")) {
