@@ -229,9 +229,9 @@ TEST_CASE("a jump is a jump, and has no bound") {
       {"a step up", [](double x) { return x >= 0 ? 1.0 : 0.0; }},
       {"a step down, on a slope", [](double x) { return x > 0 ? x - 0.25 : x; }},
       {"the point itself", [](double x) { return x == 0 ? 1.0 : 0.0; }}};
-  for (const auto& [name, f] : jumps) {
-    CAPTURE(name);
-    const Slope slope = measure(f, 0).slope;
+  for (const auto& each : jumps) {
+    CAPTURE(each.first);
+    const Slope slope = measure(each.second, 0).slope;
     CHECK(slope.kind == SlopeKind::jump);
     CHECK(std::isinf(slope.bound));
   }
@@ -249,9 +249,9 @@ TEST_CASE("a function that is not finite on a side, or anywhere, has no slope") 
       {"infinite on the right", [](double x) { return x > 0 ? INFINITY : x; }},
       {"infinite everywhere", [](double) { return INFINITY; }},
       {"NaN at the point alone", [](double x) { return x == 0 ? std::nan("") : x; }}};
-  for (const auto& [name, f] : functions) {
-    CAPTURE(name);
-    const Slope slope = measure(f, 0).slope;
+  for (const auto& each : functions) {
+    CAPTURE(each.first);
+    const Slope slope = measure(each.second, 0).slope;
     CHECK(slope.kind == SlopeKind::undefined);
     CHECK(std::isnan(slope.value));
     CHECK(std::isinf(slope.bound));
