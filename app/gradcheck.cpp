@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -149,11 +148,12 @@ void expect_writable(const std::string& file) {
   if (fs::exists(status) && !fs::is_regular_file(status)) {
     fail<UsageError>("--html ", file, ": is there and is not a file");
   }
-  const std::string beside = file + ".tmp";
-  errno = 0;
-  if (!std::ofstream(beside, std::ios::app)) {
+  std::string beside = file + ".XXXXXX";  // a name that nobody has
+  const int descriptor = ::mkstemp(beside.data());
+  if (descriptor < 0) {
     fail<UsageError>("--html ", file, ": cannot write there: ", std::strerror(errno));
   }
+  ::close(descriptor);
   fs::remove(beside, error);
 }
 

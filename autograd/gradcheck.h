@@ -121,8 +121,9 @@ std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
 /// Inputs may be views: each is copied with its layout; what repeats elements (expand) or shares
 /// memory with another input is copied as separate numbers. float32 inputs are cast to float64.
 /// Throws DTypeError for a function that then returns anything but float64, GradError when no input
-/// requires a gradient, ShapeError when the output changes shape from call to call, and whatever
-/// the function throws, with the place where it did.
+/// requires a gradient or the function writes into one, ShapeError when the output changes shape
+/// from call to call, ValueError for options that make no sense, and what the function throws: an
+/// error of fail() names the place too, and an exception that is no Error becomes one.
 GradcheckReport gradcheck(const DifferentiableFunction& function, const Variables& inputs,
                           const GradcheckOptions& options = {});
 /// The same for the second derivative: checks the gradient of the gradient, with respect to the

@@ -149,6 +149,7 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
   std::size_t cast = inputs.size();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     names_.push_back(i < options.names.size() ? options.names[i] : "input " + std::to_string(i));
+    if (!inputs[i].defined()) fail<GradError>("gradcheck: ", names_[i], " is undefined");
     const Tensor& value = inputs[i].value();
     any = any || inputs[i].requires_grad();
     if (!is_floating(value.dtype())) {
@@ -258,7 +259,7 @@ std::vector<Tensor> Probe::gradients_after_another_forward(const Tensor& weights
   try {
     const GradMode recording(true);
     function_(elsewhere);
-  } catch (const std::exception&) {
+  } catch (...) {
     // Not defined there: then nothing was overwritten either.
   }
   return backward_of(output, leaves_, weights);

@@ -37,6 +37,10 @@ says page.html "</html>"
 [ "$(ls)" = "err
 out
 page.html" ] || fail "the page leaves other files: $(ls)"
+echo mine >page.html.tmp
+run 0 gradcheck exp --html page.html
+[ "$(cat page.html.tmp)" = mine ] || fail "a file beside the page is gone or changed"
+rm page.html.tmp
 run 0 gradcheck --model lenet --html model.html --json
 says model.html "</html>" "lenet"
 # Known before the check begins, so that nobody waits for nothing.

@@ -974,6 +974,24 @@ TEST_CASE(
   CHECK_THROWS_AS(gradcheck(throwing(9, [] { throw 42; }), x), int);
 }
 
+TEST_CASE("an undefined input is refused in one line") {
+  const auto f = [](const Variables& v) { return v[0] * 2.0; };
+  CHECK(contains(message_of<GradError>([&] {
+                   gradcheck(f, {leaf({1}), Variable()});
+                 }),
+                 "gradcheck: input 1 is undefined"));
+  CHECK_THROWS_AS(gradgradcheck(f, {Variable()}), GradError);
+}
+
+TEST_CASE("more names than inputs are no harm") {
+  const auto f = [](const Variables& v) { return v[0] * v[0]; };
+  const GradcheckOptions options{.names = {"a", "b", "c"}};
+  CHECK(gradcheck(f, {leaf({1})}, options).passed());
+  const GradcheckReport second = gradgradcheck(f, {leaf({1})}, options);
+  REQUIRE(second.inputs.size() == 2);
+  CHECK(second.inputs[1].name == "output gradient");
+}
+
 TEST_CASE("an error in backward keeps its type") {
   const auto wrong_shape = [](const Variables& v) {
     return custom(
