@@ -50,7 +50,7 @@ Variables ModuleFunction::inputs(const Tensor& x) const {
   const bool differentiable = is_floating(x.dtype());
   Variables all{Variable(differentiable ? x.to(float64) : x, differentiable)};
   for (const Variable& parameter : parameters_) {
-    all.push_back(Variable(parameter.value().to(float64), true));
+    all.push_back(Variable(parameter.value().to(float64), parameter.requires_grad()));
   }
   return all;
 }

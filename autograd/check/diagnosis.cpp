@@ -113,7 +113,7 @@ class Suspect {
   }
 
   std::optional<Diagnosis> is_missing() const {
-    if (!all_zero(analytic_, checked_)) return std::nullopt;
+    if (!all_zero(analytic_, std::vector<bool>(analytic_.size(), true))) return std::nullopt;
     if (is_bias()) {
       return name(
           Pattern::bias_forgotten,
@@ -215,9 +215,9 @@ class Suspect {
     if (std::fabs(c + 1) < 1e-5) return name(Pattern::sign_flipped, "the sign is flipped" + where);
     std::string hint;
     const double n = 1 / c;
-    if (n > 1.5 && std::fabs(n - std::round(n)) < 1e-5 * n) {
+    if (n > 1.5 && n < 1e6 && std::fabs(n - std::round(n)) < 1e-5 * n) {
       hint = line(": 1/", std::round(n), ", a mean where a sum belongs?");
-    } else if (c > 1.5 && std::fabs(c - std::round(c)) < 1e-5 * c) {
+    } else if (c > 1.5 && c < 1e6 && std::fabs(c - std::round(c)) < 1e-5 * c) {
       hint = ": counted more than once, or a sum where a mean belongs?";
     }
     std::ostringstream factor;

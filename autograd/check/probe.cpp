@@ -5,6 +5,7 @@
 #include <gradus/core/math.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -41,11 +42,11 @@ Variable guarded(const DifferentiableFunction& function, const Variables& inputs
   }
 }
 
-std::string one_number_each(const Tensor& x) {
+bool repeats_elements(const Tensor& x) {
   for (int d = 0; d < x.rank(); ++d) {
-    if (x.strides()[d] == 0 && x.shape()[d] > 1) return " repeats its elements";
+    if (x.strides()[d] == 0 && x.shape()[d] > 1) return true;
   }
-  return {};
+  return false;
 }
 
 /// How many strides of dimension order[i] fit into one of the dimension outside it; 0: not evenly.
@@ -160,9 +161,9 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
       cast = std::min(cast, i);
       notes_.push_back(names_[i] + " is float32 and was cast to float64");
     }
-    if (!one_number_each(value).empty() && inputs[i].requires_grad())
-      notes_.push_back(names_[i] + one_number_each(value) +
-                       "; each was taken as a number of its own");
+    if (inputs[i].requires_grad() && repeats_elements(value)) {
+      notes_.push_back(names_[i] + " repeats its elements; each was taken as a number of its own");
+    }
     leaves_.push_back(Variable(copy_with_layout(value), inputs[i].requires_grad()));
   }
   if (!any)
@@ -190,6 +191,12 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
   Generator generator(options.seed);
   for (int k = 0; k < std::max(options.draws, 1); ++k)
     weights_.push_back(random_weights(output_.shape(), generator));
+  // What is not finite has no slope, and would drown those of the others.
+  for (const Tensor& weights : weights_) {
+    for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+      if (!std::isfinite(output_.data<double>()[o])) weights.data<double>()[o] = 0;
+    }
+  }
 }
 
 Variable Probe::call() const {
@@ -197,17 +204,31 @@ Variable Probe::call() const {
   return guarded(function_, leaves_, [] { return std::string("gradcheck, at the given inputs"); });
 }
 
-bool Probe::deterministic() const {
-  const Tensor again = call().value().contiguous();
-  if (again.shape() != output_.shape()) {
-    fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", then ", again.shape(),
-                     " for the same inputs");
-  }
-  const double* a = output_.data<double>();
-  const double* b = again.data<double>();
-  return std::equal(a, a + output_.numel(), b,
-                    [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); });
+namespace {
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  const std::vector<double> x = a.to_vector<double>();
+  const std::vector<double> y = b.to_vector<double>();
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(),
+                    [](double p, double q) { return p == q || (std::isnan(p) && std::isnan(q)); });
 }
+
+}  // namespace
+
+bool Probe::deterministic() const {
+  constexpr int calls = 3;
+  for (int i = 0; i < calls; ++i) {
+    const Tensor again = call().value();
+    if (again.shape() != output_.shape()) {
+      fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", then ",
+                       again.shape(), " for the same inputs");
+    }
+    if (!same_bits(again, output_)) return false;
+  }
+  return true;
+}
+
+bool Probe::same_when_recorded() const { return same_bits(record().value(), output_); }
 
 Variable Probe::record() const {
   const GradMode recording(true);
@@ -233,12 +254,15 @@ std::vector<Tensor> backward_of(const Variable& output, const Variables& leaves,
     if (leaf.requires_grad()) wanted.push_back(leaf);
   }
   Variables found(wanted.size());
-  if (output.requires_grad()) found = grad({output}, wanted, {weights}, {.allow_unused = true});
+  // A seed of its own: a backward that writes into it must not change the weights.
+  if (output.requires_grad()) {
+    found = grad({output}, wanted, {copy_with_layout(weights)}, {.allow_unused = true});
+  }
   std::vector<Tensor> gradients;
   std::size_t next = 0;
   for (const Variable& leaf : leaves) {
     const Variable gradient = leaf.requires_grad() ? found[next++] : Variable();
-    gradients.push_back(gradient.defined() ? gradient.value().contiguous() : Tensor());
+    gradients.push_back(gradient.defined() ? gradient.value().clone() : Tensor());
   }
   return gradients;
 }
@@ -253,14 +277,16 @@ std::vector<Tensor> Probe::gradients_after_another_forward(const Tensor& weights
   const Variable output = record();
   Variables elsewhere;
   for (const Variable& leaf : leaves_) {
-    elsewhere.push_back(leaf.requires_grad() ? Variable(core::mul(leaf.value(), 0.96875), true)
-                                             : leaf);
+    const bool moves = is_floating(leaf.dtype());
+    elsewhere.push_back(
+        moves ? Variable(core::add(core::mul(leaf.value(), 0.96875), 0.03), leaf.requires_grad())
+              : leaf);
   }
   try {
     const GradMode recording(true);
     function_(elsewhere);
   } catch (...) {
-    // Not defined there: then nothing was overwritten either.
+    // Not defined there; what it saved before it found out counts as well.
   }
   return backward_of(output, leaves_, weights);
 }
@@ -344,7 +370,7 @@ Change Probe::change(const Line& line, double t) const {
   std::vector<std::int64_t> changed;
   double usual = 0;
   for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
-    if (y[o] == y0[o] || (std::isnan(y[o]) && std::isnan(y0[o]))) continue;
+    if (y[o] == y0[o] || !std::isfinite(y0[o])) continue;
     changed.push_back(o);
     usual += std::fabs(y0[o]);
   }
@@ -363,22 +389,29 @@ Change Probe::change(const Line& line, double t) const {
   return change;
 }
 
-Probe::Interval Probe::subgradients(const Line& line, double h, std::size_t k) const {
-  double up = h;
-  double down = -h;
-  const Tensor above = evaluate(line, h, &up);
-  const Tensor below = evaluate(line, -h, &down);
-  Interval interval;
+double Probe::open_width(const Line& line, double h, std::size_t k) const {
+  // Left and right slope of each output at h and h/2: a gap that halves is only curvature.
+  std::array<Tensor, 2> above;
+  std::array<Tensor, 2> below;
+  std::array<double, 2> up{h, h / 2};
+  std::array<double, 2> down{-h, -h / 2};
+  for (std::size_t i = 0; i < 2; ++i) {
+    above[i] = evaluate(line, up[i], &up[i]);
+    below[i] = evaluate(line, down[i], &down[i]);
+  }
+  double width = 0;
   for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
     const double centre = output_.data<double>()[o];
-    const double w = weights_[k].data<double>()[o];
-    const double right = w * (above.data<double>()[o] - centre) / up;
-    const double left = w * (below.data<double>()[o] - centre) / down;
-    if (std::isnan(right) || std::isnan(left)) continue;
-    interval.low += std::min(left, right);
-    interval.high += std::max(left, right);
+    std::array<double, 2> gap{};
+    for (std::size_t i = 0; i < 2; ++i) {
+      gap[i] = (above[i].data<double>()[o] - centre) / up[i] -
+               (below[i].data<double>()[o] - centre) / down[i];
+    }
+    const double limit = 2 * gap[1] - gap[0];  // the gap at h = 0
+    if (!(std::fabs(gap[1]) > 0.75 * std::fabs(gap[0])) || !std::isfinite(limit)) continue;
+    width += std::fabs(weights_[k].data<double>()[o] * limit);
   }
-  return interval;
+  return width;
 }
 
 }  // namespace gradus

@@ -26,8 +26,10 @@ class Probe {
   const std::vector<Tensor>& weights() const { return weights_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
-  /// Does a second call give the same numbers?
+  /// Do further calls give the same numbers?
   bool deterministic() const;
+  /// And one that is recorded?
+  bool same_when_recorded() const;
 
   /// Σ weights·function, differentiated by backward: one per input, undefined where the input wants
   /// none or is not reached. `weights` has the output's shape.
@@ -51,13 +53,9 @@ class Probe {
 
   /// What measure_slopes() asks: per weighting, Σ weights·(function(moved by t) - function).
   Change change(const Line& line, double t) const;
-  /// Left and right slope of each output at step h along `line`, weighted by draw `k` and summed so
-  /// that every choice of a slope between left and right, output by output, lies in low..high.
-  struct Interval {
-    double low = 0;
-    double high = 0;
-  };
-  Interval subgradients(const Line& line, double h, std::size_t k) const;
+  /// At a kink each output may choose any slope between its left and its right one. How far the
+  /// weighted sums of all these choices lie apart, from first to last, measured at steps h and h/2.
+  double open_width(const Line& line, double h, std::size_t k) const;
 
  private:
   class Moved;

@@ -34,7 +34,7 @@ std::string GradcheckReport::to_string(bool colour) const {
   if (fail_count > 0) text << ", " << fail_count << " wrong";
   if (kink_count > 0) text << ", " << kink_count << " at kinks";
   if (inconclusive_count > 0) text << ", " << inconclusive_count << " inconclusive";
-  text << ", largest relative error " << worst_relative_error;
+  text << ", largest error " << worst_relative_error;
   for (const Diagnosis& diagnosis : diagnoses) {
     text << "\n  " << paint("1", gradus::to_string(diagnosis.pattern)) << ": ";
     if (!diagnosis.input.empty()) text << diagnosis.input << ": ";

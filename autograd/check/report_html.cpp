@@ -36,7 +36,7 @@ std::string counts(const GradcheckReport& report) {
   add("kink", report.kink_count);
   add("inconclusive", report.inconclusive_count);
   add("fail", report.fail_count);
-  add("largest relative error", digits(report.worst_relative_error, 2));
+  add("largest error", digits(report.worst_relative_error, 2));
   return tag("dl", "", list);
 }
 
