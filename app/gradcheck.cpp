@@ -41,6 +41,10 @@ bool colour() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == 
 /// More inconclusive elements than this and a check has not confirmed what it should.
 constexpr double inconclusive_share = 0.01;
 
+bool too_vague(std::int64_t inconclusive, std::int64_t compared) {
+  return static_cast<double>(inconclusive) > inconclusive_share * static_cast<double>(compared);
+}
+
 /// Runs checks and keeps the report that looks worst, for --html.
 class Checker {
  public:
@@ -97,8 +101,7 @@ class Checker {
     };
     if (!result.passed) return;
     if (result.elements == 0) return refuse("nothing was compared");  // passed would mean nothing
-    if (static_cast<double>(result.inconclusive) >
-        inconclusive_share * static_cast<double>(result.elements)) {
+    if (too_vague(result.inconclusive, result.elements)) {
       refuse(
           fmt::format("{} of {} elements are inconclusive", result.inconclusive, result.elements));
     }
@@ -209,8 +212,9 @@ int check_model(const GradcheckCommandOptions& options) {
                model.parameter_count(), images, report.to_string(colour()), taylor.to_string(),
                seconds);
   }
-  return report.verdict == Verdict::fail || taylor.verdict == Verdict::fail ? exit_check_failed
-                                                                            : exit_ok;
+  const bool bad = report.verdict == Verdict::fail || taylor.verdict == Verdict::fail ||
+                   too_vague(report.inconclusive_count, report.elements + report.directions);
+  return bad ? exit_check_failed : exit_ok;
 }
 
 int test_checker(const GradcheckCommandOptions& options, const std::vector<Subject>& subjects) {

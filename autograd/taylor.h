@@ -33,10 +33,11 @@ struct TaylorLine {
   };
   std::vector<Step> steps;
   double order = 0;  ///< with which power of h the remainder shrinks; infinite when there is none
+  bool kinked = false;  ///< left and right slope along the direction differ
 };
 
 struct TaylorReport {
-  Verdict verdict = Verdict::pass;  ///< fail below order 1.5, inconclusive if rounding hides it
+  Verdict verdict = Verdict::pass;  ///< fail below order 1.5; inconclusive at a kink, or if rounding hides it
   std::vector<TaylorLine> lines;
 
   bool passed() const { return verdict == Verdict::pass; }

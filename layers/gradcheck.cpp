@@ -14,6 +14,7 @@ struct ModuleFunction::Places final : Visitor {
   std::vector<std::pair<Variable*, Variable>> parameters;
   std::vector<std::pair<Tensor*, Tensor>> buffers;
   std::vector<std::pair<Generator*, Generator>> generators;
+  std::vector<std::pair<Module*, bool>> training;
   Generator default_state = default_generator();
 
   // What is not there yet, too: a first call may make it.
@@ -32,6 +33,9 @@ struct ModuleFunction::Places final : Visitor {
 ModuleFunction::ModuleFunction(Module& module, Loss loss)
     : module_(module), loss_(std::move(loss)), places_(std::make_unique<Places>()), names_{"x"} {
   module.apply([this](Module& each) { each.visit(*places_); });
+  for (const auto& [name, each] : module.named_modules()) {
+    places_->training.emplace_back(each, each->is_training());
+  }
   for (auto& [name, parameter] : module.named_parameters()) {
     names_.push_back(name);
     parameters_.push_back(parameter);
@@ -44,6 +48,8 @@ void ModuleFunction::put_back() const {
   for (const auto& [place, original] : places_->parameters) *place = original;
   for (const auto& [place, original] : places_->buffers) *place = original;
   for (const auto& [place, original] : places_->generators) *place = original;
+  // Parents first: train() goes down to the children.
+  for (const auto& [module, training] : places_->training) module->train(training);
 }
 
 Variables ModuleFunction::inputs(const Tensor& x) const {

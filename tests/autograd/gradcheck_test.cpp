@@ -1077,3 +1077,112 @@ TEST_CASE("a sample comes in four layouts, with the same numbers") {
   CHECK(all[1].inputs[0].value().strides() == Strides{1, 2});
   CHECK(all[2].inputs[0].value().strides() == Strides{6, 2});
 }
+
+// ---- What a review found ----
+
+namespace {
+
+/// x scaled by a factor in backward only.
+Variable wrong_by(const Variable& x, double factor) {
+  return custom(
+      {x}, [](const Variables& in) { return in[0].value().clone(); },
+      [factor](const Variables&, const Variable& dy) { return Variables{dy * factor}; });
+}
+
+}  // namespace
+
+TEST_CASE("a direction across many kinks is never a success") {
+  Generator generator(1);
+  const Tensor x = randn({2000}, generator, float64);
+  for (std::int64_t i = 0; i < 1000; ++i) x.data<double>()[i] = 0;
+  for (const double factor : {1.0, 1.05, -1.0}) {
+    CAPTURE(factor);
+    const auto f = [factor](const Variables& v) { return sum(relu(wrong_by(v[0], factor))); };
+    CHECK(!gradcheck(f, {Variable(x, true)}, fast_gradcheck()).passed());
+  }
+}
+
+TEST_CASE("smooth outputs beside a kink do not widen what the kink allows") {
+  const auto with = [](double factor) {
+    return [factor](const Variables& v) {
+      const Variable many = expand(v[0], {1000});
+      return cat({relu(v[0]), sigmoid(wrong_by(many, factor) * 3.0 + 1.0)}, 0);
+    };
+  };
+  CHECK(gradcheck(with(1), {leaf({0.0})}).verdict == Verdict::kink);
+  CHECK(gradcheck(with(1.5), {leaf({0.0})}).verdict == Verdict::fail);
+  CHECK(gradcheck(with(0.5), {leaf({0.0})}).verdict == Verdict::fail);
+}
+
+TEST_CASE("steps that jump over a whole period, or a narrow hill, never fail a right gradient") {
+  const auto wave = [](double omega) {
+    return [omega](const Variables& v) {
+      return custom(
+          v,
+          [omega](const Variables& in) {
+            const Tensor y = in[0].value().clone();
+            y.data<double>()[0] = std::sin(omega * y.data<double>()[0]);
+            return y;
+          },
+          [omega](const Variables& in, const Variable& dy) {
+            const double slope = omega * std::cos(omega * in[0].value().data<double>()[0]);
+            return Variables{dy * slope};
+          });
+    };
+  };
+  for (const double x : {32.0, 64.0, 1024.0}) {
+    CAPTURE(x);
+    CHECK(gradcheck(wave(2 * 3.14159265358979), {leaf({x})}).verdict != Verdict::fail);
+  }
+  Generator generator(2);
+  for (int i = 0; i < 100; ++i) {
+    const double omega = std::exp(2 + 14 * generator.uniform());
+    CAPTURE(omega);
+    CHECK(gradcheck(wave(omega), {leaf({0.3 + generator.uniform()})}).verdict != Verdict::fail);
+    const double centre = std::exp(1 + 9 * generator.uniform());
+    const auto hill = [centre](const Variables& v) { return exp(neg(pow(v[0] - centre, 2))); };
+    CHECK(gradcheck(hill, {leaf({centre + 0.7})}).verdict != Verdict::fail);
+  }
+}
+
+TEST_CASE("a backward that writes into the incoming gradient, or ignores its layout, fails") {
+  const auto writes = [](const Variables& v) {
+    return custom(
+        v, [](const Variables& in) { return in[0].value().clone(); },
+        [](const Variables&, const Variable& dy) {
+          dy.value().copy_(core::mul(dy.value(), -3));
+          return Variables{dy};
+        });
+  };
+  CHECK(gradcheck(writes, {leaf({{1, 2}, {3, 4}})}).verdict == Verdict::fail);
+  const auto row_major = [](const Variables& v) {
+    return custom(
+        v, [](const Variables& in) { return core::mul(in[0].value(), 2); },
+        [](const Variables&, const Variable& dy) {
+          const Tensor g = zeros_like(dy.value());
+          for (std::int64_t i = 0; i < g.numel(); ++i)
+            g.data<double>()[i] = 2 * dy.value().data<double>()[i];
+          return Variables{Variable(g)};
+        });
+  };
+  const GradcheckReport report = gradcheck(row_major, {leaf({{1, 2, 5}, {3, 4, 6}})});
+  CHECK(report.verdict == Verdict::fail);
+  CHECK(has_note(report, "backward reads the incoming gradient as if it were row-major"));
+}
+
+TEST_CASE("a function that is another one when it is recorded fails") {
+  const auto f = [](const Variables& v) { return grad_enabled() ? tanh(v[0]) + 5.0 : tanh(v[0]); };
+  const GradcheckReport report = gradcheck(f, {leaf({1, 2})});
+  CHECK(report.verdict == Verdict::fail);
+  CHECK(has_note(report, "other numbers when it is recorded"));
+}
+
+TEST_CASE("one output that is not finite leaves the others to be checked") {
+  const auto with = [](double factor) {
+    return [factor](const Variables& v) {
+      return cat({wrong_by(v[0], factor) * 2.0, Variable(full({1}, NAN, float64))}, 0);
+    };
+  };
+  CHECK(gradcheck(with(1), {leaf({1, 2})}).verdict == Verdict::pass);
+  CHECK(gradcheck(with(1.5), {leaf({1, 2})}).verdict == Verdict::fail);
+}

@@ -171,3 +171,9 @@ TEST_CASE("a function that is not finite there is inconclusive") {
       taylor_test([](const Variables& v) { return sqrt(v[0]); }, {leaf({-1.0, 1.0})});
   CHECK(report.verdict == Verdict::inconclusive);
 }
+
+TEST_CASE("at a kink the Taylor test is inconclusive, for a right gradient and a wrong one") {
+  const Variable x(Tensor::from({0.0, 1.0, -2.0}, float64), true);
+  CHECK(taylor_test([](const Variables& v) { return relu(v[0]); }, {x}).verdict ==
+        Verdict::inconclusive);
+}
