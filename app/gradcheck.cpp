@@ -10,9 +10,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -137,6 +141,22 @@ void print_row(const CheckRow& row) {
   std::fflush(stdout);  // the next row may take a while
 }
 
+/// Known before a check that takes a while: can `file` be written? Throws UsageError.
+void expect_writable(const std::string& file) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    fail<UsageError>("--html ", file, ": is there and is not a file");
+  }
+  const std::string beside = file + ".tmp";
+  errno = 0;
+  if (!std::ofstream(beside, std::ios::app)) {
+    fail<UsageError>("--html ", file, ": cannot write there: ", std::strerror(errno));
+  }
+  fs::remove(beside, error);
+}
+
 void write_page(const std::string& file, const std::optional<GradcheckReport>& report) {
   if (!file.empty() && report) write_file_atomically(file, report->to_html());
 }
@@ -208,10 +228,15 @@ int test_checker(const GradcheckCommandOptions& options, const std::vector<Subje
 }  // namespace
 
 int run_gradcheck(const GradcheckCommandOptions& options) {
+  if (!options.html.empty()) expect_writable(options.html);
   if (!options.model.empty()) return check_model(options);
   const std::vector<Subject> subjects = selected_subjects(options.names);
   if (options.list) {
-    for (const Subject& subject : subjects) fmt::print("{:6}{}\n", subject.kind, subject.name);
+    if (options.json) {
+      fmt::print("{}\n", to_json(subjects));
+    } else {
+      for (const Subject& subject : subjects) fmt::print("{:6}{}\n", subject.kind, subject.name);
+    }
     return exit_ok;
   }
   return options.self_test ? test_checker(options, subjects) : check_subjects(options, subjects);

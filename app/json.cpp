@@ -152,6 +152,14 @@ std::string to_result_json(const RunRecord& run, const std::filesystem::path& ou
                {"interrupted", run.interrupted}});
 }
 
+std::string to_json(const std::vector<Subject>& subjects) {
+  Json list = Json::array();
+  for (const Subject& subject : subjects) {
+    list.push_back({{"kind", subject.kind}, {"name", subject.name}});
+  }
+  return dump({{"count", subjects.size()}, {"list", list}});
+}
+
 std::string to_json(const std::vector<CheckRow>& rows, int order, double seconds) {
   Json checks = Json::array();
   std::int64_t failed = 0;

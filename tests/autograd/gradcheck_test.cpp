@@ -148,9 +148,9 @@ TEST_CASE("every planted bug is caught") {
       {"infinite in one element", [](const Variable& x, const Variable& y, const Variable& dz) {
          return Variables{with_one_wrong(right_dx(x, y, dz), INFINITY), right_dy(x, y, dz)};
        }}};
-  for (const auto& [bug, rule] : bugs) {
-    CAPTURE(bug);
-    const GradcheckReport report = check(rule);
+  for (const auto& each : bugs) {
+    CAPTURE(each.first);
+    const GradcheckReport report = check(each.second);
     CHECK(report.verdict == Verdict::fail);
     CHECK(!report.passed());
     CHECK(report.fail_count >= 1);
@@ -340,8 +340,9 @@ TEST_CASE("where the output is not finite nothing is confirmed and nothing refut
       {"exp of 1000", gradcheck(one(exp), {leaf({1000.0})})},
       {"log of 0", gradcheck(one(log), {leaf({0.0})})},
       {"a finite gradient", gradcheck(finite_gradient, {leaf({-1.0})})}};
-  for (const auto& [name, report] : reports) {
-    CAPTURE(name);
+  for (const auto& each : reports) {
+    CAPTURE(each.first);
+    const GradcheckReport& report = each.second;
     CHECK_MESSAGE(report.verdict == Verdict::inconclusive, report.to_string());
     CHECK(!report.passed());
     CHECK(report.diagnoses.empty());
@@ -423,9 +424,9 @@ TEST_CASE("where there is no derivative there is no failure, but one line that s
          return sum;
        })},
       {"a staircase", elementwise([](double x) { return std::floor(x * 1e5) / 1e5; })}};
-  for (const auto& [name, f] : functions) {
-    CAPTURE(name);
-    const GradcheckReport report = gradcheck(f, {leaf({0.3, 0.123, 1.7})});
+  for (const auto& each : functions) {
+    CAPTURE(each.first);
+    const GradcheckReport report = gradcheck(each.second, {leaf({0.3, 0.123, 1.7})});
     CHECK_MESSAGE(report.verdict == Verdict::inconclusive, report.to_string());
     CHECK(report.diagnoses.empty());
     CHECK(contains(report.to_string(), "the function: inconclusive, 3 elements, 3 inconclusive"));
@@ -725,8 +726,9 @@ TEST_CASE("the function sees each input in the layout that it was given in") {
       {"a scalar", base.select(0, 1).select(0, 1)},
       {"one row", base.narrow(0, 2, 1)},
       {"nothing", base.narrow(0, 0, 0)}};
-  for (const auto& [name, x] : layouts) {
-    CAPTURE(name);
+  for (const auto& each : layouts) {
+    CAPTURE(each.first);
+    const Tensor& x = each.second;
     const Tensor before = x.clone();
     std::set<std::vector<std::int64_t>> strides;
     bool shared = false;

@@ -122,10 +122,11 @@ TEST_CASE("a bug where it does not apply is no bug") {
       {Bug::scaled, {[](const Variables& v) { return v[0] * 0.0; }, {random({3})}}},
       {Bug::sign_flipped, {identity, {random({3})}, 0, "conv2d"}},
       {Bug::stale_value, {identity, {random({3})}}}};
-  for (const auto& [bug, ground] : idle) {
-    CAPTURE(to_string(bug));
-    CHECK(!effective(bug, ground));
-    CHECK(check(order_of(bug), planted_in(ground, bug), ground.inputs).passed());
+  for (const auto& each : idle) {
+    CAPTURE(to_string(each.first));
+    CHECK(!effective(each.first, each.second));
+    CHECK(check(order_of(each.first), planted_in(each.second, each.first), each.second.inputs)
+              .passed());
   }
 }
 
