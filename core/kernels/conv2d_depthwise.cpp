@@ -175,7 +175,31 @@ void forward_by_patches(const Conv2dGeometry& g, const float* x, const float* w,
                });
 }
 
+/// With stride 1 and one filter a channel, dx is dy correlated with the kernel turned by 180°: the
+/// same loops, which write each output once, where the general way adds to it tap by tap.
+bool is_turned_forward(const Conv2dGeometry& g) {
+  return g.stride_h == 1 && g.stride_w == 1 && g.group_out_channels() == 1 &&
+         g.padding_h <= g.dilation_h * (g.kernel_h - 1) &&
+         g.padding_w <= g.dilation_w * (g.kernel_w - 1);
+}
+
+void turned_forward(const Conv2dGeometry& g, const float* dy, const float* w, float* dx) {
+  Conv2dGeometry back = g;  // from dy to dx
+  back.in_height = g.out_height();
+  back.in_width = g.out_width();
+  back.padding_h = g.dilation_h * (g.kernel_h - 1) - g.padding_h;
+  back.padding_w = g.dilation_w * (g.kernel_w - 1) - g.padding_w;
+  Workspace<float> turned(g.weight_size());
+  for (std::int64_t channel = 0; channel < g.in_channels; ++channel) {
+    const float* kernel = w + channel * g.kernel_plane();
+    std::reverse_copy(kernel, kernel + g.kernel_plane(),
+                      turned.data() + channel * g.kernel_plane());
+  }
+  forward_by_patches(back, dy, turned.data(), nullptr, dx);
+}
+
 void input_grad_by_patches(const Conv2dGeometry& g, const float* dy, const float* w, float* dx) {
+  if (is_turned_forward(g)) return turned_forward(g, dy, w, dx);
   const std::int64_t multiplier = g.group_out_channels();
   const Patch layout(g);
   const TapPlane taps = layout.taps();
