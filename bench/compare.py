@@ -8,8 +8,8 @@ and percentage is of figures from one and the same run; nothing is read back fro
 programs kept the processors busy is taken again, as long as the patience lasts.
 
 Figures are medians over all steps of all turns. A ratio above 1 means that Gradus is faster. What both programs
-compute in the first steps (losses, gradients, outputs) must agree to 1e-4; where it does not, the ratio is withheld and the
-exit status is 1.
+compute in the first steps (losses, gradients, outputs) must agree to 1e-4; where it does not, the ratio is withheld and
+the exit status is 1.
 
 Writes results.json and results.md, or with --growth growth.json, into the output folder.
 """
@@ -147,12 +147,13 @@ def chosen(workloads, names, quick):
         return workloads
 
     def fits(w, name):
-        return any(fnmatch.fnmatchcase(text, name) for text in (w["workload"], w["kind"], f"{w['workload']}/{w['kind']}"))
+        ways = (w["workload"], w["kind"], f"{w['workload']}/{w['kind']}")
+        return any(fnmatch.fnmatchcase(way, name) for way in ways)
 
     for name in names:
         if not any(fits(w, name) for w in workloads):
-            known = dict.fromkeys(w["workload"] for w in workloads)
-            raise SystemExit(f"bench: no workload '{name}'; known are {', '.join(known)}, and the kinds {', '.join(KINDS)}")
+            known = ", ".join(dict.fromkeys(w["workload"] for w in workloads))
+            raise SystemExit(f"bench: no workload '{name}'; known are {known}, and the kinds {', '.join(KINDS)}")
     return [w for w in workloads if any(fits(w, name) for name in names)]
 
 
@@ -173,15 +174,13 @@ def measure(workload, threads, scale, machine, options):
     ours = programs[0]
     theirs = programs[1] if len(programs) > 1 else None
     remarks = []
-    if disturbed:
-        remarks.append(f"disturbed: {name}, {threads} threads: other programs were at work in {disturbed} of the turns")
     wrong = disagreement(ours, theirs) if theirs else None
     if wrong:
-        remarks.append(f"ERROR: {name}, {threads} threads: Gradus and libtorch disagree: {wrong}")
-    for program in programs:
-        if program.unsteadiness() > UNSTEADY:
-            remarks.append(f"unsteady: {name}, {threads} threads, {program.command[0].name}: the slowest turn took "
-                           f"{program.unsteadiness():.2f} times the fastest")
+        remarks.append(f"ERROR: {name}, threads {threads}: Gradus and libtorch disagree: {wrong}")
+    unsteadiness = max(program.unsteadiness() for program in programs)
+    if disturbed or unsteadiness > UNSTEADY:
+        remarks.append(f"{name}, threads {threads}: other programs were at work in {disturbed} turns; the slowest turn "
+                       f"took {unsteadiness:.2f} times the fastest")
     row = {
         "workload": workload["workload"],
         "kind": workload["kind"],
@@ -195,7 +194,7 @@ def measure(workload, threads, scale, machine, options):
         "libtorch_rss_mb": theirs.memory() if theirs else None,
         "allocations": ours.allocations(),
     }
-    return row, remarks
+    return row, remarks  # a remark that begins with ERROR fails the run
 
 
 def shown(number, digits):
@@ -210,8 +209,8 @@ def table(rows):
         if not of_kind:
             continue
         lines += ["", f"### {title[0].upper()}{title[1:]}", "",
-                  "| workload | threads | Gradus ms | libtorch ms | ratio | GFLOP/s | of SGEMM | Gradus MiB | libtorch MiB "
-                  "| allocations |", "|---|" + "---:|" * 9]
+                  "| workload | threads | Gradus ms | libtorch ms | ratio | GFLOP/s | of SGEMM | Gradus MiB "
+                  "| libtorch MiB | allocations |", "|---|" + "---:|" * 9]
         for row in of_kind:
             lines.append(f"| {row['workload']} | {row['threads']} | {shown(row['gradus_ms'], 3)} "
                          f"| {shown(row['libtorch_ms'], 3)} | {shown(row['ratio'], 2)} | {shown(row['gflops'], 1)} "
@@ -238,7 +237,8 @@ def compare(options):
             rows.append(row)
             remarks += said
             print(f"[{index + 1}/{len(workloads)}] {row['workload']} {row['kind']}, threads {threads}: "
-                  f"{row['gradus_ms']:.3f} ms" + (f", libtorch {row['libtorch_ms']:.3f} ms" if options.programs[1:] else "")
+                  f"{row['gradus_ms']:.3f} ms"
+                  + (f", libtorch {row['libtorch_ms']:.3f} ms" if options.programs[1:] else "")
                   + (f", ratio {row['ratio']:.2f}" if row["ratio"] is not None else ""), flush=True)
     for scale in scales.values():
         scale.close()
@@ -247,8 +247,8 @@ def compare(options):
 
     rates = ", ".join(f"{scale.gflops():.0f} GFLOP/s at {threads}" for threads, scale in scales.items())
     lines = [f"SGEMM of OpenBLAS, by threads: {rates}. {options.turns} turns of {options.seconds} s; {os.cpu_count()} "
-             f"processors; {time.monotonic() - start:.0f} s in all. Times and rates are medians over "
-             "steps, memory is the peak of the process, allocations are blocks that Gradus took from the system a step."]
+             f"processors; {time.monotonic() - start:.0f} s in all. Times and rates are medians over steps, memory is the "
+             "peak of the process, allocations are blocks that Gradus took from the system a step."]
     lines += table(rows) + [""] + [f"- {remark}" for remark in remarks]
     text = "\n".join(lines).rstrip() + "\n"
     options.out.mkdir(parents=True, exist_ok=True)
@@ -277,8 +277,8 @@ def growth(options):
                   "|---:|---:|---:|---:|---:|---:|")
             for (size, units, name), program in zip(sizes, programs):
                 program.close()
-                row = {"series": series, "workload": name.split("/")[0], "kind": "train", "threads": threads, "size": size,
-                       "unit": unit, "units": units, "gradus_ms": round(program.ms(), 4),
+                row = {"series": series, "workload": name.split("/")[0], "kind": "train", "threads": threads,
+                       "size": size, "unit": unit, "units": units, "gradus_ms": round(program.ms(), 4),
                        "us_per_unit": round(program.ms() * 1e3 / units, 5), "gflops": round(program.gflops(), 2),
                        "gradus_rss_mb": program.memory(), "allocations": program.allocations()}
                 rows.append(row)
@@ -294,9 +294,10 @@ def growth(options):
 def main():
     parser = argparse.ArgumentParser(description="Gradus against libtorch, workload by workload")
     parser.add_argument("names", nargs="*", metavar="NAME",
-                        help="workloads or kinds to run, patterns allowed: lenet-64, train, 'conv3x3*', resnet20-32/infer")
+                        help="what to run, patterns allowed: lenet-64, train, 'conv3x3*', resnet20-32/infer")
     parser.add_argument("--quick", action="store_true", help="a few of them, in about a minute")
-    parser.add_argument("--growth", action="store_true", help="instead: how Gradus' cost grows with batch and image size")
+    parser.add_argument("--growth", action="store_true",
+                        help="instead: how the cost of Gradus grows with batch and image size")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2], metavar="1,2")
     parser.add_argument("--turns", type=int, default=3)

@@ -91,7 +91,7 @@ double digest(const Tensor& tensor) {
 
 class Machine {
  public:
-  Machine(const Workload& workload, int threads) : kind_(workload.kind), threads_(threads) {
+  Machine(const Workload& workload, int threads) : kind_(workload.kind) {
     if (kind_ == bench::Kind::sgemm) {
       openblas_set_num_threads(threads);
       for (Tensor* matrix : {&a_, &b_, &c_}) {
@@ -181,7 +181,6 @@ class Machine {
   }
 
   bench::Kind kind_;
-  int threads_;
   Sequential model_;
   std::optional<SGD> optimizer_;
   std::vector<Tensor> images_;
