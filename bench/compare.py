@@ -70,11 +70,13 @@ class Machine:
             start = time.monotonic()
             if self.others_during(processes, program.turn) < self.DISTURBED:
                 return True
-            if self.patience <= 0:
-                return False
-            time.sleep(1)  # what is at work may soon be done
-            program.turns.pop()
+            quiet = False
+            while not quiet and time.monotonic() - start < self.patience:
+                quiet = self.others_during(processes, lambda: time.sleep(0.5)) < self.DISTURBED
             self.patience -= time.monotonic() - start
+            if not quiet:
+                return False
+            program.turns.pop()
 
 
 class Program:
@@ -157,17 +159,17 @@ def chosen(workloads, names, quick):
     return [w for w in workloads if any(fits(w, name) for name in names)]
 
 
-def take_turns(machine, programs, turns):
-    """How many of the turns were disturbed."""
-    processes = [program.process for program in programs]
+def take_turns(machine, programs, turns, waiting=()):
+    """How many of the turns were disturbed. `waiting` are programs of ours that may still be calming down."""
+    processes = [program.process for program in (*programs, *waiting)]
     return sum(not machine.turn(program, processes) for _ in range(turns) for program in programs)
 
 
 def measure(workload, threads, scale, machine, options):
-    """One row of the results, without the percentage; and what is to be said about it."""
+    """One row of the results, without the percentage; what is to be said about it; how many turns were disturbed."""
     name = f"{workload['workload']}/{workload['kind']}"
     programs = [Program(path, name, threads, options.seconds) for path in options.programs]
-    disturbed = take_turns(machine, programs, options.turns) + take_turns(machine, [scale], 1)
+    disturbed = take_turns(machine, programs, options.turns) + take_turns(machine, [scale], 1, waiting=programs)
     for program in programs:
         program.close()
 
@@ -178,9 +180,8 @@ def measure(workload, threads, scale, machine, options):
     if wrong:
         remarks.append(f"ERROR: {name}, threads {threads}: Gradus and libtorch disagree: {wrong}")
     unsteadiness = max(program.unsteadiness() for program in programs)
-    if disturbed or unsteadiness > UNSTEADY:
-        remarks.append(f"{name}, threads {threads}: other programs were at work in {disturbed} turns; the slowest turn "
-                       f"took {unsteadiness:.2f} times the fastest")
+    if unsteadiness > UNSTEADY:
+        remarks.append(f"{name}, threads {threads}: the slowest turn took {unsteadiness:.2f} times the fastest")
     row = {
         "workload": workload["workload"],
         "kind": workload["kind"],
@@ -194,7 +195,7 @@ def measure(workload, threads, scale, machine, options):
         "libtorch_rss_mb": theirs.memory() if theirs else None,
         "allocations": ours.allocations(),
     }
-    return row, remarks  # a remark that begins with ERROR fails the run
+    return row, remarks, disturbed  # a remark that begins with ERROR fails the run
 
 
 def shown(number, digits):
@@ -230,12 +231,13 @@ def compare(options):
     machine = Machine(options.patience)
     start = time.monotonic()
     scales = {n: Program(options.programs[0], "sgemm/sgemm", n, options.seconds / 4) for n in options.threads}
-    rows, remarks = [], []
+    rows, remarks, disturbed = [], [], 0
     for index, workload in enumerate(workloads):
         for threads in options.threads:
-            row, said = measure(workload, threads, scales[threads], machine, options)
+            row, said, turns = measure(workload, threads, scales[threads], machine, options)
             rows.append(row)
             remarks += said
+            disturbed += turns
             print(f"[{index + 1}/{len(workloads)}] {row['workload']} {row['kind']}, threads {threads}: "
                   f"{row['gradus_ms']:.3f} ms"
                   + (f", libtorch {row['libtorch_ms']:.3f} ms" if options.programs[1:] else "")
@@ -245,10 +247,12 @@ def compare(options):
     for row in rows:
         row["sgemm_percent"] = round(100 * row["gflops"] / scales[row["threads"]].gflops(), 1)
 
+    if disturbed:
+        remarks.append(f"Other programs were at work in {disturbed} of all turns.")
     rates = ", ".join(f"{scale.gflops():.0f} GFLOP/s at {threads}" for threads, scale in scales.items())
     lines = [f"SGEMM of OpenBLAS, by threads: {rates}. {options.turns} turns of {options.seconds} s; {os.cpu_count()} "
-             f"processors; {time.monotonic() - start:.0f} s in all. Times and rates are medians over steps, memory is the "
-             "peak of the process, allocations are blocks that Gradus took from the system a step."]
+             f"processors; {time.monotonic() - start:.0f} s in all. Times and rates are medians over steps, memory is "
+             "the peak of the process, allocations are blocks that Gradus took from the system a step."]
     lines += table(rows) + [""] + [f"- {remark}" for remark in remarks]
     text = "\n".join(lines).rstrip() + "\n"
     options.out.mkdir(parents=True, exist_ok=True)
@@ -303,7 +307,7 @@ def main():
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.4, help="a turn (default: %(default)s)")
     parser.add_argument("--patience", type=float, default=60,
-                        help="seconds, in all, for turns taken again because others were at work (default: %(default)s)")
+                        help="seconds, in all, to wait while others are at work (default: %(default)s)")
     root = pathlib.Path(__file__).resolve().parent.parent
     parser.add_argument("--programs", type=pathlib.Path, default=root / "build/release/bench",
                         help="the folder they were built into")
