@@ -37,7 +37,8 @@ struct TaylorLine {
 };
 
 struct TaylorReport {
-  Verdict verdict = Verdict::pass;  ///< fail below order 1.5; inconclusive at a kink, or if rounding hides it
+  Verdict verdict =
+      Verdict::pass;  ///< fail below order 1.5; inconclusive at a kink, or if rounding hides it
   std::vector<TaylorLine> lines;
 
   bool passed() const { return verdict == Verdict::pass; }
