@@ -75,7 +75,7 @@ class Judge {
     expect(
         "backward reads the incoming gradient as if it were row-major: laid out otherwise, it "
         "gives another gradient",
-        near(probe_.gradients(laid_out_backwards(probe_.weights()[0])), analytic_[0]));
+        !repeats || near(probe_.gradients(laid_out_backwards(probe_.weights()[0])), analytic_[0]));
 
     for (std::size_t i = 0; i < probe_.inputs(); ++i) {
       if (probe_.wants(i)) check_input(i);
