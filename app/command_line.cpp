@@ -20,7 +20,7 @@ namespace {
 constexpr const char* footer = R"(Exit codes:
     0  all went well
     1  a check failed: a gradient is wrong, or a training diverged
-    2  usage: the command line makes no sense, or --out cannot be written
+    2  usage: the command line makes no sense, or --out or --html cannot be written
    65  bad data: a file is damaged or not what was expected
    66  no input: a file or data set is not there
    70  a fault of this program
@@ -64,6 +64,13 @@ CLI::Validator real(double low, Low kind, double high = infinity) {
     return in_range ? "" : text + " is not a finite number " + rule;
   };
   return {check, "", "real"};
+}
+
+CLI::Validator not_empty() {
+  const auto check = [](const std::string& text) {
+    return std::string(text.empty() ? "is empty" : "");
+  };
+  return {check, "", "not empty"};
 }
 
 /// An option with its help: what its value is called, what it means, what it is when left out.
@@ -141,11 +148,35 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
                                        "Operations and layers, such as conv2d or Conv2d "
                                        "(default: all)")
                            ->option_text("...");
-  check.add_flag("--all", all, "All of them, as without a NAME")->excludes(names)->option_text(" ");
-  add(check, "--order", o.order, "N", "1, or 2: the second derivatives as well",
-      std::to_string(o.order))
-      ->check(whole(1, 2));
-  check.add_flag("--list", o.list, "Only list the names");
+  CLI::Option* everything = check.add_flag("--all", all, "All of them, as without a NAME")
+                                ->excludes(names)
+                                ->option_text(" ");
+  CLI::Option* order = add(check, "--order", o.order, "N",
+                           "1, or 2: the second derivatives as well", std::to_string(o.order))
+                           ->check(whole(1, 2));
+  CLI::Option* model = add(check, "--model", o.model, "NAME",
+                           "A whole model with its loss instead: cnn, mlp or lenet", "none")
+                           ->check(CLI::IsMember(model_names()))
+                           ->excludes(names)
+                           ->excludes(everything)
+                           ->excludes(order);
+  CLI::Option* self_test =
+      check
+          .add_flag("--self-test", o.self_test,
+                    "Plant bugs in every backward pass and count how many are caught and named")
+          ->excludes(model)
+          ->excludes(order)
+          ->option_text(" ");
+  CLI::Option* html = add(check, "--html", o.html, "FILE",
+                          "Write a page with pictures of the check that looks worst", "none")
+                          ->check(not_empty())
+                          ->excludes(self_test);
+  check.add_flag("--list", o.list, "Only list the names")
+      ->excludes(model)
+      ->excludes(self_test)
+      ->excludes(order)
+      ->excludes(html)
+      ->option_text(" ");
   check.add_flag("--json", o.json, "Print the result as one line of JSON");
 }
 

@@ -9,11 +9,12 @@ namespace gradus::app {
 enum ExitCode : int {
   exit_ok = 0,
   exit_check_failed = 1,  ///< a gradient is wrong, or a training diverged
-  exit_usage = 2,      ///< a command line that makes no sense, or an --out that cannot be written
-  exit_bad_data = 65,  ///< a file is there, but damaged or of another kind
-  exit_no_input = 66,  ///< a file or data set is not there
-  exit_internal = 70,  ///< a fault of the program itself
-  exit_io = 74,        ///< reading or writing failed on the way: a full disk
+  exit_usage =
+      2,  ///< a command line that makes no sense, or a file it names that cannot be written
+  exit_bad_data = 65,     ///< a file is there, but damaged or of another kind
+  exit_no_input = 66,     ///< a file or data set is not there
+  exit_internal = 70,     ///< a fault of the program itself
+  exit_io = 74,           ///< reading or writing failed on the way: a full disk
   exit_interrupted = 130  ///< stopped by SIGINT (Ctrl-C) or SIGTERM
 };
 

@@ -1,134 +1,124 @@
-// gradus gradcheck: every operation and every layer through its own samples, as a table.
-#include <gradus/autograd/gradcheck.h>
-#include <gradus/layers/all.h>
+// gradus gradcheck: every operation and every layer through its own samples, as a table; a whole
+// model with its loss; and the checker itself, on bugs planted for it.
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/io/atomic_file.h>
+#include <gradus/layers/gradcheck.h>
+#include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <numeric>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "commands.h"
 #include "exit_code.h"
 #include "json.h"
+#include "self_test.h"
+#include "subjects.h"
 
 namespace gradus::app {
 namespace {
 
-/// Something with samples: an operation or a layer.
-struct Subject {
-  std::string kind;
-  std::string name;
-  std::vector<Sample> (*op_samples)() = nullptr;
-  std::vector<LayerSample> (*layer_samples)() = nullptr;
+using Clock = std::chrono::steady_clock;
 
-  std::vector<Sample> samples() const {
-    if (op_samples != nullptr) return op_samples();
-    std::vector<Sample> plain;
-    for (LayerSample& sample : layer_samples()) plain.push_back(std::move(sample));
-    return plain;
-  }
-};
-
-std::vector<Subject> all_subjects() {
-  std::vector<Subject> subjects;
-  for (const OpInfo& op : all_ops()) {
-    subjects.push_back({.kind = "op", .name = std::string(op.name), .op_samples = op.samples});
-  }
-  for (const LayerInfo& layer : all_layers()) {
-    subjects.push_back(
-        {.kind = "layer", .name = std::string(layer.name), .layer_samples = layer.samples});
-  }
-  return subjects;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// How many letters to insert, remove or replace to turn `a` into `b`, whatever their case.
-/// V. Levenshtein, "Binary codes capable of correcting deletions, insertions, and reversals", 1966.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  const auto same = [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) ==
-           std::tolower(static_cast<unsigned char>(y));
-  };
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (same(a[i], b[j]) ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
+bool colour() { return isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
+
+/// More inconclusive elements than this and a check has not confirmed what it should.
+constexpr double inconclusive_share = 0.01;
+
+bool too_vague(std::int64_t inconclusive, std::int64_t compared) {
+  return static_cast<double>(inconclusive) > inconclusive_share * static_cast<double>(compared);
+}
+
+/// Runs checks and keeps the report that looks worst, for --html.
+class Checker {
+ public:
+  Checker(int order, bool keep_worst) : order_(order), keep_worst_(keep_worst) {}
+
+  CheckRow check(const Subject& subject) {
+    CheckRow row{.kind = subject.kind, .name = subject.name};
+    row.orders.resize(static_cast<std::size_t>(order_));
+    for (const LayerSample& base : subject.samples()) {
+      for (const Sample& sample : in_every_layout({base})) {
+        ++row.samples;
+        for (int order = 1; order <= order_; ++order) {
+          check_sample(sample, base.names, order, row);
+        }
+      }
+    }
+    for (std::size_t i = 0; i < row.orders.size(); ++i) judge(row, i);
+    return row;
+  }
+
+  const std::optional<GradcheckReport>& worst() const { return worst_; }
+
+ private:
+  /// What a sample throws is a failure like any other.
+  void check_sample(const Sample& sample, const std::vector<std::string>& names, int order,
+                    CheckRow& row) {
+    CheckRow::Order& result = row.orders[static_cast<std::size_t>(order - 1)];
+    const GradcheckOptions options{.subject = row.name + " (" + sample.description + ")",
+                                   .names = names};
+    try {
+      GradcheckReport report = order == 1 ? gradcheck(sample.function, sample.inputs, options)
+                                          : gradgradcheck(sample.function, sample.inputs, options);
+      result.elements += report.elements;
+      result.fail += report.fail_count;
+      result.kink += report.kink_count;
+      result.inconclusive += report.inconclusive_count;
+      result.worst = std::max(result.worst, report.worst_relative_error);
+      if (report.verdict == Verdict::fail) {
+        result.passed = false;
+        row.failures.push_back(report.to_string(colour()));
+      }
+      keep_if_worst(std::move(report));
+    } catch (const Error& error) {
+      result.passed = false;
+      row.failures.push_back(options.subject + ": " + error.what());
     }
   }
-  return row[b.size()];
-}
 
-[[noreturn]] void fail_unknown(const std::string& name, std::vector<Subject> subjects) {
-  const auto distance = [&](const Subject& subject) {
-    const bool holds_it = subject.name.find(name) != std::string::npos;
-    return std::pair(!holds_it, edit_distance(name, subject.name));
-  };
-  std::stable_sort(subjects.begin(), subjects.end(),
-                   [&](const Subject& a, const Subject& b) { return distance(a) < distance(b); });
-  fail<UsageError>("gradcheck: nothing is named ", name, "; nearest are ", subjects[0].name, ", ",
-                   subjects[1].name, ", ", subjects[2].name,
-                   " (gradus gradcheck --list shows all)");
-}
+  static void judge(CheckRow& row, std::size_t order) {
+    CheckRow::Order& result = row.orders[order];
+    const auto refuse = [&](const std::string& why) {
+      result.passed = false;
+      row.failures.push_back(fmt::format("{}, order {}: {}", row.name, order + 1, why));
+    };
+    if (!result.passed) return;
+    if (result.elements == 0) return refuse("nothing was compared");  // passed would mean nothing
+    if (too_vague(result.inconclusive, result.elements)) {
+      refuse(
+          fmt::format("{} of {} elements are inconclusive", result.inconclusive, result.elements));
+    }
+  }
 
-std::vector<Subject> selected(const std::vector<std::string>& names) {
-  std::vector<Subject> all = all_subjects();
-  if (names.empty()) return all;
-  std::vector<Subject> chosen;
-  for (const std::string& name : names) {
-    const auto found = std::find_if(all.begin(), all.end(),
-                                    [&](const Subject& subject) { return subject.name == name; });
-    if (found == all.end()) fail_unknown(name, all);
-    chosen.push_back(*found);
+  void keep_if_worst(GradcheckReport report) {
+    if (!keep_worst_) return;
+    const auto badness = [](const GradcheckReport& r) {
+      return std::pair(r.verdict, r.worst_relative_error);
+    };
+    if (!worst_ || badness(report) > badness(*worst_)) worst_ = std::move(report);
   }
-  return chosen;
-}
 
-/// One sample at one order, into `row`. What the sample throws is a failure like any other.
-void check_sample(const Sample& sample, std::size_t order, CheckRow& row) {
-  CheckRow::Order& result = row.orders[order];
-  std::string failure;
-  try {
-    const GradcheckReport report = order == 0 ? gradcheck(sample.function, sample.inputs)
-                                              : gradgradcheck(sample.function, sample.inputs);
-    result.elements += report.elements;
-    result.worst = std::max(result.worst, report.worst_relative_error);
-    if (!report.passed) failure = report.to_string();
-  } catch (const Error& error) {
-    failure = error.what();
-  }
-  if (failure.empty()) return;
-  result.passed = false;
-  row.failures.push_back(
-      fmt::format("{} ({}), order {}: {}", row.name, sample.description, order + 1, failure));
-}
-
-CheckRow check(const Subject& subject, int order) {
-  CheckRow row{.kind = subject.kind, .name = subject.name};
-  row.orders.resize(static_cast<std::size_t>(order));
-  const std::vector<Sample> samples = subject.samples();
-  row.samples = std::ssize(samples);
-  for (const Sample& sample : samples) {
-    for (std::size_t i = 0; i < row.orders.size(); ++i) check_sample(sample, i, row);
-  }
-  // Without a number compared, "passed" would mean nothing.
-  for (std::size_t i = 0; i < row.orders.size(); ++i) {
-    if (row.orders[i].elements > 0 || !row.orders[i].passed) continue;
-    row.orders[i].passed = false;
-    row.failures.push_back(fmt::format("{}, order {}: nothing was compared", row.name, i + 1));
-  }
-  return row;
-}
+  int order_;
+  bool keep_worst_;
+  std::optional<GradcheckReport> worst_;
+};
 
 void print_head(int order) {
   fmt::print("{:6}{:24}{:>8}{:>10}{:>12}", "kind", "name", "samples", "elements", "worst");
@@ -138,43 +128,122 @@ void print_head(int order) {
 
 void print_row(const CheckRow& row) {
   fmt::print("{:6}{:24}{:>8}", row.kind, row.name, row.samples);
+  std::int64_t kinks = 0;
+  std::int64_t inconclusive = 0;
   for (const CheckRow::Order& result : row.orders) {
     fmt::print("{:>10}{:>12.1e}", result.elements, result.worst);
+    kinks += result.kink;
+    inconclusive += result.inconclusive;
   }
-  fmt::print("  {}\n", row.passed() ? "ok" : "FAILED");
+  fmt::print("  {}", row.passed() ? "ok" : "FAILED");
+  if (kinks > 0) fmt::print(", {} at kinks", kinks);
+  if (inconclusive > 0) fmt::print(", {} inconclusive", inconclusive);
+  fmt::print("\n");
   for (const std::string& failure : row.failures) fmt::print("  {}\n", failure);
   std::fflush(stdout);  // the next row may take a while
 }
 
-void print_list(const std::vector<Subject>& subjects) {
-  for (const Subject& subject : subjects) fmt::print("{:6}{}\n", subject.kind, subject.name);
+/// Known before a check that takes a while: can `file` be written? Throws UsageError.
+void expect_writable(const std::string& file) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    fail<UsageError>("--html ", file, ": is there and is not a file");
+  }
+  std::string beside = file + ".XXXXXX";  // a name that nobody has
+  const int descriptor = ::mkstemp(beside.data());
+  if (descriptor < 0) {
+    fail<UsageError>("--html ", file, ": cannot write there: ", std::strerror(errno));
+  }
+  ::close(descriptor);
+  fs::remove(beside, error);
 }
 
-}  // namespace
+void write_page(const std::string& file, const std::optional<GradcheckReport>& report) {
+  if (!file.empty() && report) write_file_atomically(file, report->to_html());
+}
 
-int run_gradcheck(const GradcheckCommandOptions& options) {
-  const std::vector<Subject> subjects = selected(options.names);
-  if (options.list) {
-    print_list(subjects);
-    return exit_ok;
-  }
-  const auto start = std::chrono::steady_clock::now();
+int check_subjects(const GradcheckCommandOptions& options, const std::vector<Subject>& subjects) {
+  const Clock::time_point start = Clock::now();
+  Checker checker(options.order, !options.html.empty());
   std::vector<CheckRow> rows;
   std::size_t failed = 0;
   if (!options.json) print_head(options.order);
   for (const Subject& subject : subjects) {
-    rows.push_back(check(subject, options.order));
+    rows.push_back(checker.check(subject));
     failed += rows.back().passed() ? 0 : 1;
     if (!options.json) print_row(rows.back());
   }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  write_page(options.html, checker.worst());
+  const double seconds = seconds_since(start);
   if (options.json) {
     fmt::print("{}\n", to_json(rows, options.order, seconds));
   } else {
     fmt::print("{} of {} passed in {:.1f} s\n", rows.size() - failed, rows.size(), seconds);
   }
   return failed == 0 ? exit_ok : exit_check_failed;
+}
+
+/// A model with its cross-entropy, on images of random pixels: what the numbers show does not
+/// matter to a derivative.
+int check_model(const GradcheckCommandOptions& options) {
+  constexpr std::int64_t images = 2;
+  constexpr std::int64_t exact_elements = 24;  // of each parameter
+  const Clock::time_point start = Clock::now();
+  Generator generator(1);
+  const ImageSpec image{};
+  Sequential model = make_model(options.model, image, generator);
+  const Tensor x = randn({images, image.channels, image.height, image.width}, generator, float64);
+  const Tensor labels = randint(0, image.classes, {images}, generator);
+  const auto loss = [&](const Variable& scores) { return cross_entropy(scores, labels); };
+
+  GradcheckOptions how = fast_gradcheck();
+  how.elements = exact_elements;
+  how.subject = options.model;
+  const GradcheckReport report = gradcheck(model, x, loss, how);
+  const TaylorReport taylor = taylor_test(model, x, loss);
+  write_page(options.html, report);
+  const double seconds = seconds_since(start);
+  if (options.json) {
+    fmt::print("{}\n", to_json(report, taylor, model.parameter_count(), seconds));
+  } else {
+    fmt::print("{} with its loss, {} parameters, {} images\n{}\n{}\nin {:.1f} s\n", options.model,
+               model.parameter_count(), images, report.to_string(colour()), taylor.to_string(),
+               seconds);
+  }
+  const bool bad = report.verdict == Verdict::fail || taylor.verdict == Verdict::fail ||
+                   too_vague(report.inconclusive_count, report.elements + report.directions);
+  return bad ? exit_check_failed : exit_ok;
+}
+
+int test_checker(const GradcheckCommandOptions& options, const std::vector<Subject>& subjects) {
+  const SelfTestRecord test = run_self_test(subjects);
+  const auto escaped = std::count_if(test.planted.begin(), test.planted.end(),
+                                     [](const PlantedRow& row) { return !row.caught; });
+  if (options.json) {
+    fmt::print("{}\n", to_json(test));
+  } else {
+    print_self_test(test);
+  }
+  return escaped == 0 && test.false_alarms.empty() ? exit_ok : exit_check_failed;
+}
+
+}  // namespace
+
+int run_gradcheck(const GradcheckCommandOptions& options) {
+  if (!options.html.empty()) expect_writable(options.html);
+  if (!options.model.empty()) return check_model(options);
+  const std::vector<Subject> subjects = selected_subjects(options.names);
+  if (options.list) {
+    if (options.json) {
+      fmt::print("{}\n", to_json(subjects));
+    } else {
+      for (const Subject& subject : subjects) fmt::print("{:6}{}\n", subject.kind, subject.name);
+    }
+    return exit_ok;
+  }
+  return options.self_test ? test_checker(options, subjects) : check_subjects(options, subjects);
 }
 
 }  // namespace gradus::app

@@ -152,24 +152,39 @@ std::string to_result_json(const RunRecord& run, const std::filesystem::path& ou
                {"interrupted", run.interrupted}});
 }
 
+std::string to_json(const std::vector<Subject>& subjects) {
+  Json list = Json::array();
+  for (const Subject& subject : subjects) {
+    list.push_back({{"kind", subject.kind}, {"name", subject.name}});
+  }
+  return dump({{"count", subjects.size()}, {"list", list}});
+}
+
 std::string to_json(const std::vector<CheckRow>& rows, int order, double seconds) {
   Json checks = Json::array();
   std::int64_t failed = 0;
+  std::int64_t ops = 0;
   std::int64_t samples = 0;
-  std::int64_t elements = 0;
-  double worst = 0;
+  CheckRow::Order total;
   for (const CheckRow& row : rows) {
     Json orders = Json::array();
     for (std::size_t i = 0; i < row.orders.size(); ++i) {
       const CheckRow::Order& result = row.orders[i];
       orders.push_back({{"order", i + 1},
                         {"elements", result.elements},
+                        {"fail", result.fail},
+                        {"kink", result.kink},
+                        {"inconclusive", result.inconclusive},
                         {"worst_relative_error", result.worst},
                         {"passed", result.passed}});
-      elements += result.elements;
-      worst = std::max(worst, result.worst);
+      total.elements += result.elements;
+      total.fail += result.fail;
+      total.kink += result.kink;
+      total.inconclusive += result.inconclusive;
+      total.worst = std::max(total.worst, result.worst);
     }
     failed += row.passed() ? 0 : 1;
+    ops += row.kind == "op" ? 1 : 0;
     samples += row.samples;
     checks.push_back({{"kind", row.kind},
                       {"name", row.name},
@@ -182,11 +197,63 @@ std::string to_json(const std::vector<CheckRow>& rows, int order, double seconds
                {"order", order},
                {"checked", rows.size()},
                {"failed", failed},
+               {"ops", ops},
+               {"layers", std::ssize(rows) - ops},
                {"samples", samples},
-               {"elements", elements},
-               {"worst_relative_error", worst},
+               {"elements", total.elements},
+               {"fail", total.fail},
+               {"kink", total.kink},
+               {"inconclusive", total.inconclusive},
+               {"worst_relative_error", total.worst},
                {"seconds", seconds},
                {"checks", checks}});
+}
+
+std::string to_json(const SelfTestRecord& test) {
+  std::int64_t caught = 0;
+  std::int64_t nameable = 0;
+  std::int64_t diagnosed = 0;
+  Json escaped = Json::array();
+  Json unnamed = Json::array();
+  Json bugs = Json::array();
+  for (const PlantedRow& row : test.planted) {
+    const Json entry{{"kind", row.kind},         {"subject", row.subject},
+                     {"sample", row.sample},     {"input", row.input},
+                     {"shape", row.shape},       {"bug", row.bug},
+                     {"order", row.order},       {"caught", row.caught},
+                     {"expected", row.expected}, {"diagnosed", row.diagnosed}};
+    caught += row.caught ? 1 : 0;
+    nameable += row.nameable() ? 1 : 0;
+    diagnosed += row.named() ? 1 : 0;
+    if (!row.caught) escaped.push_back(entry);
+    if (row.nameable() && !row.named()) unnamed.push_back(entry);
+    bugs.push_back(entry);
+  }
+  return dump({{"planted", test.planted.size()},
+               {"caught", caught},
+               {"nameable", nameable},
+               {"diagnosed", diagnosed},
+               {"good", test.good},
+               {"inconclusive", test.undecided},
+               {"false_alarms", test.false_alarms.size()},
+               {"escaped", escaped},
+               {"not_diagnosed", unnamed},
+               {"alarmed", test.false_alarms},
+               {"seconds", test.seconds},
+               {"bugs", bugs}});
+}
+
+std::string to_json(const GradcheckReport& report, const TaylorReport& taylor,
+                    std::int64_t parameters, double seconds) {
+  Json orders = Json::array();
+  for (const TaylorLine& line : taylor.lines) {
+    orders.push_back(std::isfinite(line.order) ? Json(line.order) : Json());
+  }
+  Json all = Json::parse(report.to_json());
+  all["parameters"] = parameters;
+  all["taylor"] = {{"verdict", to_string(taylor.verdict)}, {"orders", orders}};
+  all["seconds"] = seconds;
+  return dump(all);
 }
 
 std::string to_json(const std::filesystem::path& file, const SafetensorsHeader& header) {

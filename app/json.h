@@ -2,6 +2,7 @@
 // one file compiles the JSON library instead of five.
 #pragma once
 
+#include <gradus/autograd/taylor.h>
 #include <gradus/io/safetensors.h>
 
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "records.h"
+#include "subjects.h"
 
 namespace gradus::app {
 
@@ -25,7 +27,11 @@ RunRecord from_run_json(const std::string& text, const std::string& label);
 std::string to_result_json(const RunRecord& run, const std::filesystem::path& out);
 
 /// What gradcheck prints with --json.
+std::string to_json(const std::vector<Subject>& subjects);
 std::string to_json(const std::vector<CheckRow>& rows, int order, double seconds);
+std::string to_json(const SelfTestRecord& test);
+std::string to_json(const GradcheckReport& report, const TaylorReport& taylor,
+                    std::int64_t parameters, double seconds);
 
 /// What inspect prints with --json.
 std::string to_json(const std::filesystem::path& file, const SafetensorsHeader& header);

@@ -59,6 +59,9 @@ struct RunRecord {
 struct CheckRow {
   struct Order {
     std::int64_t elements = 0;
+    std::int64_t fail = 0;  ///< of the elements, by verdict; the others passed
+    std::int64_t kink = 0;
+    std::int64_t inconclusive = 0;
     double worst = 0;  ///< relative error
     bool passed = true;
   };
@@ -69,6 +72,30 @@ struct CheckRow {
   std::vector<std::string> failures{};  ///< which sample, and its report
 
   bool passed() const { return failures.empty(); }
+};
+
+/// What became of one bug planted by `gradus gradcheck --self-test`.
+struct PlantedRow {
+  std::string kind;  ///< "op" or "layer"
+  std::string subject;
+  std::string sample;
+  std::string input;
+  std::string shape;  ///< of that input
+  std::string bug;
+  int order = 1;
+  bool caught = false;
+  std::string expected{};   ///< the pattern that should name it; empty: it has no name
+  std::string diagnosed{};  ///< the pattern that the checker named first
+  bool nameable() const { return !expected.empty(); }
+  bool named() const { return nameable() && caught && diagnosed == expected; }
+};
+
+struct SelfTestRecord {
+  std::vector<PlantedRow> planted{};
+  std::int64_t good = 0;                    ///< right functions that were checked
+  std::int64_t undecided = 0;               ///< of these, how many were inconclusive
+  std::vector<std::string> false_alarms{};  ///< those of them that failed, with their report
+  double seconds = 0;
 };
 
 }  // namespace gradus::app

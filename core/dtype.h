@@ -71,25 +71,8 @@ constexpr std::string_view to_string(DType dtype) {
 
 inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << to_string(dtype); }
 
-/// Calls f<T>() with the C++ type of `dtype`: dispatch(x.dtype(), [&]<class T>() { ... }).
-template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
-  switch (dtype) {
-    case float32:
-      return f.template operator()<float>();
-    case float64:
-      return f.template operator()<double>();
-    case int64:
-      return f.template operator()<std::int64_t>();
-    case uint8:
-      return f.template operator()<std::uint8_t>();
-    case boolean:
-      break;
-  }
-  return f.template operator()<bool>();
-}
-
-/// The same for the types that have arithmetic: every dtype but bool. Throws
-/// DTypeError naming `op`.
+/// Calls f<T>() with the C++ type of `dtype` where that has arithmetic: every dtype but bool.
+/// Throws DTypeError naming `op`.
 template <class F> decltype(auto) dispatch_number(std::string_view op, DType dtype, F&& f) {
   switch (dtype) {
     case float32:
@@ -104,6 +87,12 @@ template <class F> decltype(auto) dispatch_number(std::string_view op, DType dty
       break;
   }
   fail<DTypeError>(op, ": does not take bool; cast with .to(int64) or .to(float32)");
+}
+
+/// The same for every dtype: dispatch(x.dtype(), [&]<class T>() { ... }).
+template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
+  if (dtype == boolean) return f.template operator()<bool>();
+  return dispatch_number("dispatch", dtype, f);
 }
 
 /// The same for float32 and float64 only. Throws DTypeError naming `op`.

@@ -123,7 +123,7 @@ Tensor minimum(const Tensor& a, const Tensor& b) { return number_zip("minimum", 
 Tensor add(const Tensor& a, double b) { return number_map("add", a, b, plus); }
 Tensor sub(const Tensor& a, double b) { return number_map("sub", a, b, minus); }
 Tensor sub(double a, const Tensor& b) {
-  return number_map("sub", b, a, []<class T>(T x, T number) { return static_cast<T>(number - x); });
+  return number_map("sub", b, a, []<class T>(T x, T number) { return minus(number, x); });
 }
 Tensor mul(const Tensor& a, double b) { return number_map("mul", a, b, times); }
 
@@ -135,8 +135,7 @@ Tensor div(double a, const Tensor& b) {
 }
 
 Tensor pow(const Tensor& a, double exponent) {
-  if (exponent == 2)
-    return number_map("pow", a, []<class T>(T x) { return static_cast<T>(x * x); });
+  if (exponent == 2) return number_map("pow", a, []<class T>(T x) { return times(x, x); });
   if (exponent == -1) return floating_map("pow", a, []<class T>(T x) { return T{1} / x; });
   return floating_map("pow", a,
                       [exponent]<class T>(T x) { return std::pow(x, static_cast<T>(exponent)); });

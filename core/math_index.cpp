@@ -158,12 +158,14 @@ Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
   const Tensor out = zeros(shape, source.dtype());
   const Tensor dense = source.contiguous();
   dispatch_number("scatter_add", source.dtype(), [&]<class T>() {
+    // Unsigned, so that a sum of integers wraps around.
+    using Sum = std::conditional_t<std::is_floating_point_v<T>, T, std::uint64_t>;
     const T* from = dense.data<T>();
     T* to = out.data<T>();
-    for_indexed("scatter_add", index, d, shape, out.strides(),
-                [&](std::int64_t i, std::int64_t offset) {
-                  to[offset] = static_cast<T>(to[offset] + from[i]);
-                });
+    for_indexed(
+        "scatter_add", index, d, shape, out.strides(), [&](std::int64_t i, std::int64_t offset) {
+          to[offset] = static_cast<T>(static_cast<Sum>(to[offset]) + static_cast<Sum>(from[i]));
+        });
   });
   return out;
 }

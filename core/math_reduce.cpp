@@ -211,7 +211,8 @@ Tensor arg_extreme(std::string_view op, const Tensor& tensor, std::optional<std:
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
   const Split split = split_dims("sum", x, dims, keepdim);
   return dispatch(x.dtype(), [&]<class T>() {
-    using Acc = std::conditional_t<std::is_floating_point_v<T>, double, std::int64_t>;
+    // Unsigned, so that a sum of integers wraps around.
+    using Acc = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_t>;
     using Out = std::conditional_t<std::is_floating_point_v<T>, T, std::int64_t>;
     return reduce<Out, Acc, T>(x, split, Acc{0}, [](Acc a, Acc b) { return a + b; });
   });

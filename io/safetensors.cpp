@@ -12,8 +12,6 @@
 #include <optional>
 #include <unordered_set>
 
-#include <nlohmann/json.hpp>
-
 namespace gradus {
 namespace {
 
@@ -59,15 +57,6 @@ std::vector<std::size_t> data_order(const NamedTensors& tensors) {
   return order;
 }
 
-/// A JSON string.
-std::string encode(const std::string& label, const std::string& text) {
-  try {
-    return nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception&) {
-    fail<ValueError>(label, ": ", in_quotes(text), " is not valid UTF-8");
-  }
-}
-
 /// The header, padded with spaces so that the data begins at a multiple of 8.
 std::string header_text(const std::string& label, const NamedTensors& tensors,
                         const std::vector<std::size_t>& order,
@@ -86,14 +75,14 @@ std::string header_text(const std::string& label, const NamedTensors& tensors,
     text += "\"__metadata__\":{";
     for (const auto& [key, value] : metadata) {
       separate('{');
-      text += encode(label, key) + ":" + encode(label, value);
+      text += json_string(label, key) + ":" + json_string(label, value);
     }
     text += "}";
   }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto& [name, tensor] = tensors[i];
     separate('{');
-    text += encode(label, name) + ":{\"dtype\":\"";
+    text += json_string(label, name) + ":{\"dtype\":\"";
     text += name_of(tensor.dtype());
     text += "\",\"shape\":" + to_string(tensor.shape()) +
             ",\"data_offsets\":" + to_string(Shape{begin[i], begin[i] + bytes_of(tensor)}) + "}";

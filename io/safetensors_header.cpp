@@ -231,6 +231,14 @@ void check_layout(const std::string& label, const SafetensorsHeader& header) {
 
 }  // namespace
 
+std::string json_string(const std::string& label, const std::string& text) {
+  try {
+    return json(text).dump();
+  } catch (const json::exception&) {
+    fail<ValueError>(label, ": ", in_quotes(text), " is not valid UTF-8");
+  }
+}
+
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 80;
   std::string result(text.substr(0, longest));

@@ -13,6 +13,10 @@ Dropout::Dropout(double p) : p_(p) {
 
 Dropout::Dropout(double p, Generator generator) : Dropout(p) { generator_ = generator; }
 
+void Dropout::visit(Visitor& v) {
+  if (generator_) v("generator", *generator_);
+}
+
 Variable Dropout::forward(const Variable& x) {
   if (!is_training() || p_ == 0) return x;
   return dropout(x, p_, generator_ ? *generator_ : default_generator());

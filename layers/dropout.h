@@ -22,7 +22,7 @@ class Dropout final : public Module {
 
   double p() const { return p_; }
 
-  void visit(Visitor&) override {}
+  void visit(Visitor& v) override;
   Variable forward(const Variable& x) override;
   std::string extra() const override;
   static std::vector<LayerSample> samples();

@@ -21,6 +21,7 @@
 #pragma once
 
 #include <gradus/autograd/variable.h>
+#include <gradus/core/random.h>
 
 #include <cstdint>
 #include <functional>
@@ -43,6 +44,9 @@ class Visitor {
   /// A buffer is saved with the model, but no optimizer changes it.
   virtual void operator()(std::string_view name, Tensor& buffer) = 0;
   virtual void operator()(std::string_view name, Module& child) = 0;
+  /// A source of random numbers is neither saved nor trained; named, the gradient checker can put
+  /// it back.
+  virtual void operator()(std::string_view, Generator&) {}
 };
 
 /// Variables with their names, in a fixed order.

@@ -28,7 +28,9 @@ Variable Identity::forward(const Variable& x) { return x; }
 std::vector<LayerSample> Identity::samples() {
   Generator random(12);
   return {module_sample(
-      "any", [] { return Identity{}; }, randn({2, 3}, random, float64))};
+              "a matrix", [] { return Identity{}; }, randn({2, 3}, random, float64)),
+          module_sample(
+              "a vector", [] { return Identity{}; }, randn({4}, random, float64))};
 }
 
 }  // namespace gradus

@@ -15,8 +15,7 @@ struct Exp final : Op {
   Variables backward(const Variable& dy) override { return {mul(dy, reattach(y))}; }
 
   static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return exp(v[0]); };
-    return {{"a matrix", {spread({2, 3}, 1)}, f}, {"a scalar", {spread({}, 2)}, f}};
+    return unary_samples([](const Variables& v) { return exp(v[0]); });
   }
 };
 
@@ -34,8 +33,7 @@ struct Log final : Op {
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return log(v[0]); };
-    return {{"a matrix", {positive({2, 3}, 1)}, f},
-            {"small numbers", {spread({4}, 2, 0.05, 0.5)}, f}};
+    return unary_samples(f, above_zero, {{"small numbers", {spread({4}, 5, {0.05, 0.5})}, f}});
   }
 };
 
@@ -49,10 +47,10 @@ struct Sqrt final : Op {
   Variables backward(const Variable& dy) override { return {div(dy, mul(reattach(y), 2))}; }
 
   static std::vector<Sample> samples() {
-    return {{"a matrix", {positive({2, 3}, 1)}, [](const Variables& v) { return sqrt(v[0]); }},
-            {"a sum of squares", {spread({2, 3}, 2)}, [](const Variables& v) {
-               return sqrt(sum(v[0] * v[0], {1}));
-             }}};
+    return unary_samples([](const Variables& v) { return sqrt(v[0]); }, above_zero,
+                         {{"a sum of squares", {spread({2, 3}, 5)}, [](const Variables& v) {
+                             return sqrt(sum(v[0] * v[0], {1}));
+                           }}});
   }
 };
 
@@ -69,7 +67,7 @@ struct Abs final : Op {
   Variables backward(const Variable& dy) override { return {mul(dy, core::sign(x))}; }
 
   static std::vector<Sample> samples() {
-    return {{"both signs", {spread({3, 4}, 1)}, [](const Variables& v) { return abs(v[0]); }}};
+    return unary_samples([](const Variables& v) { return abs(v[0]); });
   }
 };
 
@@ -86,11 +84,7 @@ struct Tanh final : Op {
   }
 
   static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return tanh(v[0]); };
-    return {{"a matrix", {spread({2, 3}, 1)}, f},
-            {"a transposed view", {spread({3, 2}, 2)}, [](const Variables& v) {
-               return tanh(transpose(v[0]));
-             }}};
+    return unary_samples([](const Variables& v) { return tanh(v[0]); });
   }
 };
 
@@ -108,7 +102,7 @@ struct Sigmoid final : Op {
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return sigmoid(v[0]); };
-    return {{"a matrix", {spread({2, 3}, 1)}, f}, {"far from zero", {spread({4}, 2, -6, 6)}, f}};
+    return unary_samples(f, {}, {{"far from zero", {spread({4}, 5, {-6, 6})}, f}});
   }
 };
 
@@ -125,10 +119,10 @@ struct ReluGrad final : Op {
   Variables backward(const Variable& dy) override { return {apply(ReluGrad(output), dy)}; }
 
   static std::vector<Sample> samples() {
-    const Tensor output = core::relu(spread({3, 4}, 1).value());
-    return {{"a mask", {spread({3, 4}, 2)}, [output](const Variables& v) {
-               return apply(ReluGrad(output), v[0]);
-             }}};
+    return unary_samples([](const Variables& v) {
+      const Tensor positive_part = core::relu(spread(v[0].shape(), 5).value());
+      return apply(ReluGrad(positive_part), v[0]);
+    });
   }
 };
 
@@ -151,11 +145,11 @@ struct Relu final : Op {
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return relu(v[0]); };
-    return {{"both signs", {spread({3, 4}, 1)}, f},
-            {"a strided view",
-             {spread({4, 3}, 2)},
-             [](const Variables& v) { return relu(slice(v[0], 1, 0, 3, 2)); }},
-            {"nothing", {spread({0, 2}, 3)}, f}};
+    return unary_samples(f, {},
+                         {{"a strided view",
+                           {spread({4, 3}, 5)},
+                           [](const Variables& v) { return relu(slice(v[0], 1, 0, 3, 2)); }},
+                          {"all positive", {positive({3, 4}, 6)}, f}});
   }
 };
 
@@ -164,10 +158,16 @@ struct Dropout {
   static constexpr std::string_view name = "dropout";
 
   static std::vector<Sample> samples() {
-    return {{"half", {spread({3, 4}, 1)}, [](const Variables& v) {
-               Generator generator(7);
-               return dropout(v[0], 0.5, generator);
-             }}};
+    const auto with = [](double p) {
+      return [p](const Variables& v) {
+        Generator generator(7);
+        return dropout(v[0], p, generator);
+      };
+    };
+    return unary_samples(with(0.5), {},
+                         {{"little", {spread({3, 4}, 5)}, with(0.1)},
+                          {"nothing dropped", {spread({4}, 6)}, with(0)},
+                          {"everything dropped", {spread({4}, 7)}, with(1)}});
   }
 };
 

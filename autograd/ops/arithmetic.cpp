@@ -4,6 +4,28 @@
 
 namespace gradus {
 namespace ops {
+namespace {
+
+/// The corners of a function of two inputs that broadcast, and `more` of its own.
+std::vector<Sample> binary_samples(const std::function<Variable(const Variables&)>& f, Range a = {},
+                                   Range b = {}, const std::vector<Sample>& more = {}) {
+  std::vector<Sample> all{
+      {"all sizes different", {spread({3, 4, 5}, 1, a), spread({3, 4, 5}, 2, b)}, f},
+      {"squares", {spread({4, 4}, 3, a), spread({4, 4}, 4, b)}, f},
+      {"a row", {spread({3, 4}, 5, a), spread({4}, 6, b)}, f},
+      {"a column", {spread({4, 1}, 7, a), spread({4, 4}, 8, b)}, f},
+      {"both broadcast", {spread({3, 1, 4}, 9, a), spread({5, 1}, 10, b)}, f},
+      {"scalars", {spread({}, 11, a), spread({}, 12, b)}, f},
+      {"a scalar and a matrix", {spread({}, 13, a), spread({3, 4}, 14, b)}, f},
+      {"nothing", {spread({0, 3}, 15, a), spread({3}, 16, b)}, f},
+      {"the same twice", {spread({3, 4}, 17, b)}, [f](const Variables& v) {
+         return f({v[0], v[0]});
+       }}};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+}  // namespace
 
 /// y = a + b        dL/da = dL/dy,   dL/db = dL/dy
 struct Add final : Op {
@@ -17,16 +39,7 @@ struct Add final : Op {
   }
 
   static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return add(v[0], v[1]); };
-    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2)}, f},
-            {"a row", {spread({2, 3}, 3), spread({3}, 4)}, f},
-            {"both broadcast", {spread({2, 1, 3}, 5), spread({4, 1}, 6)}, f},
-            {"scalars", {spread({}, 7), spread({}, 8)}, f},
-            {"nothing", {spread({0, 3}, 9), spread({3}, 10)}, f},
-            {"the same twice",
-             {spread({2, 3}, 11)},
-             [](const Variables& v) { return add(v[0], v[0]); }},
-            {"a number", {spread({2, 3}, 12)}, [](const Variables& v) { return add(v[0], 0.5); }}};
+    return binary_samples([](const Variables& v) { return add(v[0], v[1]); });
   }
 };
 
@@ -42,9 +55,9 @@ struct Shift final : Op {
   Variables backward(const Variable& dy) override { return {dy}; }
 
   static std::vector<Sample> samples() {
-    return {
-        {"a number", {spread({2, 3}, 1)}, [](const Variables& v) { return add(v[0], 1.5); }},
-        {"minus from the left", {spread({3}, 2)}, [](const Variables& v) { return 1.0 - v[0]; }}};
+    return unary_samples(
+        [](const Variables& v) { return add(v[0], 1.5); }, {},
+        {{"minus from the left", {spread({3}, 5)}, [](const Variables& v) { return 1.0 - v[0]; }}});
   }
 };
 
@@ -60,12 +73,7 @@ struct Sub final : Op {
   }
 
   static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return sub(v[0], v[1]); };
-    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2)}, f},
-            {"a column", {spread({2, 1}, 3), spread({2, 3}, 4)}, f},
-            {"a transposed view", {spread({3, 2}, 5), spread({2, 3}, 6)}, [](const Variables& v) {
-               return sub(transpose(v[0]), v[1]);
-             }}};
+    return binary_samples([](const Variables& v) { return sub(v[0], v[1]); });
   }
 };
 
@@ -86,14 +94,7 @@ struct Mul final : Op {
   }
 
   static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return mul(v[0], v[1]); };
-    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2)}, f},
-            {"both broadcast", {spread({2, 1}, 3), spread({3}, 4)}, f},
-            {"scalars", {spread({}, 5), spread({}, 6)}, f},
-            {"a square", {spread({2, 3}, 7)}, [](const Variables& v) { return mul(v[0], v[0]); }},
-            {"a transposed view", {spread({3, 2}, 8), spread({2, 3}, 9)}, [](const Variables& v) {
-               return mul(transpose(v[0]), v[1]);
-             }}};
+    return binary_samples([](const Variables& v) { return mul(v[0], v[1]); });
   }
 };
 
@@ -109,11 +110,9 @@ struct Scale final : Op {
   Variables backward(const Variable& dy) override { return {mul(dy, factor)}; }
 
   static std::vector<Sample> samples() {
-    return {{"a factor", {spread({2, 3}, 1)}, [](const Variables& v) { return mul(v[0], -1.5); }},
-            {"zero", {spread({2}, 2)}, [](const Variables& v) { return mul(v[0], 0); }},
-            {"a slice", {spread({4, 3}, 3)}, [](const Variables& v) {
-               return mul(slice(v[0], 0, 0, 4, 2), 3);
-             }}};
+    return unary_samples(
+        [](const Variables& v) { return mul(v[0], -1.5); }, {},
+        {{"zero", {spread({2}, 5)}, [](const Variables& v) { return mul(v[0], 0); }}});
   }
 };
 
@@ -136,9 +135,10 @@ struct Div final : Op {
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return div(v[0], v[1]); };
-    return {{"equal shapes", {spread({2, 3}, 1), positive({2, 3}, 2)}, f},
-            {"broadcast divisor", {spread({2, 3}, 3), positive({2, 1}, 4)}, f},
-            {"a number over x", {positive({3}, 5)}, [](const Variables& v) { return 2.0 / v[0]; }}};
+    return binary_samples(
+        f, {}, above_zero,
+        {{"a negative divisor", {spread({3, 4}, 18), spread({4}, 19, {-2, -0.5})}, f},
+         {"a number over x", {positive({3}, 20)}, [](const Variables& v) { return 2.0 / v[0]; }}});
   }
 };
 
@@ -151,8 +151,7 @@ struct Neg final : Op {
   Variables backward(const Variable& dy) override { return {neg(dy)}; }
 
   static std::vector<Sample> samples() {
-    return {{"a matrix", {spread({2, 3}, 1)}, [](const Variables& v) { return neg(v[0]); }},
-            {"a scalar", {spread({}, 2)}, [](const Variables& v) { return neg(v[0]); }}};
+    return unary_samples([](const Variables& v) { return neg(v[0]); });
   }
 };
 
@@ -176,11 +175,12 @@ struct PowScalar final : Op {
 
   static std::vector<Sample> samples() {
     const auto to_the = [](double p) { return [p](const Variables& v) { return pow(v[0], p); }; };
-    return {{"a square of any sign", {spread({2, 3}, 1)}, to_the(2)},
-            {"a cube", {spread({4}, 2)}, to_the(3)},
-            {"an inverse", {positive({3}, 3)}, to_the(-1)},
-            {"a fraction", {positive({2, 2}, 4)}, to_the(0.7)},
-            {"zero", {spread({3}, 5)}, to_the(0)}};
+    return unary_samples(to_the(3), {},
+                         {{"exponent 2", {spread({2, 3}, 5)}, to_the(2)},
+                          {"exponent -1", {positive({3}, 6)}, to_the(-1)},
+                          {"exponent 0.7", {positive({2, 2}, 7)}, to_the(0.7)},
+                          {"exponent 1", {spread({3}, 8)}, to_the(1)},
+                          {"exponent 0", {spread({3}, 9)}, to_the(0)}});
   }
 };
 
@@ -215,9 +215,9 @@ struct Pow final : Op {
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return pow(v[0], v[1]); };
-    return {{"equal shapes", {positive({2, 3}, 1), spread({2, 3}, 2)}, f},
-            {"broadcast exponent", {positive({2, 3}, 3), spread({}, 4)}, f},
-            {"broadcast base", {positive({1, 2}, 5), spread({3, 1}, 6)}, f}};
+    return binary_samples(
+        f, above_zero, above_zero,
+        {{"exponents of both signs", {positive({3, 4}, 18), spread({4}, 19)}, f}});
   }
 };
 
@@ -250,9 +250,8 @@ struct Maximum final : Extremum<true> {
   static constexpr std::string_view name = "maximum";
 
   static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return maximum(v[0], v[1]); };
-    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2, -1.8, 2.3)}, f},
-            {"broadcast", {spread({2, 3}, 3), spread({3}, 4, -1.8, 2.3)}, f}};
+    // "the same twice" ties everywhere, but max(x, x) = x has no kink.
+    return binary_samples([](const Variables& v) { return maximum(v[0], v[1]); }, {}, {-1.8, 2.3});
   }
 };
 
@@ -260,9 +259,8 @@ struct Minimum final : Extremum<false> {
   static constexpr std::string_view name = "minimum";
 
   static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return minimum(v[0], v[1]); };
-    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2, -1.8, 2.3)}, f},
-            {"broadcast", {spread({2, 3}, 3), spread({2, 1}, 4, -1.8, 2.3)}, f}};
+    // "the same twice" ties everywhere, but min(x, x) = x has no kink.
+    return binary_samples([](const Variables& v) { return minimum(v[0], v[1]); }, {}, {-1.8, 2.3});
   }
 };
 
@@ -286,14 +284,13 @@ struct Clamp final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {
-        {"both bounds", {spread({3, 4}, 1)}, [](const Variables& v) { return clamp(v[0], -1, 1); }},
-        {"from below",
-         {spread({6}, 2)},
-         [](const Variables& v) { return clamp(v[0], -0.5, std::nullopt); }},
-        {"from above", {spread({6}, 3)}, [](const Variables& v) {
-           return clamp(v[0], std::nullopt, 0.5);
-         }}};
+    return unary_samples([](const Variables& v) { return clamp(v[0], -1, 1); }, {},
+                         {{"from below",
+                           {spread({6}, 5)},
+                           [](const Variables& v) { return clamp(v[0], -0.5, std::nullopt); }},
+                          {"from above", {spread({6}, 6)}, [](const Variables& v) {
+                             return clamp(v[0], std::nullopt, 0.5);
+                           }}});
   }
 };
 
@@ -315,11 +312,15 @@ struct Where final : Op {
   }
 
   static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) {
+      const Shape shape = broadcast("where", v[0].shape(), v[1].shape());
+      return where(core::gt(spread(shape, 1).value(), 0), v[0], v[1]);
+    };
     const Tensor mask = Tensor::from({{true, false, true}, {false, false, true}});
-    const auto f = [mask](const Variables& v) { return where(mask, v[0], v[1]); };
-    return {{"equal shapes", {spread({2, 3}, 1), spread({2, 3}, 2)}, f},
-            {"broadcast values", {spread({3}, 3), spread({2, 1}, 4)}, f},
-            {"broadcast condition", {spread({4, 2, 3}, 5), spread({}, 6)}, f}};
+    return binary_samples(f, {}, {},
+                          {{"a broadcast condition",
+                            {spread({4, 2, 3}, 18), spread({}, 19)},
+                            [mask](const Variables& v) { return where(mask, v[0], v[1]); }}});
   }
 };
 

@@ -11,19 +11,38 @@ namespace gradus::ops {
 
 template <class T> OpInfo op_info() { return {T::name, &T::samples}; }
 
-/// A float64 leaf whose elements, in random order, are evenly spread over low..high: no ties, none
-/// on the middle, so that a sample stays away from kinks.
-inline Variable spread(const Shape& shape, std::uint64_t seed, double low = -2, double high = 2) {
+struct Range {
+  double low = -2;
+  double high = 2;
+};
+
+/// A float64 leaf whose elements, in random order, are evenly spread over `range`: no ties, none on
+/// the middle, so that a sample stays away from kinks.
+inline Variable spread(const Shape& shape, std::uint64_t seed, Range range = {}) {
   Generator generator(seed);
   const std::int64_t count = shape.numel();
   const Tensor order = randperm(count, generator).to(float64);
-  const double step = (high - low) / static_cast<double>(std::max<std::int64_t>(count, 1));
-  return Variable(core::add(core::mul(core::add(order, 0.37), step), low).reshape(shape), true);
+  const double step =
+      (range.high - range.low) / static_cast<double>(std::max<std::int64_t>(count, 1));
+  const Tensor values = core::add(core::mul(core::add(order, 0.37), step), range.low);
+  return Variable(values.reshape(shape), true);
 }
 
-/// The same over 0.5..2: for logarithms, roots and divisors.
+/// For logarithms, roots and divisors.
+inline constexpr Range above_zero{0.5, 2};
 inline Variable positive(const Shape& shape, std::uint64_t seed) {
-  return spread(shape, seed, 0.5, 2);
+  return spread(shape, seed, above_zero);
+}
+
+/// The corners of an elementwise function of one input, and `more` of its own.
+inline std::vector<Sample> unary_samples(const std::function<Variable(const Variables&)>& f,
+                                         Range range = {}, const std::vector<Sample>& more = {}) {
+  std::vector<Sample> all{{"all sizes different", {spread({3, 4, 5}, 1, range)}, f},
+                          {"a square", {spread({4, 4}, 2, range)}, f},
+                          {"a scalar", {spread({}, 3, range)}, f},
+                          {"nothing", {spread({0, 3}, 4, range)}, f}};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
 }
 
 }  // namespace gradus::ops

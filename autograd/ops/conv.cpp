@@ -44,32 +44,51 @@ struct Conv2d final : Op {
     };
     return {
         {"3x3 with bias",
-         {spread({2, 2, 5, 4}, 1), spread({3, 2, 3, 3}, 2), spread({3}, 3)},
+         {spread({2, 2, 5, 4}, 1), spread({4, 2, 3, 3}, 2), spread({4}, 3)},
          with({})},
-        {"1x1", {spread({2, 3, 3, 2}, 4), spread({2, 3, 1, 1}, 5), spread({2}, 6)}, with({})},
-        {"1x1, strided", {spread({1, 3, 5, 4}, 7), spread({2, 3, 1, 1}, 8)}, with({.stride = 2})},
-        {"1x1, padded", {spread({1, 2, 3, 3}, 9), spread({2, 2, 1, 1}, 10)}, with({.padding = 1})},
+        {"all sizes different", {spread({3, 2, 6, 4}, 4), spread({5, 2, 4, 3}, 5)}, with({})},
+        {"all sizes equal",
+         {spread({3, 3, 3, 3}, 6), spread({3, 3, 3, 3}, 7)},
+         with({.padding = 1})},
+        {"1x1", {spread({2, 3, 3, 4}, 8), spread({4, 3, 1, 1}, 9), spread({4}, 10)}, with({})},
+        {"1x1, strided", {spread({1, 3, 5, 4}, 11), spread({2, 3, 1, 1}, 12)}, with({.stride = 2})},
+        {"1x1, padded", {spread({1, 2, 3, 3}, 13), spread({2, 2, 1, 1}, 14)}, with({.padding = 1})},
         {"stride and padding",
-         {spread({2, 2, 5, 6}, 11), spread({2, 2, 3, 2}, 12)},
+         {spread({2, 2, 5, 6}, 15), spread({2, 2, 3, 2}, 16)},
          with({.stride = {2, 1}, .padding = {1, 0}})},
         {"dilation",
-         {spread({1, 2, 6, 7}, 13), spread({2, 2, 2, 3}, 14)},
+         {spread({1, 2, 6, 7}, 17), spread({2, 2, 2, 3}, 18)},
          with({.dilation = {2, 3}})},
         {"groups",
-         {spread({2, 4, 4, 4}, 15), spread({6, 2, 3, 3}, 16), spread({6}, 17)},
+         {spread({2, 4, 4, 4}, 19), spread({6, 2, 3, 3}, 20), spread({6}, 21)},
          with({.padding = 1, .groups = 2})},
         {"depthwise",
-         {spread({1, 3, 5, 5}, 18), spread({3, 1, 3, 3}, 19)},
+         {spread({1, 3, 5, 5}, 22), spread({3, 1, 3, 3}, 23)},
          with({.stride = 2, .padding = 1, .groups = 3})},
+        {"depthwise, two filters a channel",
+         {spread({2, 2, 4, 5}, 24), spread({4, 1, 3, 3}, 25), spread({4}, 26)},
+         with({.groups = 2})},
+        {"every option at once",
+         {spread({2, 4, 6, 4}, 27), spread({4, 2, 3, 2}, 28), spread({4}, 29)},
+         with({.stride = {1, 2}, .padding = {2, 1}, .dilation = {2, 3}, .groups = 2})},
         {"pixels no window reaches",
-         {spread({1, 1, 6, 6}, 20), spread({1, 1, 2, 2}, 21)},
+         {spread({1, 1, 6, 6}, 30), spread({1, 1, 2, 2}, 31)},
          with({.stride = 3})},
         {"a permuted input",
-         {spread({2, 5, 4, 2}, 22), spread({3, 2, 3, 3}, 23)},
+         {spread({2, 5, 4, 2}, 32), spread({3, 2, 3, 3}, 33)},
          [](const Variables& v) {
            return conv2d(permute(v[0], {0, 3, 1, 2}), v[1]);
          }},
-        {"no images", {spread({0, 2, 4, 4}, 24), spread({3, 2, 3, 3}, 25)}, with({})}};
+        {"no images",
+         {spread({0, 2, 4, 4}, 34), spread({3, 2, 3, 3}, 35), spread({3}, 36)},
+         with({})},
+        {"no input channels",
+         {spread({2, 0, 4, 4}, 37), spread({3, 0, 3, 3}, 38), spread({3}, 39)},
+         with({})},
+        {"no output channels", {spread({2, 3, 4, 4}, 40), spread({0, 3, 3, 3}, 41)}, with({})},
+        {"the same twice", {spread({2, 2, 3, 3}, 42)}, [](const Variables& v) {
+           return conv2d(v[0], v[0], {}, {.padding = 1});
+         }}};
   }
 };
 
@@ -94,15 +113,31 @@ struct Conv2dInputGrad final : Op {
   }
 
   static std::vector<Sample> samples() {
-    const Conv2dOptions options{.stride = {2, 1}, .padding = 1};
-    return {{"stride and padding",
-             {spread({2, 3, 3, 4}, 1), spread({3, 2, 3, 3}, 2)},
-             [options](const Variables& v) {
-               return input_grad(v[0], v[1], {2, 2, 5, 4}, options);
-             }},
-            {"1x1", {spread({2, 3, 2, 2}, 3), spread({3, 2, 1, 1}, 4)}, [](const Variables& v) {
-               return input_grad(v[0], v[1], {2, 2, 2, 2}, {});
-             }}};
+    const auto to = [](const Shape& x, const Conv2dOptions& o) {
+      return [=](const Variables& v) { return input_grad(v[0], v[1], x, o); };
+    };
+    return {
+        {"3x3", {spread({2, 4, 3, 2}, 1), spread({4, 2, 3, 3}, 2)}, to({2, 2, 5, 4}, {})},
+        {"all sizes different",
+         {spread({3, 5, 3, 2}, 3), spread({5, 2, 4, 3}, 4)},
+         to({3, 2, 6, 4}, {})},
+        {"all sizes equal",
+         {spread({3, 3, 3, 3}, 5), spread({3, 3, 3, 3}, 6)},
+         to({3, 3, 3, 3}, {.padding = 1})},
+        {"stride and padding",
+         {spread({2, 3, 3, 4}, 7), spread({3, 2, 3, 3}, 8)},
+         to({2, 2, 5, 4}, {.stride = {2, 1}, .padding = 1})},
+        {"groups and dilation",
+         {spread({2, 4, 4, 2}, 9), spread({4, 1, 3, 3}, 10)},
+         to({2, 2, 4, 4}, {.padding = 1, .dilation = {1, 2}, .groups = 2})},
+        {"1x1", {spread({2, 3, 2, 2}, 11), spread({3, 2, 1, 1}, 12)}, to({2, 2, 2, 2}, {})},
+        {"pixels no window reaches",
+         {spread({1, 2, 2, 2}, 13), spread({2, 1, 2, 2}, 14)},
+         to({1, 1, 6, 6}, {.stride = 3})},
+        {"no images", {spread({0, 3, 2, 2}, 15), spread({3, 2, 3, 3}, 16)}, to({0, 2, 4, 4}, {})},
+        {"the same twice", {spread({2, 2, 3, 3}, 17)}, [](const Variables& v) {
+           return input_grad(v[0], v[0], {2, 2, 5, 5}, {});
+         }}};
   }
 };
 
@@ -127,15 +162,31 @@ struct Conv2dWeightGrad final : Op {
   }
 
   static std::vector<Sample> samples() {
-    const Conv2dOptions options{.padding = 1, .dilation = {1, 2}, .groups = 2};
-    return {{"groups and dilation",
-             {spread({2, 4, 4, 2}, 1), spread({2, 2, 4, 4}, 2)},
-             [options](const Variables& v) {
-               return weight_grad(v[0], v[1], {4, 1, 3, 3}, options);
-             }},
-            {"1x1", {spread({2, 3, 2, 2}, 3), spread({2, 2, 2, 2}, 4)}, [](const Variables& v) {
-               return weight_grad(v[0], v[1], {3, 2, 1, 1}, {});
-             }}};
+    const auto to = [](const Shape& w, const Conv2dOptions& o) {
+      return [=](const Variables& v) { return weight_grad(v[0], v[1], w, o); };
+    };
+    return {
+        {"3x3", {spread({2, 4, 3, 2}, 1), spread({2, 2, 5, 4}, 2)}, to({4, 2, 3, 3}, {})},
+        {"all sizes different",
+         {spread({3, 5, 3, 2}, 3), spread({3, 2, 6, 4}, 4)},
+         to({5, 2, 4, 3}, {})},
+        {"all sizes equal",
+         {spread({3, 3, 3, 3}, 5), spread({3, 3, 3, 3}, 6)},
+         to({3, 3, 3, 3}, {.padding = 1})},
+        {"stride and padding",
+         {spread({2, 3, 3, 4}, 7), spread({2, 2, 5, 4}, 8)},
+         to({3, 2, 3, 3}, {.stride = {2, 1}, .padding = 1})},
+        {"groups and dilation",
+         {spread({2, 4, 4, 2}, 9), spread({2, 2, 4, 4}, 10)},
+         to({4, 1, 3, 3}, {.padding = 1, .dilation = {1, 2}, .groups = 2})},
+        {"1x1", {spread({2, 3, 2, 2}, 11), spread({2, 2, 2, 2}, 12)}, to({3, 2, 1, 1}, {})},
+        {"pixels no window reaches",
+         {spread({1, 2, 2, 2}, 13), spread({1, 1, 6, 6}, 14)},
+         to({2, 1, 2, 2}, {.stride = 3})},
+        {"no images", {spread({0, 3, 2, 2}, 15), spread({0, 2, 4, 4}, 16)}, to({3, 2, 3, 3}, {})},
+        {"the same twice", {spread({2, 2, 3, 3}, 17)}, [](const Variables& v) {
+           return weight_grad(v[0], v[0], {2, 2, 3, 3}, {.padding = 1});
+         }}};
   }
 };
 

@@ -27,18 +27,22 @@ struct MatMul final : Op {
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return matmul(v[0], v[1]); };
-    return {{"matrices", {spread({3, 4}, 1), spread({4, 2}, 2)}, f},
-            {"batches", {spread({2, 3, 4}, 3), spread({2, 4, 2}, 4)}, f},
-            {"a broadcast batch", {spread({2, 1, 2, 3}, 5), spread({2, 3, 2}, 6)}, f},
-            {"a matrix against a batch", {spread({2, 3}, 7), spread({2, 3, 2}, 8)}, f},
-            {"vectors", {spread({3}, 9), spread({3}, 10)}, f},
-            {"matrix and vector", {spread({2, 3}, 11), spread({3}, 12)}, f},
-            {"vector and batch", {spread({3}, 13), spread({2, 3, 2}, 14)}, f},
+    return {{"matrices", {spread({3, 4}, 1), spread({4, 5}, 2)}, f},
+            {"squares", {spread({4, 4}, 3), spread({4, 4}, 4)}, f},
+            {"batches", {spread({3, 4, 5}, 5), spread({3, 5, 2}, 6)}, f},
+            {"batches of squares", {spread({3, 3, 3}, 7), spread({3, 3, 3}, 8)}, f},
+            {"both batches broadcast", {spread({2, 1, 3, 4}, 9), spread({3, 4, 2}, 10)}, f},
+            {"a matrix against a batch", {spread({3, 4}, 11), spread({2, 4, 5}, 12)}, f},
+            {"vectors", {spread({3}, 13), spread({3}, 14)}, f},
+            {"matrix and vector", {spread({3, 4}, 15), spread({4}, 16)}, f},
+            {"vector and batch", {spread({3}, 17), spread({2, 3, 4}, 18)}, f},
             {"transposed views",
-             {spread({4, 3}, 15), spread({2, 4}, 16)},
+             {spread({4, 3}, 19), spread({5, 4}, 20)},
              [](const Variables& v) { return matmul(transpose(v[0]), transpose(v[1])); }},
-            {"an empty inner size", {spread({2, 0}, 17), spread({0, 3}, 18)}, f},
-            {"with itself", {spread({3, 3}, 19)}, [](const Variables& v) {
+            {"an empty inner size", {spread({2, 0}, 21), spread({0, 3}, 22)}, f},
+            {"no rows", {spread({0, 3}, 23), spread({3, 4}, 24)}, f},
+            {"no batches", {spread({0, 2, 3}, 25), spread({3, 4}, 26)}, f},
+            {"the same twice", {spread({3, 3}, 27)}, [](const Variables& v) {
                return matmul(v[0], v[0]);
              }}};
   }
@@ -49,11 +53,17 @@ struct Linear {
   static constexpr std::string_view name = "linear";
 
   static std::vector<Sample> samples() {
-    return {{"with bias",
-             {spread({3, 4}, 1), spread({2, 4}, 2), spread({2}, 3)},
-             [](const Variables& v) { return linear(v[0], v[1], v[2]); }},
-            {"without bias", {spread({2, 3, 4}, 4), spread({2, 4}, 5)}, [](const Variables& v) {
-               return linear(v[0], v[1]);
+    const auto f = [](const Variables& v) {
+      return linear(v[0], v[1], v.size() > 2 ? v[2] : Variable());
+    };
+    return {{"with bias", {spread({3, 4}, 1), spread({5, 4}, 2), spread({5}, 3)}, f},
+            {"without bias", {spread({2, 3, 4}, 4), spread({5, 4}, 5)}, f},
+            {"all sizes equal", {spread({4, 4}, 6), spread({4, 4}, 7), spread({4}, 8)}, f},
+            {"one vector", {spread({4}, 9), spread({3, 4}, 10), spread({3}, 11)}, f},
+            {"no rows", {spread({0, 4}, 12), spread({3, 4}, 13), spread({3}, 14)}, f},
+            {"no features", {spread({2, 0}, 15), spread({3, 0}, 16), spread({3}, 17)}, f},
+            {"the same twice", {spread({3, 4}, 18)}, [](const Variables& v) {
+               return linear(v[0], v[0]);
              }}};
   }
 };

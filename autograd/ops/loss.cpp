@@ -49,20 +49,18 @@ Variable picked(const Variable& log_probabilities, const Tensor& labels) {
 
 /// Samples for a loss of (scores, labels, reduction).
 template <class F> std::vector<Sample> loss_samples(F f) {
+  const auto with = [f](const Tensor& labels, Reduction reduction) {
+    return [=](const Variables& v) { return f(v[0], labels, reduction); };
+  };
   const Tensor labels = Tensor::from({2, 0, 3, 2});
-  const Tensor pixels = Tensor::from({{1, 0}, {2, 2}});
-  return {{"mean",
-           {spread({4, 5}, 1)},
-           [=](const Variables& v) { return f(v[0], labels, Reduction::mean); }},
-          {"sum",
-           {spread({4, 5}, 2)},
-           [=](const Variables& v) { return f(v[0], labels, Reduction::sum); }},
-          {"none",
-           {spread({4, 5}, 3)},
-           [=](const Variables& v) { return f(v[0], labels, Reduction::none); }},
-          {"a label a pixel", {spread({2, 3, 2}, 4)}, [=](const Variables& v) {
-             return f(v[0], pixels, Reduction::mean);
-           }}};
+  const Tensor pixels = Tensor::from({{1, 0, 3, 3, 2}, {2, 2, 0, 1, 3}, {0, 3, 1, 1, 2}});
+  const Tensor none = zeros({0}, int64);
+  return {{"mean", {spread({4, 5}, 1)}, with(labels, Reduction::mean)},
+          {"sum", {spread({4, 5}, 2)}, with(labels, Reduction::sum)},
+          {"none", {spread({4, 5}, 3)}, with(labels, Reduction::none)},
+          {"a square", {spread({4, 4}, 4)}, with(labels, Reduction::mean)},
+          {"a label a pixel", {spread({3, 4, 5}, 5)}, with(pixels, Reduction::mean)},
+          {"nothing", {spread({0, 3}, 6)}, with(none, Reduction::sum)}};
 }
 
 }  // namespace
@@ -92,14 +90,16 @@ struct MseLoss {
   static constexpr std::string_view name = "mse_loss";
 
   static std::vector<Sample> samples() {
-    return {{"mean",
-             {spread({2, 3}, 1), spread({2, 3}, 2)},
-             [](const Variables& v) { return mse_loss(v[0], v[1]); }},
-            {"sum",
-             {spread({4}, 3), spread({4}, 4)},
-             [](const Variables& v) { return mse_loss(v[0], v[1], Reduction::sum); }},
-            {"none", {spread({4}, 5), spread({4}, 6)}, [](const Variables& v) {
-               return mse_loss(v[0], v[1], Reduction::none);
+    const auto with = [](Reduction r) {
+      return [r](const Variables& v) { return mse_loss(v[0], v[1], r); };
+    };
+    return {{"mean", {spread({3, 4, 5}, 1), spread({3, 4, 5}, 2)}, with(Reduction::mean)},
+            {"sum", {spread({3, 4}, 3), spread({3, 4}, 4)}, with(Reduction::sum)},
+            {"none", {spread({4, 4}, 5), spread({4, 4}, 6)}, with(Reduction::none)},
+            {"scalars", {spread({}, 7), spread({}, 8, {-1, 3})}, with(Reduction::mean)},
+            {"nothing", {spread({0, 3}, 9), spread({0, 3}, 10)}, with(Reduction::sum)},
+            {"the same twice", {spread({3, 3}, 11)}, [](const Variables& v) {
+               return mse_loss(v[0], transpose(v[0]));  // of v and v itself it would be 0
              }}};
   }
 };

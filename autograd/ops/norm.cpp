@@ -71,18 +71,30 @@ struct BatchNorm final : Op {
 
   static std::vector<Sample> samples() {
     const auto train = [](const Variables& v) {
-      return batch_norm(v[0], v.size() > 1 ? v[1] : Variable(), v.size() > 1 ? v[2] : Variable(),
-                        {}, {});
+      return batch_norm(v[0], v.size() > 1 ? v[1] : Variable(), v.size() > 2 ? v[2] : Variable(),
+                        {}, {}, {.eps = 0.1});
     };
     const auto evaluate = [](const Variables& v) {
       return batch_norm(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, float64),
                         Tensor::from({1.5, 0.75}, float64), {.training = false});
     };
-    return {{"images", {spread({3, 2, 2, 2}, 1), positive({2}, 2), spread({2}, 3)}, train},
-            {"rows, no weight", {spread({4, 3}, 4)}, train},
-            {"one image", {spread({1, 2, 3, 2}, 5), positive({2}, 6), spread({2}, 7)}, train},
+    return {{"images", {spread({3, 2, 2, 4}, 1), positive({2}, 2), spread({2}, 3)}, train},
+            {"sequences", {spread({3, 4, 5}, 4), positive({4}, 5), spread({4}, 6)}, train},
+            {"a square", {spread({4, 4}, 7), positive({4}, 8), spread({4}, 9)}, train},
+            {"rows, no weight", {spread({4, 3}, 10)}, train},
+            {"no bias", {spread({3, 4}, 11), positive({4}, 12)}, train},
+            {"no weight",
+             {spread({3, 4}, 13), spread({4}, 14)},
+             [](const Variables& v) { return batch_norm(v[0], {}, v[1], {}, {}); }},
+            {"one image", {spread({1, 2, 3, 2}, 15), positive({2}, 16), spread({2}, 17)}, train},
+            {"the same twice",
+             {spread({3, 4}, 18), positive({4}, 19)},
+             [](const Variables& v) { return batch_norm(v[0], v[1], v[1], {}, {}); }},
             {"running statistics",
-             {spread({3, 2, 2, 2}, 8), positive({2}, 9), spread({2}, 10)},
+             {spread({3, 2, 2, 4}, 20), positive({2}, 21), spread({2}, 22)},
+             evaluate},
+            {"running statistics, no images",
+             {spread({0, 2, 2, 2}, 23), positive({2}, 24), spread({2}, 25)},
              evaluate}};
   }
 };

@@ -11,10 +11,14 @@ Variable collect(const Variable& x, const Tensor& indices);
 Variable average_grad(const Variable& dy, const Shape& input, const Pool2dOptions& options);
 Variable adaptive_grad(const Variable& dy, const Shape& input);
 
-const Tensor& sample_indices() {
-  static const Tensor indices =
-      core::max_pool2d(spread({2, 2, 4, 4}, 1).value(), {.kernel_size = 2}).indices;
-  return indices;
+// For samples: options of three kinds, and the indices max pooling chooses.
+constexpr Pool2dOptions uneven{.kernel_size = {3, 2}, .stride = {2, 1}, .padding = {1, 0}};
+constexpr Pool2dOptions overlapping{.kernel_size = 3, .stride = 2, .padding = 1};
+constexpr Pool2dOptions uncounted{
+    .kernel_size = {2, 3}, .stride = 1, .padding = 1, .count_include_pad = false};
+
+Tensor choice(const Shape& input, const Pool2dOptions& options) {
+  return core::max_pool2d(spread(input, 9).value(), options).indices;
 }
 
 }  // namespace
@@ -40,12 +44,12 @@ struct MaxPool2d final : Op {
       return [o](const Variables& v) { return max_pool2d(v[0], o); };
     };
     return {{"2x2", {spread({2, 2, 4, 4}, 1)}, with({.kernel_size = 2})},
-            {"overlapping, padded",
-             {spread({1, 2, 5, 4}, 2)},
-             with({.kernel_size = 3, .stride = 2, .padding = 1})},
+            {"all sizes different", {spread({2, 3, 6, 5}, 2)}, with(uneven)},
+            {"overlapping, padded", {spread({1, 2, 5, 4}, 3)}, with(overlapping)},
             {"dilated",
-             {spread({1, 1, 5, 6}, 3)},
-             with({.kernel_size = {2, 3}, .stride = 1, .dilation = 2})}};
+             {spread({1, 1, 5, 6}, 4)},
+             with({.kernel_size = {2, 3}, .stride = 1, .dilation = {3, 2}})},
+            {"no images", {spread({0, 2, 4, 4}, 5)}, with({.kernel_size = 2})}};
   }
 };
 
@@ -64,9 +68,13 @@ struct MaxPool2dScatter final : Op {
   Variables backward(const Variable& g) override { return {collect(g, indices)}; }
 
   static std::vector<Sample> samples() {
-    return {{"2x2", {spread({2, 2, 2, 2}, 2)}, [](const Variables& v) {
-               return scatter(v[0], sample_indices(), {2, 2, 4, 4});
-             }}};
+    const auto into = [](const Shape& x, const Pool2dOptions& o) {
+      return [=](const Variables& v) { return scatter(v[0], choice(x, o), x); };
+    };
+    return {{"2x2", {spread({2, 2, 2, 2}, 1)}, into({2, 2, 4, 4}, {.kernel_size = 2})},
+            {"all sizes different", {spread({2, 3, 3, 4}, 2)}, into({2, 3, 6, 5}, uneven)},
+            {"pixels chosen twice", {spread({1, 2, 3, 2}, 3)}, into({1, 2, 5, 4}, overlapping)},
+            {"no images", {spread({0, 2, 2, 2}, 4)}, into({0, 2, 4, 4}, {.kernel_size = 2})}};
   }
 };
 
@@ -82,9 +90,13 @@ struct MaxPool2dGather final : Op {
   Variables backward(const Variable& dy) override { return {scatter(dy, indices, input_shape(0))}; }
 
   static std::vector<Sample> samples() {
-    return {{"2x2", {spread({2, 2, 4, 4}, 3)}, [](const Variables& v) {
-               return collect(v[0], sample_indices());
-             }}};
+    const auto with = [](const Pool2dOptions& o) {
+      return [=](const Variables& v) { return collect(v[0], choice(v[0].shape(), o)); };
+    };
+    return {{"2x2", {spread({2, 2, 4, 4}, 1)}, with({.kernel_size = 2})},
+            {"all sizes different", {spread({2, 3, 6, 5}, 2)}, with(uneven)},
+            {"pixels chosen twice", {spread({1, 2, 5, 4}, 3)}, with(overlapping)},
+            {"no images", {spread({0, 2, 4, 4}, 4)}, with({.kernel_size = 2})}};
   }
 };
 
@@ -106,12 +118,10 @@ struct AvgPool2d final : Op {
       return [o](const Variables& v) { return avg_pool2d(v[0], o); };
     };
     return {{"2x2", {spread({2, 2, 4, 4}, 1)}, with({.kernel_size = 2})},
-            {"overlapping, padded",
-             {spread({1, 2, 5, 4}, 2)},
-             with({.kernel_size = 3, .stride = 2, .padding = 1})},
-            {"padding not counted",
-             {spread({1, 1, 4, 5}, 3)},
-             with({.kernel_size = {2, 3}, .stride = 1, .padding = 1, .count_include_pad = false})}};
+            {"all sizes different", {spread({2, 3, 6, 5}, 2)}, with(uneven)},
+            {"overlapping, padded", {spread({1, 2, 5, 4}, 3)}, with(overlapping)},
+            {"padding not counted", {spread({1, 2, 4, 5}, 4)}, with(uncounted)},
+            {"no images", {spread({0, 2, 4, 4}, 5)}, with({.kernel_size = 2})}};
   }
 };
 
@@ -128,9 +138,14 @@ struct AvgPool2dGrad final : Op {
   Variables backward(const Variable& g) override { return {avg_pool2d(g, options)}; }
 
   static std::vector<Sample> samples() {
-    return {{"2x2", {spread({2, 2, 2, 2}, 1)}, [](const Variables& v) {
-               return average_grad(v[0], {2, 2, 4, 4}, {.kernel_size = 2});
-             }}};
+    const auto to = [](const Shape& x, const Pool2dOptions& o) {
+      return [=](const Variables& v) { return average_grad(v[0], x, o); };
+    };
+    return {{"2x2", {spread({2, 2, 2, 2}, 1)}, to({2, 2, 4, 4}, {.kernel_size = 2})},
+            {"all sizes different", {spread({2, 3, 3, 4}, 2)}, to({2, 3, 6, 5}, uneven)},
+            {"overlapping, padded", {spread({1, 2, 3, 2}, 3)}, to({1, 2, 5, 4}, overlapping)},
+            {"padding not counted", {spread({1, 2, 5, 5}, 4)}, to({1, 2, 4, 5}, uncounted)},
+            {"no images", {spread({0, 2, 2, 2}, 5)}, to({0, 2, 4, 4}, {.kernel_size = 2})}};
   }
 };
 
@@ -147,17 +162,14 @@ struct AdaptiveAvgPool2d final : Op {
   Variables backward(const Variable& dy) override { return {adaptive_grad(dy, input_shape(0))}; }
 
   static std::vector<Sample> samples() {
-    return {{"to one pixel",
-             {spread({2, 3, 4, 3}, 1)},
-             [](const Variables& v) { return adaptive_avg_pool2d(v[0], 1); }},
-            {"uneven bins",
-             {spread({1, 2, 5, 7}, 2)},
-             [](const Variables& v) {
-               return adaptive_avg_pool2d(v[0], {3, 2});
-             }},
-            {"enlarging", {spread({1, 1, 2, 3}, 3)}, [](const Variables& v) {
-               return adaptive_avg_pool2d(v[0], 4);
-             }}};
+    const auto to = [](Pair size) {
+      return [size](const Variables& v) { return adaptive_avg_pool2d(v[0], size); };
+    };
+    return {{"to one pixel", {spread({2, 3, 4, 3}, 1)}, to(1)},
+            {"uneven bins", {spread({1, 3, 5, 7}, 2)}, to({3, 2})},
+            {"a square", {spread({2, 2, 4, 4}, 3)}, to({2, 4})},
+            {"enlarging", {spread({1, 1, 2, 3}, 4)}, to(4)},
+            {"no images", {spread({0, 2, 4, 4}, 5)}, to(2)}};
   }
 };
 
@@ -175,9 +187,14 @@ struct AdaptiveAvgPool2dGrad final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"uneven bins", {spread({1, 2, 3, 2}, 1)}, [](const Variables& v) {
-               return adaptive_grad(v[0], {1, 2, 5, 7});
-             }}};
+    const auto to = [](const Shape& x) {
+      return [x](const Variables& v) { return adaptive_grad(v[0], x); };
+    };
+    return {{"from one pixel", {spread({2, 3, 1, 1}, 1)}, to({2, 3, 4, 3})},
+            {"uneven bins", {spread({1, 3, 5, 2}, 2)}, to({1, 3, 7, 4})},
+            {"a square", {spread({2, 2, 2, 4}, 3)}, to({2, 2, 4, 4})},
+            {"enlarging", {spread({1, 1, 4, 4}, 4)}, to({1, 1, 2, 3})},
+            {"no images", {spread({0, 2, 2, 2}, 5)}, to({0, 2, 4, 4})}};
   }
 };
 

@@ -26,25 +26,31 @@ Dims along(std::int64_t dim, const Variable& x) { return x.rank() == 0 ? Dims{} 
 
 /// Samples for a function of (x, dims, keepdim).
 template <class F> std::vector<Sample> reduction_samples(F f) {
-  return {
-      {"everything",
-       {spread({2, 3}, 1)},
-       [f](const Variables& v) { return f(v[0], Dims{}, false); }},
-      {"the last dimension",
-       {spread({2, 3}, 2)},
-       [f](const Variables& v) { return f(v[0], Dims{-1}, false); }},
-      {"the first, kept",
-       {spread({3, 2, 2}, 3)},
-       [f](const Variables& v) { return f(v[0], Dims{0}, true); }},
-      {"two of three",
-       {spread({2, 3, 2}, 4)},
-       [f](const Variables& v) {
-         return f(v[0], Dims{0, 2}, false);
-       }},
-      {"a transposed view",
-       {spread({3, 2}, 5)},
-       [f](const Variables& v) { return f(transpose(v[0]), Dims{1}, false); }},
-      {"a scalar", {spread({}, 6)}, [f](const Variables& v) { return f(v[0], Dims{}, false); }}};
+  const auto over = [f](const Dims& dims, bool keepdim) {
+    return [=](const Variables& v) { return f(v[0], dims, keepdim); };
+  };
+  return {{"everything", {spread({3, 4, 5}, 1)}, over({}, false)},
+          {"everything, kept", {spread({3, 4}, 2)}, over({}, true)},
+          {"the last dimension", {spread({3, 4}, 3)}, over({-1}, false)},
+          {"the first, kept", {spread({3, 4, 5}, 4)}, over({0}, true)},
+          {"two of three", {spread({3, 4, 5}, 5)}, over({0, 2}, false)},
+          {"two of three, kept, sizes equal", {spread({4, 3, 4}, 6)}, over({-1, 1}, true)},
+          {"columns of a square", {spread({4, 4}, 7)}, over({0}, false)},
+          {"a scalar", {spread({}, 8)}, over({}, false)},
+          {"no rows", {spread({0, 3}, 9)}, over({1}, false)}};
+}
+
+/// Samples for a function of (x, dim).
+template <class F> std::vector<Sample> softmax_samples(F f) {
+  const auto along = [f](std::int64_t dim) {
+    return [=](const Variables& v) { return f(v[0], dim); };
+  };
+  return {{"rows", {spread({3, 4}, 1)}, along(1)},
+          {"columns of a square", {spread({4, 4}, 2)}, along(0)},
+          {"the middle", {spread({3, 4, 5}, 3)}, along(-2)},
+          {"a scalar", {spread({}, 4)}, along(0)},
+          {"no rows", {spread({0, 3}, 5)}, along(1)},
+          {"nothing to share", {spread({3, 0}, 6)}, along(1)}};
 }
 
 }  // namespace
@@ -67,7 +73,7 @@ struct Sum final : Op {
     auto all = reduction_samples(
         [](const Variable& x, const Dims& d, bool keep) { return sum(x, d, keep); });
     all.push_back(
-        {"nothing", {spread({0, 3}, 7)}, [](const Variables& v) { return sum(v[0], {0}); }});
+        {"nothing", {spread({0, 3}, 10)}, [](const Variables& v) { return sum(v[0], {0}); }});
     return all;
   }
 };
@@ -83,7 +89,9 @@ struct Mean final : Op {
   Tensor forward(const Variable& x) { return core::mean(x.value(), dims, keepdim); }
 
   Variables backward(const Variable& dy) override {
-    const auto count = static_cast<double>(reduced_count(name, dims, input_shape(0)));
+    // The gradient of nothing is nothing; divided by 0 its own derivative would be NaN, not 0.
+    const auto count =
+        static_cast<double>(std::max<std::int64_t>(reduced_count(name, dims, input_shape(0)), 1));
     return {spread_back(mul(dy, 1 / count), dims, input_shape(0))};
   }
 
@@ -98,10 +106,14 @@ struct Var {
   static constexpr std::string_view name = "var";
 
   static std::vector<Sample> samples() {
-    return {{"unbiased", {spread({3, 4}, 1)}, [](const Variables& v) { return var(v[0], {1}); }},
-            {"biased, all", {spread({3, 4}, 2)}, [](const Variables& v) {
-               return var(v[0], {}, false, 0);
-             }}};
+    auto all = reduction_samples(
+        [](const Variable& x, const Dims& d, bool keep) { return var(x, d, keep, 0); });
+    all.push_back(
+        {"unbiased", {spread({3, 4}, 10)}, [](const Variables& v) { return var(v[0], {1}); }});
+    all.push_back({"a greater correction", {spread({4, 3}, 11)}, [](const Variables& v) {
+                     return var(v[0], {0}, true, 2);
+                   }});
+    return all;
   }
 };
 
@@ -188,9 +200,7 @@ struct Softmax final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"rows", {spread({2, 4}, 1)}, [](const Variables& v) { return softmax(v[0], 1); }},
-            {"a scalar", {spread({}, 3)}, [](const Variables& v) { return softmax(v[0], 0); }},
-            {"columns", {spread({3, 2}, 2)}, [](const Variables& v) { return softmax(v[0], 0); }}};
+    return softmax_samples([](const Variable& x, std::int64_t d) { return softmax(x, d); });
   }
 };
 
@@ -209,11 +219,7 @@ struct LogSoftmax final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"rows", {spread({2, 4}, 1)}, [](const Variables& v) { return log_softmax(v[0], 1); }},
-            {"a scalar", {spread({}, 3)}, [](const Variables& v) { return log_softmax(v[0], -1); }},
-            {"the middle", {spread({2, 3, 2}, 2)}, [](const Variables& v) {
-               return log_softmax(v[0], 1);
-             }}};
+    return softmax_samples([](const Variable& x, std::int64_t d) { return log_softmax(x, d); });
   }
 };
 
@@ -229,17 +235,17 @@ struct SumTo final : Op {
   Variables backward(const Variable& dy) override { return {expand(dy, input_shape(0))}; }
 
   static std::vector<Sample> samples() {
-    return {
-        {"to a row", {spread({2, 3}, 1)}, [](const Variables& v) { return sum_to(v[0], {3}); }},
-        {"to a column",
-         {spread({2, 3}, 2)},
-         [](const Variables& v) {
-           return sum_to(v[0], {2, 1});
-         }},
-        {"to a scalar", {spread({2, 3}, 3)}, [](const Variables& v) { return sum_to(v[0], {}); }},
-        {"to itself", {spread({2, 3}, 4)}, [](const Variables& v) {
-           return sum_to(v[0], {2, 3});
-         }}};
+    const auto to = [](const Shape& target) {
+      return [target](const Variables& v) { return sum_to(v[0], target); };
+    };
+    return {{"to a row", {spread({3, 4}, 1)}, to({4})},
+            {"to a column", {spread({4, 4}, 2)}, to({4, 1})},
+            {"to the middle", {spread({3, 4, 5}, 3)}, to({4, 1})},
+            {"to both ends", {spread({4, 3, 4}, 4)}, to({4, 1, 4})},
+            {"to a number", {spread({3, 4}, 5)}, to({})},
+            {"to itself", {spread({3, 4}, 6)}, to({3, 4})},
+            {"a scalar", {spread({}, 7)}, to({})},
+            {"nothing", {spread({0, 3}, 8)}, to({3})}};
   }
 };
 
@@ -266,6 +272,7 @@ Variable var(const Variable& x, const Dims& dims, bool keepdim, std::int64_t cor
   dispatch_floating("var", x.dtype(), []<class T>() {});
   const auto count = static_cast<double>(ops::reduced_count("var", dims, x.shape()));
   const Variable centred = x - mean(x, dims, true);
+  if (count == 0) return mean(centred * centred, dims, keepdim);  // NaN, whose gradient is nothing
   return sum(centred * centred, dims, keepdim) *
          (1 / std::max(count - static_cast<double>(correction), 0.0));
 }

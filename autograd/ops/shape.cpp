@@ -17,17 +17,20 @@ struct Reshape final : Op {
   Variables backward(const Variable& dy) override { return {reshape(dy, input_shape(0))}; }
 
   static std::vector<Sample> samples() {
-    return {
-        {"flat", {spread({2, 3}, 1)}, [](const Variables& v) { return reshape(v[0], {-1}); }},
-        {"deeper",
-         {spread({4, 3}, 2)},
-         [](const Variables& v) {
-           return reshape(v[0], {2, 2, 3, 1});
-         }},
-        {"of a transposed view",
-         {spread({2, 3}, 3)},
-         [](const Variables& v) { return reshape(transpose(v[0]), {6}); }},
-        {"to a scalar", {spread({1, 1}, 4)}, [](const Variables& v) { return reshape(v[0], {}); }}};
+    const auto to = [](const Shape& target) {
+      return [target](const Variables& v) { return reshape(v[0], target); };
+    };
+    return {{"flat", {spread({3, 4, 5}, 1)}, to({-1})},
+            {"deeper", {spread({4, 4}, 2)}, to({2, 2, 4, 1})},
+            {"across", {spread({3, 4}, 3)}, to({4, 3})},
+            {"of a transposed view",
+             {spread({3, 4}, 4)},
+             [](const Variables& v) {
+               return reshape(transpose(v[0]), {2, 6});
+             }},
+            {"to a scalar", {spread({1, 1}, 5)}, to({})},
+            {"a scalar", {spread({}, 6)}, to({1, 1})},
+            {"nothing", {spread({0, 3}, 7)}, to({2, 0})}};
   }
 };
 
@@ -47,17 +50,16 @@ struct Permute final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"a cycle",
-             {spread({2, 3, 4}, 1)},
-             [](const Variables& v) {
-               return permute(v[0], {2, 0, 1});
-             }},
-            {"a transposition",
-             {spread({2, 3}, 2)},
-             [](const Variables& v) { return transpose(v[0]); }},
-            {"from the end", {spread({2, 3}, 3)}, [](const Variables& v) {
-               return permute(v[0], {-1, 0});
-             }}};
+    const auto by = [](const Dims& dims) {
+      return [dims](const Variables& v) { return permute(v[0], dims); };
+    };
+    return {{"a cycle", {spread({3, 4, 5}, 1)}, by({2, 0, 1})},
+            {"a cycle of four", {spread({2, 3, 4, 5}, 2)}, by({1, 3, 0, 2})},
+            {"a cycle, sizes equal", {spread({3, 3, 3}, 3)}, by({1, 2, 0})},
+            {"a square", {spread({4, 4}, 4)}, [](const Variables& v) { return transpose(v[0]); }},
+            {"from the end", {spread({3, 4, 3}, 5)}, by({-1, 0, -2})},
+            {"a scalar", {spread({}, 6)}, by({})},
+            {"nothing", {spread({0, 3}, 7)}, by({1, 0})}};
   }
 };
 
@@ -73,22 +75,18 @@ struct Expand final : Op {
   Variables backward(const Variable& dy) override { return {sum_to(dy, input_shape(0))}; }
 
   static std::vector<Sample> samples() {
-    return {{"a row to rows",
-             {spread({1, 3}, 1)},
-             [](const Variables& v) {
-               return expand(v[0], {4, -1});
-             }},
-            {"a new dimension",
-             {spread({2}, 2)},
-             [](const Variables& v) {
-               return expand(v[0], {3, 2});
-             }},
-            {"a scalar",
-             {spread({}, 3)},
-             [](const Variables& v) {
-               return expand(v[0], {2, 2});
-             }},
-            {"repeated and used", {spread({1, 3}, 4)}, [](const Variables& v) {
+    const auto to = [](const Shape& target) {
+      return [target](const Variables& v) { return expand(v[0], target); };
+    };
+    return {{"a row to rows", {spread({1, 3}, 1)}, to({4, -1})},
+            {"a column to a square", {spread({4, 1}, 2)}, to({4, 4})},
+            {"the middle", {spread({3, 1, 4}, 3)}, to({3, 5, 4})},
+            {"a new dimension", {spread({4}, 4)}, to({3, 4})},
+            {"a scalar", {spread({}, 5)}, to({2, 3})},
+            {"to itself", {spread({3, 4}, 6)}, to({3, 4})},
+            {"nothing", {spread({0, 3}, 7)}, to({2, 0, 3})},
+            {"to nothing", {spread({1, 3}, 8)}, to({0, 3})},
+            {"repeated and used", {spread({1, 3}, 9)}, [](const Variables& v) {
                return expand(v[0], {2, 3}) * expand(v[0], {2, 3});
              }}};
   }
@@ -113,9 +111,17 @@ struct SliceScatter final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"every other column", {spread({2, 2}, 1)}, [](const Variables& v) {
-               return apply(SliceScatter({2, 5}, 1, 1, 2), v[0]);
-             }}};
+    const auto into = [](const Shape& target, std::int64_t d, std::int64_t first,
+                         std::int64_t stride) {
+      return
+          [=](const Variables& v) { return apply(SliceScatter(target, d, first, stride), v[0]); };
+    };
+    return {{"every other column", {spread({3, 4}, 1)}, into({3, 9}, 1, 1, 2)},
+            {"the middle", {spread({3, 4, 5}, 2)}, into({3, 6, 5}, 1, 1, 1)},
+            {"rows of a square", {spread({4, 4}, 3)}, into({8, 4}, -2, 0, 2)},
+            {"a step beyond the end", {spread({3, 1}, 4)}, into({3, 4}, 1, 2, 9)},
+            {"all of it", {spread({4}, 5)}, into({4}, 0, 0, 1)},
+            {"nothing", {spread({0, 3}, 6)}, into({4, 3}, 0, 2, 1)}};
   }
 };
 
@@ -133,21 +139,28 @@ struct Slice final : Op {
     const Shape& shape = input_shape(0);
     const std::int64_t size = shape[normalize_dim(name, dim, shape.rank())];
     const std::int64_t first = std::clamp<std::int64_t>(start < 0 ? start + size : start, 0, size);
-    return {apply(SliceScatter(shape, dim, first, step), dy)};
+    const std::int64_t stride = std::min(step, size + 1);  // as in slice(): no product overflows
+    return {apply(SliceScatter(shape, dim, first, stride), dy)};
   }
 
   static std::vector<Sample> samples() {
+    const auto cut = [](std::int64_t d, std::int64_t first, std::int64_t last,
+                        std::int64_t stride) {
+      return [=](const Variables& v) { return slice(v[0], d, first, last, stride); };
+    };
     return {
-        {"rows", {spread({4, 3}, 1)}, [](const Variables& v) { return slice(v[0], 0, 1, 3); }},
-        {"every third",
-         {spread({2, 7}, 2)},
-         [](const Variables& v) { return slice(v[0], 1, 0, 7, 3); }},
-        {"from the end",
-         {spread({5}, 3)},
-         [](const Variables& v) { return slice(v[0], 0, -3, -1); }},
-        {"nothing", {spread({3, 2}, 4)}, [](const Variables& v) { return slice(v[0], 0, 2, 2); }},
-        {"one index", {spread({3, 2}, 5)}, [](const Variables& v) { return select(v[0], 0, 1); }},
-        {"overlapping uses", {spread({5}, 6)}, [](const Variables& v) {
+        {"rows", {spread({4, 3}, 1)}, cut(0, 1, 3, 1)},
+        {"every other of the middle", {spread({3, 7, 4}, 2)}, cut(1, 1, 6, 2)},
+        {"every third", {spread({2, 7}, 3)}, cut(1, 0, 7, 3)},
+        {"from the end", {spread({4, 4}, 4)}, cut(-1, -3, -1, 1)},
+        {"the greatest step",
+         {spread({3, 4}, 10)},
+         cut(1, 1, 4, std::numeric_limits<std::int64_t>::max())},
+        {"beyond both ends", {spread({3, 4}, 5)}, cut(0, -9, 9, 2)},
+        {"nothing of something", {spread({3, 2}, 6)}, cut(0, 2, 2, 1)},
+        {"nothing", {spread({0, 3}, 7)}, cut(1, 1, 3, 1)},
+        {"one index", {spread({3, 4}, 8)}, [](const Variables& v) { return select(v[0], 1, -2); }},
+        {"overlapping uses", {spread({5}, 9)}, [](const Variables& v) {
            return narrow(v[0], 0, 0, 3) * narrow(v[0], 0, 2, 3);
          }}};
   }
@@ -180,13 +193,16 @@ struct Cat final : Op {
   }
 
   static std::vector<Sample> samples() {
-    return {{"rows",
-             {spread({1, 3}, 1), spread({2, 3}, 2)},
-             [](const Variables& v) { return cat(v, 0); }},
+    const auto along = [](std::int64_t d) { return [d](const Variables& v) { return cat(v, d); }; };
+    return {{"rows", {spread({3, 4}, 1), spread({5, 4}, 2)}, along(0)},
+            {"the middle", {spread({3, 4, 5}, 3), spread({3, 2, 5}, 4)}, along(1)},
+            {"squares", {spread({3, 3}, 5), spread({3, 3}, 6)}, along(1)},
             {"columns, three parts",
-             {spread({2, 1}, 3), spread({2, 0}, 4), spread({2, 2}, 5)},
-             [](const Variables& v) { return cat(v, -1); }},
-            {"the same twice", {spread({2, 2}, 6)}, [](const Variables& v) {
+             {spread({2, 1}, 7), spread({2, 0}, 8), spread({2, 2}, 9)},
+             along(-1)},
+            {"one part", {spread({3, 4}, 10)}, along(0)},
+            {"nothing", {spread({0, 3}, 11), spread({0, 3}, 12)}, along(0)},
+            {"the same twice", {spread({3, 3}, 13)}, [](const Variables& v) {
                return cat({v[0], v[0]}, 1);
              }}};
   }
@@ -197,12 +213,18 @@ struct Stack {
   static constexpr std::string_view name = "stack";
 
   static std::vector<Sample> samples() {
-    return {{"in front",
-             {spread({2, 3}, 1), spread({2, 3}, 2)},
-             [](const Variables& v) { return stack(v, 0); }},
-            {"behind", {spread({2}, 3), spread({2}, 4)}, [](const Variables& v) {
-               return stack(v, -1);
-             }}};
+    const auto along = [](std::int64_t d) {
+      return [d](const Variables& v) { return stack(v, d); };
+    };
+    return {
+        {"in front", {spread({3, 4}, 1), spread({3, 4}, 2)}, along(0)},
+        {"between", {spread({3, 4, 5}, 3), spread({3, 4, 5}, 4)}, along(1)},
+        {"behind squares", {spread({3, 3}, 5), spread({3, 3}, 6), spread({3, 3}, 7)}, along(-1)},
+        {"scalars", {spread({}, 8), spread({}, 9)}, along(0)},
+        {"nothing", {spread({0, 3}, 10), spread({0, 3}, 11)}, along(1)},
+        {"the same twice", {spread({3, 3}, 12)}, [](const Variables& v) {
+           return stack({v[0], v[0]}, 1);
+         }}};
   }
 };
 
@@ -221,13 +243,16 @@ struct IndexSelect final : Op {
   }
 
   static std::vector<Sample> samples() {
+    const auto take = [](std::int64_t d, const Tensor& from) {
+      return [=](const Variables& v) { return index_select(v[0], d, from); };
+    };
     const Tensor rows = Tensor::from({2, 0, 2});
-    return {{"rows, one twice",
-             {spread({3, 2}, 1)},
-             [rows](const Variables& v) { return index_select(v[0], 0, rows); }},
-            {"columns", {spread({2, 3}, 2)}, [rows](const Variables& v) {
-               return index_select(v[0], 1, rows);
-             }}};
+    return {{"rows, one twice", {spread({3, 4}, 1)}, take(0, rows)},
+            {"the middle", {spread({4, 3, 5}, 2)}, take(1, rows)},
+            {"columns of a square", {spread({3, 3}, 3)}, take(-1, rows)},
+            {"one number", {spread({4}, 4)}, take(0, Tensor::from({3}))},
+            {"no rows", {spread({3, 4}, 5)}, take(0, zeros({0}, int64))},
+            {"nothing", {spread({3, 0}, 6)}, take(0, rows)}};
   }
 };
 
@@ -248,10 +273,15 @@ struct IndexAdd final : Op {
   Variables backward(const Variable& dy) override { return {index_select(dy, dim, index)}; }
 
   static std::vector<Sample> samples() {
+    const auto into = [](const Shape& target, std::int64_t d, const Tensor& to) {
+      return [=](const Variables& v) { return index_add(target, d, to, v[0]); };
+    };
     const Tensor rows = Tensor::from({1, 1, 3});
-    return {{"rows, one twice", {spread({3, 2}, 1)}, [rows](const Variables& v) {
-               return index_add({4, 2}, 0, rows, v[0]);
-             }}};
+    return {{"rows, one twice", {spread({3, 4}, 1)}, into({5, 4}, 0, rows)},
+            {"the middle", {spread({4, 3, 5}, 2)}, into({4, 6, 5}, 1, rows)},
+            {"columns of a square", {spread({3, 3}, 3)}, into({3, 4}, -1, rows)},
+            {"all into one", {spread({3}, 4)}, into({2}, 0, Tensor::from({1, 1, 1}))},
+            {"nothing", {spread({0, 3}, 5)}, into({4, 3}, 0, zeros({0}, int64))}};
   }
 };
 
@@ -270,13 +300,18 @@ struct Gather final : Op {
   }
 
   static std::vector<Sample> samples() {
-    const Tensor index = Tensor::from({{2, 0}, {1, 1}});
-    return {{"columns, one twice",
-             {spread({2, 3}, 1)},
-             [index](const Variables& v) { return gather(v[0], 1, index); }},
-            {"rows", {spread({3, 2}, 2)}, [index](const Variables& v) {
-               return gather(v[0], 0, index);
-             }}};
+    const auto from = [](std::int64_t d, const Tensor& where_from) {
+      return [=](const Variables& v) { return gather(v[0], d, where_from); };
+    };
+    const Tensor index = Tensor::from({{2, 0, 1, 1}, {1, 1, 0, 2}, {0, 2, 2, 2}});
+    return {{"columns, some twice", {spread({3, 4}, 1)}, from(1, index)},
+            {"rows, some twice", {spread({3, 4}, 2)}, from(0, index)},
+            {"less than all rows", {spread({5, 3}, 3)}, from(-1, index.slice(1, 0, 2))},
+            {"of a square", {spread({4, 4}, 4)}, from(0, index)},
+            {"the middle", {spread({3, 5, 4}, 5)}, from(1, index.unsqueeze(1))},
+            {"a vector", {spread({3}, 6)}, from(0, index.select(0, 0))},
+            {"no index", {spread({3, 4}, 7)}, from(0, zeros({0, 4}, int64))},
+            {"nothing", {spread({0, 3}, 8)}, from(1, zeros({0, 2}, int64))}};
   }
 };
 
@@ -297,10 +332,16 @@ struct ScatterAdd final : Op {
   Variables backward(const Variable& dy) override { return {gather(dy, dim, index)}; }
 
   static std::vector<Sample> samples() {
-    const Tensor index = Tensor::from({{2, 0}, {1, 1}});
-    return {{"columns, one twice", {spread({2, 2}, 1)}, [index](const Variables& v) {
-               return scatter_add({2, 3}, 1, index, v[0]);
-             }}};
+    const auto into = [](const Shape& target, std::int64_t d, const Tensor& where_to) {
+      return [=](const Variables& v) { return scatter_add(target, d, where_to, v[0]); };
+    };
+    const Tensor index = Tensor::from({{2, 0, 1, 1}, {1, 1, 0, 2}, {0, 2, 2, 2}});
+    return {{"columns, some twice", {spread({3, 4}, 1)}, into({3, 5}, 1, index)},
+            {"rows, some twice", {spread({3, 4}, 2)}, into({4, 4}, 0, index)},
+            {"less than all rows", {spread({3, 2}, 3)}, into({5, 3}, -1, index.slice(1, 0, 2))},
+            {"the middle", {spread({3, 1, 4}, 4)}, into({3, 5, 4}, 1, index.unsqueeze(1))},
+            {"a square", {spread({3, 3}, 5)}, into({3, 3}, 1, index.slice(1, 1, 4))},
+            {"nothing", {spread({0, 3}, 6)}, into({2, 3}, 0, zeros({0, 3}, int64))}};
   }
 };
 

@@ -2,9 +2,11 @@
 // conventions at kinks, ties, zeros of both signs, infinities and NaN.
 #include <doctest/doctest.h>
 #include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
 #include <gradus/core/math.h>
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -214,4 +216,24 @@ TEST_CASE("dropout scales what it keeps, and the gradient goes the same way") {
   CHECK(core::max(y.value()).item() == doctest::Approx(1 / 0.75).epsilon(1e-6));
   CHECK(core::sum(dropout(x, 1, generator).value()).item() == 0);
   CHECK(core::equal(dropout(x, 0, generator).value(), x.value()));
+}
+
+TEST_CASE("the gradient of a mean or variance of nothing has derivative 0, as in PyTorch") {
+  const Variable x(zeros({0, 3}, float64), true);
+  const Variable dy(ones({3}, float64), true);
+  for (const Variable& y : {mean(x, {0}), var(x, {0})}) {
+    CHECK(core::equal(y.value(), full({3}, NAN, float64)));
+    const Variable dx = grad({y}, {x}, {dy}, {.create_graph = true})[0];
+    CHECK(core::equal(grad({dx}, {dy}, {x.value()})[0].value(), zeros({3}, float64)));
+  }
+}
+
+TEST_CASE("a slice in the greatest step can be differentiated twice") {
+  const Variable x(arange(0, 6, 1, float64).reshape({2, 3}), true);
+  const Variable dy(ones({2, 1}, float64), true);
+  const Variable y = slice(x, 1, 1, 3, std::numeric_limits<std::int64_t>::max());
+  const Variable dx = grad({y}, {x}, {dy}, {.create_graph = true})[0];
+  CHECK(core::equal(dx.value(), Tensor::from({{0.0, 1.0, 0.0}, {0.0, 1.0, 0.0}}, float64)));
+  CHECK(
+      core::equal(grad({dx}, {dy}, {x.value()})[0].value(), Tensor::from({{1.0}, {4.0}}, float64)));
 }

@@ -65,19 +65,22 @@ TEST_CASE("every op passes the gradient check through every sample, first and se
       CAPTURE(op.name);
       CAPTURE(sample.description);
       const GradcheckReport first = gradcheck(sample.function, sample.inputs);
-      CHECK_MESSAGE(first.passed, first.to_string());
+      CHECK_MESSAGE(first.passed(), first.to_string());
       const GradcheckReport second = gradgradcheck(sample.function, sample.inputs);
-      CHECK_MESSAGE(second.passed, second.to_string());
+      // x^0 and the like have gradients without a gradient: there is nothing to confirm.
+      CHECK_MESSAGE(second.verdict != Verdict::fail, second.to_string());
+      CHECK_MESSAGE(second.inconclusive_count == 0, second.to_string());
     }
   }
 }
 
-TEST_CASE("every op has samples that compare something, each with a description of its own") {
+TEST_CASE(
+    "every op has three samples or more that compare something, each with its own description") {
   Names names;
   for (const OpInfo& op : all_ops()) {
     CAPTURE(op.name);
     CHECK(names.insert(std::string(op.name)).second);
-    CHECK(!op.samples().empty());
+    CHECK(op.samples().size() >= 3);
     Names descriptions;
     std::int64_t elements = 0;
     for (const Sample& sample : op.samples()) {

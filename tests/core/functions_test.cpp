@@ -5,6 +5,7 @@
 #include <gradus/core/math.h>
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -172,6 +173,26 @@ TEST_CASE("a number must fit the dtype it meets") {
   CHECK_THROWS_AS(core::clamp(x, 0.5, std::nullopt), DTypeError);
   CHECK_THROWS_AS(core::clamp(ones({2}), 1, 0), ValueError);
   CHECK_THROWS_AS(core::clamp(ones({2}), NAN, 0), ValueError);
+}
+
+TEST_CASE("integer arithmetic wraps around") {
+  constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  const Tensor ends = Tensor::from({least, most}, int64);
+  const Tensor last = Tensor::from({most}, int64);
+  CHECK(core::equal(core::add(ends, 1), Tensor::from({least + 1, least}, int64)));
+  CHECK(core::equal(core::sub(ends, 1), Tensor::from({most, most - 1}, int64)));
+  CHECK(core::equal(core::sub(0, ends), Tensor::from({least, -most}, int64)));
+  CHECK(core::equal(core::sub(-2, ends), Tensor::from({most - 1, most}, int64)));
+  CHECK(core::equal(core::neg(ends), core::sub(0, ends)));
+  CHECK(core::equal(core::mul(ends, 2), Tensor::from({0, -2})));
+  CHECK(core::equal(core::pow(ends, 2), Tensor::from({0, 1})));
+  CHECK(core::equal(core::sum(core::add(last, ends)), Tensor::scalar(-3, int64)));
+  CHECK(core::equal(core::sum(Tensor::from({most, most}, int64)), Tensor::scalar(-2, int64)));
+  CHECK(core::equal(
+      core::scatter_add({1}, 0, Tensor::from({0, 0}), Tensor::from({most, most}, int64)),
+      Tensor::from({-2})));
+  CHECK(core::equal(core::sub(1, Tensor::from({2}).to(uint8)), Tensor::from({255}).to(uint8)));
 }
 
 TEST_CASE("sigmoid and softmax do not overflow where the result is an ordinary number") {

@@ -1,0 +1,84 @@
+// The names, and what to say of one that is not there.
+#include <gradus/layers/all.h>
+
+#include <algorithm>
+#include <cctype>
+#include <numeric>
+#include <string_view>
+#include <utility>
+
+#include "exit_code.h"
+#include "subjects.h"
+
+namespace gradus::app {
+
+std::vector<LayerSample> Subject::samples() const {
+  if (layer_samples != nullptr) return layer_samples();
+  std::vector<LayerSample> nameless;
+  for (Sample& sample : op_samples()) nameless.push_back({std::move(sample), {}});
+  return nameless;
+}
+
+std::vector<Subject> all_subjects() {
+  std::vector<Subject> subjects;
+  for (const OpInfo& op : all_ops()) {
+    subjects.push_back({.kind = "op", .name = std::string(op.name), .op_samples = op.samples});
+  }
+  for (const LayerInfo& layer : all_layers()) {
+    subjects.push_back(
+        {.kind = "layer", .name = std::string(layer.name), .layer_samples = layer.samples});
+  }
+  return subjects;
+}
+
+namespace {
+
+/// How many letters to insert, remove or replace to turn `a` into `b`, whatever their case.
+/// V. Levenshtein, "Binary codes capable of correcting deletions, insertions, and reversals", 1966.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  const auto same = [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) ==
+           std::tolower(static_cast<unsigned char>(y));
+  };
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (same(a[i], b[j]) ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+[[noreturn]] void fail_unknown(const std::string& name, std::vector<Subject> subjects) {
+  const auto distance = [&](const Subject& subject) {
+    const bool holds_it = subject.name.find(name) != std::string::npos;
+    return std::pair(!holds_it, edit_distance(name, subject.name));
+  };
+  std::stable_sort(subjects.begin(), subjects.end(),
+                   [&](const Subject& a, const Subject& b) { return distance(a) < distance(b); });
+  fail<UsageError>("gradcheck: nothing is named ", name, "; nearest are ", subjects[0].name, ", ",
+                   subjects[1].name, ", ", subjects[2].name,
+                   " (gradus gradcheck --list shows all)");
+}
+
+}  // namespace
+
+std::vector<Subject> selected_subjects(const std::vector<std::string>& names) {
+  std::vector<Subject> all = all_subjects();
+  if (names.empty()) return all;
+  std::vector<Subject> chosen;
+  for (const std::string& name : names) {
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const Subject& subject) { return subject.name == name; });
+    if (found == all.end()) fail_unknown(name, all);
+    chosen.push_back(*found);
+  }
+  return chosen;
+}
+
+}  // namespace gradus::app

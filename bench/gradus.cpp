@@ -1,0 +1,194 @@
+// The workloads with Gradus. libtorch.cpp is the same with libtorch.
+#include <gradus/gradus.h>
+
+#include <cblas.h>
+
+#include "measure.h"
+
+using namespace gradus;
+using bench::Layer;
+using bench::Workload;
+
+namespace {
+
+void fill(bench::Parameters& first, const Variable& parameter, std::int64_t fan_in) {
+  if (!parameter.defined()) return;
+  first.fill(fan_in, parameter.numel(), parameter.value().data<float>());
+}
+
+Sequential build(const bench::Net& net, bench::Parameters& first);
+
+/// relu(body(x) + shortcut(x))
+struct Residual : Module {
+  Sequential body;
+  Sequential shortcut;
+
+  Residual(const Layer& layer, bench::Parameters& first)
+      : body(build(layer.body, first)), shortcut(build(layer.shortcut, first)) {}
+  void visit(Visitor& v) override {
+    v("body", body);
+    v("shortcut", shortcut);
+  }
+  Variable forward(const Variable& x) override { return relu(body(x) + shortcut(x)); }
+};
+
+Conv2d make_conv(const Layer& layer, bench::Parameters& first) {
+  Conv2d conv{layer.in,
+              layer.out,
+              {.kernel_size = layer.kernel,
+               .stride = layer.stride,
+               .padding = layer.padding,
+               .dilation = layer.dilation,
+               .groups = layer.groups,
+               .bias = layer.bias}};
+  const std::int64_t fan_in = layer.in / layer.groups * layer.kernel * layer.kernel;
+  fill(first, conv.weight, fan_in);
+  fill(first, conv.bias, fan_in);
+  return conv;
+}
+
+Sequential build(const bench::Net& net, bench::Parameters& first) {
+  Sequential model;
+  for (const Layer& layer : net) {
+    switch (layer.kind) {
+      case Layer::Kind::conv:
+        model.append(make_conv(layer, first));
+        break;
+      case Layer::Kind::batch_norm:
+        model.append(BatchNorm2d{layer.out});
+        break;
+      case Layer::Kind::relu:
+        model.append(ReLU{});
+        break;
+      case Layer::Kind::max_pool:
+        model.append(MaxPool2d{{.kernel_size = 2}});
+        break;
+      case Layer::Kind::global_pool:
+        model.append(AdaptiveAvgPool2d{1});
+        break;
+      case Layer::Kind::flatten:
+        model.append(Flatten{});
+        break;
+      case Layer::Kind::linear: {
+        Linear made{layer.in, layer.out};
+        fill(first, made.weight, layer.in);
+        fill(first, made.bias, layer.in);
+        model.append(std::move(made));
+        break;
+      }
+      case Layer::Kind::residual:
+        model.append(Residual{layer, first});
+        break;
+    }
+  }
+  return model;
+}
+
+double digest(const Tensor& tensor) {
+  const Tensor flat = tensor.contiguous();
+  return bench::digest(flat.data<float>(), flat.numel());
+}
+
+class Machine {
+ public:
+  Machine(const Workload& workload, int threads) : kind_(workload.kind) {
+    if (kind_ == bench::Kind::sgemm) {
+      openblas_set_num_threads(threads);
+      for (Tensor* matrix : {&a_, &b_, &c_}) {
+        *matrix = Tensor::empty({bench::sgemm_side, bench::sgemm_side});
+        bench::fill(0, 1, matrix->numel(), matrix->data<float>());
+      }
+      return;
+    }
+    set_num_threads(threads);
+    const auto [channels, height, width] = workload.image;
+    for (std::int64_t b = 0; b < bench::batches(workload); ++b) {
+      images_.push_back(Tensor::empty({workload.batch, channels, height, width}));
+      labels_.push_back(Tensor::empty({workload.batch}, int64));
+      bench::fill_images(b, images_.back().numel(), images_.back().data<float>());
+      bench::fill_labels(b, workload.batch, labels_.back().data<std::int64_t>());
+    }
+    bench::Parameters first;
+    model_ = build(workload.net, first);
+    if (kind_ == bench::Kind::train) {
+      optimizer_.emplace(model_.parameters(),
+                         SGDOptions{.lr = bench::first_learning_rate, .momentum = bench::momentum});
+    }
+    if (kind_ == bench::Kind::infer) model_.eval();
+    if (kind_ == bench::Kind::conv_training) {
+      const NoGrad none;
+      seed_ = empty_like(model_(images_[0]).value());
+      bench::fill(bench::seed_stream, 1, seed_.numel(), seed_.data<float>());
+    }
+  }
+
+  void step(std::int64_t index, std::vector<double>* results) {
+    switch (kind_) {
+      case bench::Kind::train:
+        return train(static_cast<std::size_t>(index), results);
+      case bench::Kind::infer:
+      case bench::Kind::conv_forward:
+        return forward(static_cast<std::size_t>(index), results);
+      case bench::Kind::conv_training:
+        return both_gradients(results);
+      case bench::Kind::sgemm:
+        return sgemm();
+    }
+  }
+
+  void settle() {
+    if (optimizer_) optimizer_->set_lr(bench::learning_rate);
+  }
+  int threads() const {
+    return kind_ == bench::Kind::sgemm ? openblas_get_num_threads() : num_threads();
+  }
+  std::int64_t allocations() const { return storage_statistics().allocations; }
+
+ private:
+  void train(std::size_t index, std::vector<double>* results) {
+    optimizer_->zero_grad();
+    const Variable loss = cross_entropy(model_(images_[index]), labels_[index]);
+    loss.backward();
+    optimizer_->step();
+    const double value = loss.item();
+    if (!results) return;
+    const bool first = results->empty();
+    results->push_back(value);
+    if (!first) return;  // rounding, and a relu that falls on the other side, grow with each step
+    double gradients = 0;
+    for (const Variable& p : optimizer_->parameters()) gradients += digest(p.grad().value());
+    results->push_back(gradients);
+  }
+
+  void forward(std::size_t index, std::vector<double>* results) {
+    const NoGrad none;
+    const Variable y = model_(images_[index]);
+    if (results) results->push_back(digest(y.value()));
+  }
+
+  void both_gradients(std::vector<double>* results) {
+    const Variable x(images_[0], true);
+    const Variable weight = model_.get<Conv2d>(0).weight;
+    const Variables gradients = grad({model_(x)}, {x, weight}, {seed_});
+    if (!results) return;
+    for (const Variable& g : gradients) results->push_back(digest(g.value()));
+  }
+
+  void sgemm() {
+    constexpr int n = static_cast<int>(bench::sgemm_side);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a_.data<float>(), n,
+                b_.data<float>(), n, 0, c_.data<float>(), n);
+  }
+
+  bench::Kind kind_;
+  Sequential model_;
+  std::optional<SGD> optimizer_;
+  std::vector<Tensor> images_;
+  std::vector<Tensor> labels_;
+  Tensor seed_;       // of a convolution's gradients
+  Tensor a_, b_, c_;  // of sgemm
+};
+
+}  // namespace
+
+int main(int argc, char** argv) { return bench::run<Machine>("gradus", argc, argv); }

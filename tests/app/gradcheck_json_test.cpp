@@ -1,0 +1,98 @@
+// gradcheck --json: everything through every sample in both orders, and whole models.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <support/program.h>
+
+using nlohmann::json;
+
+namespace {
+
+json result_of(std::vector<std::string> arguments) {
+  RunningProgram program(std::move(arguments));
+  CHECK(program.finish() == 0);
+  CHECK(std::count(program.output().begin(), program.output().end(), '\n') == 1);
+  return json::parse(program.output());
+}
+
+}  // namespace
+
+TEST_CASE("gradcheck --json lists what it checked, and its totals add up") {
+  const json result = result_of({"gradcheck", "mul", "Linear", "--order", "2", "--json"});
+  CHECK(result.at("passed") == true);
+  CHECK(result.at("checked") == 2);
+  CHECK(result.at("failed") == 0);
+  std::int64_t elements = 0;
+  for (const json& check : result.at("checks")) {
+    CHECK(check.at("orders").size() == 2);
+    for (const json& order : check.at("orders")) {
+      CHECK(order.at("worst_relative_error").get<double>() < 1e-6);
+      elements += order.at("elements").get<std::int64_t>();
+    }
+  }
+  CHECK(result.at("elements") == elements);
+}
+
+TEST_CASE("gradcheck --all --order 2 --json: everything passes, through eight samples or more") {
+  const json result = result_of({"gradcheck", "--all", "--order", "2", "--json"});
+  CHECK(result.at("passed") == true);
+  CHECK(result.at("order") == 2);
+  CHECK(result.at("failed") == 0);
+  CHECK(result.at("fail") == 0);
+  CHECK(result.at("ops").get<int>() + result.at("layers").get<int>() == result.at("checked"));
+  CHECK(result.at("ops").get<int>() >= 50);
+  CHECK(result.at("layers").get<int>() >= 13);
+  CHECK(result.at("checks").size() == result.at("checked"));
+  CHECK(result.at("worst_relative_error").get<double>() < 1e-6);
+  CHECK(result.at("seconds").get<double>() > 0);
+  std::map<std::string, std::int64_t> totals;
+  for (const json& check : result.at("checks")) {
+    CAPTURE(check.at("name").get<std::string>());
+    CHECK(check.at("passed") == true);
+    CHECK(check.at("failures").empty());
+    CHECK(check.at("samples").get<std::int64_t>() >= 8);
+    totals["samples"] += check.at("samples").get<std::int64_t>();
+    REQUIRE(check.at("orders").size() == 2);
+    for (const json& order : check.at("orders")) {
+      CHECK(order.at("passed") == true);
+      CHECK(order.at("elements").get<std::int64_t>() > 0);
+      for (const char* key : {"elements", "fail", "kink", "inconclusive"}) {
+        totals[key] += order.at(key).get<std::int64_t>();
+      }
+    }
+  }
+  for (const auto& each : totals) {
+    CAPTURE(each.first);
+    CHECK(result.at(each.first) == each.second);
+  }
+  // Samples keep off kinks and off what finite differences cannot tell.
+  CHECK(totals["inconclusive"] * 1000 <= totals["elements"]);
+}
+
+TEST_CASE("gradcheck --model --json: the report, the Taylor test, and how many parameters") {
+  for (const auto& model :
+       std::map<std::string, int>{{"lenet", 61706}, {"mlp", 235146}, {"cnn", 11354}}) {
+    CAPTURE(model.first);
+    const json result = result_of({"gradcheck", "--model", model.first, "--json"});
+    CHECK(result.at("parameters") == model.second);
+    CHECK(result.at("taylor").at("verdict") == "pass");
+    REQUIRE(result.at("taylor").at("orders").size() == 4);
+    for (const json& order : result.at("taylor").at("orders")) {
+      CHECK((order.is_null() || order.get<double>() > 1.5));
+    }
+    CHECK(result.at("seconds").get<double>() > 0);
+  }
+}
+
+TEST_CASE("gradcheck --list --json names what can be checked") {
+  const json result = result_of({"gradcheck", "--list", "--json"});
+  CHECK(std::ssize(result.at("list")) == result.at("count"));
+  CHECK(result.at("list").at(0) == json({{"kind", "op"}, {"name", "add"}}));
+}

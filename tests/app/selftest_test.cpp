@@ -1,0 +1,64 @@
+// gradcheck --self-test --json: the checker catches what it must, and accuses nothing that is
+// right.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <support/program.h>
+
+using nlohmann::json;
+
+namespace {
+
+json result_of(std::vector<std::string> arguments) {
+  RunningProgram program(std::move(arguments));
+  CHECK(program.finish() == 0);
+  CHECK(std::count(program.output().begin(), program.output().end(), '\n') == 1);
+  return json::parse(program.output());
+}
+
+}  // namespace
+
+TEST_CASE("gradcheck --self-test --json: bugs are caught and named, and nothing right is accused") {
+  const json result = result_of({"gradcheck", "--self-test", "--json"});
+  const auto planted = result.at("planted").get<std::int64_t>();
+  const auto caught = result.at("caught").get<std::int64_t>();
+  const auto nameable = result.at("nameable").get<std::int64_t>();
+  const auto diagnosed = result.at("diagnosed").get<std::int64_t>();
+  CHECK(planted >= 300);
+  CHECK(caught * 100 >= planted * 99);
+  CHECK(caught <= planted);
+  CHECK(nameable <= planted);
+  CHECK(diagnosed * 100 >= nameable * 80);
+  CHECK(diagnosed <= nameable);
+  CHECK(result.at("false_alarms") == 0);
+  CHECK(result.at("alarmed").empty());
+  CHECK(result.at("good").get<std::int64_t>() >= 900);
+  CHECK(result.at("escaped").is_array());
+  CHECK(std::ssize(result.at("escaped")) == planted - caught);
+  CHECK(result.at("not_diagnosed").is_array());
+  CHECK(std::ssize(result.at("not_diagnosed")) == nameable - diagnosed);
+  CHECK(std::ssize(result.at("bugs")) == planted);
+  CHECK(result.at("seconds").get<double>() > 0);
+  std::set<std::string> bugs;
+  for (const json& bug : result.at("bugs")) {
+    bugs.insert(bug.at("bug").get<std::string>());
+    CHECK(bug.at("caught").is_boolean());
+    for (const char* key : {"kind", "subject", "sample", "input", "shape", "expected", "diagnosed"})
+      CHECK(bug.at(key).is_string());
+    CHECK((bug.at("order") == 1 || bug.at("order") == 2));
+  }
+  CHECK(bugs.size() >= 20);
+}
+
+TEST_CASE("gradcheck --self-test with a name plants there alone") {
+  const json result = result_of({"gradcheck", "--self-test", "matmul", "--json"});
+  CHECK(result.at("planted").get<int>() > 10);
+  for (const json& bug : result.at("bugs")) CHECK(bug.at("subject") == "matmul");
+}
