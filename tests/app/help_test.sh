@@ -18,13 +18,22 @@ run 0 --version
 version=$(sed -n 's/^project(gradus VERSION \([0-9.]*\).*/\1/p' "$GRADUS_SOURCE/CMakeLists.txt")
 [ "$(cat out)" = "gradus $version" ] || fail "--version says '$(cat out)', CMakeLists.txt $version"
 
-# Processor time of 20 calls, user and system: 20 ms each are allowed (a sanitizer alone takes longer).
-if ! grep -q '^GRADUS_SANITIZE:[A-Z]*=.' "$GRADUS_BUILD/CMakeCache.txt"; then
+# Processor time of 20 calls, user and system: 20 ms each are allowed (a sanitizer alone takes longer). Other programs on
+# the same core make it look slower, never faster: the best of five tries counts.
+twenty_calls() {
   i=0
   while [ $i -lt 20 ]; do "$gradus" --version >/dev/null; i=$((i + 1)); done
   # `times` prints the shell's own times, then those of its children: "0m0.123s 0m0.045s".
-  times >times.txt
-  spent=$(sed -n '2s/[ms]/ /gp' times.txt | awk '{ print 60 * ($1 + $3) + $2 + $4 }')
-  awk "BEGIN { exit !($spent < 20 * 0.020) }" || fail "20 calls of --version took $spent s of processor time"
+  times >times.txt  # not through a pipe: that would be a shell without children
+  sed -n '2s/[ms]/ /gp' times.txt | awk '{ print 60 * ($1 + $3) + $2 + $4 }'
+}
+if ! grep -q '^GRADUS_SANITIZE:[A-Z]*=.' "$GRADUS_BUILD/CMakeCache.txt"; then
+  best=9
+  for try in 1 2 3 4 5; do
+    spent=$(twenty_calls)  # a shell of its own: its children are these twenty
+    best=$(awk "BEGIN { print $spent < $best ? $spent : $best }")
+    awk "BEGIN { exit !($best < 20 * 0.020) }" && break
+  done
+  awk "BEGIN { exit !($best < 20 * 0.020) }" || fail "20 calls of --version took $best s of processor time, at best"
 fi
 finish
