@@ -259,7 +259,8 @@ def compare(options):
                   f"{row['gradus_ms']:.3f} ms"
                   + (f", libtorch {row['libtorch_ms']:.3f} ms" if options.programs[1:] else "")
                   + (f", ratio {row['ratio']:.2f}" if row["ratio"] is not None else ""), flush=True)
-        text = save(rows, remarks, disturbed, scales, time.monotonic() - start, options)  # a run that is stopped has results
+        # Each time, so that a run that is stopped has results.
+        text = save(rows, remarks, disturbed, scales, time.monotonic() - start, options)
     for scale in scales.values():
         scale.close()
     print("\n" + text)
