@@ -224,6 +224,23 @@ def table(rows):
     return lines
 
 
+def save(rows, remarks, disturbed, scales, seconds, options):
+    for row in rows:
+        row["sgemm_percent"] = round(100 * row["gflops"] / scales[row["threads"]].gflops(), 1)
+    rates = ", ".join(f"{scale.gflops():.0f} GFLOP/s at {threads}" for threads, scale in scales.items())
+    lines = [f"SGEMM of OpenBLAS, by threads: {rates}. {options.turns} turns of {options.seconds} s; {os.cpu_count()} "
+             f"processors; {seconds:.0f} s in all. Times and rates are medians over steps, memory is the peak of the "
+             "process, allocations are blocks that Gradus took from the system a step."]
+    if disturbed:
+        remarks = remarks + [f"Other programs were at work in {disturbed} of all turns."]
+    lines += table(rows) + [""] + [f"- {remark}" for remark in remarks]
+    text = "\n".join(lines).rstrip() + "\n"
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (options.out / "results.md").write_text(text)
+    return text
+
+
 def compare(options):
     if not options.programs[1:]:
         print("bench_libtorch is not built, libtorch was not found (Debian: libtorch-dev): our figures alone.\n")
@@ -242,22 +259,10 @@ def compare(options):
                   f"{row['gradus_ms']:.3f} ms"
                   + (f", libtorch {row['libtorch_ms']:.3f} ms" if options.programs[1:] else "")
                   + (f", ratio {row['ratio']:.2f}" if row["ratio"] is not None else ""), flush=True)
+        # Each time, so that a run that is stopped has results.
+        text = save(rows, remarks, disturbed, scales, time.monotonic() - start, options)
     for scale in scales.values():
         scale.close()
-    for row in rows:
-        row["sgemm_percent"] = round(100 * row["gflops"] / scales[row["threads"]].gflops(), 1)
-
-    if disturbed:
-        remarks.append(f"Other programs were at work in {disturbed} of all turns.")
-    rates = ", ".join(f"{scale.gflops():.0f} GFLOP/s at {threads}" for threads, scale in scales.items())
-    lines = [f"SGEMM of OpenBLAS, by threads: {rates}. {options.turns} turns of {options.seconds} s; {os.cpu_count()} "
-             f"processors; {time.monotonic() - start:.0f} s in all. Times and rates are medians over steps, memory is "
-             "the peak of the process, allocations are blocks that Gradus took from the system a step."]
-    lines += table(rows) + [""] + [f"- {remark}" for remark in remarks]
-    text = "\n".join(lines).rstrip() + "\n"
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
-    (options.out / "results.md").write_text(text)
     print("\n" + text)
     return 1 if any(remark.startswith("ERROR") for remark in remarks) else 0
 
