@@ -10,7 +10,6 @@
 #include <cmath>
 #include <functional>
 #include <optional>
-#include <set>
 #include <sstream>
 #include <vector>
 
@@ -130,29 +129,19 @@ class Suspect {
   /// Nodes of the tape that take the input several times: which of these uses bring nothing?
   std::optional<Diagnosis> is_one_use_of_several() const {
     const Variable output = evidence_.probe.record();
-    const Node* leaf = evidence_.probe.leaf(position_).node().get();
-    std::set<const Node*> seen;
-    std::vector<Node*> open{output.node().get()};
     int uses = 0;
-    while (!open.empty()) {
-      Node* node = open.back();
-      open.pop_back();
-      if (node == nullptr || node->is_leaf || !seen.insert(node).second) continue;
-      std::vector<std::size_t> slots;
-      for (std::size_t s = 0; s < node->inputs.size(); ++s) {
-        if (node->inputs[s].get() == leaf) slots.push_back(s);
-        open.push_back(node->inputs[s].get());
-      }
-      uses += static_cast<int>(slots.size());
-      if (slots.empty()) continue;
+    for (const Use& use : uses_of(evidence_.probe.leaf(position_).node().get(), output)) {
+      uses += static_cast<int>(use.slots.size());
       const NoGrad guard;
-      const Variables gradients = node->backward(ones(node->shape, node->dtype));
+      const Node& node = *use.node;
+      const Variables gradients = use.node->backward(ones(node.shape, node.dtype));
       const auto silent = [&](std::size_t s) { return !gradients[s].defined(); };
-      if (std::any_of(slots.begin(), slots.end(), silent)) {
+      const auto missing = std::count_if(use.slots.begin(), use.slots.end(), silent);
+      if (missing > 0) {
         return name(Pattern::missing_accumulation,
-                    line(node->name, " uses it ", slots.size(),
-                         slots.size() == 1 ? " time" : " times", ", but returns no gradient for ",
-                         std::count_if(slots.begin(), slots.end(), silent), " of these"));
+                    line(node.name, " uses it ", use.slots.size(),
+                         use.slots.size() == 1 ? " time" : " times",
+                         ", but returns no gradient for ", missing, " of these"));
       }
     }
     if (uses < 2) return std::nullopt;

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <utility>
 
 namespace gradus {
@@ -197,31 +196,6 @@ struct Saboteur final : Op {
     return before.defined() && before.shape() == g.shape() ? add(g, before) : g;
   }
 };
-
-/// The nodes behind `output` that take `leaf`, oldest first, each with the slots it takes it in.
-struct Use {
-  Node* node;
-  std::vector<std::size_t> slots;
-};
-std::vector<Use> uses_of(const Node* leaf, const Variable& output) {
-  std::vector<Use> uses;
-  std::set<const Node*> seen;
-  std::vector<Node*> open{output.node().get()};
-  while (!open.empty()) {
-    Node* node = open.back();
-    open.pop_back();
-    if (node == nullptr || node->is_leaf || !seen.insert(node).second) continue;
-    Use use{node, {}};
-    for (std::size_t s = 0; s < node->inputs.size(); ++s) {
-      if (node->inputs[s].get() == leaf) use.slots.push_back(s);
-      open.push_back(node->inputs[s].get());
-    }
-    if (!use.slots.empty()) uses.push_back(std::move(use));
-  }
-  std::sort(uses.begin(), uses.end(),
-            [](const Use& a, const Use& b) { return a.node->number < b.node->number; });
-  return uses;
-}
 
 void sabotage(const Use& use, std::size_t slot, Bug bug, const std::shared_ptr<Memory>& memory) {
   auto wrapper = std::make_unique<Saboteur>();

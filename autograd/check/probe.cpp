@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <utility>
 
 namespace gradus {
@@ -123,6 +124,26 @@ double* element_at(const Tensor& tensor, std::int64_t flat) {
     flat /= tensor.shape()[d];
   }
   return at;
+}
+
+std::vector<Use> uses_of(const Node* leaf, const Variable& output) {
+  std::vector<Use> uses;
+  std::set<const Node*> seen;
+  std::vector<Node*> open{output.node().get()};
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    if (node == nullptr || node->is_leaf || !seen.insert(node).second) continue;
+    Use use{node, {}};
+    for (std::size_t s = 0; s < node->inputs.size(); ++s) {
+      if (node->inputs[s].get() == leaf) use.slots.push_back(s);
+      open.push_back(node->inputs[s].get());
+    }
+    if (!use.slots.empty()) uses.push_back(std::move(use));
+  }
+  std::sort(uses.begin(), uses.end(),
+            [](const Use& a, const Use& b) { return a.node->number < b.node->number; });
+  return uses;
 }
 
 Shape unravel(std::int64_t flat, const Shape& shape) {

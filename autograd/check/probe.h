@@ -84,6 +84,13 @@ SecondOrder second_order(const DifferentiableFunction& function, const Variables
 Tensor copy_with_layout(const Tensor& source);
 /// The element `flat`, counted row-major, of a tensor of any strides.
 double* element_at(const Tensor& tensor, std::int64_t flat);
+/// A node behind `output` that takes `leaf`, with the slots it takes it in.
+struct Use {
+  Node* node = nullptr;
+  std::vector<std::size_t> slots{};
+};
+/// All of them, oldest first.
+std::vector<Use> uses_of(const Node* leaf, const Variable& output);
 /// Row-major position -> index.
 Shape unravel(std::int64_t flat, const Shape& shape);
 /// Magnitudes 0.5..1.5 and random signs: no weight hides an output, no symmetry cancels one.

@@ -9,20 +9,9 @@
 #include <string>
 #include <vector>
 
-#include <support/program.h>
+#include <support/json_result.h>
 
 using nlohmann::json;
-
-namespace {
-
-json result_of(std::vector<std::string> arguments) {
-  RunningProgram program(std::move(arguments));
-  CHECK(program.finish() == 0);
-  CHECK(std::count(program.output().begin(), program.output().end(), '\n') == 1);
-  return json::parse(program.output());
-}
-
-}  // namespace
 
 TEST_CASE("gradcheck --json lists what it checked, and its totals add up") {
   const json result = result_of({"gradcheck", "mul", "Linear", "--order", "2", "--json"});

@@ -9,19 +9,12 @@
 #include <string>
 #include <vector>
 
-#include <support/program.h>
+#include <support/json_result.h>
 #include <support/temporary_folder.h>
 
 using nlohmann::json;
 
 namespace {
-
-json result_of(std::vector<std::string> arguments) {
-  RunningProgram program(std::move(arguments));
-  CHECK(program.finish() == 0);
-  CHECK(std::count(program.output().begin(), program.output().end(), '\n') == 1);
-  return json::parse(program.output());
-}
 
 std::int64_t cnn_parameters() { return gradus::make_model("cnn", {1, 8, 8, 10}).parameter_count(); }
 
