@@ -99,15 +99,17 @@ kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const S
   return g;
 }
 
-Conv2dAlgorithm algorithm_for(const kernels::Conv2dGeometry& geometry) {
+template <class T>
+Conv2dAlgorithm algorithm_for(const kernels::Conv2dGeometry& geometry, kernels::Conv2dPass pass) {
   const int forced = forced_algorithm.load(std::memory_order_relaxed);
-  if (forced == automatic) return kernels::choose(geometry);
+  if (forced == automatic) return kernels::choose<T>(geometry, pass);
   const auto algorithm = static_cast<Conv2dAlgorithm>(forced);
-  if (!kernels::supports(algorithm, geometry)) {
+  if (!kernels::supports<T>(algorithm, geometry)) {
     fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(algorithm),
                      " cannot do a kernel of ", geometry.kernel_h, "x", geometry.kernel_w,
                      " with padding ", spell({geometry.padding_h, geometry.padding_w}), ", ",
-                     geometry.in_channels, " input channels and ", geometry.groups, " groups");
+                     geometry.in_channels, " input channels and ", geometry.groups, " groups in ",
+                     dtype_of<T>());
   }
   return algorithm;
 }
@@ -233,8 +235,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
       if (bias.defined()) y.copy_(dense_bias.reshape({1, bias.numel(), 1, 1}));
       return;
     }
-    kernels::conv2d_forward(algorithm_for(geometry), geometry, x.contiguous().data<T>(),
-                            weight.contiguous().data<T>(), offset, y.data<T>());
+    kernels::conv2d_forward(algorithm_for<T>(geometry, kernels::Conv2dPass::forward), geometry,
+                            x.contiguous().data<T>(), weight.contiguous().data<T>(), offset,
+                            y.data<T>());
   });
   return y;
 }
@@ -249,8 +252,9 @@ Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& in
   const Tensor dx = Tensor::empty(input, dy.dtype());
   if (is_empty(geometry)) return dx.fill_(0);
   dispatch_floating("conv2d_input_grad", dy.dtype(), [&]<class T>() {
-    kernels::conv2d_input_grad(algorithm_for(geometry), geometry, dy.contiguous().data<T>(),
-                               weight.contiguous().data<T>(), dx.data<T>());
+    kernels::conv2d_input_grad(algorithm_for<T>(geometry, kernels::Conv2dPass::input_grad),
+                               geometry, dy.contiguous().data<T>(), weight.contiguous().data<T>(),
+                               dx.data<T>());
   });
   return dx;
 }
@@ -265,15 +269,19 @@ Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight
   const Tensor dw = Tensor::empty(weight, dy.dtype());
   if (is_empty(geometry)) return dw.fill_(0);
   dispatch_floating("conv2d_weight_grad", dy.dtype(), [&]<class T>() {
-    kernels::conv2d_weight_grad(algorithm_for(geometry), geometry, x.contiguous().data<T>(),
-                                dy.contiguous().data<T>(), dw.data<T>());
+    kernels::conv2d_weight_grad(algorithm_for<T>(geometry, kernels::Conv2dPass::weight_grad),
+                                geometry, x.contiguous().data<T>(), dy.contiguous().data<T>(),
+                                dw.data<T>());
   });
   return dw;
 }
 
-Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight,
-                                 const Conv2dOptions& options) {
-  return algorithm_for(geometry_of("conv2d_algorithm", x, weight, options));
+Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight, const Conv2dOptions& options,
+                                 DType dtype) {
+  const auto geometry = geometry_of("conv2d_algorithm", x, weight, options);
+  return dispatch_floating("conv2d_algorithm", dtype, [&]<class T>() {
+    return algorithm_for<T>(geometry, kernels::Conv2dPass::forward);
+  });
 }
 
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {

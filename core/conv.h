@@ -54,9 +54,9 @@ Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& in
 /// dL/dweight of shape `weight`, from dy = dL/dy and x.
 Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight,
                           const Conv2dOptions& options = {});
-/// The algorithm conv2d would use for these shapes.
+/// The algorithm conv2d would use for these shapes. (Its gradients may use others.)
 Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight,
-                                 const Conv2dOptions& options = {});
+                                 const Conv2dOptions& options = {}, DType dtype = float32);
 
 struct MaxPool2dResult {
   Tensor values;   ///< [N,C,OH,OW]

@@ -12,6 +12,7 @@ namespace {
 constexpr std::int64_t max_parts = 16;
 constexpr std::int64_t max_partial_bytes = 32 * 1024 * 1024;
 constexpr std::int64_t multiply_adds_per_part = 1'000'000;
+constexpr std::int64_t outputs_per_part = 256;  // each weight is the sum of so many products
 
 // Rows of the transposed sum that one chunk turns back: a cache line of each row of dw.
 constexpr std::int64_t taps_per_chunk = 16;
@@ -24,8 +25,9 @@ PartialSums plan_partial_sums(const Conv2dGeometry& g, std::int64_t items,
   const std::int64_t work = g.batch * g.out_plane() * g.weight_size();
   // Two parts at least, however large the weights: the second core is worth more than their memory.
   const std::int64_t affordable = std::max<std::int64_t>(2, max_partial_bytes / bytes);
-  const std::int64_t useful =
-      std::min(work / multiply_adds_per_part + 1, std::min(affordable, max_parts));
+  const std::int64_t long_enough = g.batch * g.out_plane() / outputs_per_part;
+  const std::int64_t useful = std::min({work / multiply_adds_per_part + 1, affordable, max_parts,
+                                        std::max<std::int64_t>(2, long_enough)});
   const std::int64_t items_per_part = std::max<std::int64_t>(1, (items + useful - 1) / useful);
   return {(items + items_per_part - 1) / items_per_part, items_per_part};
 }

@@ -1,12 +1,42 @@
 // The choice of a convolution algorithm, and the dispatch to it. See conv2d_select.h.
 #include <gradus/core/kernels/conv2d_select.h>
 
+#include <concepts>
+
 #include <gradus/core/kernels/conv2d_depthwise.h>
 #include <gradus/core/kernels/conv2d_direct.h>
 #include <gradus/core/kernels/conv2d_im2col.h>
+#include <gradus/core/kernels/conv2d_implicit.h>
 #include <gradus/core/kernels/conv2d_pointwise.h>
+#include <gradus/core/parallel.h>
 
 namespace gradus::kernels {
+namespace {
+
+/// What the tap products are good at. The numbers are measured: docs/performance.md.
+Conv2dAlgorithm choose_float(const Conv2dGeometry& g, Conv2dPass pass) {
+  // A dense 1x1 is a matrix product without copies.
+  if (supports<float>(Conv2dAlgorithm::pointwise, g) && g.stride_h == 1 && g.stride_w == 1)
+    return Conv2dAlgorithm::pointwise;
+  // Each pixel meets all taps, also those outside of dy: much waste when dy is much smaller than x.
+  if (pass == Conv2dPass::input_grad &&
+      2 * g.in_plane() > 3 * g.out_plane() * g.stride_h * g.stride_w)
+    return Conv2dAlgorithm::im2col;
+  // Its vectors are vectors of filters.
+  constexpr std::int64_t few_filters = 12;
+  if (pass == Conv2dPass::weight_grad && g.group_out_channels() < few_filters)
+    return Conv2dAlgorithm::im2col;
+  return Conv2dAlgorithm::implicit_gemm;
+}
+
+template <class T> void relu_in_place(std::int64_t count, T* y) {
+  constexpr std::int64_t grain = 65536;
+  parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) y[i] = y[i] < T{0} ? T{0} : y[i];
+  });
+}
+
+}  // namespace
 
 std::string_view to_string(Conv2dAlgorithm algorithm) {
   switch (algorithm) {
@@ -18,11 +48,13 @@ std::string_view to_string(Conv2dAlgorithm algorithm) {
       return "pointwise";
     case Conv2dAlgorithm::depthwise:
       return "depthwise";
+    case Conv2dAlgorithm::implicit_gemm:
+      return "implicit_gemm";
   }
   return "unknown";
 }
 
-bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& g) {
+template <class T> bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& g) {
   switch (algorithm) {
     case Conv2dAlgorithm::direct:
     case Conv2dAlgorithm::im2col:
@@ -31,31 +63,42 @@ bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& g) {
       return g.kernel_plane() == 1 && g.padding_h == 0 && g.padding_w == 0;
     case Conv2dAlgorithm::depthwise:
       return g.groups == g.in_channels;
+    case Conv2dAlgorithm::implicit_gemm:
+      return std::same_as<T, float>;
   }
   return false;
 }
 
-Conv2dAlgorithm choose(const Conv2dGeometry& g) {
-  // One input channel without groups is "depthwise" in name only: with several filters GEMM
-  // has work to do.
-  if (g.groups > 1 && supports(Conv2dAlgorithm::depthwise, g)) return Conv2dAlgorithm::depthwise;
-  if (supports(Conv2dAlgorithm::pointwise, g)) return Conv2dAlgorithm::pointwise;
+template <class T> Conv2dAlgorithm choose(const Conv2dGeometry& g, Conv2dPass pass) {
+  // One input channel without groups is "depthwise" in name only: with several filters a matrix
+  // product has work to do.
+  if (g.groups > 1 && supports<T>(Conv2dAlgorithm::depthwise, g)) return Conv2dAlgorithm::depthwise;
+  if constexpr (std::same_as<T, float>) return choose_float(g, pass);
+  if (supports<T>(Conv2dAlgorithm::pointwise, g)) return Conv2dAlgorithm::pointwise;
   return Conv2dAlgorithm::im2col;
 }
 
 template <class T>
 void conv2d_forward(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, const T* x, const T* w,
-                    const T* bias, T* y) {
+                    const T* bias, T* y, bool relu) {
   switch (algorithm) {
     case Conv2dAlgorithm::direct:
-      return conv2d_direct_forward(g, x, w, bias, y);
+      conv2d_direct_forward(g, x, w, bias, y);
+      break;
     case Conv2dAlgorithm::im2col:
-      return conv2d_im2col_forward(g, x, w, bias, y);
+      conv2d_im2col_forward(g, x, w, bias, y);
+      break;
     case Conv2dAlgorithm::pointwise:
-      return conv2d_pointwise_forward(g, x, w, bias, y);
+      conv2d_pointwise_forward(g, x, w, bias, y);
+      break;
     case Conv2dAlgorithm::depthwise:
-      return conv2d_depthwise_forward(g, x, w, bias, y);
+      conv2d_depthwise_forward(g, x, w, bias, y);
+      break;
+    case Conv2dAlgorithm::implicit_gemm:
+      if constexpr (std::same_as<T, float>) return conv2d_implicit_forward(g, x, w, bias, relu, y);
+      break;
   }
+  if (relu) relu_in_place(g.output_size(), y);
 }
 
 template <class T>
@@ -70,6 +113,8 @@ void conv2d_input_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, const
       return conv2d_pointwise_input_grad(g, dy, w, dx);
     case Conv2dAlgorithm::depthwise:
       return conv2d_depthwise_input_grad(g, dy, w, dx);
+    case Conv2dAlgorithm::implicit_gemm:
+      if constexpr (std::same_as<T, float>) return conv2d_implicit_input_grad(g, dy, w, dx);
   }
 }
 
@@ -85,13 +130,19 @@ void conv2d_weight_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, cons
       return conv2d_pointwise_weight_grad(g, x, dy, dw);
     case Conv2dAlgorithm::depthwise:
       return conv2d_depthwise_weight_grad(g, x, dy, dw);
+    case Conv2dAlgorithm::implicit_gemm:
+      if constexpr (std::same_as<T, float>) return conv2d_implicit_weight_grad(g, x, dy, dw);
   }
 }
 
+template bool supports<float>(Conv2dAlgorithm, const Conv2dGeometry&);
+template bool supports<double>(Conv2dAlgorithm, const Conv2dGeometry&);
+template Conv2dAlgorithm choose<float>(const Conv2dGeometry&, Conv2dPass);
+template Conv2dAlgorithm choose<double>(const Conv2dGeometry&, Conv2dPass);
 template void conv2d_forward(Conv2dAlgorithm, const Conv2dGeometry&, const float*, const float*,
-                             const float*, float*);
+                             const float*, float*, bool);
 template void conv2d_forward(Conv2dAlgorithm, const Conv2dGeometry&, const double*, const double*,
-                             const double*, double*);
+                             const double*, double*, bool);
 template void conv2d_input_grad(Conv2dAlgorithm, const Conv2dGeometry&, const float*, const float*,
                                 float*);
 template void conv2d_input_grad(Conv2dAlgorithm, const Conv2dGeometry&, const double*,

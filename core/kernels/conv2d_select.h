@@ -1,8 +1,8 @@
 // Which algorithm computes a convolution, decided in one place, and the way to it.
 //
-// choose() is a pure function of the geometry: no environment, no timing, no thread count, so a
-// model computes the same bits on every run. A caller may force another algorithm, as long as it
-// supports the geometry.
+// choose() is a pure function of the geometry and the type: no environment, no timing, no thread
+// count, so a model computes the same bits on every run. A caller may force another algorithm, as
+// long as it supports the geometry.
 #pragma once
 
 #include <string_view>
@@ -11,23 +11,27 @@
 
 namespace gradus::kernels {
 
-enum class Conv2dAlgorithm { direct, im2col, pointwise, depthwise };
+enum class Conv2dAlgorithm { direct, im2col, pointwise, depthwise, implicit_gemm };
 
-/// "direct", "im2col", "pointwise", "depthwise".
+/// The three passes of a convolution; each may have another best algorithm.
+enum class Conv2dPass { forward, input_grad, weight_grad };
+
+/// "direct", "im2col", "pointwise", "depthwise", "implicit_gemm".
 std::string_view to_string(Conv2dAlgorithm algorithm);
 
-/// Whether the algorithm can compute this convolution: direct and im2col any, pointwise 1x1 without
-/// padding, depthwise groups == in_channels.
-bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry);
+/// Whether the algorithm can compute this convolution in type T, float or double: direct and im2col
+/// any, pointwise 1x1 without padding, depthwise groups == in_channels, implicit_gemm any in float.
+template <class T> bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry);
 
 /// The algorithm that is expected to be fastest; always one that supports the geometry.
-Conv2dAlgorithm choose(const Conv2dGeometry& geometry);
+template <class T>
+Conv2dAlgorithm choose(const Conv2dGeometry& geometry, Conv2dPass pass = Conv2dPass::forward);
 
-/// y = x ⋆ w + bias (bias may be nullptr). Requires supports(algorithm, geometry); so do the two
-/// below.
+/// y = x ⋆ w + bias (bias may be nullptr), then max(·, 0) with `relu` (a NaN stays). Requires
+/// supports<T>(algorithm, geometry); so do the two below.
 template <class T>
 void conv2d_forward(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry, const T* x,
-                    const T* w, const T* bias, T* y);
+                    const T* w, const T* bias, T* y, bool relu = false);
 
 /// dL/dx from dL/dy and w.
 template <class T>

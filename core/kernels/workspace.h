@@ -38,6 +38,7 @@ template <class T> class Workspace {
   Workspace& operator=(const Workspace&) = delete;
 
   T* data() { return data_; }
+  const T* data() const { return data_; }
 
  private:
   T* data_;

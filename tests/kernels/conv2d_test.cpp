@@ -109,12 +109,15 @@ void check_against_direct(Conv2dAlgorithm algorithm, const Conv2dGeometry& g,
   check_close(actual.dw, expected.dw, bounds.dw, g.batch * g.out_plane());
 }
 
+constexpr Conv2dAlgorithm all_algorithms[] = {
+    Conv2dAlgorithm::direct, Conv2dAlgorithm::im2col, Conv2dAlgorithm::pointwise,
+    Conv2dAlgorithm::depthwise, Conv2dAlgorithm::implicit_gemm};
+
 void check_all_algorithms(const Conv2dGeometry& g, std::mt19937& engine) {
-  for (const auto algorithm :
-       {Conv2dAlgorithm::im2col, Conv2dAlgorithm::pointwise, Conv2dAlgorithm::depthwise}) {
-    if (!supports(algorithm, g)) continue;
-    check_against_direct<float>(algorithm, g, engine);
-    check_against_direct<double>(algorithm, g, engine);
+  for (const auto algorithm : all_algorithms) {
+    if (algorithm == Conv2dAlgorithm::direct) continue;
+    if (supports<float>(algorithm, g)) check_against_direct<float>(algorithm, g, engine);
+    if (supports<double>(algorithm, g)) check_against_direct<double>(algorithm, g, engine);
   }
 }
 
@@ -327,16 +330,15 @@ TEST_CASE("every algorithm agrees with the direct loops on a grid of geometries"
 
 TEST_CASE("every algorithm agrees with the direct loops on random geometries") {
   std::mt19937 engine(2);
-  for (int trial = 0; trial < 400; ++trial) check_all_algorithms(random_geometry(engine), engine);
+  for (int trial = 0; trial < 2000; ++trial) check_all_algorithms(random_geometry(engine), engine);
 }
 
 TEST_CASE("without a bias nothing is added") {
   std::mt19937 engine(3);
   for (const Conv2dGeometry& g : grid()) {
     const Operands<double> in(g, engine);
-    for (const auto algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::im2col,
-                                 Conv2dAlgorithm::pointwise, Conv2dAlgorithm::depthwise}) {
-      if (!supports(algorithm, g)) continue;
+    for (const auto algorithm : all_algorithms) {
+      if (!supports<double>(algorithm, g)) continue;
       const std::vector<double> zeros(static_cast<std::size_t>(g.out_channels), 0.0);
       std::vector<double> without = unwritten<double>(g.output_size());
       std::vector<double> with_zeros = without;
@@ -362,9 +364,9 @@ TEST_CASE(
     std::fill(in.bias.begin(), in.bias.end(), 0.0);
     Operands<double> absolute = in;
     for (auto* values : {&absolute.x, &absolute.w, &absolute.dy}) *values = magnitudes(*values);
-    const Results<double> bounds(choose(g), g, absolute);
+    const Results<double> bounds(choose<double>(g), g, absolute);
     const double tolerance = relative_tolerance * inner_product(bounds.y, absolute.dy);
-    for (const auto algorithm : {Conv2dAlgorithm::direct, choose(g)}) {
+    for (const auto algorithm : {Conv2dAlgorithm::direct, choose<double>(g)}) {
       const Results<double> out(algorithm, g, in);
       const double by_output = inner_product(out.y, in.dy);
       CHECK(std::abs(by_output - inner_product(out.dx, in.x)) <= tolerance);
@@ -398,9 +400,8 @@ TEST_CASE("a convolution gives the same bits with one, two and three threads") {
   for (const Conv2dGeometry& g : geometries) {
     CAPTURE(describe(g));
     const Operands<float> in(g, engine);
-    for (const auto algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::im2col,
-                                 Conv2dAlgorithm::pointwise, Conv2dAlgorithm::depthwise}) {
-      if (!supports(algorithm, g)) continue;
+    for (const auto algorithm : all_algorithms) {
+      if (!supports<float>(algorithm, g)) continue;
       gradus::set_num_threads(1);
       const Results<float> one(algorithm, g, in);
       for (const int threads : {2, 3}) {
@@ -413,29 +414,33 @@ TEST_CASE("a convolution gives the same bits with one, two and three threads") {
 }
 
 TEST_CASE("an algorithm is chosen that supports the geometry, and it has a name") {
-  CHECK(choose({.in_channels = 8, .in_height = 4, .in_width = 4, .out_channels = 8}) ==
-        Conv2dAlgorithm::pointwise);
-  CHECK(choose({.in_channels = 8, .out_channels = 8, .padding_h = 1}) == Conv2dAlgorithm::im2col);
-  CHECK(choose({.in_channels = 8,
-                .in_height = 4,
-                .in_width = 4,
-                .out_channels = 8,
-                .kernel_h = 3,
-                .kernel_w = 3,
-                .groups = 8}) == Conv2dAlgorithm::depthwise);
-  CHECK(choose({.in_channels = 1,
-                .in_height = 4,
-                .in_width = 4,
-                .out_channels = 8,
-                .kernel_h = 3,
-                .kernel_w = 3}) == Conv2dAlgorithm::im2col);
+  const Conv2dGeometry wide{.in_channels = 8, .in_height = 4, .in_width = 4, .out_channels = 8};
+  CHECK(choose<float>(wide) == Conv2dAlgorithm::pointwise);
+  CHECK(choose<double>(wide) == Conv2dAlgorithm::pointwise);
+  Conv2dGeometry window = wide;
+  window.kernel_h = window.kernel_w = 3;
+  CHECK(choose<float>(window) == Conv2dAlgorithm::implicit_gemm);
+  CHECK(choose<double>(window) == Conv2dAlgorithm::im2col);
+  CHECK(choose<float>(window, Conv2dPass::input_grad) == Conv2dAlgorithm::im2col);
+  CHECK(choose<float>(window, Conv2dPass::weight_grad) == Conv2dAlgorithm::im2col);
+  window.groups = 8;
+  CHECK(choose<float>(window) == Conv2dAlgorithm::depthwise);
+  CHECK(choose<double>(window) == Conv2dAlgorithm::depthwise);
+  window.in_channels = 1;
+  window.groups = 1;
+  CHECK(choose<float>(window) == Conv2dAlgorithm::implicit_gemm);
   std::mt19937 engine(6);
   for (int trial = 0; trial < 200; ++trial) {
     const Conv2dGeometry g = random_geometry(engine);
-    CHECK(supports(choose(g), g));
+    for (const auto pass : {Conv2dPass::forward, Conv2dPass::input_grad, Conv2dPass::weight_grad}) {
+      CHECK(supports<float>(choose<float>(g, pass), g));
+      CHECK(supports<double>(choose<double>(g, pass), g));
+    }
   }
+  CHECK_FALSE(supports<double>(Conv2dAlgorithm::implicit_gemm, wide));
   CHECK(to_string(Conv2dAlgorithm::direct) == "direct");
   CHECK(to_string(Conv2dAlgorithm::im2col) == "im2col");
   CHECK(to_string(Conv2dAlgorithm::pointwise) == "pointwise");
   CHECK(to_string(Conv2dAlgorithm::depthwise) == "depthwise");
+  CHECK(to_string(Conv2dAlgorithm::implicit_gemm) == "implicit_gemm");
 }

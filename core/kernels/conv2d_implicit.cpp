@@ -1,0 +1,339 @@
+// Convolution by tap products. See conv2d_implicit.h.
+#include <gradus/core/kernels/conv2d_implicit.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <gradus/core/kernels/conv2d_partials.h>
+#include <gradus/core/kernels/patch.h>
+#include <gradus/core/kernels/tap_product.h>
+#include <gradus/core/kernels/workspace.h>
+#include <gradus/core/parallel.h>
+
+namespace gradus::kernels {
+namespace {
+
+// A patch stays, with the weights that pass by, in an L2 cache of 1 MB.
+constexpr std::int64_t patch_bytes = 384 * 1024;
+
+// About 10 microseconds on one core: the least that is worth handing to another thread.
+constexpr std::int64_t multiply_adds_per_chunk = 500'000;
+
+// A single image is cut into so many tiles, where each is worth it.
+constexpr std::int64_t wanted_items = 16;
+
+// Outputs that the sums for the weights run over, at least: each time the sums go to memory and
+// back.
+constexpr std::int64_t outputs_per_sum = 256;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// The part of the zero-padded image that `rows` rows of output read.
+Patch forward_patch(const Conv2dGeometry& g, std::int64_t rows) {
+  return Patch({.rows = (rows - 1) * g.stride_h + g.dilation_h * (g.kernel_h - 1) + 1,
+                .columns = (g.out_width() - 1) * g.stride_w + g.dilation_w * (g.kernel_w - 1) + 1,
+                .stride_h = g.stride_h,
+                .stride_w = g.stride_w,
+                .all_rows = g.kernel_h > 1,
+                .all_columns = g.kernel_w > 1});
+}
+
+PatchView forward_view(const Conv2dGeometry& g, std::int64_t first_row) {
+  return {.image_height = g.in_height,
+          .image_width = g.in_width,
+          .top = first_row * g.stride_h - g.padding_h,
+          .left = -g.padding_w};
+}
+
+/// Where tap (channel, i, j) of a group starts in the patch.
+std::vector<std::int64_t> forward_offsets(const Conv2dGeometry& g, const Patch& patch) {
+  std::vector<std::int64_t> offsets;
+  offsets.reserve(static_cast<std::size_t>(g.taps()));
+  for (std::int64_t c = 0; c < g.group_in_channels(); ++c) {
+    for (std::int64_t i = 0; i < g.kernel_h; ++i) {
+      for (std::int64_t j = 0; j < g.kernel_w; ++j)
+        offsets.push_back(c * patch.channel() + patch.at(i * g.dilation_h, j * g.dilation_w));
+    }
+  }
+  return offsets;
+}
+
+/// How `rows` rows, each `row_bytes` of patch and `row_work` multiply-adds, are cut into tiles when
+/// there are `images` of them.
+std::int64_t rows_per_tile(std::int64_t rows, std::int64_t row_bytes, std::int64_t row_work,
+                           std::int64_t images) {
+  const std::int64_t fit = std::max<std::int64_t>(1, patch_bytes / row_bytes);
+  const std::int64_t worthwhile =
+      ceil_div(multiply_adds_per_chunk, std::max<std::int64_t>(row_work, 1));
+  const std::int64_t spread =
+      std::max(worthwhile, ceil_div(rows * images, wanted_items));  // >= rows with many images
+  const std::int64_t tiles = ceil_div(rows, std::min(fit, spread));
+  return ceil_div(rows, tiles);
+}
+
+std::int64_t items_per_chunk(std::int64_t multiply_adds_per_item) {
+  return multiply_adds_per_chunk / std::max<std::int64_t>(multiply_adds_per_item, 1) + 1;
+}
+
+/// One product for the input gradient: the pixels of one phase of the stride.
+struct Phase {
+  std::int64_t row, column;        // of the phase's first pixel in the image
+  std::int64_t rows, columns;      // pixels: (row + k·stride_h, column + l·stride_w)
+  std::int64_t first_q, left_q;    // (row + padding)/stride, the dy that pixel begins with
+  std::vector<std::int64_t> taps;  // i·kw + j of those that reach it
+};
+
+/// Pixels r, r + stride, ... of [0, size) whose padded position leaves the remainder `phase`.
+std::int64_t first_of_phase(std::int64_t phase, std::int64_t padding, std::int64_t stride) {
+  return ((phase - padding) % stride + stride) % stride;
+}
+
+std::vector<Phase> phases_of(const Conv2dGeometry& g) {
+  std::vector<Phase> phases;
+  for (std::int64_t a = 0; a < g.stride_h; ++a) {
+    for (std::int64_t b = 0; b < g.stride_w; ++b) {
+      Phase p;
+      p.row = first_of_phase(a, g.padding_h, g.stride_h);
+      p.column = first_of_phase(b, g.padding_w, g.stride_w);
+      p.rows = ceil_div(std::max<std::int64_t>(g.in_height - p.row, 0), g.stride_h);
+      p.columns = ceil_div(std::max<std::int64_t>(g.in_width - p.column, 0), g.stride_w);
+      p.first_q = (p.row + g.padding_h) / g.stride_h;
+      p.left_q = (p.column + g.padding_w) / g.stride_w;
+      for (std::int64_t i = 0; i < g.kernel_h; ++i) {
+        for (std::int64_t j = 0; j < g.kernel_w; ++j) {
+          if (i * g.dilation_h % g.stride_h == a && j * g.dilation_w % g.stride_w == b)
+            p.taps.push_back(i * g.kernel_w + j);
+        }
+      }
+      if (p.rows > 0 && p.columns > 0) phases.push_back(std::move(p));
+    }
+  }
+  return phases;
+}
+
+/// Zeros: some pixels are read by no tap.
+void clear(std::int64_t size, float* values) {
+  constexpr std::int64_t grain = 65536;
+  parallel_for(size, grain, [&](std::int64_t begin, std::int64_t end) {
+    std::fill(values + begin, values + end, 0.0F);
+  });
+}
+
+/// pixels [channels, rows, phase.columns] -> every stride-th of `image`.
+void spread_pixels(const Conv2dGeometry& g, const Phase& phase, std::int64_t channels,
+                   std::int64_t rows, const float* pixels, float* image) {
+  for (std::int64_t c = 0; c < channels; ++c) {
+    for (std::int64_t r = 0; r < rows; ++r, pixels += phase.columns) {
+      float* to = image + c * g.in_plane() + r * g.stride_h * g.in_width;
+      for (std::int64_t l = 0; l < phase.columns; ++l) to[l * g.stride_w] = pixels[l];
+    }
+  }
+}
+
+}  // namespace
+
+void conv2d_implicit_forward(const Conv2dGeometry& g, const float* x, const float* w,
+                             const float* bias, bool relu, float* y) {
+  const std::int64_t channels = g.group_in_channels();
+  const std::int64_t filters = g.group_out_channels();
+  const std::int64_t row_bytes =
+      forward_patch(g, 2).size(channels) * std::int64_t{sizeof(float)} / 2;
+  const std::int64_t row_work = filters * g.taps() * g.out_width();
+  const std::int64_t rows = rows_per_tile(g.out_height(), row_bytes, row_work, g.batch * g.groups);
+  const std::int64_t tiles = ceil_div(g.out_height(), rows);
+  const Patch layout = forward_patch(g, rows);
+  const std::vector<std::int64_t> offsets = forward_offsets(g, layout);
+
+  Workspace<float> packed(g.weight_size());
+  for (std::int64_t group = 0; group < g.groups; ++group) {
+    const std::int64_t first = group * filters * g.taps();
+    pack_weights(filters, g.taps(), w + first, packed.data() + first);
+  }
+  parallel_for(g.batch * g.groups * tiles, items_per_chunk(row_work * rows),
+               [&](std::int64_t begin, std::int64_t end) {
+                 Workspace<float> patch(layout.size(channels));
+                 for (std::int64_t item = begin; item < end; ++item) {  // (image, group, tile)
+                   const std::int64_t image_group = item / tiles;
+                   const std::int64_t group = image_group % g.groups;
+                   const std::int64_t first_row = item % tiles * rows;
+                   layout.fill(forward_view(g, first_row), channels,
+                               x + image_group * channels * g.in_plane(), patch.data());
+                   const TapProduct product{.rows = std::min(rows, g.out_height() - first_row),
+                                            .columns = g.out_width(),
+                                            .row_step = layout.row_step(),
+                                            .taps = g.taps(),
+                                            .offset = offsets.data(),
+                                            .filters = filters,
+                                            .output_plane = g.out_plane()};
+                   tap_product(
+                       product, patch.data(), packed.data() + group * filters * g.taps(),
+                       bias == nullptr ? nullptr : bias + group * filters, relu,
+                       y + image_group * filters * g.out_plane() + first_row * g.out_width());
+                 }
+               });
+}
+
+void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const float* w,
+                                float* dx) {
+  const std::int64_t channels = g.group_in_channels();
+  const std::int64_t filters = g.group_out_channels();
+  const std::vector<Phase> phases = phases_of(g);
+  // The patch of dy reaches back by as much as the last tap: dy[q - reach .. q].
+  const std::int64_t reach_h = g.dilation_h * (g.kernel_h - 1) / g.stride_h;
+  const std::int64_t reach_w = g.dilation_w * (g.kernel_w - 1) / g.stride_w;
+  const std::int64_t first_q = g.padding_h / g.stride_h;  // the least of all phases
+  const std::int64_t left_q = g.padding_w / g.stride_w;
+  const std::int64_t q_rows = (g.in_height - 1 + g.padding_h) / g.stride_h - first_q + 1;
+  const std::int64_t q_columns = (g.in_width - 1 + g.padding_w) / g.stride_w - left_q + 1;
+  const auto patch_of = [&](std::int64_t rows) {
+    return Patch({.rows = rows + reach_h, .columns = q_columns + reach_w});
+  };
+  const std::int64_t row_bytes = patch_of(2).size(filters) * std::int64_t{sizeof(float)} / 2;
+  const std::int64_t row_work = channels * filters * g.kernel_plane() * q_columns;
+  const std::int64_t rows = rows_per_tile(q_rows, row_bytes, row_work, g.batch * g.groups);
+  const std::int64_t tiles = ceil_div(q_rows, rows);
+  const Patch layout = patch_of(rows);
+
+  // For each phase: where its taps start in the patch, and the weights as [channels, (filter,
+  // tap)].
+  std::vector<std::vector<std::int64_t>> offsets(phases.size());
+  std::vector<std::int64_t> packed_at;
+  std::int64_t packed_size = 0;
+  for (std::size_t k = 0; k < phases.size(); ++k) {
+    const Phase& phase = phases[k];
+    packed_at.push_back(packed_size);
+    packed_size += g.in_channels * filters * static_cast<std::int64_t>(phase.taps.size());
+    for (std::int64_t co = 0; co < filters; ++co) {
+      for (const std::int64_t tap : phase.taps) {
+        const std::int64_t back_h = tap / g.kernel_w * g.dilation_h / g.stride_h;
+        const std::int64_t back_w = tap % g.kernel_w * g.dilation_w / g.stride_w;
+        offsets[k].push_back(co * layout.channel() +
+                             layout.at(phase.first_q - first_q + reach_h - back_h,
+                                       phase.left_q - left_q + reach_w - back_w));
+      }
+    }
+  }
+  Workspace<float> packed(packed_size);
+  Workspace<float> turned(channels * filters * g.kernel_plane());
+  for (std::int64_t group = 0; group < g.groups; ++group) {
+    for (std::size_t k = 0; k < phases.size(); ++k) {
+      const auto taps = static_cast<std::int64_t>(phases[k].taps.size());
+      float* to = turned.data();
+      for (std::int64_t c = 0; c < channels; ++c) {
+        for (std::int64_t co = 0; co < filters; ++co) {
+          const float* from = w + ((group * filters + co) * channels + c) * g.kernel_plane();
+          for (const std::int64_t tap : phases[k].taps) *to++ = from[tap];
+        }
+      }
+      pack_weights(channels, filters * taps, turned.data(),
+                   packed.data() + packed_at[k] + group * channels * filters * taps);
+    }
+  }
+
+  const bool dense = g.stride_h == 1 && g.stride_w == 1;
+  if (std::ranges::any_of(phases, [](const Phase& phase) { return phase.taps.empty(); }))
+    clear(g.input_size(), dx);
+  parallel_for(
+      g.batch * g.groups * tiles, items_per_chunk(row_work * rows),
+      [&](std::int64_t begin, std::int64_t end) {
+        Workspace<float> patch(layout.size(filters));
+        Workspace<float> pixels(dense ? 0 : channels * rows * q_columns);
+        for (std::int64_t item = begin; item < end; ++item) {  // (image, group, tile of q)
+          const std::int64_t image_group = item / tiles;
+          const std::int64_t tile_q = item % tiles * rows;
+          const PatchView view{.image_height = g.out_height(),
+                               .image_width = g.out_width(),
+                               .top = first_q + tile_q - reach_h,
+                               .left = left_q - reach_w};
+          layout.fill(view, filters, dy + image_group * filters * g.out_plane(), patch.data());
+          for (std::size_t k = 0; k < phases.size(); ++k) {
+            const Phase& phase = phases[k];
+            const auto taps = filters * static_cast<std::int64_t>(phase.taps.size());
+            const std::int64_t count = std::min(rows, phase.rows - tile_q);
+            if (count <= 0 || taps == 0) continue;
+            float* image = dx + image_group * channels * g.in_plane() +
+                           (phase.row + tile_q * g.stride_h) * g.in_width + phase.column;
+            const TapProduct product{.rows = count,
+                                     .columns = phase.columns,
+                                     .row_step = layout.row_step(),
+                                     .taps = taps,
+                                     .offset = offsets[k].data(),
+                                     .filters = channels,
+                                     .output_plane = dense ? g.in_plane() : count * phase.columns};
+            tap_product(product, patch.data(),
+                        packed.data() + packed_at[k] + image_group % g.groups * channels * taps,
+                        nullptr, false, dense ? image : pixels.data());
+            if (!dense) spread_pixels(g, phase, channels, count, pixels.data(), image);
+          }
+        }
+      });
+}
+
+void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const float* dy,
+                                 float* dw) {
+  const std::int64_t channels = g.group_in_channels();
+  const std::int64_t filters = g.group_out_channels();
+  const std::int64_t row_bytes =
+      forward_patch(g, 2).size(channels) * std::int64_t{sizeof(float)} / 2;
+  const std::int64_t row_work = filters * g.taps() * g.out_width();
+  const std::int64_t rows = rows_per_tile(g.out_height(), row_bytes, row_work, g.batch * g.groups);
+  const std::int64_t tiles = ceil_div(g.out_height(), rows);
+  const Patch layout = forward_patch(g, rows);
+  const std::vector<std::int64_t> offsets = forward_offsets(g, layout);
+  const std::int64_t group_size = padded_filters(filters) * g.taps();
+  const std::int64_t size = g.groups * group_size;
+
+  // Small images are summed over together: the sums leave the registers less often.
+  const std::int64_t together =
+      tiles > 1 ? 1 : std::max<std::int64_t>(1, outputs_per_sum / g.out_plane());
+  const std::int64_t patch_size = layout.size(channels);
+  const std::int64_t grad_size = padded_filters(filters) * rows * g.out_width();
+
+  const PartialSums plan = plan_partial_sums(g, g.batch * tiles, sizeof(float));
+  if (plan.parts == 0) return clear(g.weight_size(), dw);
+  Workspace<float> partials(plan.parts * size);
+  parallel_for(g.batch * tiles, plan.items_per_part, [&](std::int64_t begin, std::int64_t end) {
+    float* sums = partials.data() + begin / plan.items_per_part * size;
+    std::fill_n(sums, size, 0.0F);
+    Workspace<float> patches(together * patch_size);
+    Workspace<float> grads(together * grad_size);
+    for (std::int64_t first = begin; first < end; first += together) {  // (image, tile)
+      const std::int64_t images = std::min(together, end - first);
+      const std::int64_t first_row = first % tiles * rows;
+      const TapProduct product{.rows = std::min(rows, g.out_height() - first_row),
+                               .columns = g.out_width(),
+                               .row_step = layout.row_step(),
+                               .taps = g.taps(),
+                               .offset = offsets.data(),
+                               .filters = filters};
+      for (std::int64_t group = 0; group < g.groups; ++group) {
+        for (std::int64_t k = 0; k < images; ++k) {
+          const std::int64_t image_group = (first + k) / tiles * g.groups + group;
+          layout.fill(forward_view(g, first_row), channels,
+                      x + image_group * channels * g.in_plane(), patches.data() + k * patch_size);
+          const float* grad = dy + image_group * filters * g.out_plane();
+          pack_filter_grads(filters, product.rows * product.columns,
+                            grad + first_row * g.out_width(), g.out_plane(),
+                            grads.data() + k * grad_size);
+        }
+        tap_product_weight_grad(product,
+                                {.count = images, .patch_step = patch_size, .grad_step = grad_size},
+                                patches.data(), grads.data(), sums + group * group_size);
+      }
+    }
+  });
+  constexpr std::int64_t sums_per_chunk = 16384;
+  parallel_for(size, sums_per_chunk, [&](std::int64_t begin, std::int64_t end) {
+    float* total = partials.data();
+    for (std::int64_t part = 1; part < plan.parts; ++part) {
+      const float* more = total + part * size;
+      for (std::int64_t k = begin; k < end; ++k) total[k] += more[k];
+    }
+  });
+  for (std::int64_t group = 0; group < g.groups; ++group) {
+    unpack_weight_grad(filters, g.taps(), partials.data() + group * group_size,
+                       dw + group * filters * g.taps());
+  }
+}
+
+}  // namespace gradus::kernels

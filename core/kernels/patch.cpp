@@ -1,0 +1,136 @@
+// Copies from images to patches, compiled once for each kind of CPU by Highway's including this
+// file again; the last part only once. See patch.h.
+#include <gradus/core/kernels/patch.h>
+
+#include <algorithm>
+
+#include <gradus/core/kernels/tap_product.h>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gradus/core/kernels/patch.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+constexpr hn::ScalableTag<float> floats;
+constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
+
+/// to[k] = 0. Single numbers first: most borders are one or two wide.
+HWY_INLINE void clear(std::int64_t count, float* to) {
+  for (; count % lanes != 0; --count) *to++ = 0;
+  for (std::int64_t k = 0; k < count; k += lanes) hn::StoreU(hn::Zero(floats), floats, to + k);
+}
+
+/// to[k] = from[k]
+HWY_INLINE void copy(const float* from, std::int64_t count, float* to) {
+  std::int64_t k = 0;
+  for (; k + lanes <= count; k += lanes) hn::StoreU(hn::LoadU(floats, from + k), floats, to + k);
+  if (k == count) return;
+  if (count >= lanes) {  // the last vector once more, further left
+    hn::StoreU(hn::LoadU(floats, from + count - lanes), floats, to + count - lanes);
+  } else {
+    for (; k < count; ++k) to[k] = from[k];
+  }
+}
+
+/// to[k] = from[2k]
+HWY_INLINE void copy_every_second(const float* from, std::int64_t count, float* to) {
+  std::int64_t k = 0;
+#if HWY_TARGET != HWY_SCALAR
+  for (; k + lanes < count; k += lanes) {
+    hn::Vec<decltype(floats)> even, odd;
+    hn::LoadInterleaved2(floats, from + 2 * k, even, odd);
+    hn::StoreU(even, floats, to + k);
+  }
+#endif
+  for (; k < count; ++k) to[k] = from[2 * k];
+}
+
+/// to[k] = row[first + k·stride] inside of the image, else 0
+HWY_INLINE void fill_row(const float* row, std::int64_t width, std::int64_t first,
+                         std::int64_t stride, std::int64_t count, float* to) {
+  const auto ceil_div = [&](std::int64_t a) { return (a + stride - 1) / stride; };
+  const std::int64_t begin = first < 0 ? std::min(ceil_div(-first), count) : 0;
+  const std::int64_t end =
+      width > first ? std::clamp(ceil_div(width - first), begin, count) : begin;
+  const float* from = row + first + begin * stride;
+  clear(begin, to);
+  if (stride == 1) {
+    copy(from, end - begin, to + begin);
+  } else if (stride == 2) {
+    copy_every_second(from, end - begin, to + begin);
+  } else {
+    for (std::int64_t k = begin; k < end; ++k) to[k] = row[first + k * stride];
+  }
+  clear(count - end, to + end);
+}
+
+void fill_patch(const PatchFill& p, std::int64_t channels, const float* HWY_RESTRICT images,
+                float* HWY_RESTRICT patch) {
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const float* image = images + c * p.view.image_height * p.view.image_width;
+    float* to = patch + c * p.channel;
+    for (std::int64_t phase_h = 0; phase_h < p.phases_h; ++phase_h) {
+      for (std::int64_t phase_w = 0; phase_w < p.phases_w; ++phase_w) {
+        for (std::int64_t r = 0; r < p.phase_rows; ++r, to += p.phase_columns) {
+          const std::int64_t h = p.view.top + r * p.stride_h + phase_h;
+          if (h < 0 || h >= p.view.image_height) {
+            clear(p.phase_columns, to);
+          } else {
+            fill_row(image + h * p.view.image_width, p.view.image_width, p.view.left + phase_w,
+                     p.stride_w, p.phase_columns, to);
+          }
+        }
+      }
+    }
+    clear(patch + (c + 1) * p.channel - to, to);
+  }
+  clear(patch_slack, patch + channels * p.channel);
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradus::kernels {
+
+HWY_EXPORT(fill_patch);
+
+namespace {
+
+constexpr std::int64_t line = 16;  // floats of a cache line
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// An odd number of cache lines.
+std::int64_t round_up(std::int64_t elements) { return (ceil_div(elements, line) | 1) * line; }
+
+}  // namespace
+
+Patch::Patch(const Size& size) {
+  fill_.stride_h = size.stride_h;
+  fill_.stride_w = size.stride_w;
+  fill_.phases_h = size.all_rows ? std::min(size.stride_h, size.rows) : 1;
+  fill_.phases_w = size.all_columns ? std::min(size.stride_w, size.columns) : 1;
+  fill_.phase_rows = ceil_div(size.rows, size.stride_h);
+  fill_.phase_columns = ceil_div(size.columns, size.stride_w);
+  fill_.channel =
+      round_up(fill_.phases_h * fill_.phases_w * fill_.phase_rows * fill_.phase_columns);
+}
+
+std::int64_t Patch::size(std::int64_t channels) const {
+  return channels * fill_.channel + patch_slack;
+}
+
+void Patch::fill(const PatchView& view, std::int64_t channels, const float* images,
+                 float* patch) const {
+  PatchFill fill = fill_;
+  fill.view = view;
+  HWY_DYNAMIC_DISPATCH(fill_patch)(fill, channels, images, patch);
+}
+
+}  // namespace gradus::kernels
+#endif

@@ -1,0 +1,68 @@
+// The zero-padded part of an image that a tile of outputs reads, laid out so that neither a border
+// nor a stride is left to look after.
+//
+// Rows and columns with the same remainder of a division by the stride lie together, in a phase:
+//
+//   patch[c, h % stride_h, w % stride_w, h / stride_h, w / stride_w] = image[c, top + h, left + w]
+//
+// so that the windows of neighbouring outputs start one element apart, and those of one output row
+// row_step() further than those of the row above, whatever the stride.
+#pragma once
+
+#include <cstdint>
+
+namespace gradus::kernels {
+
+/// Where a patch lies in the image: its corner, negative inside the padding.
+struct PatchView {
+  std::int64_t image_height = 0;
+  std::int64_t image_width = 0;
+  std::int64_t top = 0;
+  std::int64_t left = 0;
+};
+
+/// All that filling a patch needs to know.
+struct PatchFill {
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t phases_h = 1, phases_w = 1;
+  std::int64_t phase_rows = 0, phase_columns = 0;
+  std::int64_t channel = 0;  ///< elements from one channel to the next
+  PatchView view = {};
+};
+
+class Patch {
+ public:
+  /// The layout of a patch of rows x columns. Phases that no tap reads (only the first is read by a
+  /// kernel of size 1) need not be there.
+  struct Size {
+    std::int64_t rows;
+    std::int64_t columns;
+    std::int64_t stride_h = 1;
+    std::int64_t stride_w = 1;
+    bool all_rows = true;     ///< false: only rows at multiples of stride_h
+    bool all_columns = true;  ///< likewise
+  };
+  explicit Patch(const Size& size);
+
+  /// Elements from one channel to the next: a multiple of a cache line, but never of a large power
+  /// of two, which would put all channels into the same few lines of the cache.
+  std::int64_t channel() const { return fill_.channel; }
+  std::int64_t row_step() const { return fill_.phase_columns; }
+  /// Elements of `channels` channels, with room for vectors that reach beyond the last output.
+  std::int64_t size(std::int64_t channels) const;
+  /// Where (h, w) stands in a channel.
+  std::int64_t at(std::int64_t h, std::int64_t w) const {
+    const std::int64_t phase = h % fill_.stride_h * fill_.phases_w + w % fill_.stride_w;
+    return (phase * fill_.phase_rows + h / fill_.stride_h) * fill_.phase_columns +
+           w / fill_.stride_w;
+  }
+
+  /// images [channels, H, W] -> patch, every element of it (zeros outside of the image).
+  /// Highway's vectors, chosen at run time: rows of small images are too short for memcpy.
+  void fill(const PatchView& view, std::int64_t channels, const float* images, float* patch) const;
+
+ private:
+  PatchFill fill_;
+};
+
+}  // namespace gradus::kernels
