@@ -5,12 +5,21 @@
 #include <gradus/core/kernels/pool2d.h>
 
 #include <atomic>
+#include <cstdlib>
 
 namespace gradus {
 namespace {
 
 constexpr int automatic = -1;
 std::atomic<int> forced_algorithm{automatic};
+
+std::atomic<bool>& winograd_allowed() {
+  static std::atomic<bool> allowed = [] {
+    const char* text = std::getenv("GRADUS_WINOGRAD");
+    return text == nullptr || std::string_view(text) != "0";
+  }();
+  return allowed;
+}
 
 std::string spell(Pair pair) {
   return "(" + std::to_string(pair.height) + "," + std::to_string(pair.width) + ")";
@@ -102,7 +111,8 @@ kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const S
 template <class T>
 Conv2dAlgorithm algorithm_for(const kernels::Conv2dGeometry& geometry, kernels::Conv2dPass pass) {
   const int forced = forced_algorithm.load(std::memory_order_relaxed);
-  if (forced == automatic) return kernels::choose<T>(geometry, pass);
+  if (forced == automatic)
+    return kernels::choose<T>(geometry, pass, winograd_allowed().load(std::memory_order_relaxed));
   const auto algorithm = static_cast<Conv2dAlgorithm>(forced);
   if (!kernels::supports<T>(algorithm, geometry)) {
     fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(algorithm),
@@ -208,6 +218,10 @@ kernels::AdaptivePool2dGeometry adaptive_geometry(const Shape& x, Pair output_si
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm) {
   forced_algorithm.store(algorithm ? static_cast<int>(*algorithm) : automatic,
                          std::memory_order_relaxed);
+}
+
+void set_conv2d_winograd(bool allowed) {
+  winograd_allowed().store(allowed, std::memory_order_relaxed);
 }
 
 namespace core {

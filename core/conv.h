@@ -41,6 +41,10 @@ using Conv2dAlgorithm = kernels::Conv2dAlgorithm;
 /// Forces an algorithm for the whole process; nullopt gives the choice back. Where the forced one
 /// cannot do a geometry, ValueError is thrown: a benchmark must not silently measure another.
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm);
+/// Whether float32 3x3 convolutions with many channels may use Winograd's minimal filtering, which
+/// is some 1.7 times as fast and has an error some ten times as large (kernels/winograd.h). True
+/// unless the environment says GRADUS_WINOGRAD=0.
+void set_conv2d_winograd(bool allowed);
 
 namespace core {
 

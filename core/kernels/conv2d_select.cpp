@@ -8,16 +8,26 @@
 #include <gradus/core/kernels/conv2d_im2col.h>
 #include <gradus/core/kernels/conv2d_implicit.h>
 #include <gradus/core/kernels/conv2d_pointwise.h>
+#include <gradus/core/kernels/conv2d_winograd.h>
 #include <gradus/core/parallel.h>
 
 namespace gradus::kernels {
 namespace {
 
 /// What the tap products are good at. The numbers are measured: docs/performance.md.
-Conv2dAlgorithm choose_float(const Conv2dGeometry& g, Conv2dPass pass) {
+/// Transforming a tile costs as much as some 40 channels of its products.
+bool winograd_pays(const Conv2dGeometry& g) {
+  constexpr std::int64_t many_channels = 48;
+  constexpr std::int64_t many_outputs = 1024;  // the kernels are transformed too, in each call
+  return winograd_supports(g) && g.group_in_channels() >= many_channels &&
+         g.group_out_channels() >= many_channels && g.batch * g.out_plane() >= many_outputs;
+}
+
+Conv2dAlgorithm choose_float(const Conv2dGeometry& g, Conv2dPass pass, bool winograd) {
   // A dense 1x1 is a matrix product without copies.
   if (supports<float>(Conv2dAlgorithm::pointwise, g) && g.stride_h == 1 && g.stride_w == 1)
     return Conv2dAlgorithm::pointwise;
+  if (winograd && winograd_pays(g)) return Conv2dAlgorithm::winograd_4x4;
   // Each pixel meets all taps, also those outside of dy: much waste when dy is much smaller than x.
   if (pass == Conv2dPass::input_grad &&
       2 * g.in_plane() > 3 * g.out_plane() * g.stride_h * g.stride_w)
@@ -27,6 +37,10 @@ Conv2dAlgorithm choose_float(const Conv2dGeometry& g, Conv2dPass pass) {
   if (pass == Conv2dPass::weight_grad && g.group_out_channels() < few_filters)
     return Conv2dAlgorithm::im2col;
   return Conv2dAlgorithm::implicit_gemm;
+}
+
+WinogradTile tile_of(Conv2dAlgorithm algorithm) {
+  return algorithm == Conv2dAlgorithm::winograd_2x2 ? WinogradTile::two : WinogradTile::four;
 }
 
 template <class T> void relu_in_place(std::int64_t count, T* y) {
@@ -50,6 +64,10 @@ std::string_view to_string(Conv2dAlgorithm algorithm) {
       return "depthwise";
     case Conv2dAlgorithm::implicit_gemm:
       return "implicit_gemm";
+    case Conv2dAlgorithm::winograd_2x2:
+      return "winograd_2x2";
+    case Conv2dAlgorithm::winograd_4x4:
+      return "winograd_4x4";
   }
   return "unknown";
 }
@@ -65,15 +83,18 @@ template <class T> bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry
       return g.groups == g.in_channels;
     case Conv2dAlgorithm::implicit_gemm:
       return std::same_as<T, float>;
+    case Conv2dAlgorithm::winograd_2x2:
+    case Conv2dAlgorithm::winograd_4x4:
+      return std::same_as<T, float> && winograd_supports(g);
   }
   return false;
 }
 
-template <class T> Conv2dAlgorithm choose(const Conv2dGeometry& g, Conv2dPass pass) {
+template <class T> Conv2dAlgorithm choose(const Conv2dGeometry& g, Conv2dPass pass, bool winograd) {
   // One input channel without groups is "depthwise" in name only: with several filters a matrix
   // product has work to do.
   if (g.groups > 1 && supports<T>(Conv2dAlgorithm::depthwise, g)) return Conv2dAlgorithm::depthwise;
-  if constexpr (std::same_as<T, float>) return choose_float(g, pass);
+  if constexpr (std::same_as<T, float>) return choose_float(g, pass, winograd);
   if (supports<T>(Conv2dAlgorithm::pointwise, g)) return Conv2dAlgorithm::pointwise;
   return Conv2dAlgorithm::im2col;
 }
@@ -97,6 +118,11 @@ void conv2d_forward(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, const T*
     case Conv2dAlgorithm::implicit_gemm:
       if constexpr (std::same_as<T, float>) return conv2d_implicit_forward(g, x, w, bias, relu, y);
       break;
+    case Conv2dAlgorithm::winograd_2x2:
+    case Conv2dAlgorithm::winograd_4x4:
+      if constexpr (std::same_as<T, float>)
+        return conv2d_winograd_forward(tile_of(algorithm), g, x, w, bias, relu, y);
+      break;
   }
   if (relu) relu_in_place(g.output_size(), y);
 }
@@ -115,6 +141,11 @@ void conv2d_input_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, const
       return conv2d_depthwise_input_grad(g, dy, w, dx);
     case Conv2dAlgorithm::implicit_gemm:
       if constexpr (std::same_as<T, float>) return conv2d_implicit_input_grad(g, dy, w, dx);
+      break;
+    case Conv2dAlgorithm::winograd_2x2:
+    case Conv2dAlgorithm::winograd_4x4:
+      if constexpr (std::same_as<T, float>)
+        return conv2d_winograd_input_grad(tile_of(algorithm), g, dy, w, dx);
   }
 }
 
@@ -132,13 +163,18 @@ void conv2d_weight_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, cons
       return conv2d_depthwise_weight_grad(g, x, dy, dw);
     case Conv2dAlgorithm::implicit_gemm:
       if constexpr (std::same_as<T, float>) return conv2d_implicit_weight_grad(g, x, dy, dw);
+      break;
+    case Conv2dAlgorithm::winograd_2x2:
+    case Conv2dAlgorithm::winograd_4x4:
+      if constexpr (std::same_as<T, float>)
+        return conv2d_winograd_weight_grad(tile_of(algorithm), g, x, dy, dw);
   }
 }
 
 template bool supports<float>(Conv2dAlgorithm, const Conv2dGeometry&);
 template bool supports<double>(Conv2dAlgorithm, const Conv2dGeometry&);
-template Conv2dAlgorithm choose<float>(const Conv2dGeometry&, Conv2dPass);
-template Conv2dAlgorithm choose<double>(const Conv2dGeometry&, Conv2dPass);
+template Conv2dAlgorithm choose<float>(const Conv2dGeometry&, Conv2dPass, bool);
+template Conv2dAlgorithm choose<double>(const Conv2dGeometry&, Conv2dPass, bool);
 template void conv2d_forward(Conv2dAlgorithm, const Conv2dGeometry&, const float*, const float*,
                              const float*, float*, bool);
 template void conv2d_forward(Conv2dAlgorithm, const Conv2dGeometry&, const double*, const double*,

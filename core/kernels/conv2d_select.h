@@ -11,21 +11,32 @@
 
 namespace gradus::kernels {
 
-enum class Conv2dAlgorithm { direct, im2col, pointwise, depthwise, implicit_gemm };
+enum class Conv2dAlgorithm {
+  direct,
+  im2col,
+  pointwise,
+  depthwise,
+  implicit_gemm,
+  winograd_2x2,
+  winograd_4x4
+};
 
 /// The three passes of a convolution; each may have another best algorithm.
 enum class Conv2dPass { forward, input_grad, weight_grad };
 
-/// "direct", "im2col", "pointwise", "depthwise", "implicit_gemm".
+/// "direct", "im2col", "pointwise", "depthwise", "implicit_gemm", "winograd_2x2", "winograd_4x4".
 std::string_view to_string(Conv2dAlgorithm algorithm);
 
 /// Whether the algorithm can compute this convolution in type T, float or double: direct and im2col
-/// any, pointwise 1x1 without padding, depthwise groups == in_channels, implicit_gemm any in float.
+/// any, pointwise 1x1 without padding, depthwise groups == in_channels; in float also implicit_gemm
+/// any, and winograd_2x2 and winograd_4x4 3x3 with stride and dilation 1.
 template <class T> bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry);
 
-/// The algorithm that is expected to be fastest; always one that supports the geometry.
+/// The algorithm that is expected to be fastest; always one that supports the geometry. Winograd's,
+/// whose error is larger (winograd.h), only where `winograd` allows it.
 template <class T>
-Conv2dAlgorithm choose(const Conv2dGeometry& geometry, Conv2dPass pass = Conv2dPass::forward);
+Conv2dAlgorithm choose(const Conv2dGeometry& geometry, Conv2dPass pass = Conv2dPass::forward,
+                       bool winograd = true);
 
 /// y = x ⋆ w + bias (bias may be nullptr), then max(·, 0) with `relu` (a NaN stays). Requires
 /// supports<T>(algorithm, geometry); so do the two below.

@@ -184,11 +184,14 @@ HWY_INLINE std::int64_t next_vectors(std::int64_t left) {
 
 std::int64_t padded(std::int64_t filters) { return (filters + lanes - 1) / lanes * lanes; }
 
+/// Lanes of the next block, with `left` lanes to go.
+std::int64_t block_width(std::int64_t left) { return next_vectors(left / lanes) * lanes; }
+
 /// f(first filter, lanes of the block)
 template <class F> HWY_INLINE void for_each_block(std::int64_t filters, const F& f) {
   const std::int64_t end = padded(filters);
   for (std::int64_t first = 0; first < end;) {
-    const std::int64_t width = next_vectors((end - first) / lanes) * lanes;
+    const std::int64_t width = block_width(end - first);
     f(first, width);
     first += width;
   }
@@ -326,6 +329,7 @@ namespace gradus::kernels {
 HWY_EXPORT(pack);
 HWY_EXPORT(multiply);
 HWY_EXPORT(padded);
+HWY_EXPORT(block_width);
 HWY_EXPORT(pack_grads);
 HWY_EXPORT(weight_grad);
 HWY_EXPORT(unpack_sums);
@@ -338,6 +342,7 @@ void tap_product(const TapProduct& product, const float* patch, const float* pac
   HWY_DYNAMIC_DISPATCH(multiply)(product, patch, packed, bias, relu, output);
 }
 std::int64_t padded_filters(std::int64_t filters) { return HWY_DYNAMIC_DISPATCH(padded)(filters); }
+std::int64_t filter_block(std::int64_t left) { return HWY_DYNAMIC_DISPATCH(block_width)(left); }
 void pack_filter_grads(std::int64_t filters, std::int64_t outputs, const float* grad,
                        std::int64_t plane, float* packed) {
   HWY_DYNAMIC_DISPATCH(pack_grads)(filters, outputs, grad, plane, packed);

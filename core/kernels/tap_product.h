@@ -46,8 +46,11 @@ void tap_product(const TapProduct& product, const float* patch, const float* pac
 /// `filters`, rounded up to whole vectors.
 std::int64_t padded_filters(std::int64_t filters);
 
-/// grad [filters, outputs] with planes `plane` apart -> packed, [padded_filters · outputs], as
-/// tap_product_weight_grad reads it.
+/// How many of `left` padded filters the next block of packed gradients holds.
+std::int64_t filter_block(std::int64_t left);
+
+/// grad [filters, outputs] with planes `plane` apart -> packed, block by block [outputs, filters of
+/// the block], as tap_product_weight_grad reads it; 0 for filters beyond the last.
 void pack_filter_grads(std::int64_t filters, std::int64_t outputs, const float* grad,
                        std::int64_t plane, float* packed);
 

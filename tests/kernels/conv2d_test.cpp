@@ -438,9 +438,25 @@ TEST_CASE("an algorithm is chosen that supports the geometry, and it has a name"
     }
   }
   CHECK_FALSE(supports<double>(Conv2dAlgorithm::implicit_gemm, wide));
+  const Conv2dGeometry large{.batch = 8,
+                             .in_channels = 64,
+                             .in_height = 16,
+                             .in_width = 16,
+                             .out_channels = 64,
+                             .kernel_h = 3,
+                             .kernel_w = 3,
+                             .padding_h = 1,
+                             .padding_w = 1};
+  for (const auto pass : {Conv2dPass::forward, Conv2dPass::input_grad, Conv2dPass::weight_grad}) {
+    CHECK(choose<float>(large, pass) == Conv2dAlgorithm::winograd_4x4);
+    CHECK(choose<float>(large, pass, false) == Conv2dAlgorithm::implicit_gemm);
+    CHECK(choose<double>(large, pass) == Conv2dAlgorithm::im2col);
+  }
   CHECK(to_string(Conv2dAlgorithm::direct) == "direct");
   CHECK(to_string(Conv2dAlgorithm::im2col) == "im2col");
   CHECK(to_string(Conv2dAlgorithm::pointwise) == "pointwise");
   CHECK(to_string(Conv2dAlgorithm::depthwise) == "depthwise");
   CHECK(to_string(Conv2dAlgorithm::implicit_gemm) == "implicit_gemm");
+  CHECK(to_string(Conv2dAlgorithm::winograd_2x2) == "winograd_2x2");
+  CHECK(to_string(Conv2dAlgorithm::winograd_4x4) == "winograd_4x4");
 }

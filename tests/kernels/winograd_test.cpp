@@ -1,0 +1,343 @@
+// Winograd convolution against the direct loops in double, on random geometries: within the bound
+// that winograd.h states, computed here from matrices written down again.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gradus/core/kernels/conv2d_select.h>
+#include <gradus/core/parallel.h>
+
+using namespace gradus::kernels;
+
+namespace {
+
+using Matrix = std::vector<std::vector<double>>;
+
+/// |Bᵀ|, |G| and |Aᵀ|: what the bound is made of.
+struct Transform {
+  std::int64_t m;
+  Matrix b_t, g, a_t;
+};
+
+const Transform two{2,
+                    {{1, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 1}},
+                    {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}, {0, 0, 1}},
+                    {{1, 1, 1, 0}, {0, 1, 1, 1}}};
+const Transform four{
+    4,
+    {{4, 0, 5, 0, 1, 0},
+     {0, 4, 4, 1, 1, 0},
+     {0, 4, 4, 1, 1, 0},
+     {0, 2, 1, 2, 1, 0},
+     {0, 2, 1, 2, 1, 0},
+     {0, 4, 0, 5, 0, 1}},
+    {{0.25, 0, 0},
+     {1.0 / 6, 1.0 / 6, 1.0 / 6},
+     {1.0 / 6, 1.0 / 6, 1.0 / 6},
+     {1.0 / 24, 1.0 / 12, 1.0 / 6},
+     {1.0 / 24, 1.0 / 12, 1.0 / 6},
+     {0, 0, 1}},
+    {{1, 1, 1, 1, 1, 0}, {0, 1, 1, 2, 2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, 1, 8, 8, 1}}};
+
+Matrix transposed(const Matrix& a) {
+  Matrix t(a[0].size(), std::vector<double>(a.size()));
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    for (std::size_t j = 0; j < a[0].size(); ++j) t[j][i] = a[i][j];
+  }
+  return t;
+}
+
+/// M x Mᵀ
+Matrix sandwich(const Matrix& m, const Matrix& x) {
+  Matrix y(m.size(), std::vector<double>(m.size(), 0.0));
+  for (std::size_t r = 0; r < m.size(); ++r) {
+    for (std::size_t s = 0; s < m.size(); ++s) {
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        for (std::size_t j = 0; j < x.size(); ++j) y[r][s] += m[r][i] * x[i][j] * m[s][j];
+      }
+    }
+  }
+  return y;
+}
+
+/// x[h.., w..] of side n, zeros outside of [height, width].
+Matrix window(const double* x, std::int64_t height, std::int64_t width, std::int64_t h,
+              std::int64_t w, std::int64_t n) {
+  Matrix cut(static_cast<std::size_t>(n), std::vector<double>(static_cast<std::size_t>(n), 0.0));
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      if (h + i >= 0 && h + i < height && w + j >= 0 && w + j < width)
+        cut[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] =
+            std::abs(x[(h + i) * width + w + j]);
+    }
+  }
+  return cut;
+}
+
+void add_product(Matrix& sum, const Matrix& a, const Matrix& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    for (std::size_t j = 0; j < a.size(); ++j) sum[i][j] += a[i][j] * b[i][j];
+  }
+}
+
+Matrix zeros(std::int64_t n) {
+  return Matrix(static_cast<std::size_t>(n), std::vector<double>(static_cast<std::size_t>(n), 0.0));
+}
+
+struct Operands {
+  std::vector<double> x, w, bias, dy;
+};
+
+/// The bounds of the three passes without the factor eps·(terms + 32): |Aᵀ|[...]|A| and its kin.
+struct Bounds {
+  std::vector<double> y, dx, dw;
+
+  Bounds(const Transform& f, const Conv2dGeometry& g, const Operands& in)
+      : y(static_cast<std::size_t>(g.output_size()), 0.0),
+        dx(static_cast<std::size_t>(g.input_size()), 0.0),
+        dw(static_cast<std::size_t>(g.weight_size()), 0.0) {
+    const std::int64_t channels = g.group_in_channels();
+    const std::int64_t filters = g.group_out_channels();
+    std::vector<double> turned(in.w.size());
+    for (std::int64_t co = 0; co < g.out_channels; ++co) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const std::int64_t group = co / filters;
+        for (std::int64_t k = 0; k < 9; ++k) {
+          turned[static_cast<std::size_t>((((group * channels + c) * filters) + co % filters) * 9 +
+                                          k)] =
+              in.w[static_cast<std::size_t>((co * channels + c) * 9 + 8 - k)];
+        }
+      }
+    }
+    correlate(f, g.batch, g.groups, channels, filters, g.in_height, g.in_width, g.out_height(),
+              g.out_width(), g.padding_h, g.padding_w, in.x, in.w, y);
+    correlate(f, g.batch, g.groups, filters, channels, g.out_height(), g.out_width(), g.in_height,
+              g.in_width, 2 - g.padding_h, 2 - g.padding_w, in.dy, turned, dx);
+    for (std::int64_t co = 0; co < g.out_channels; ++co) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        Matrix sum = zeros(f.m + 2);
+        for (std::int64_t n = 0; n < g.batch; ++n) {
+          const double* x = &in.x[static_cast<std::size_t>(
+              (n * g.in_channels + co / filters * channels + c) * g.in_plane())];
+          const double* dy =
+              &in.dy[static_cast<std::size_t>((n * g.out_channels + co) * g.out_plane())];
+          for (std::int64_t h = 0; h < g.out_height(); h += f.m) {
+            for (std::int64_t w = 0; w < g.out_width(); w += f.m) {
+              add_product(sum,
+                          sandwich(f.b_t, window(x, g.in_height, g.in_width, h - g.padding_h,
+                                                 w - g.padding_w, f.m + 2)),
+                          sandwich(transposed(f.a_t),
+                                   window(dy, g.out_height(), g.out_width(), h, w, f.m)));
+            }
+          }
+        }
+        const Matrix grad = sandwich(transposed(f.g), sum);
+        for (std::int64_t k = 0; k < 9; ++k) {
+          dw[static_cast<std::size_t>((co * channels + c) * 9 + k)] =
+              grad[static_cast<std::size_t>(k / 3)][static_cast<std::size_t>(k % 3)];
+        }
+      }
+    }
+  }
+
+ private:
+  static void correlate(const Transform& f, std::int64_t batch, std::int64_t groups,
+                        std::int64_t channels, std::int64_t filters, std::int64_t in_h,
+                        std::int64_t in_w, std::int64_t out_h, std::int64_t out_w,
+                        std::int64_t pad_h, std::int64_t pad_w, const std::vector<double>& in,
+                        const std::vector<double>& kernels, std::vector<double>& out) {
+    for (std::int64_t k = 0; k < batch * groups * filters; ++k) {
+      const std::int64_t image_group = k / filters;
+      for (std::int64_t h = 0; h < out_h; h += f.m) {
+        for (std::int64_t w = 0; w < out_w; w += f.m) {
+          Matrix sum = zeros(f.m + 2);
+          for (std::int64_t c = 0; c < channels; ++c) {
+            const double* plane =
+                &in[static_cast<std::size_t>((image_group * channels + c) * in_h * in_w)];
+            const double* kernel = &kernels[static_cast<std::size_t>(
+                ((image_group % groups * filters + k % filters) * channels + c) * 9)];
+            add_product(sum,
+                        sandwich(f.b_t, window(plane, in_h, in_w, h - pad_h, w - pad_w, f.m + 2)),
+                        sandwich(f.g, window(kernel, 3, 3, 0, 0, 3)));
+          }
+          const Matrix tile = sandwich(f.a_t, sum);
+          for (std::int64_t i = 0; i < f.m && h + i < out_h; ++i) {
+            for (std::int64_t j = 0; j < f.m && w + j < out_w; ++j) {
+              out[static_cast<std::size_t>((k * out_h + h + i) * out_w + w + j)] =
+                  tile[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)];
+            }
+          }
+        }
+      }
+    }
+  }
+};
+
+template <class To> std::vector<To> cast(const std::vector<double>& values) {
+  std::vector<To> result;
+  for (const double value : values) result.push_back(static_cast<To>(value));
+  return result;
+}
+
+template <class T> struct Results {
+  std::vector<T> y, dx, dw;
+
+  Results(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, const Operands& in, bool relu = false)
+      : y(static_cast<std::size_t>(g.output_size()), std::numeric_limits<T>::quiet_NaN()),
+        dx(static_cast<std::size_t>(g.input_size()), std::numeric_limits<T>::quiet_NaN()),
+        dw(static_cast<std::size_t>(g.weight_size()), std::numeric_limits<T>::quiet_NaN()) {
+    const auto x = cast<T>(in.x), w = cast<T>(in.w), bias = cast<T>(in.bias), dy = cast<T>(in.dy);
+    conv2d_forward(algorithm, g, x.data(), w.data(), bias.data(), y.data(), relu);
+    conv2d_input_grad(algorithm, g, dy.data(), w.data(), dx.data());
+    conv2d_weight_grad(algorithm, g, x.data(), dy.data(), dw.data());
+  }
+  bool operator==(const Results&) const = default;
+};
+
+/// Numbers that float holds exactly.
+std::vector<double> random_values(std::int64_t count, std::mt19937& engine) {
+  std::vector<double> values;
+  for (std::int64_t i = 0; i < count; ++i)
+    values.push_back(static_cast<float>(static_cast<double>(engine()) / 2147483648.0 - 1.0));
+  return values;
+}
+
+Operands random_operands(const Conv2dGeometry& g, std::mt19937& engine) {
+  return {random_values(g.input_size(), engine), random_values(g.weight_size(), engine),
+          random_values(g.out_channels, engine), random_values(g.output_size(), engine)};
+}
+
+std::size_t beyond(const std::vector<float>& actual, const std::vector<double>& exact,
+                   const std::vector<double>& bounds, std::int64_t terms) {
+  constexpr double eps = std::numeric_limits<float>::epsilon();
+  const double factor = static_cast<double>(terms + 32) * eps;
+  std::size_t wrong = 0;
+  for (std::size_t k = 0; k < actual.size(); ++k) {
+    // Written so that a NaN counts as wrong. (The bias is one more rounding of a number below 1.)
+    if (!(std::abs(static_cast<double>(actual[k]) - exact[k]) <= factor * (bounds[k] + 1))) ++wrong;
+  }
+  return wrong;
+}
+
+Conv2dGeometry random_geometry(std::mt19937& engine) {
+  const auto between = [&](std::int64_t low, std::int64_t high) {
+    return low + static_cast<std::int64_t>(engine()) % (high - low + 1);
+  };
+  Conv2dGeometry g;
+  g.groups = between(0, 3) == 0 ? between(2, 3) : 1;
+  g.batch = between(1, 3);
+  g.in_channels = g.groups * between(1, 4);
+  g.out_channels = g.groups * between(1, 4);
+  g.kernel_h = g.kernel_w = 3;
+  g.padding_h = between(0, 3);
+  g.padding_w = between(0, 3);
+  g.in_height = between(3, 12);
+  g.in_width = between(3, 12);
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE("Winograd convolution stays within its stated bound on 2000 random geometries") {
+  std::mt19937 engine(1);
+  for (int trial = 0; trial < 2000; ++trial) {
+    const Conv2dGeometry g = random_geometry(engine);
+    CAPTURE(trial);
+    CAPTURE(g.in_height);
+    CAPTURE(g.in_width);
+    CAPTURE(g.padding_h);
+    CAPTURE(g.padding_w);
+    const Operands in = random_operands(g, engine);
+    const Results<double> exact(Conv2dAlgorithm::direct, g, in);
+    const bool small = trial % 2 == 0;
+    const Transform& f = small ? two : four;
+    const Bounds bounds(f, g, in);
+    const Results<float> actual(
+        small ? Conv2dAlgorithm::winograd_2x2 : Conv2dAlgorithm::winograd_4x4, g, in);
+    const std::int64_t tiles =
+        g.batch * ((g.out_height() + f.m - 1) / f.m) * ((g.out_width() + f.m - 1) / f.m);
+    CHECK(beyond(actual.y, exact.y, bounds.y, g.group_in_channels()) == 0);
+    CHECK(beyond(actual.dx, exact.dx, bounds.dx, g.group_out_channels()) == 0);
+    CHECK(beyond(actual.dw, exact.dw, bounds.dw, tiles) == 0);
+  }
+}
+
+TEST_CASE("many channels, large images and blocks of images: within the bound too") {
+  std::mt19937 engine(2);
+  const Conv2dGeometry geometries[] = {
+      {.batch = 5,
+       .in_channels = 33,
+       .in_height = 8,
+       .in_width = 9,
+       .out_channels = 50,
+       .kernel_h = 3,
+       .kernel_w = 3,
+       .padding_h = 1,
+       .padding_w = 1},
+      {.batch = 2,
+       .in_channels = 3,
+       .in_height = 61,
+       .in_width = 83,
+       .out_channels = 17,
+       .kernel_h = 3,
+       .kernel_w = 3,
+       .padding_w = 1},
+  };
+  for (const Conv2dGeometry& g : geometries) {
+    const Operands in = random_operands(g, engine);
+    const Results<double> exact(Conv2dAlgorithm::direct, g, in);
+    for (const Transform* f : {&two, &four}) {
+      const Bounds bounds(*f, g, in);
+      const Results<float> actual(
+          f->m == 2 ? Conv2dAlgorithm::winograd_2x2 : Conv2dAlgorithm::winograd_4x4, g, in);
+      CHECK(beyond(actual.y, exact.y, bounds.y, g.group_in_channels()) == 0);
+      CHECK(beyond(actual.dx, exact.dx, bounds.dx, g.group_out_channels()) == 0);
+      CHECK(beyond(actual.dw, exact.dw, bounds.dw, g.batch * g.out_plane() / (f->m * f->m)) == 0);
+    }
+  }
+}
+
+TEST_CASE("Winograd gives the same bits with one, two and three threads") {
+  std::mt19937 engine(3);
+  const int before = gradus::num_threads();
+  const Conv2dGeometry g{.batch = 7,
+                         .in_channels = 40,
+                         .in_height = 21,
+                         .in_width = 30,
+                         .out_channels = 56,
+                         .kernel_h = 3,
+                         .kernel_w = 3,
+                         .padding_h = 1,
+                         .padding_w = 1};
+  const Operands in = random_operands(g, engine);
+  for (const auto algorithm : {Conv2dAlgorithm::winograd_2x2, Conv2dAlgorithm::winograd_4x4}) {
+    gradus::set_num_threads(1);
+    const Results<float> one(algorithm, g, in);
+    for (const int threads : {2, 3}) {
+      gradus::set_num_threads(threads);
+      CHECK((Results<float>(algorithm, g, in) == one));
+    }
+  }
+  gradus::set_num_threads(before);
+}
+
+TEST_CASE("relu in the epilogue is relu afterwards, for every algorithm") {
+  std::mt19937 engine(4);
+  for (int trial = 0; trial < 50; ++trial) {
+    const Conv2dGeometry g = random_geometry(engine);
+    const Operands in = random_operands(g, engine);
+    for (const auto algorithm :
+         {Conv2dAlgorithm::direct, Conv2dAlgorithm::im2col, Conv2dAlgorithm::implicit_gemm,
+          Conv2dAlgorithm::winograd_2x2, Conv2dAlgorithm::winograd_4x4}) {
+      Results<float> plain(algorithm, g, in);
+      for (float& value : plain.y) value = value < 0 ? 0 : value;
+      CHECK(Results<float>(algorithm, g, in, true).y == plain.y);
+    }
+  }
+}
