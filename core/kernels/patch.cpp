@@ -6,6 +6,8 @@
 
 #include <gradus/core/kernels/tap_product.h>
 
+#include <gradus/core/kernels/simd.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/patch.cpp"
 #include <hwy/foreach_target.h>
@@ -96,6 +98,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::kernels {
+
+[[maybe_unused]] static const bool simd_limited = limit_simd();
 
 HWY_EXPORT(fill_patch);
 

@@ -2,12 +2,16 @@
 // once. See tap_plane.h.
 #include <gradus/core/kernels/tap_plane.h>
 
-#include <algorithm>
+#include <type_traits>
+
+#include <gradus/core/kernels/simd.h>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/tap_plane.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#include <gradus/core/kernels/partial-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
@@ -17,12 +21,23 @@ using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 constexpr Floats floats;
 
-/// Calls f(column, mask) for each vector of a row, the last with fewer lanes.
+/// A vector of a row, and the last of it, with fewer lanes.
+struct Whole {
+  HWY_INLINE Vector load(const float* from) const { return hn::LoadU(floats, from); }
+  HWY_INLINE void store(Vector v, float* to) const { hn::StoreU(v, floats, to); }
+};
+struct Part {
+  std::int64_t count;
+  HWY_INLINE Vector load(const float* from) const { return load_first(floats, count, from); }
+  HWY_INLINE void store(Vector v, float* to) const { store_first(v, floats, count, to); }
+};
+
+/// Calls f(column, Whole or Part) for each vector of a row.
 template <class F> HWY_INLINE void for_each_vector(std::int64_t columns, const F& f) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(floats));
-  for (std::int64_t column = 0; column < columns; column += lanes) {
-    f(column, hn::FirstN(floats, static_cast<std::size_t>(std::min(lanes, columns - column))));
-  }
+  std::int64_t column = 0;
+  for (; column + lanes <= columns; column += lanes) f(column, Whole());
+  if (column < columns) f(column, Part{columns - column});
 }
 
 /// Four rows at a time: each weight is fetched once for four vectors.
@@ -30,7 +45,7 @@ constexpr std::int64_t row_block = 4;
 
 void gather(const TapPlane& p, const float* HWY_RESTRICT patch, const float* HWY_RESTRICT weight,
             float bias, float* HWY_RESTRICT output) {
-  for_each_vector(p.columns, [&](std::int64_t column, auto mask) HWY_ATTR {
+  for_each_vector(p.columns, [&](std::int64_t column, auto some) HWY_ATTR {
     const auto rows_at = [&](std::int64_t row, auto count) HWY_ATTR {
       Vector sum[row_block];
       for (std::int64_t r = 0; r < count; ++r) sum[r] = hn::Set(floats, bias);
@@ -38,12 +53,12 @@ void gather(const TapPlane& p, const float* HWY_RESTRICT patch, const float* HWY
       for (std::int64_t t = 0; t < p.taps; ++t) {
         const Vector w = hn::Set(floats, weight[t]);
         for (std::int64_t r = 0; r < count; ++r) {
-          const Vector x = hn::MaskedLoad(mask, floats, corner + r * p.row_step + p.offset[t]);
+          const Vector x = some.load(corner + r * p.row_step + p.offset[t]);
           sum[r] = hn::MulAdd(w, x, sum[r]);
         }
       }
       for (std::int64_t r = 0; r < count; ++r)
-        hn::BlendedStore(sum[r], mask, floats, output + (row + r) * p.columns + column);
+        some.store(sum[r], output + (row + r) * p.columns + column);
     };
     std::int64_t row = 0;
     for (; row + row_block <= p.rows; row += row_block)
@@ -59,10 +74,10 @@ void scatter(const TapPlane& p, const float* HWY_RESTRICT grad, const float* HWY
     const Vector w = hn::Set(floats, weight[t]);
     for (std::int64_t row = 0; row < p.rows; ++row) {
       float* to = patch + row * p.row_step + p.offset[t];
-      for_each_vector(p.columns, [&](std::int64_t column, auto mask) HWY_ATTR {
-        const Vector g = hn::MaskedLoad(mask, floats, grad + row * p.columns + column);
-        const Vector sum = hn::MulAdd(w, g, hn::MaskedLoad(mask, floats, to + column));
-        hn::BlendedStore(sum, mask, floats, to + column);
+      for_each_vector(p.columns, [&](std::int64_t column, auto some) HWY_ATTR {
+        const Vector g = some.load(grad + row * p.columns + column);
+        const Vector sum = hn::MulAdd(w, g, some.load(to + column));
+        some.store(sum, to + column);
       });
     }
   }
@@ -75,10 +90,10 @@ void correlate(const TapPlane& p, const float* HWY_RESTRICT patch, const float* 
     // Two sums, so that one addition need not wait for the other.
     Vector even = hn::Zero(floats);
     Vector odd = hn::Zero(floats);
-    for_each_vector(p.columns, [&](std::int64_t column, auto mask) HWY_ATTR {
+    for_each_vector(p.columns, [&](std::int64_t column, auto some) HWY_ATTR {
       const auto product = [&](std::int64_t row, Vector& total) HWY_ATTR {
-        const Vector x = hn::MaskedLoad(mask, floats, corner + row * p.row_step + column);
-        const Vector g = hn::MaskedLoad(mask, floats, grad + row * p.columns + column);
+        const Vector x = some.load(corner + row * p.row_step + column);
+        const Vector g = some.load(grad + row * p.columns + column);
         total = hn::MulAdd(x, g, total);
       };
       std::int64_t row = 0;
@@ -97,6 +112,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::kernels {
+
+[[maybe_unused]] static const bool simd_limited = limit_simd();
 
 HWY_EXPORT(gather);
 HWY_EXPORT(scatter);

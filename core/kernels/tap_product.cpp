@@ -4,10 +4,14 @@
 
 #include <algorithm>
 
+#include <gradus/core/kernels/simd.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/tap_product.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#include <gradus/core/kernels/partial-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
@@ -43,11 +47,12 @@ void pack(std::int64_t filters, std::int64_t taps, const float* HWY_RESTRICT wei
   }
 }
 
-/// One vector of outputs: where its window is, where it goes, and which lanes are outputs.
+/// One vector of outputs: where its window is, where it goes, and which lanes, how many, are
+/// outputs.
 struct Spot {
   std::int64_t from;
   std::int64_t to;
-  bool full;
+  std::int64_t count;
   Mask valid;
 };
 
@@ -70,7 +75,7 @@ class Spots {
   HWY_INLINE bool next_of_row(Spot& spot) {
     if (row_ == rows_) return false;
     const std::int64_t count = std::min(lanes, columns_ - column_);
-    spot = {row_ * step_ + column_, row_ * columns_ + column_, count == lanes,
+    spot = {row_ * step_ + column_, row_ * columns_ + column_, count,
             hn::FirstN(floats, static_cast<std::size_t>(count))};
     column_ += count;
     if (column_ == columns_) {
@@ -90,8 +95,7 @@ class Spots {
       done_ += counts;
       if (++column_ == step_) column_ = 0;
     }
-    spot = {position_, before, done_ - before == lanes,
-            hn::Ne(hn::Load(floats, valid), hn::Zero(floats))};
+    spot = {position_, before, done_ - before, hn::Ne(hn::Load(floats, valid), hn::Zero(floats))};
     position_ += lanes;
     return true;
   }
@@ -127,10 +131,10 @@ HWY_NOINLINE void block_product(const TapProduct& p, const Spot* spot,
       Vector y = sum[f][v];
       if (relu) y = hn::IfThenZeroElse(hn::Lt(y, hn::Zero(floats)), y);
       float* to = output + f * p.output_plane + spot[v].to;
-      if (spot[v].full) {
+      if (spot[v].count == lanes) {
         hn::StoreU(y, floats, to);
       } else {
-        hn::CompressBlendedStore(y, spot[v].valid, floats, to);
+        store_first(hn::Compress(y, spot[v].valid), floats, spot[v].count, to);
       }
     }
   }
@@ -325,6 +329,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::kernels {
+
+[[maybe_unused]] static const bool simd_limited = limit_simd();
 
 HWY_EXPORT(pack);
 HWY_EXPORT(multiply);

@@ -64,10 +64,14 @@ template <class F> struct WeightAdjoint {  // Gᵀ
 }  // namespace gradus::kernels
 #endif
 
+#include <gradus/core/kernels/simd.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/winograd.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#include <gradus/core/kernels/partial-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
@@ -202,7 +206,6 @@ void input_tiles(const TileGrid& grid, const TileView& view, const float* image,
       if (++column == phases.step) column = 0;
     }
     const Mask valid = hn::Gt(hn::Load(floats, counts), hn::Zero(floats));
-    const bool full = done - before == lanes;
     Vector x[F::n * F::n];
     Vector v[F::n * F::n];
     for (int i = 0; i < F::n; ++i) {
@@ -212,10 +215,10 @@ void input_tiles(const TileGrid& grid, const TileView& view, const float* image,
     sandwich<InputMatrix<F>>(x, v);
     for (int e = 0; e < F::n * F::n; ++e) {
       float* to = transformed + e * place_step + before;
-      if (full) {
+      if (done - before == lanes) {
         hn::StoreU(v[e], floats, to);
       } else {
-        hn::CompressBlendedStore(v[e], valid, floats, to);
+        store_first(hn::Compress(v[e], valid), floats, done - before, to);
       }
     }
   }
@@ -374,6 +377,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::kernels {
+
+[[maybe_unused]] static const bool simd_limited = limit_simd();
 
 HWY_EXPORT(scratch_size);
 HWY_EXPORT(input);

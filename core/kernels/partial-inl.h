@@ -1,0 +1,53 @@
+// Loads and stores of the first few lanes of a vector that touch no memory beyond them, on any CPU.
+// (Highway's masked ones do where the CPU has no masks: they read, and write back, the whole
+// vector.)
+//
+// Included by Highway kernels, once for each kind of CPU; hence no #pragma once.
+#if defined(GRADUS_CORE_KERNELS_PARTIAL_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADUS_CORE_KERNELS_PARTIAL_INL_H
+#undef GRADUS_CORE_KERNELS_PARTIAL_INL_H
+#else
+#define GRADUS_CORE_KERNELS_PARTIAL_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+
+/// from[0 .. count), then zeros.
+template <class D>
+HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_first(D tag, std::int64_t count,
+                                                 const hwy::HWY_NAMESPACE::TFromD<D>* from) {
+  namespace hn = hwy::HWY_NAMESPACE;
+#if HWY_TARGET <= HWY_AVX2
+  return hn::MaskedLoad(hn::FirstN(tag, static_cast<std::size_t>(count)), tag, from);
+#else
+  HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(D())] = {};
+  std::copy_n(from, count, lanes);
+  return hn::Load(tag, lanes);
+#endif
+}
+
+/// The first `count` lanes -> to[0 .. count)
+template <class D>
+HWY_INLINE void store_first(hwy::HWY_NAMESPACE::Vec<D> vector, D tag, std::int64_t count,
+                            hwy::HWY_NAMESPACE::TFromD<D>* to) {
+  namespace hn = hwy::HWY_NAMESPACE;
+#if HWY_TARGET <= HWY_AVX2
+  hn::BlendedStore(vector, hn::FirstN(tag, static_cast<std::size_t>(count)), tag, to);
+#else
+  HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(D())];
+  hn::Store(vector, tag, lanes);
+  std::copy_n(lanes, count, to);
+#endif
+}
+
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,49 @@
+// The limit on vectors. See simd.h.
+#include <gradus/core/kernels/simd.h>
+
+#include <gradus/core/log.h>
+
+#include <hwy/targets.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+namespace gradus::kernels {
+namespace {
+
+bool apply_limit() {
+  const char* text = std::getenv("GRADUS_SIMD");
+  if (text == nullptr || *text == '\0') return true;
+  const std::string_view limit = text;
+  // Better targets have smaller numbers.
+  if (limit == "avx512") {
+    hwy::DisableTargets(HWY_AVX3 - 1);
+  } else if (limit == "avx2") {
+    hwy::DisableTargets(HWY_AVX2 - 1);
+  } else if (limit == "sse4") {
+    hwy::DisableTargets(HWY_SSE4 - 1);
+  } else if (limit == "baseline") {
+    hwy::DisableTargets(~std::int64_t{HWY_BASELINE_TARGETS});
+  } else {
+    log_warn("GRADUS_SIMD='" + std::string(limit) +
+             "' is none of avx512, avx2, sse4, baseline; using what the CPU has");
+  }
+  return true;
+}
+
+}  // namespace
+
+bool limit_simd() {
+  static const bool done = apply_limit();
+  return done;
+}
+
+const char* simd_in_use() {
+  limit_simd();
+  const std::int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
+  return hwy::TargetName(targets & -targets);
+}
+
+}  // namespace gradus::kernels
