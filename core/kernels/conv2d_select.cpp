@@ -18,7 +18,7 @@ namespace {
 /// Transforming a tile costs as much as some 40 channels of its products.
 bool winograd_pays(const Conv2dGeometry& g) {
   constexpr std::int64_t many_channels = 48;
-  constexpr std::int64_t many_outputs = 1024;  // the kernels are transformed too, in each call
+  constexpr std::int64_t many_outputs = 8192;  // the kernels are transformed too, in each call
   return winograd_supports(g) && g.group_in_channels() >= many_channels &&
          g.group_out_channels() >= many_channels && g.batch * g.out_plane() >= many_outputs;
 }

@@ -1,4 +1,5 @@
-// Loads and stores of the first few lanes of a vector that touch no memory beyond them, on any CPU.
+// Loads and stores of the first few lanes of a vector that touch no memory beyond them, on any CPU,
+// and short rows copied that way.
 // (Highway's masked ones do where the CPU has no masks: they read, and write back, the whole
 // vector.)
 //
@@ -45,6 +46,26 @@ HWY_INLINE void store_first(hwy::HWY_NAMESPACE::Vec<D> vector, D tag, std::int64
   hn::Store(vector, tag, lanes);
   std::copy_n(lanes, count, to);
 #endif
+}
+
+/// to[k] = 0. This and the next are for rows that are too short for memset and memcpy.
+HWY_INLINE void clear_row(std::int64_t count, float* to) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  constexpr hn::ScalableTag<float> floats;
+  constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
+  std::int64_t k = 0;
+  for (; k + lanes <= count; k += lanes) hn::StoreU(hn::Zero(floats), floats, to + k);
+  if (k < count) store_first(hn::Zero(floats), floats, count - k, to + k);
+}
+
+/// to[k] = from[k]
+HWY_INLINE void copy_row(const float* from, std::int64_t count, float* to) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  constexpr hn::ScalableTag<float> floats;
+  constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
+  std::int64_t k = 0;
+  for (; k + lanes <= count; k += lanes) hn::StoreU(hn::LoadU(floats, from + k), floats, to + k);
+  if (k < count) store_first(load_first(floats, count - k, from + k), floats, count - k, to + k);
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE

@@ -13,30 +13,14 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <gradus/core/kernels/partial-inl.h>
+
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 constexpr hn::ScalableTag<float> floats;
 constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
-
-/// to[k] = 0. Single numbers first: most borders are one or two wide.
-HWY_INLINE void clear(std::int64_t count, float* to) {
-  for (; count % lanes != 0; --count) *to++ = 0;
-  for (std::int64_t k = 0; k < count; k += lanes) hn::StoreU(hn::Zero(floats), floats, to + k);
-}
-
-/// to[k] = from[k]
-HWY_INLINE void copy(const float* from, std::int64_t count, float* to) {
-  std::int64_t k = 0;
-  for (; k + lanes <= count; k += lanes) hn::StoreU(hn::LoadU(floats, from + k), floats, to + k);
-  if (k == count) return;
-  if (count >= lanes) {  // the last vector once more, further left
-    hn::StoreU(hn::LoadU(floats, from + count - lanes), floats, to + count - lanes);
-  } else {
-    for (; k < count; ++k) to[k] = from[k];
-  }
-}
 
 /// to[k] = from[2k]
 HWY_INLINE void copy_every_second(const float* from, std::int64_t count, float* to) {
@@ -59,15 +43,15 @@ HWY_INLINE void fill_row(const float* row, std::int64_t width, std::int64_t firs
   const std::int64_t end =
       width > first ? std::clamp(ceil_div(width - first), begin, count) : begin;
   const float* from = row + first + begin * stride;
-  clear(begin, to);
+  clear_row(begin, to);
   if (stride == 1) {
-    copy(from, end - begin, to + begin);
+    copy_row(from, end - begin, to + begin);
   } else if (stride == 2) {
     copy_every_second(from, end - begin, to + begin);
   } else {
     for (std::int64_t k = begin; k < end; ++k) to[k] = row[first + k * stride];
   }
-  clear(count - end, to + end);
+  clear_row(count - end, to + end);
 }
 
 void fill_patch(const PatchFill& p, std::int64_t channels, const float* HWY_RESTRICT images,
@@ -80,7 +64,7 @@ void fill_patch(const PatchFill& p, std::int64_t channels, const float* HWY_REST
         for (std::int64_t r = 0; r < p.phase_rows; ++r, to += p.phase_columns) {
           const std::int64_t h = p.view.top + r * p.stride_h + phase_h;
           if (h < 0 || h >= p.view.image_height) {
-            clear(p.phase_columns, to);
+            clear_row(p.phase_columns, to);
           } else {
             fill_row(image + h * p.view.image_width, p.view.image_width, p.view.left + phase_w,
                      p.stride_w, p.phase_columns, to);
@@ -88,9 +72,9 @@ void fill_patch(const PatchFill& p, std::int64_t channels, const float* HWY_REST
         }
       }
     }
-    clear(patch + (c + 1) * p.channel - to, to);
+    clear_row(patch + (c + 1) * p.channel - to, to);
   }
-  clear(patch_slack, patch + channels * p.channel);
+  clear_row(patch_slack, patch + channels * p.channel);
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE

@@ -126,12 +126,6 @@ template <class M> HWY_INLINE void sandwich(const Vector* x, Vector* y) {
 
 // ---- Input ----
 
-/// to[k] = from[k]; may write up to a vector too far, into what is written later.
-HWY_INLINE void copy_line(const float* from, std::int64_t count, float* to) {
-  for (std::int64_t k = 0; k < count; k += lanes)
-    hn::StoreU(hn::LoadU(floats, from + k), floats, to + k);
-}
-
 /// The tiles' pixels, sorted by their place: phase (i, j) holds row i and column j, both mod m, of
 /// all tiles; so place (i, j) of neighbouring tiles stands side by side. [m, m, rows + 1, step]
 template <class F> struct Phases {
@@ -172,16 +166,16 @@ void sort_pixels(const TileGrid& grid, const TileView& view, const float* image,
   const std::int64_t columns = phases.step * F::m;
   const std::int64_t begin = std::clamp<std::int64_t>(-view.left, 0, columns);
   const std::int64_t end = std::clamp<std::int64_t>(view.width - view.left, begin, columns);
-  std::fill_n(line, phases.line(), 0.0F);
+  clear_row(phases.line(), line);
   for (std::int64_t h = 0; h < grid.rows * F::m + 2; ++h) {
     const std::int64_t row = view.top + h;
     float* out = to + h % F::m * F::m * phases.phase + h / F::m * phases.step;
     if (row < 0 || row >= view.height) {
-      for (int j = 0; j < F::m; ++j) std::fill_n(out + j * phases.phase, phases.step, 0.0F);
+      for (int j = 0; j < F::m; ++j) clear_row(phases.step, out + j * phases.phase);
       continue;
     }
     const float* from = image + row * view.width + view.left;
-    std::copy(from + begin, from + end, line + begin);
+    copy_row(from + begin, end - begin, line + begin);
     deal<F>(line, phases.step, phases.phase, out);
   }
 }
@@ -264,7 +258,7 @@ void output_tiles(const TileGrid& grid, const TileView& view, const float* produ
       for (int i = 0; i < F::m; ++i) {
         const std::int64_t h = view.top + row * F::m + i;
         if (h < view.height)
-          std::copy_n(pixels[i] + (t - first) * F::m, count, output + h * view.width + left);
+          copy_row(pixels[i] + (t - first) * F::m, count, output + h * view.width + left);
       }
       t += run;
     }

@@ -438,7 +438,7 @@ TEST_CASE("an algorithm is chosen that supports the geometry, and it has a name"
     }
   }
   CHECK_FALSE(supports<double>(Conv2dAlgorithm::implicit_gemm, wide));
-  const Conv2dGeometry large{.batch = 8,
+  const Conv2dGeometry large{.batch = 32,
                              .in_channels = 64,
                              .in_height = 16,
                              .in_width = 16,
