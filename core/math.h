@@ -109,6 +109,10 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol 
 /// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n] with batches
 /// broadcast. float32 and float64, by OpenBLAS; transposed views are read as they lie.
 Tensor matmul(const Tensor& a, const Tensor& b);
+/// x·weightᵀ + bias, then relu if asked, in one pass: [..,in], [out,in], [out] or undefined
+/// -> [..,out]. float32 and float64.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              bool with_relu = false);
 
 // ---- moving elements (math_index.cpp) ----
 Tensor cat(const std::vector<Tensor>& parts, std::int64_t dim);
