@@ -114,6 +114,19 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               bool with_relu = false);
 
+// ---- the loss of classification (math_loss.cpp) ----
+/// Throws, naming `op`, unless scores are [N,C,...], float32 or float64, and labels int64 [N,...]
+/// in 0..C-1.
+void check_labels(std::string_view op, const Tensor& scores, const Tensor& labels);
+struct CrossEntropyResult {
+  Tensor losses;   ///< -log softmax(logits)[label], [N,...]
+  Tensor softmax;  ///< of the logits along C, where asked for
+};
+CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& labels, bool with_softmax);
+/// (softmax - onehot(labels))·dy·scale: the gradient of the losses, or for a 0-d dy of their sum.
+Tensor cross_entropy_grad(const Tensor& dy, const Tensor& softmax, const Tensor& labels,
+                          double scale);
+
 // ---- moving elements (math_index.cpp) ----
 Tensor cat(const std::vector<Tensor>& parts, std::int64_t dim);
 Tensor stack(const std::vector<Tensor>& parts, std::int64_t dim);
