@@ -1,7 +1,7 @@
-// Adam and AdamW: their options; the loop for both is kernels/update.h.
-#include <gradus/core/kernels/update.h>
+// Adam and AdamW: their options; the loop for both is update.h.
 #include <gradus/optim/adam.h>
 #include <gradus/optim/detail.h>
+#include <gradus/optim/update.h>
 
 #include <cmath>
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace {
 
 /// `o` is the options of Adam or of AdamW; the two decays come apart.
 template <class T, class Options>
-kernels::AdamStep<T> step_of(const Options& o, double lr, double coupled_decay,
-                             double decoupled_decay, std::int64_t steps) {
+detail::AdamStep<T> step_of(const Options& o, double lr, double coupled_decay,
+                            double decoupled_decay, std::int64_t steps) {
   const auto t = static_cast<double>(steps);
   return {.weight_decay = static_cast<T>(coupled_decay),
           .shrink = static_cast<T>(1 - lr * decoupled_decay),
@@ -29,11 +29,11 @@ template <class Part, class Options>
 void update_range(const Part& part, std::int64_t begin, std::int64_t end, const Options& o,
                   double lr, double coupled_decay, double decoupled_decay) {
   dispatch_floating("Adam", part.parameter.dtype(), [&]<class T>() {
-    kernels::adam_update(end - begin, part.parameter.template data<T>() + begin,
-                         part.grad.template data<T>() + begin,
-                         part.state->tensors[0].template data<T>() + begin,
-                         part.state->tensors[1].template data<T>() + begin,
-                         step_of<T>(o, lr, coupled_decay, decoupled_decay, part.state->steps));
+    detail::adam_update(end - begin, part.parameter.template data<T>() + begin,
+                        part.grad.template data<T>() + begin,
+                        part.state->tensors[0].template data<T>() + begin,
+                        part.state->tensors[1].template data<T>() + begin,
+                        step_of<T>(o, lr, coupled_decay, decoupled_decay, part.state->steps));
   });
 }
 

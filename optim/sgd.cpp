@@ -1,7 +1,7 @@
-// SGD: its options; the loop itself is kernels/update.h.
-#include <gradus/core/kernels/update.h>
+// SGD: its options; the loop itself is update.h.
 #include <gradus/optim/detail.h>
 #include <gradus/optim/sgd.h>
+#include <gradus/optim/update.h>
 
 #include <cstdint>
 
@@ -27,15 +27,15 @@ void SGD::update(const Part& part, std::int64_t begin, std::int64_t end) const {
   dispatch_floating("SGD", part.parameter.dtype(), [&]<class T>() {
     // The buffer starts with zeros, so that b ← momentum·0 + 1·g is PyTorch's b ← g.
     const double damped = part.state->steps == 1 ? 1 : 1 - options_.dampening;
-    const kernels::SgdStep<T> step{.lr = static_cast<T>(lr()),
-                                   .momentum = static_cast<T>(options_.momentum),
-                                   .weight_decay = static_cast<T>(options_.weight_decay),
-                                   .damped = static_cast<T>(damped),
-                                   .nesterov = options_.nesterov};
+    const detail::SgdStep<T> step{.lr = static_cast<T>(lr()),
+                                  .momentum = static_cast<T>(options_.momentum),
+                                  .weight_decay = static_cast<T>(options_.weight_decay),
+                                  .damped = static_cast<T>(damped),
+                                  .nesterov = options_.nesterov};
     T* b =
         part.state->tensors.empty() ? nullptr : part.state->tensors[0].template data<T>() + begin;
-    kernels::sgd_update(end - begin, part.parameter.data<T>() + begin, part.grad.data<T>() + begin,
-                        b, step);
+    detail::sgd_update(end - begin, part.parameter.data<T>() + begin, part.grad.data<T>() + begin,
+                       b, step);
   });
 }
 

@@ -1,18 +1,18 @@
 // Compiled once for each kind of CPU, by Highway's including this file again; the last part, with
 // the plain loops, only once. See update.h.
-#include <gradus/core/kernels/update.h>
+#include <gradus/optim/update.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "gradus/core/kernels/update.cpp"
+#define HWY_TARGET_INCLUDE "gradus/optim/update.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace gradus::kernels::HWY_NAMESPACE {
+namespace gradus::detail::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
@@ -72,11 +72,11 @@ void adam(std::int64_t count, float* HWY_RESTRICT p, const float* HWY_RESTRICT g
   });
 }
 
-}  // namespace gradus::kernels::HWY_NAMESPACE
+}  // namespace gradus::detail::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace gradus::kernels {
+namespace gradus::detail {
 namespace {
 
 /// g + weight_decay·p. Without decay g itself: 0·p would turn an infinite parameter into NaN.
@@ -146,5 +146,5 @@ template void sgd_update_plain(std::int64_t, float*, const float*, float*, const
 template void adam_update_plain(std::int64_t, float*, const float*, float*, float*,
                                 const AdamStep<float>&);
 
-}  // namespace gradus::kernels
+}  // namespace gradus::detail
 #endif

@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-namespace gradus::kernels {
+namespace gradus::detail {
 
 template <class T> struct SgdStep {
   T lr, momentum, weight_decay;
@@ -43,4 +43,4 @@ template <class T>
 void adam_update_plain(std::int64_t count, T* p, const T* grad, T* m, T* v,
                        const AdamStep<T>& step);
 
-}  // namespace gradus::kernels
+}  // namespace gradus::detail

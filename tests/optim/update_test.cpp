@@ -8,9 +8,9 @@
 #include <random>
 #include <vector>
 
-#include <gradus/core/kernels/update.h>
+#include <gradus/optim/update.h>
 
-using namespace gradus::kernels;
+using namespace gradus::detail;
 
 namespace {
 
