@@ -105,6 +105,8 @@ Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
 Variable matmul(const Variable& a, const Variable& b);
 /// x·weightᵀ + bias: [..,in], [out,in], [out] or undefined -> [..,out]
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
+/// relu(linear(x, weight, bias)), in one pass.
+Variable linear_relu(const Variable& x, const Variable& weight, const Variable& bias = {});
 
 // ---- ops/conv.cpp ----
 /// Cross-correlation, as every framework's "convolution":

@@ -100,6 +100,7 @@ template <class T, class... Inputs> Variable apply(T op, const Inputs&... inputs
   if (!grad_enabled() || !(detail::wants_grad(inputs) || ...))
     return Variable(op.forward(inputs...));
   std::shared_ptr<Node> node = Node::make(T::name);
+  node->inputs.reserve(sizeof...(Inputs));
   (detail::collect(node->inputs, inputs), ...);
   auto kept = std::make_unique<T>(std::move(op));
   T& recorded = *kept;

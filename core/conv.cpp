@@ -4,6 +4,7 @@
 #include <gradus/core/kernels/conv2d_select.h>
 #include <gradus/core/kernels/pool2d.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 
@@ -199,6 +200,36 @@ Shape pooled_shape(const Shape& x, const kernels::Pool2dGeometry& g) {
   return {x[0], x[1], g.out_height(), g.out_width()};
 }
 
+/// Places as max_pool2d_compact gives them for `input`: with one in the padding, or beyond the
+/// window, memory outside of the tensor would be read or written.
+kernels::Pool2dGeometry geometry_of_places(std::string_view op, const Tensor& places,
+                                           const Shape& input, const Pool2dOptions& options) {
+  if (input.rank() != 4) fail<ShapeError>(op, ": the input must have rank 4, got ", input);
+  const auto g = pool_geometry(op, input, options);
+  if (!kernels::place_fits_byte(g))
+    fail<DTypeError>(op, ": the indices must be int64, got ", describe(places));
+  check_output(op, places, pooled_shape(input, g));
+  const Tensor dense = places.contiguous();
+  const std::uint8_t* place = dense.data<std::uint8_t>();
+  std::uint8_t greatest = 0;
+  for (std::int64_t i = 0, n = dense.numel(); i < n; ++i) greatest = std::max(greatest, place[i]);
+  if (dense.numel() > 0 && greatest >= g.kernel_h * g.kernel_w) {
+    fail<ShapeError>(op, ": a place is outside of the window of ", spell(options.kernel_size));
+  }
+  if (g.padding_h == 0 && g.padding_w == 0) return g;
+  bool outside = false;
+  for (std::int64_t i = 0, n = dense.numel(), width = g.out_width(); i < n; ++i) {
+    const std::int64_t output = i % g.out_plane();
+    const std::int64_t h =
+        output / width * g.stride_h - g.padding_h + place[i] / g.kernel_w * g.dilation_h;
+    const std::int64_t w =
+        output % width * g.stride_w - g.padding_w + place[i] % g.kernel_w * g.dilation_w;
+    outside |= h < 0 || h >= g.in_height || w < 0 || w >= g.in_width;
+  }
+  if (outside) fail<ShapeError>(op, ": a place is in the padding of input ", input);
+  return g;
+}
+
 kernels::AdaptivePool2dGeometry adaptive_geometry(const Shape& x, Pair output_size) {
   if (output_size.height < 1 || output_size.width < 1) {
     fail<ValueError>("adaptive_avg_pool2d: output_size must be at least 1, got ",
@@ -331,6 +362,45 @@ Tensor max_pool2d_gather(const Tensor& x, const Tensor& indices) {
     kernels::max_pool2d_gather(x.size(0) * x.size(1), x.size(2) * x.size(3), y.size(2) * y.size(3),
                                x.contiguous().data<T>(), indices.contiguous().data<std::int64_t>(),
                                y.data<T>());
+  });
+  return y;
+}
+
+MaxPool2dResult max_pool2d_compact(const Tensor& x, const Pool2dOptions& options) {
+  check_tensor("max_pool2d", "input", x, 4);
+  const auto geometry = pool_geometry("max_pool2d", x.shape(), options);
+  if (!kernels::place_fits_byte(geometry)) return max_pool2d(x, options);
+  const Shape shape = pooled_shape(x.shape(), geometry);
+  const MaxPool2dResult result{Tensor::empty(shape, x.dtype()), Tensor::empty(shape, uint8)};
+  dispatch_floating("max_pool2d", x.dtype(), [&]<class T>() {
+    kernels::max_pool2d_forward(geometry, x.contiguous().data<T>(), result.values.data<T>(),
+                                result.indices.data<std::uint8_t>());
+  });
+  return result;
+}
+
+Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& choices, const Shape& input,
+                          const Pool2dOptions& options) {
+  if (choices.dtype() != uint8) return max_pool2d_scatter(dy, choices, input);
+  check_tensor("max_pool2d_scatter", "dy", dy, 4);
+  const auto geometry = geometry_of_places("max_pool2d_scatter", choices, input, options);
+  check_output("max_pool2d_scatter", dy, choices.shape());
+  const Tensor dx = Tensor::empty(input, dy.dtype());
+  dispatch_floating("max_pool2d_scatter", dy.dtype(), [&]<class T>() {
+    kernels::max_pool2d_scatter(geometry, dy.contiguous().data<T>(),
+                                choices.contiguous().data<std::uint8_t>(), dx.data<T>());
+  });
+  return dx;
+}
+
+Tensor max_pool2d_gather(const Tensor& x, const Tensor& choices, const Pool2dOptions& options) {
+  if (choices.dtype() != uint8) return max_pool2d_gather(x, choices);
+  check_tensor("max_pool2d_gather", "input", x, 4);
+  const auto geometry = geometry_of_places("max_pool2d_gather", choices, x.shape(), options);
+  const Tensor y = Tensor::empty(choices.shape(), x.dtype());
+  dispatch_floating("max_pool2d_gather", x.dtype(), [&]<class T>() {
+    kernels::max_pool2d_gather(geometry, x.contiguous().data<T>(),
+                               choices.contiguous().data<std::uint8_t>(), y.data<T>());
   });
   return y;
 }

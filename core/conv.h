@@ -74,6 +74,15 @@ Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& indices, const Shape& 
 /// x read at `indices`, plane by plane.
 Tensor max_pool2d_gather(const Tensor& x, const Tensor& indices);
 
+/// The same choice in an eighth of the memory, for who need not look at it: in place of `indices`
+/// uint8 [N,C,OH,OW], the place kh·KW + kw within the window. int64 indices as before where a byte
+/// cannot say it: windows of more than 256 elements, and dilated ones with padding.
+MaxPool2dResult max_pool2d_compact(const Tensor& x, const Pool2dOptions& options);
+/// The two for such a result; `options` as for the pooling.
+Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& choices, const Shape& input,
+                          const Pool2dOptions& options);
+Tensor max_pool2d_gather(const Tensor& x, const Tensor& choices, const Pool2dOptions& options);
+
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options);
 Tensor avg_pool2d_grad(const Tensor& dy, const Shape& input, const Pool2dOptions& options);
 /// Means over floor(i·H/OH) .. ceil((i+1)·H/OH), as PyTorch.

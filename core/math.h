@@ -109,6 +109,23 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol 
 /// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n] with batches
 /// broadcast. float32 and float64, by OpenBLAS; transposed views are read as they lie.
 Tensor matmul(const Tensor& a, const Tensor& b);
+/// x·weightᵀ + bias, then relu if asked, in one pass: [..,in], [out,in], [out] or undefined
+/// -> [..,out]. float32 and float64.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              bool with_relu = false);
+
+// ---- the loss of classification (math_loss.cpp) ----
+/// Throws, naming `op`, unless scores are [N,C,...], float32 or float64, and labels int64 [N,...]
+/// in 0..C-1.
+void check_labels(std::string_view op, const Tensor& scores, const Tensor& labels);
+struct CrossEntropyResult {
+  Tensor losses;   ///< -log softmax(logits)[label], [N,...]
+  Tensor softmax;  ///< of the logits along C, where asked for
+};
+CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& labels, bool with_softmax);
+/// (softmax - onehot(labels))·dy·scale: the gradient of the losses, or for a 0-d dy of their sum.
+Tensor cross_entropy_grad(const Tensor& dy, const Tensor& softmax, const Tensor& labels,
+                          double scale);
 
 // ---- moving elements (math_index.cpp) ----
 Tensor cat(const std::vector<Tensor>& parts, std::int64_t dim);

@@ -80,7 +80,45 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
   return out;
 }
 
+void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (!x.defined() || !weight.defined()) fail<ShapeError>("linear: an operand is undefined");
+  if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(1)) {
+    fail<ShapeError>("linear: input ", x.shape(), " has ", x.rank() ? x.size(-1) : 0,
+                     " features, weight ", weight.shape(), " expects ",
+                     weight.rank() == 2 ? weight.size(1) : 0);
+  }
+  if (weight.dtype() != x.dtype() || (bias.defined() && bias.dtype() != x.dtype())) {
+    fail<DTypeError>("linear: dtypes differ: input ", describe(x), ", weight ", describe(weight),
+                     ", bias ", bias.defined() ? describe(bias) : "none", "; cast with .to(",
+                     x.dtype(), ")");
+  }
+  if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
+    fail<ShapeError>("linear: bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
+                     weight.size(0), " output features");
+  }
+}
+
 }  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool with_relu) {
+  check_linear(x, weight, bias);
+  Shape shape = x.shape();
+  shape[shape.rank() - 1] = weight.size(0);
+  const Tensor y = Tensor::empty(shape, x.dtype());
+  dispatch_floating("linear", x.dtype(), [&]<class T>() {
+    const std::int64_t in = weight.size(1);
+    const std::int64_t out = weight.size(0);
+    const Tensor rows = x.contiguous();
+    const Tensor dense_weight = weight.contiguous();
+    const Tensor dense_bias = bias.defined() ? bias.contiguous() : bias;
+    kernels::gemm_linear<T>(out == 0 ? 0 : y.numel() / out, out, in, rows.data<T>(),
+                            std::max<std::int64_t>(in, 1), dense_weight.data<T>(),
+                            std::max<std::int64_t>(in, 1),
+                            bias.defined() ? dense_bias.data<T>() : nullptr, with_relu, y.data<T>(),
+                            std::max<std::int64_t>(out, 1));
+  });
+  return y;
+}
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   if (!a.defined() || !b.defined()) fail<ShapeError>("matmul: an operand is undefined");

@@ -14,17 +14,7 @@
 namespace gradus {
 namespace {
 
-constexpr std::size_t alignment = 64;
-
-/// Stands in front of the bytes; its own cache line, so that counting does not disturb the numbers.
-struct alignas(alignment) Header {
-  std::atomic<std::int64_t> owners;
-  std::int64_t bytes;     // asked for
-  std::int64_t capacity;  // of the whole block, header included
-};
-static_assert(sizeof(Header) == alignment);
-
-Header* header_of(std::byte* block) { return std::launder(reinterpret_cast<Header*>(block)); }
+constexpr std::size_t alignment = 64;  // of a block, as of its header
 
 /// Rounds up to m · 2^e with m in 8..16: eight classes per power of two.
 std::int64_t round_up(std::int64_t bytes) {
@@ -145,25 +135,7 @@ Storage::Storage(std::int64_t bytes) {
   new (block_) Header{1, bytes, capacity};
 }
 
-std::byte* Storage::data() const { return block_ == nullptr ? nullptr : block_ + sizeof(Header); }
-
-std::int64_t Storage::bytes() const { return block_ == nullptr ? 0 : header_of(block_)->bytes; }
-
-std::int64_t Storage::use_count() const {
-  return block_ == nullptr ? 0 : header_of(block_)->owners.load(std::memory_order_acquire);
-}
-
-void Storage::retain() noexcept {
-  if (block_ != nullptr) header_of(block_)->owners.fetch_add(1, std::memory_order_relaxed);
-}
-
-void Storage::release() noexcept {
-  if (block_ == nullptr) return;
-  Header* header = header_of(block_);
-  if (header->owners.fetch_sub(1, std::memory_order_acq_rel) == 1)
-    pool().give(block_, header->capacity);
-  block_ = nullptr;
-}
+void Storage::give_back() noexcept { pool().give(block_, header()->capacity); }
 
 StorageStatistics storage_statistics() { return pool().statistics(); }
 void reset_peak_storage() { pool().reset_peak(); }

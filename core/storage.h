@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 namespace gradus {
 
@@ -27,16 +28,36 @@ class Storage {
   }
   ~Storage() { release(); }
 
-  std::byte* data() const;
-  std::int64_t bytes() const;
+  std::byte* data() const { return block_ == nullptr ? nullptr : block_ + sizeof(Header); }
+  std::int64_t bytes() const { return block_ == nullptr ? 0 : header()->bytes; }
   /// How many handles share the block; 0 for an empty handle.
-  std::int64_t use_count() const;
+  std::int64_t use_count() const {
+    return block_ == nullptr ? 0 : header()->owners.load(std::memory_order_acquire);
+  }
   bool operator==(const Storage& other) const { return block_ == other.block_; }
 
  private:
-  void retain() noexcept;
-  void release() noexcept;
-  std::byte* block_ = nullptr;  // a header of one cache line, then the bytes
+  static constexpr std::size_t alignment = 64;
+  /// Stands in front of the bytes; its own cache line, so that counting does not disturb the
+  /// numbers.
+  struct alignas(alignment) Header {
+    std::atomic<std::int64_t> owners;
+    std::int64_t bytes;     // asked for
+    std::int64_t capacity;  // of the whole block, header included
+  };
+  static_assert(sizeof(Header) == alignment);
+
+  // Every handle that comes or goes counts: these are in the header to be inlined.
+  Header* header() const { return std::launder(reinterpret_cast<Header*>(block_)); }
+  void retain() noexcept {
+    if (block_ != nullptr) header()->owners.fetch_add(1, std::memory_order_relaxed);
+  }
+  void release() noexcept {
+    if (block_ != nullptr && header()->owners.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      give_back();
+  }
+  void give_back() noexcept;
+  std::byte* block_ = nullptr;  // the Header, then the bytes
 };
 
 /// What the pool holds and has done. Bytes count whole blocks, headers included.

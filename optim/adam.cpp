@@ -1,7 +1,7 @@
-// Adam and AdamW: one fused loop for both. The order of operations and roundings is PyTorch's.
-#include <gradus/core/parallel.h>
+// Adam and AdamW: their options; the loop for both is update.h.
 #include <gradus/optim/adam.h>
 #include <gradus/optim/detail.h>
+#include <gradus/optim/update.h>
 
 #include <cmath>
 #include <cstdint>
@@ -9,55 +9,31 @@
 namespace gradus {
 namespace {
 
-constexpr std::int64_t grain =
-    1 << 14;  // elements: some 10 us of work, well above the cost of a chunk
-
-template <class T> struct Coefficients {
-  T weight_decay;  // Adam's: added to the gradient
-  T shrink;        // AdamW's: 1 - lr·weight_decay
-  T beta1, rest1;  // rest = 1 - beta
-  T beta2, rest2;
-  T step;             // lr/(1 - beta1^t)
-  T root_correction;  // √(1 - beta2^t)
-  T eps;
-};
-
-template <class T>
-void fused(std::int64_t count, T* __restrict p, const T* __restrict grad, T* __restrict m,
-           T* __restrict v, const Coefficients<T>& c) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T g = decayed(grad[i], p[i], c.weight_decay);
-    m[i] = normal_or_zero(c.beta1 * m[i] + c.rest1 * g);
-    v[i] = c.beta2 * v[i] + c.rest2 * g * g;
-    p[i] = c.shrink * p[i] - c.step * m[i] / (std::sqrt(v[i]) / c.root_correction + c.eps);
-  }
+/// `o` is the options of Adam or of AdamW; the two decays come apart.
+template <class T, class Options>
+detail::AdamStep<T> step_of(const Options& o, double lr, double coupled_decay,
+                            double decoupled_decay, std::int64_t steps) {
+  const auto t = static_cast<double>(steps);
+  return {.weight_decay = static_cast<T>(coupled_decay),
+          .shrink = static_cast<T>(1 - lr * decoupled_decay),
+          .beta1 = static_cast<T>(o.beta1),
+          .rest1 = static_cast<T>(1 - o.beta1),
+          .beta2 = static_cast<T>(o.beta2),
+          .rest2 = static_cast<T>(1 - o.beta2),
+          .size = static_cast<T>(lr / (1 - std::pow(o.beta1, t))),
+          .root_correction = static_cast<T>(std::sqrt(1 - std::pow(o.beta2, t))),
+          .eps = static_cast<T>(o.eps)};
 }
 
-/// `o` is the options of Adam or of AdamW; the two decays come apart.
-template <class Options>
-void update_all(const Options& o, double lr, double coupled_decay, double decoupled_decay,
-                std::int64_t steps, const Tensor& parameter, const Tensor& grad,
-                const std::vector<Tensor>& state) {
-  dispatch_floating("Adam", parameter.dtype(), [&]<class T>() {
-    const auto t = static_cast<double>(steps);
-    const Coefficients<T> c{
-        .weight_decay = static_cast<T>(coupled_decay),
-        .shrink = static_cast<T>(1 - lr * decoupled_decay),
-        .beta1 = static_cast<T>(o.beta1),
-        .rest1 = static_cast<T>(1 - o.beta1),
-        .beta2 = static_cast<T>(o.beta2),
-        .rest2 = static_cast<T>(1 - o.beta2),
-        .step = static_cast<T>(lr / (1 - std::pow(o.beta1, t))),
-        .root_correction = static_cast<T>(std::sqrt(1 - std::pow(o.beta2, t))),
-        .eps = static_cast<T>(o.eps),
-    };
-    T* p = parameter.data<T>();
-    const T* g = grad.data<T>();
-    T* m = state[0].template data<T>();
-    T* v = state[1].template data<T>();
-    parallel_for(parameter.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      fused(end - begin, p + begin, g + begin, m + begin, v + begin, c);
-    });
+template <class Part, class Options>
+void update_range(const Part& part, std::int64_t begin, std::int64_t end, const Options& o,
+                  double lr, double coupled_decay, double decoupled_decay) {
+  dispatch_floating("Adam", part.parameter.dtype(), [&]<class T>() {
+    detail::adam_update(end - begin, part.parameter.template data<T>() + begin,
+                        part.grad.template data<T>() + begin,
+                        part.state->tensors[0].template data<T>() + begin,
+                        part.state->tensors[1].template data<T>() + begin,
+                        step_of<T>(o, lr, coupled_decay, decoupled_decay, part.state->steps));
   });
 }
 
@@ -76,8 +52,8 @@ Adam::Adam(std::vector<Variable> parameters, const AdamOptions& options)
   check_options("Adam", options);
 }
 
-void Adam::update(const Tensor& parameter, const Tensor& grad, const State& state) {
-  update_all(options_, lr(), options_.weight_decay, 0, state.steps, parameter, grad, state.tensors);
+void Adam::update(const Part& part, std::int64_t begin, std::int64_t end) const {
+  update_range(part, begin, end, options_, lr(), options_.weight_decay, 0);
 }
 
 AdamW::AdamW(std::vector<Variable> parameters, const AdamWOptions& options)
@@ -86,8 +62,8 @@ AdamW::AdamW(std::vector<Variable> parameters, const AdamWOptions& options)
   check_options("AdamW", options);
 }
 
-void AdamW::update(const Tensor& parameter, const Tensor& grad, const State& state) {
-  update_all(options_, lr(), 0, options_.weight_decay, state.steps, parameter, grad, state.tensors);
+void AdamW::update(const Part& part, std::int64_t begin, std::int64_t end) const {
+  update_range(part, begin, end, options_, lr(), 0, options_.weight_decay);
 }
 
 }  // namespace gradus

@@ -28,7 +28,7 @@ class Adam final : public Optimizer {
   explicit Adam(std::vector<Variable> parameters, const AdamOptions& options = {});
 
  private:
-  void update(const Tensor& parameter, const Tensor& grad, const State& state) override;
+  void update(const Part& part, std::int64_t begin, std::int64_t end) const override;
   AdamOptions options_;
 };
 
@@ -46,7 +46,7 @@ class AdamW final : public Optimizer {
   explicit AdamW(std::vector<Variable> parameters, const AdamWOptions& options = {});
 
  private:
-  void update(const Tensor& parameter, const Tensor& grad, const State& state) override;
+  void update(const Part& part, std::int64_t begin, std::int64_t end) const override;
   AdamWOptions options_;
 };
 

@@ -1,6 +1,7 @@
 // The frame around every optimizer's update(): checks before anything moves, state at a parameter's
 // first step, saving.
 #include <gradus/core/create.h>
+#include <gradus/core/parallel.h>
 #include <gradus/optim/optimizer.h>
 
 #include <algorithm>
@@ -11,6 +12,9 @@
 
 namespace gradus {
 namespace {
+
+// Elements a chunk: some 10 microseconds of work, well above the cost of a chunk.
+constexpr std::int64_t grain = 1 << 15;
 
 void check_lr(std::string_view name, double lr) {
   if (!(lr >= 0) || !std::isfinite(lr)) {
@@ -79,6 +83,8 @@ void Optimizer::step() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (parameters_[i].grad().defined()) check(i);
   }
+  parts_.clear();
+  std::int64_t elements = 0;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (!parameters_[i].grad().defined()) continue;
     const Tensor& parameter = parameters_[i].value();
@@ -90,11 +96,29 @@ void Optimizer::step() {
       }
     }
     ++state.steps;
-    const Tensor flat =
-        parameter.contiguous();  // the parameter itself, unless it is a strided view
-    update(flat, parameters_[i].grad().value().contiguous(), state);
-    if (!parameter.is_contiguous()) parameter.copy_(flat);
+    // The parameter itself, unless it is a strided view.
+    parts_.push_back(
+        {parameter.contiguous(), parameters_[i].grad().value().contiguous(), &state, elements});
+    elements += parameter.numel();
   }
+  parallel_for(elements, grain, [&](std::int64_t begin, std::int64_t end) {
+    const auto starts_after = [](std::int64_t element, const Part& part) {
+      return element < part.first;
+    };
+    auto part = std::upper_bound(parts_.begin(), parts_.end(), begin, starts_after) - 1;
+    for (; begin < end; ++part) {
+      const std::int64_t stop = std::min(end, part->first + part->parameter.numel());
+      if (begin < stop) update(*part, begin - part->first, stop - part->first);
+      begin = stop;
+    }
+  });
+  for (std::size_t i = 0, k = 0; i < parameters_.size(); ++i) {
+    if (!parameters_[i].grad().defined()) continue;
+    const Tensor& parameter = parameters_[i].value();
+    if (!parameter.is_contiguous()) parameter.copy_(parts_[k].parameter);
+    ++k;
+  }
+  parts_.clear();
 }
 
 NamedTensors Optimizer::state_dict() const {

@@ -2,14 +2,16 @@
 // parameters, in place.
 //
 // An optimizer works on the Tensors inside the Variables, so nothing it does is recorded. It goes
-// over each parameter once, in one fused loop, and its state is allocated at a parameter's first
-// step: later steps allocate nothing. Parameters without a gradient are left alone. The Variables
-// are handles, so a model may be moved, and even loaded anew, under its optimizer.
+// over all parameters once, as if they were one long array that threads share, and its state is
+// allocated at a parameter's first step: later steps allocate nothing. Parameters without a
+// gradient are left alone. The Variables are handles, so a model may be moved, and even loaded
+// anew, under its optimizer.
 #pragma once
 
 #include <gradus/autograd/variable.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,9 +58,17 @@ class Optimizer {
     std::vector<Tensor> tensors;  ///< shaped like the parameter, contiguous, zeros at first
   };
 
-  /// One fused pass: updates `parameter` and `state` (steps is already counted), both
-  /// contiguous, from `grad`.
-  virtual void update(const Tensor& parameter, const Tensor& grad, const State& state) = 0;
+  /// A parameter that takes part in a step; everything contiguous, steps already counted.
+  struct Part {
+    Tensor parameter;
+    Tensor grad;
+    const State* state;
+    std::int64_t first;  ///< where its elements stand among those of all parts
+  };
+
+  /// One fused pass over the elements begin .. end of a part: updates parameter and state from
+  /// grad. Called by several threads at once, for other elements.
+  virtual void update(const Part& part, std::int64_t begin, std::int64_t end) const = 0;
 
   const std::string& name() const { return name_; }
 
@@ -69,6 +79,7 @@ class Optimizer {
   std::vector<Variable> parameters_;
   std::vector<State> states_;
   std::vector<std::string_view> state_names_;
+  std::vector<Part> parts_;  // of a running step; empty, with its memory kept, between steps
   double lr_ = 0;
 };
 

@@ -1,41 +1,11 @@
-// SGD: one fused loop. The order of operations and roundings is PyTorch's.
-#include <gradus/core/parallel.h>
+// SGD: its options; the loop itself is update.h.
 #include <gradus/optim/detail.h>
 #include <gradus/optim/sgd.h>
+#include <gradus/optim/update.h>
 
 #include <cstdint>
 
 namespace gradus {
-namespace {
-
-constexpr std::int64_t grain =
-    1 << 15;  // elements: some 10 us of work, well above the cost of a chunk
-
-template <class T> struct Coefficients {
-  T lr, momentum, damped, weight_decay;  // damped = 1 - dampening, or 1 at the first step
-  bool nesterov;
-};
-
-template <class T>
-void plain(std::int64_t count, T* __restrict p, const T* __restrict grad,
-           const Coefficients<T>& c) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T g = decayed(grad[i], p[i], c.weight_decay);
-    p[i] -= c.lr * g;
-  }
-}
-
-template <class T>
-void with_momentum(std::int64_t count, T* __restrict p, const T* __restrict grad, T* __restrict b,
-                   const Coefficients<T>& c) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T g = decayed(grad[i], p[i], c.weight_decay);
-    b[i] = normal_or_zero(c.momentum * b[i] + c.damped * g);
-    p[i] -= c.lr * (c.nesterov ? g + c.momentum * b[i] : b[i]);
-  }
-}
-
-}  // namespace
 
 SGD::SGD(std::vector<Variable> parameters, const SGDOptions& options)
     : Optimizer("SGD", std::move(parameters), options.lr,
@@ -53,23 +23,19 @@ SGD::SGD(std::vector<Variable> parameters, const SGDOptions& options)
   }
 }
 
-void SGD::update(const Tensor& parameter, const Tensor& grad, const State& state) {
-  dispatch_floating("SGD", parameter.dtype(), [&]<class T>() {
+void SGD::update(const Part& part, std::int64_t begin, std::int64_t end) const {
+  dispatch_floating("SGD", part.parameter.dtype(), [&]<class T>() {
     // The buffer starts with zeros, so that b ← momentum·0 + 1·g is PyTorch's b ← g.
-    const double damped = state.steps == 1 ? 1 : 1 - options_.dampening;
-    const Coefficients<T> c{static_cast<T>(lr()), static_cast<T>(options_.momentum),
-                            static_cast<T>(damped), static_cast<T>(options_.weight_decay),
-                            options_.nesterov};
-    T* p = parameter.data<T>();
-    const T* g = grad.data<T>();
-    T* b = state.tensors.empty() ? nullptr : state.tensors[0].template data<T>();
-    parallel_for(parameter.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      if (b == nullptr) {
-        plain(end - begin, p + begin, g + begin, c);
-      } else {
-        with_momentum(end - begin, p + begin, g + begin, b + begin, c);
-      }
-    });
+    const double damped = part.state->steps == 1 ? 1 : 1 - options_.dampening;
+    const detail::SgdStep<T> step{.lr = static_cast<T>(lr()),
+                                  .momentum = static_cast<T>(options_.momentum),
+                                  .weight_decay = static_cast<T>(options_.weight_decay),
+                                  .damped = static_cast<T>(damped),
+                                  .nesterov = options_.nesterov};
+    T* b =
+        part.state->tensors.empty() ? nullptr : part.state->tensors[0].template data<T>() + begin;
+    detail::sgd_update(end - begin, part.parameter.data<T>() + begin, part.grad.data<T>() + begin,
+                       b, step);
   });
 }
 

@@ -29,7 +29,7 @@ class SGD final : public Optimizer {
   explicit SGD(std::vector<Variable> parameters, const SGDOptions& options = {});
 
  private:
-  void update(const Tensor& parameter, const Tensor& grad, const State& state) override;
+  void update(const Part& part, std::int64_t begin, std::int64_t end) const override;
   SGDOptions options_;
 };
 

@@ -126,6 +126,16 @@ struct ReluGrad final : Op {
   }
 };
 
+Variable relu_grad(const Variable& dy, const Tensor& y) {
+  // The largest tensors of a network come by here: dy is masked where it lies when the engine is
+  // the only one to see it (and it does not look again).
+  if (!grad_enabled() && dy.is_unshared() && dy.value().is_contiguous()) {
+    core::relu_grad_(dy.value(), y);
+    return dy;
+  }
+  return apply(ReluGrad(y), dy);
+}
+
 /// y = max(x, 0)        dL/dx = dL/dy where y > 0, else 0
 struct Relu final : Op {
   static constexpr std::string_view name = "relu";
@@ -133,15 +143,7 @@ struct Relu final : Op {
 
   Tensor forward(const Variable& x) { return y = core::relu(x.value()); }
 
-  Variables backward(const Variable& dy) override {
-    // The largest tensors of a network come by here: dy is masked where it lies when the engine is
-    // the only one to see it (and it does not look again).
-    if (!grad_enabled() && dy.is_unshared() && dy.value().is_contiguous()) {
-      core::relu_grad_(dy.value(), y);
-      return {dy};
-    }
-    return {apply(ReluGrad(y), dy)};
-  }
+  Variables backward(const Variable& dy) override { return {relu_grad(dy, y)}; }
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return relu(v[0]); };

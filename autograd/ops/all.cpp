@@ -28,7 +28,7 @@ using AllOps = List<
     struct Reshape, struct Permute, struct Expand, struct SliceScatter, struct Slice, struct Cat,
     struct Stack, struct IndexSelect, struct IndexAdd, struct Gather, struct ScatterAdd,
     // linalg.cpp
-    struct MatMul, struct Linear,
+    struct MatMul, struct Linear, struct LinearRelu,
     // conv.cpp
     struct Conv2d, struct Conv2dInputGrad, struct Conv2dWeightGrad,
     // pool.cpp

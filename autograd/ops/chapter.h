@@ -11,6 +11,10 @@ namespace gradus::ops {
 
 template <class T> OpInfo op_info() { return {T::name, &T::samples}; }
 
+/// For backward(): dy where y > 0 (or NaN), else 0, y being the output of a relu. Written over dy
+/// where nobody else can see that.
+Variable relu_grad(const Variable& dy, const Tensor& y);
+
 struct Range {
   double low = -2;
   double high = 2;

@@ -48,28 +48,88 @@ struct MatMul final : Op {
   }
 };
 
-/// y = x·Wᵀ + b, composed
-struct Linear {
-  static constexpr std::string_view name = "linear";
+namespace {
 
-  static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) {
-      return linear(v[0], v[1], v.size() > 2 ? v[2] : Variable());
+/// What dy = dL/dy of y = x·Wᵀ + b makes of its three inputs:
+/// dL/dx = dy·W,   dL/dW = dyᵀ·x,   dL/db = Σ dy over the rows
+struct LinearGradients {
+  Variable x, weight;
+  Shape bias;  // needed when the bias wants a gradient
+
+  Variables operator()(const Variable& dy, bool x_needs, bool weight_needs, bool bias_needs) const {
+    const auto rows = [](const Variable& v) {
+      return v.rank() == 2
+                 ? v
+                 : reshape(v, {v.numel() / std::max<std::int64_t>(v.size(-1), 1), v.size(-1)});
     };
-    return {{"with bias", {spread({3, 4}, 1), spread({5, 4}, 2), spread({5}, 3)}, f},
-            {"without bias", {spread({2, 3, 4}, 4), spread({5, 4}, 5)}, f},
-            {"all sizes equal", {spread({4, 4}, 6), spread({4, 4}, 7), spread({4}, 8)}, f},
-            {"one vector", {spread({4}, 9), spread({3, 4}, 10), spread({3}, 11)}, f},
-            {"no rows", {spread({0, 4}, 12), spread({3, 4}, 13), spread({3}, 14)}, f},
-            {"no features", {spread({2, 0}, 15), spread({3, 0}, 16), spread({3}, 17)}, f},
-            {"the same twice", {spread({3, 4}, 18)}, [](const Variables& v) {
-               return linear(v[0], v[0]);
-             }}};
+    return {x_needs ? matmul(dy, weight) : Variable(),
+            weight_needs ? matmul(transpose(rows(dy)), rows(x)) : Variable(),
+            bias_needs ? sum_to(dy, bias) : Variable()};
   }
+};
+
+std::vector<Sample> linear_samples(Variable (*linear_function)(const Variable&, const Variable&,
+                                                               const Variable&)) {
+  const auto f = [=](const Variables& v) {
+    return linear_function(v[0], v[1], v.size() > 2 ? v[2] : Variable());
+  };
+  return {{"with bias", {spread({3, 4}, 1), spread({5, 4}, 2), spread({5}, 3)}, f},
+          {"without bias", {spread({2, 3, 4}, 4), spread({5, 4}, 5)}, f},
+          {"all sizes equal", {spread({4, 4}, 6), spread({4, 4}, 7), spread({4}, 8)}, f},
+          {"batches, with bias", {spread({2, 3, 4}, 19), spread({5, 4}, 20), spread({5}, 21)}, f},
+          {"one vector", {spread({4}, 9), spread({3, 4}, 10), spread({3}, 11)}, f},
+          {"no rows", {spread({0, 4}, 12), spread({3, 4}, 13), spread({3}, 14)}, f},
+          {"no features", {spread({2, 0}, 15), spread({3, 0}, 16), spread({3}, 17)}, f},
+          {"the same twice", {spread({3, 4}, 18)}, [=](const Variables& v) {
+             return linear_function(v[0], v[0], {});
+           }}};
+}
+
+}  // namespace
+
+/// y = x·Wᵀ + b        gradients: LinearGradients
+struct Linear final : Op {
+  static constexpr std::string_view name = "linear";
+  LinearGradients gradients;
+
+  Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
+    if (needs(1)) gradients.x = x;
+    if (needs(0)) gradients.weight = weight;
+    return core::linear(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor());
+  }
+
+  Variables backward(const Variable& dy) override {
+    if (needs(2)) gradients.bias = input_shape(2);
+    return gradients(dy, needs(0), needs(1), needs(2));
+  }
+
+  static std::vector<Sample> samples() { return linear_samples(linear); }
+};
+
+/// y = max(x·Wᵀ + b, 0)        gradients: LinearGradients of dL/dy where y > 0, else 0
+struct LinearRelu final : Op {
+  static constexpr std::string_view name = "linear_relu";
+  LinearGradients gradients;
+  Tensor y;
+
+  Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
+    if (needs(1)) gradients.x = x;
+    if (needs(0)) gradients.weight = weight;
+    return y = core::linear(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
+                            true);
+  }
+
+  Variables backward(const Variable& dy) override {
+    if (needs(2)) gradients.bias = input_shape(2);
+    return gradients(relu_grad(dy, y), needs(0), needs(1), needs(2));
+  }
+
+  static std::vector<Sample> samples() { return linear_samples(linear_relu); }
 };
 
 template OpInfo op_info<MatMul>();
 template OpInfo op_info<Linear>();
+template OpInfo op_info<LinearRelu>();
 
 }  // namespace ops
 
@@ -86,26 +146,10 @@ Variable matmul(const Variable& a, const Variable& b) {
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
-  if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(1)) {
-    fail<ShapeError>("linear: input ", x.shape(), " has ", x.rank() ? x.size(-1) : 0,
-                     " features, weight ", weight.shape(), " expects ",
-                     weight.rank() == 2 ? weight.size(1) : 0);
-  }
-  for (const Variable& other : {weight, bias}) {
-    if (other.defined() && other.dtype() != x.dtype()) {
-      fail<DTypeError>("linear: dtypes differ: input ", describe(x.value()), ", weight ",
-                       describe(weight.value()), ", bias ",
-                       bias.defined() ? describe(bias.value()) : "none", "; cast with .to(",
-                       x.dtype(), ")");
-    }
-  }
-  if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
-    fail<ShapeError>("linear: bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
-                     weight.size(0), " output features");
-  }
-  dispatch_floating("linear", x.dtype(), []<class T>() {});
-  const Variable y = matmul(x, transpose(weight));
-  return bias.defined() ? y + bias : y;
+  return apply(ops::Linear(), x, weight, bias);
+}
+Variable linear_relu(const Variable& x, const Variable& weight, const Variable& bias) {
+  return apply(ops::LinearRelu(), x, weight, bias);
 }
 
 }  // namespace gradus

@@ -1,4 +1,5 @@
-// Losses: composed of other ops, with the checks that a loss owes its user.
+// Losses, with the checks that a loss owes its user. Cross-entropy, which every classifier ends
+// with, is an op; the others are composed.
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {
@@ -15,32 +16,6 @@ Variable reduced(const Variable& losses, Reduction reduction) {
       return mean(losses);
   }
   return losses;
-}
-
-/// scores [N,C,...] and labels [N,...], every label a class.
-void check_labels(std::string_view op, const Variable& input, const Tensor& labels) {
-  dispatch_floating(op, input.dtype(), []<class T>() {});
-  const Shape& scores = input.shape();
-  if (!labels.defined() || labels.dtype() != int64) {
-    fail<DTypeError>(op, ": labels must be int64 class indices, got ", describe(labels),
-                     "; cast with .to(int64)");
-  }
-  Shape expected;
-  for (int d = 0; d < scores.rank(); ++d) {
-    if (d != 1) expected.push_back(scores[d]);
-  }
-  if (scores.rank() < 2 || labels.shape() != expected) {
-    fail<ShapeError>(op, ": expects scores [N,C,...] and labels [N,...], got ", scores, " and ",
-                     labels.shape());
-  }
-  const Tensor dense = labels.contiguous();
-  const std::int64_t* label = dense.data<std::int64_t>();
-  for (std::int64_t i = 0, n = dense.numel(); i < n; ++i) {
-    if (label[i] < 0 || label[i] >= scores[1]) {
-      fail<ValueError>(op, ": label ", label[i], " at position ", i, " is outside of 0..",
-                       scores[1] - 1);
-    }
-  }
 }
 
 Variable picked(const Variable& log_probabilities, const Tensor& labels) {
@@ -65,13 +40,41 @@ template <class F> std::vector<Sample> loss_samples(F f) {
 
 }  // namespace
 
-/// L = -ln softmax(x)[label]        dL/dx = softmax(x) - onehot(label)
-struct CrossEntropy {
+/// L = -ln softmax(x)[label], then their sum or mean
+/// dL/dx = (softmax(x) - onehot(label))·dL/dL[label]
+struct CrossEntropy final : Op {
   static constexpr std::string_view name = "cross_entropy";
+  Tensor labels;
+  Reduction reduction;
+  Variable x;
+  Tensor softmax_of_x;
+
+  CrossEntropy(Tensor l, Reduction r) : labels(std::move(l)), reduction(r) {}
+
+  Tensor forward(const Variable& logits) {
+    const core::CrossEntropyResult result = core::cross_entropy(logits.value(), labels, needs(0));
+    if (needs(0)) {
+      x = logits;
+      softmax_of_x = result.softmax;
+    }
+    if (reduction == Reduction::none) return result.losses;
+    return reduction == Reduction::sum ? core::sum(result.losses) : core::mean(result.losses);
+  }
+
+  Variables backward(const Variable& dy) override {
+    const double scale = reduction == Reduction::mean ? 1 / static_cast<double>(labels.numel()) : 1;
+    if (!grad_enabled()) return {core::cross_entropy_grad(dy.value(), softmax_of_x, labels, scale)};
+    // The same, made of ops: it depends on x through the softmax.
+    const Tensor one_hot =
+        scatter_add(x.shape(), 1, labels.unsqueeze(1), ones(labels.unsqueeze(1).shape(), x.dtype()))
+            .value();
+    const Variable slope = reduction == Reduction::none ? unsqueeze(dy, 1) : dy;
+    return {mul(mul(sub(softmax(x, 1), one_hot), slope), scale)};
+  }
 
   static std::vector<Sample> samples() {
     return loss_samples(
-        [](const Variable& x, const Tensor& t, Reduction r) { return cross_entropy(x, t, r); });
+        [](const Variable& v, const Tensor& t, Reduction r) { return cross_entropy(v, t, r); });
   }
 };
 
@@ -111,12 +114,11 @@ template OpInfo op_info<MseLoss>();
 }  // namespace ops
 
 Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction reduction) {
-  ops::check_labels("cross_entropy", logits, labels);
-  return ops::reduced(ops::picked(log_softmax(logits, 1), labels), reduction);
+  return apply(ops::CrossEntropy(labels, reduction), logits);
 }
 
 Variable nll_loss(const Variable& log_probabilities, const Tensor& labels, Reduction reduction) {
-  ops::check_labels("nll_loss", log_probabilities, labels);
+  core::check_labels("nll_loss", log_probabilities.value(), labels);
   return ops::reduced(ops::picked(log_probabilities, labels), reduction);
 }
 

@@ -6,19 +6,23 @@ namespace gradus {
 namespace ops {
 namespace {
 
-Variable scatter(const Variable& dy, const Tensor& indices, const Shape& input);
-Variable collect(const Variable& x, const Tensor& indices);
+Variable scatter(const Variable& dy, const Tensor& choices, const Shape& input,
+                 const Pool2dOptions& options);
+Variable collect(const Variable& x, const Tensor& choices, const Pool2dOptions& options);
 Variable average_grad(const Variable& dy, const Shape& input, const Pool2dOptions& options);
 Variable adaptive_grad(const Variable& dy, const Shape& input);
 
-// For samples: options of three kinds, and the indices max pooling chooses.
+// For samples: options of several kinds, and what max pooling chooses: places in the window, but
+// with `dilated` indices, since a byte cannot say them.
 constexpr Pool2dOptions uneven{.kernel_size = {3, 2}, .stride = {2, 1}, .padding = {1, 0}};
 constexpr Pool2dOptions overlapping{.kernel_size = 3, .stride = 2, .padding = 1};
 constexpr Pool2dOptions uncounted{
     .kernel_size = {2, 3}, .stride = 1, .padding = 1, .count_include_pad = false};
+constexpr Pool2dOptions dilated{
+    .kernel_size = {2, 3}, .stride = 1, .padding = 1, .dilation = {3, 2}};
 
 Tensor choice(const Shape& input, const Pool2dOptions& options) {
-  return core::max_pool2d(spread(input, 9).value(), options).indices;
+  return core::max_pool2d_compact(spread(input, 9).value(), options).indices;
 }
 
 }  // namespace
@@ -27,17 +31,19 @@ Tensor choice(const Shape& input, const Pool2dOptions& options) {
 struct MaxPool2d final : Op {
   static constexpr std::string_view name = "max_pool2d";
   Pool2dOptions options;
-  Tensor indices;
+  Tensor choices;
 
   explicit MaxPool2d(const Pool2dOptions& o) : options(o) {}
 
   Tensor forward(const Variable& x) {
-    const core::MaxPool2dResult result = core::max_pool2d(x.value(), options);
-    if (needs(0)) indices = result.indices;
+    const core::MaxPool2dResult result = core::max_pool2d_compact(x.value(), options);
+    if (needs(0)) choices = result.indices;
     return result.values;
   }
 
-  Variables backward(const Variable& dy) override { return {scatter(dy, indices, input_shape(0))}; }
+  Variables backward(const Variable& dy) override {
+    return {scatter(dy, choices, input_shape(0), options)};
+  }
 
   static std::vector<Sample> samples() {
     const auto with = [](const Pool2dOptions& o) {
@@ -49,53 +55,61 @@ struct MaxPool2d final : Op {
             {"dilated",
              {spread({1, 1, 5, 6}, 4)},
              with({.kernel_size = {2, 3}, .stride = 1, .dilation = {3, 2}})},
+            {"dilated, padded", {spread({1, 2, 5, 6}, 6)}, with(dilated)},
             {"no images", {spread({0, 2, 4, 4}, 5)}, with({.kernel_size = 2})}};
   }
 };
 
-/// dx = zeros with dy added at `indices`        dL/d(dy) = dL/d(dx) at `indices`
+/// dx = zeros with dy added where `choices` say        dL/d(dy) = dL/d(dx) there
 struct MaxPool2dScatter final : Op {
   static constexpr std::string_view name = "max_pool2d_scatter";
-  Tensor indices;
+  Tensor choices;
   Shape input;
+  Pool2dOptions options;
 
-  MaxPool2dScatter(Tensor chosen, const Shape& shape) : indices(std::move(chosen)), input(shape) {}
+  MaxPool2dScatter(Tensor chosen, const Shape& shape, const Pool2dOptions& o)
+      : choices(std::move(chosen)), input(shape), options(o) {}
 
   Tensor forward(const Variable& dy) {
-    return core::max_pool2d_scatter(dy.value(), indices, input);
+    return core::max_pool2d_scatter(dy.value(), choices, input, options);
   }
 
-  Variables backward(const Variable& g) override { return {collect(g, indices)}; }
+  Variables backward(const Variable& g) override { return {collect(g, choices, options)}; }
 
   static std::vector<Sample> samples() {
     const auto into = [](const Shape& x, const Pool2dOptions& o) {
-      return [=](const Variables& v) { return scatter(v[0], choice(x, o), x); };
+      return [=](const Variables& v) { return scatter(v[0], choice(x, o), x, o); };
     };
     return {{"2x2", {spread({2, 2, 2, 2}, 1)}, into({2, 2, 4, 4}, {.kernel_size = 2})},
             {"all sizes different", {spread({2, 3, 3, 4}, 2)}, into({2, 3, 6, 5}, uneven)},
             {"pixels chosen twice", {spread({1, 2, 3, 2}, 3)}, into({1, 2, 5, 4}, overlapping)},
+            {"dilated, padded", {spread({1, 2, 4, 4}, 5)}, into({1, 2, 5, 6}, dilated)},
             {"no images", {spread({0, 2, 2, 2}, 4)}, into({0, 2, 4, 4}, {.kernel_size = 2})}};
   }
 };
 
-/// y = x at `indices`        dL/dx = dL/dy added at `indices`
+/// y = x where `choices` say        dL/dx = dL/dy added there
 struct MaxPool2dGather final : Op {
   static constexpr std::string_view name = "max_pool2d_gather";
-  Tensor indices;
+  Tensor choices;
+  Pool2dOptions options;
 
-  explicit MaxPool2dGather(Tensor chosen) : indices(std::move(chosen)) {}
+  MaxPool2dGather(Tensor chosen, const Pool2dOptions& o) : choices(std::move(chosen)), options(o) {}
 
-  Tensor forward(const Variable& x) { return core::max_pool2d_gather(x.value(), indices); }
+  Tensor forward(const Variable& x) { return core::max_pool2d_gather(x.value(), choices, options); }
 
-  Variables backward(const Variable& dy) override { return {scatter(dy, indices, input_shape(0))}; }
+  Variables backward(const Variable& dy) override {
+    return {scatter(dy, choices, input_shape(0), options)};
+  }
 
   static std::vector<Sample> samples() {
     const auto with = [](const Pool2dOptions& o) {
-      return [=](const Variables& v) { return collect(v[0], choice(v[0].shape(), o)); };
+      return [=](const Variables& v) { return collect(v[0], choice(v[0].shape(), o), o); };
     };
     return {{"2x2", {spread({2, 2, 4, 4}, 1)}, with({.kernel_size = 2})},
             {"all sizes different", {spread({2, 3, 6, 5}, 2)}, with(uneven)},
             {"pixels chosen twice", {spread({1, 2, 5, 4}, 3)}, with(overlapping)},
+            {"dilated, padded", {spread({1, 2, 5, 6}, 5)}, with(dilated)},
             {"no images", {spread({0, 2, 4, 4}, 4)}, with({.kernel_size = 2})}};
   }
 };
@@ -200,11 +214,12 @@ struct AdaptiveAvgPool2dGrad final : Op {
 
 namespace {
 
-Variable scatter(const Variable& dy, const Tensor& indices, const Shape& input) {
-  return apply(MaxPool2dScatter(indices, input), dy);
+Variable scatter(const Variable& dy, const Tensor& choices, const Shape& input,
+                 const Pool2dOptions& options) {
+  return apply(MaxPool2dScatter(choices, input, options), dy);
 }
-Variable collect(const Variable& x, const Tensor& indices) {
-  return apply(MaxPool2dGather(indices), x);
+Variable collect(const Variable& x, const Tensor& choices, const Pool2dOptions& options) {
+  return apply(MaxPool2dGather(choices, options), x);
 }
 Variable average_grad(const Variable& dy, const Shape& input, const Pool2dOptions& options) {
   return apply(AvgPool2dGrad(input, options), dy);

@@ -1,9 +1,12 @@
 // GEMM over cblas. See gemm.h for what holds.
+#include <gradus/core/kernels/dense.h>
 #include <gradus/core/kernels/gemm.h>
 
 #include <algorithm>
 #include <limits>
+#include <span>
 #include <stdexcept>
+#include <type_traits>
 
 #include <cblas.h>
 
@@ -81,6 +84,77 @@ std::int64_t flop_count(std::int64_t m, std::int64_t n, std::int64_t k) {
   return 2 * m * n * k;
 }
 
+// ---- By dense.h: no operand is copied, so a block may be as small as is worth a thread ----
+
+// What is read again for each block of the result must stay in the second-level cache: 0.5 and 1
+// MiB. Measured against BLAS: below, it takes 0.5 to 0.9 of the time; at twice that, more.
+constexpr std::int64_t most_row_elements = 1 << 17;
+constexpr std::int64_t most_column_elements = 1 << 18;
+
+// Of the kernels' blocks: 2, 3, 4 and 6 rows, 4 columns, 4 vectors of up to 16 columns.
+constexpr std::int64_t row_multiple = 12;
+constexpr std::int64_t row_column_multiple = 4;
+constexpr std::int64_t vector_multiple = 64;
+
+std::int64_t dense_block(std::int64_t size, std::int64_t multiple, std::int64_t flops) {
+  const std::int64_t blocks = std::max<std::int64_t>(flops / flops_per_block, 1);
+  return ((size + blocks - 1) / blocks + multiple - 1) / multiple * multiple;
+}
+
+/// C = A·Bᵀ, finished.
+void dense_by_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
+                   const float* b, std::int64_t ldb, const DenseEpilogue& epilogue, float* c,
+                   std::int64_t ldc) {
+  const std::int64_t flops = flop_count(m, n, k);
+  if (m >= n) {
+    return parallel_for(m, dense_block(m, row_multiple, flops),
+                        [&](std::int64_t begin, std::int64_t end) {
+                          dense_rows(end - begin, n, k, a + begin * lda, lda, b, ldb, epilogue,
+                                     c + begin * ldc, ldc);
+                        });
+  }
+  parallel_for(n, dense_block(n, row_column_multiple, flops),
+               [&](std::int64_t begin, std::int64_t end) {
+                 DenseEpilogue part = epilogue;
+                 if (part.bias != nullptr) part.bias += begin;
+                 dense_rows(m, end - begin, k, a, lda, b + begin * ldb, ldb, part, c + begin, ldc);
+               });
+}
+
+/// C = op(A)·B
+void dense_by_columns(Transpose transpose_a, std::int64_t m, std::int64_t n, std::int64_t k,
+                      const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float* c,
+                      std::int64_t ldc) {
+  const std::int64_t flops = flop_count(m, n, k);
+  const std::int64_t row = transpose_a == Transpose::yes ? 1 : lda;
+  const std::int64_t inner = transpose_a == Transpose::yes ? lda : 1;
+  if (m >= n) {
+    return parallel_for(m, dense_block(m, row_multiple, flops),
+                        [&](std::int64_t begin, std::int64_t end) {
+                          dense_columns(end - begin, n, k, a + begin * row, row, inner, b, ldb,
+                                        c + begin * ldc, ldc);
+                        });
+  }
+  parallel_for(n, dense_block(n, vector_multiple, flops),
+               [&](std::int64_t begin, std::int64_t end) {
+                 dense_columns(m, end - begin, k, a, row, inner, b + begin, ldb, c + begin, ldc);
+               });
+}
+
+/// Does dense.h compute it? Then it has.
+bool try_dense(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n,
+               std::int64_t k, const float* a, std::int64_t lda, const float* b, std::int64_t ldb,
+               float* c, std::int64_t ldc) {
+  if (transpose_b == Transpose::no) {
+    if (k * n > most_column_elements) return false;
+    dense_by_columns(transpose_a, m, n, k, a, lda, b, ldb, c, ldc);
+    return true;
+  }
+  if (transpose_a == Transpose::yes || m * k > most_row_elements) return false;
+  dense_by_rows(m, n, k, a, lda, b, ldb, {}, c, ldc);
+  return true;
+}
+
 }  // namespace
 
 template <class T>
@@ -105,6 +179,11 @@ void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m,
                    std::int64_t k, std::type_identity_t<T> alpha, const T* a, std::int64_t lda,
                    const T* b, std::int64_t ldb, std::type_identity_t<T> beta, T* c,
                    std::int64_t ldc) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (alpha == 1 && beta == 0 &&
+        try_dense(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, c, ldc))
+      return;
+  }
   const std::int64_t flops = flop_count(m, n, k);
   if (m >= n) {
     const std::int64_t row = transpose_a == Transpose::yes ? 1 : lda;
@@ -119,6 +198,28 @@ void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m,
            beta, c + begin, ldc);
     });
   }
+}
+
+template <class T>
+void gemm_linear(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
+                 const T* b, std::int64_t ldb, const T* bias, bool relu, T* c, std::int64_t ldc) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (m * k <= most_row_elements)
+      return dense_by_rows(m, n, k, a, lda, b, ldb, {.bias = bias, .relu = relu}, c, ldc);
+  }
+  if (bias != nullptr) {
+    for (std::int64_t i = 0; i < m; ++i) std::copy_n(bias, n, c + i * ldc);
+  }
+  gemm_parallel(Transpose::no, Transpose::yes, m, n, k, T{1}, a, lda, b, ldb,
+                bias != nullptr ? T{1} : T{0}, c, ldc);
+  if (!relu) return;
+  const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(n, 1));
+  parallel_for(m, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      for (T& value : std::span(c + i * ldc, static_cast<std::size_t>(n)))
+        value = value < T{0} ? T{0} : value;
+    }
+  });
 }
 
 template <class T>
@@ -161,6 +262,10 @@ template void gemm_parallel(Transpose, Transpose, std::int64_t, std::int64_t, st
 template void gemm_parallel(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, double,
                             const double*, std::int64_t, const double*, std::int64_t, double,
                             double*, std::int64_t);
+template void gemm_linear(std::int64_t, std::int64_t, std::int64_t, const float*, std::int64_t,
+                          const float*, std::int64_t, const float*, bool, float*, std::int64_t);
+template void gemm_linear(std::int64_t, std::int64_t, std::int64_t, const double*, std::int64_t,
+                          const double*, std::int64_t, const double*, bool, double*, std::int64_t);
 template void gemm_batched(std::int64_t, BatchStrides, Transpose, Transpose, std::int64_t,
                            std::int64_t, std::int64_t, float, const float*, std::int64_t,
                            const float*, std::int64_t, float, float*, std::int64_t);

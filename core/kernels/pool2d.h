@@ -2,7 +2,9 @@
 //
 // Max pooling is a choice: forward keeps, for every output, the flat index h·W + w of the element
 // it took, and both derivatives follow from it (scatter is the adjoint of gather, and gather that
-// of scatter). Average pooling is linear: its derivative is its adjoint, and the adjoint of that is
+// of scatter). Where a window is small the choice fits in a byte, the place kh·KW + kw within the
+// window: an eighth of the memory, and for the backward pass the element is found by a small table.
+// Average pooling is linear: its derivative is its adjoint, and the adjoint of that is
 // the forward pass again.
 //
 // What always holds: outputs are overwritten whole; a plane is summed by one thread in a
@@ -60,6 +62,24 @@ void max_pool2d_scatter(std::int64_t planes, std::int64_t in_plane, std::int64_t
 template <class T>
 void max_pool2d_gather(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane,
                        const T* x, const std::int64_t* indices, T* y);
+
+/// Can a byte say which element of a window was chosen? (A window that dilation puts wholly into
+/// the padding has none.)
+constexpr bool place_fits_byte(const Pool2dGeometry& g) {
+  return g.kernel_h * g.kernel_w <= 256 && (g.dilation_h == 1 || g.padding_h == 0) &&
+         (g.dilation_w == 1 || g.padding_w == 0);
+}
+
+/// The same three with places kh·KW + kw instead of indices, bit for bit the same numbers. Require
+/// place_fits_byte and every place below KH·KW, and that it lies in the plane.
+template <class T>
+void max_pool2d_forward(const Pool2dGeometry& geometry, const T* x, T* y, std::uint8_t* places);
+template <class T>
+void max_pool2d_scatter(const Pool2dGeometry& geometry, const T* dy, const std::uint8_t* places,
+                        T* dx);
+template <class T>
+void max_pool2d_gather(const Pool2dGeometry& geometry, const T* x, const std::uint8_t* places,
+                       T* y);
 
 /// y = mean over each window. x [planes,H,W] -> y [planes,OH,OW]. The divisor counts padding or
 /// not, as asked. Requires dilation 1.

@@ -148,3 +148,43 @@ TEST_CASE("indices of max pooling that point outside of the image are refused") 
   CHECK_THROWS_AS(core::max_pool2d_gather(x, zeros({2, 1, 1, 1}, int64)), ShapeError);
   CHECK_THROWS_AS(core::max_pool2d_scatter(ones({1, 1, 1, 1}), index(4), {1, 1, 2, 2}), ShapeError);
 }
+
+TEST_CASE("the compact choice of max pooling gives the same numbers as the indices") {
+  Generator generator(5);
+  const Tensor x = whole_numbers({2, 3, 20, 23}, generator);
+  for (const Pool2dOptions& options :
+       {Pool2dOptions{.kernel_size = 2},
+        {.kernel_size = {4, 2}, .stride = {1, 3}, .padding = {2, 1}},
+        {.kernel_size = {16, 17}},
+        {.kernel_size = 2, .stride = 1, .padding = 1, .dilation = 3}}) {
+    const core::MaxPool2dResult plain = core::max_pool2d(x, options);
+    const core::MaxPool2dResult compact = core::max_pool2d_compact(x, options);
+    const bool fits = options.dilation == Pair(1) && options.kernel_size != Pair(16, 17);
+    CHECK(plain.indices.dtype() == int64);
+    CHECK(compact.indices.dtype() == (fits ? uint8 : int64));
+    CHECK(core::equal(compact.values, plain.values));
+    CHECK(core::equal(core::max_pool2d_gather(x, compact.indices, options), plain.values));
+    const Tensor dy = whole_numbers(plain.values.shape(), generator);
+    CHECK(core::equal(core::max_pool2d_scatter(dy, compact.indices, x.shape(), options),
+                      core::max_pool2d_scatter(dy, plain.indices, x.shape())));
+  }
+}
+
+TEST_CASE("places of max pooling that point outside of the image are refused") {
+  const Tensor x = ones({1, 1, 2, 2});
+  const Pool2dOptions options{.kernel_size = 2};
+  const auto place = [](std::int64_t i, const Shape& shape = {1, 1, 1, 1}) {
+    return full(shape, static_cast<double>(i), uint8);
+  };
+  CHECK(core::max_pool2d_gather(x, place(3), options).item() == 1);
+  CHECK_THROWS_AS(core::max_pool2d_gather(x, place(4), options), ShapeError);
+  CHECK_THROWS_AS(core::max_pool2d_gather(x, place(0, {1, 1, 2, 1}), options), ShapeError);
+  CHECK_THROWS_AS(core::max_pool2d_scatter(ones({1, 1, 1, 1}), place(4), {1, 1, 2, 2}, options),
+                  ShapeError);
+  const Pool2dOptions padded{.kernel_size = 2, .padding = 1};  // the corners of four windows
+  CHECK_THROWS_AS(core::max_pool2d_gather(x, place(0, {1, 1, 2, 2}), padded), ShapeError);
+  CHECK_THROWS_AS(core::max_pool2d_gather(x, place(3, {1, 1, 2, 2}), padded), ShapeError);
+  const Pool2dOptions loose{.kernel_size = 2, .stride = 1, .padding = 1, .dilation = 3};
+  CHECK_THROWS_AS(core::max_pool2d_gather(ones({1, 1, 4, 4}), place(0, {1, 1, 3, 3}), loose),
+                  DTypeError);
+}

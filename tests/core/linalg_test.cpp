@@ -142,3 +142,19 @@ TEST_CASE("matmul says which sizes do not fit") {
         }) == "matmul: dtypes differ: float32 [2,2] and float64 [2,2]; cast one with .to(float32)");
   CHECK_THROWS_AS(core::matmul(ones({2, 2}, int64), ones({2, 2}, int64)), DTypeError);
 }
+
+TEST_CASE("linear is x·weightᵀ + bias, and relu of that, whatever the layout") {
+  Generator generator(9);
+  for (const DType dtype : {float32, float64}) {
+    const Tensor x = randint(-3, 4, {2, 3, 10}, generator).to(dtype);
+    const Tensor weight = randint(-3, 4, {5, 10}, generator).to(dtype);
+    const Tensor bias = randint(-3, 4, {5}, generator).to(dtype);
+    const Tensor expected = core::add(core::matmul(x, weight.transpose()), bias);
+    CHECK(core::equal(core::linear(x, weight, bias), expected));
+    CHECK(core::equal(core::linear(x, weight, bias, true), core::relu(expected)));
+    CHECK(core::equal(core::linear(x, weight), core::matmul(x, weight.transpose())));
+    const Tensor strided = weight.transpose().clone().transpose();
+    CHECK(core::equal(core::linear(x.slice(1, 0, 3, 2), strided, bias),
+                      expected.slice(1, 0, 3, 2).contiguous()));
+  }
+}

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
@@ -355,4 +356,94 @@ TEST_CASE("pooling gives the same bits with one, two and three threads") {
   CHECK(run(2) == one);
   CHECK(run(3) == one);
   gradus::set_num_threads(before);
+}
+
+namespace {
+
+/// Small integers, so that ties are many, with a NaN, infinities and a -0 here and there.
+template <class T> std::vector<T> awkward_values(std::int64_t count, std::mt19937& engine) {
+  std::vector<T> values(size_of(count));
+  for (T& value : values) {
+    const auto drawn = engine() % 24;
+    value = static_cast<T>(drawn % 4);
+    if (drawn == 20) value = static_cast<T>(nan_value);
+    if (drawn == 21) value = static_cast<T>(infinity);
+    if (drawn == 22) value = static_cast<T>(-infinity);
+    if (drawn == 23) value = static_cast<T>(-0.0);
+  }
+  return values;
+}
+
+template <class T> bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+/// Pooling with places in bytes against the same with indices: values, derivative and gather.
+template <class T> void check_places(const Pool2dGeometry& g, std::mt19937& engine) {
+  CAPTURE(g.in_height);
+  CAPTURE(g.in_width);
+  CAPTURE(g.kernel_h);
+  CAPTURE(g.kernel_w);
+  CAPTURE(g.stride_h);
+  CAPTURE(g.stride_w);
+  const std::vector<T> x = awkward_values<T>(g.planes * g.in_plane(), engine);
+  const std::size_t outputs = size_of(g.planes * g.out_plane());
+  std::vector<T> y(outputs, T{77});
+  std::vector<T> expected(outputs, T{78});
+  Indices indices(outputs, -1);
+  // One byte more, which must stay.
+  std::vector<std::uint8_t> places(outputs + 1, 255);
+  max_pool2d_forward(g, x.data(), expected.data(), indices.data());
+  max_pool2d_forward(g, x.data(), y.data(), places.data());
+  CHECK(same_bits(y, expected));
+  CHECK(places.back() == 255);
+
+  const std::vector<T> dy = awkward_values<T>(g.planes * g.out_plane(), engine);
+  std::vector<T> dx(x.size(), T{77});
+  std::vector<T> expected_dx(x.size(), T{78});
+  max_pool2d_scatter(g.planes, g.in_plane(), g.out_plane(), dy.data(), indices.data(),
+                     expected_dx.data());
+  max_pool2d_scatter(g, dy.data(), places.data(), dx.data());
+  CHECK(same_bits(dx, expected_dx));
+
+  max_pool2d_gather(g.planes, g.in_plane(), g.out_plane(), x.data(), indices.data(),
+                    expected.data());
+  max_pool2d_gather(g, x.data(), places.data(), y.data());
+  CHECK(same_bits(y, expected));
+}
+
+}  // namespace
+
+TEST_CASE("places in bytes say the same as indices, to the bit, on random geometries") {
+  std::mt19937 engine(11);
+  int tried = 0;
+  for (int i = 0; i < 300; ++i) {
+    const Pool2dGeometry g = random_geometry(engine, i % 2 == 0 ? 1 : 3);
+    if (!place_fits_byte(g)) continue;
+    ++tried;
+    check_places<float>(g, engine);
+    check_places<double>(g, engine);
+  }
+  CHECK(tried > 150);
+  Pool2dGeometry widest{.in_height = 17, .in_width = 18, .kernel_h = 16, .kernel_w = 16};
+  CHECK(place_fits_byte(widest));
+  check_places<float>(widest, engine);
+  widest.kernel_w = 17;
+  CHECK(!place_fits_byte(widest));
+}
+
+TEST_CASE("2x2 pooling in vectors agrees with the plain loop on every small plane") {
+  std::mt19937 engine(12);
+  for (std::int64_t height = 2; height <= 9; ++height) {
+    for (std::int64_t width = 2; width <= 70; ++width) {
+      check_places<float>({.planes = 3,
+                           .in_height = height,
+                           .in_width = width,
+                           .kernel_h = 2,
+                           .kernel_w = 2,
+                           .stride_h = 2,
+                           .stride_w = 2},
+                          engine);
+    }
+  }
 }
