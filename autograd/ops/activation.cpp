@@ -126,6 +126,21 @@ struct ReluGrad final : Op {
   }
 };
 
+namespace {
+
+/// dy where the kept output of a relu is positive, else 0. The largest tensors of a network come by
+/// here: dy is masked where it lies when the engine is the only one to see it (and it does not look
+/// again).
+Variable masked(const Variable& dy, const Tensor& y) {
+  if (!grad_enabled() && dy.is_unshared() && dy.value().is_contiguous()) {
+    core::relu_grad_(dy.value(), y);
+    return dy;
+  }
+  return apply(ReluGrad(y), dy);
+}
+
+}  // namespace
+
 /// y = max(x, 0)        dL/dx = dL/dy where y > 0, else 0
 struct Relu final : Op {
   static constexpr std::string_view name = "relu";
@@ -133,15 +148,7 @@ struct Relu final : Op {
 
   Tensor forward(const Variable& x) { return y = core::relu(x.value()); }
 
-  Variables backward(const Variable& dy) override {
-    // The largest tensors of a network come by here: dy is masked where it lies when the engine is
-    // the only one to see it (and it does not look again).
-    if (!grad_enabled() && dy.is_unshared() && dy.value().is_contiguous()) {
-      core::relu_grad_(dy.value(), y);
-      return {dy};
-    }
-    return {apply(ReluGrad(y), dy)};
-  }
+  Variables backward(const Variable& dy) override { return {masked(dy, y)}; }
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return relu(v[0]); };
@@ -150,6 +157,36 @@ struct Relu final : Op {
                            {spread({4, 3}, 5)},
                            [](const Variables& v) { return relu(slice(v[0], 1, 0, 3, 2)); }},
                           {"all positive", {positive({3, 4}, 6)}, f}});
+  }
+};
+
+/// y = max(a + b, 0)        dL/da = dL/db = dL/dy where y > 0, else 0
+struct AddRelu final : Op {
+  static constexpr std::string_view name = "add_relu";
+  Tensor y;
+
+  Tensor forward(const Variable& a, const Variable& b) {
+    return y = core::add_relu(a.value(), b.value());
+  }
+
+  Variables backward(const Variable& dy) override {
+    const Variable g = masked(dy, y);
+    return {needs(0) ? sum_to(g, input_shape(0)) : Variable(),
+            needs(1) ? sum_to(g, input_shape(1)) : Variable()};
+  }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return add_relu(v[0], v[1]); };
+    return {{"all sizes different", {spread({3, 4, 5}, 1), spread({3, 4, 5}, 2)}, f},
+            {"squares", {spread({4, 4}, 3), spread({4, 4}, 4)}, f},
+            {"a row", {spread({3, 4}, 5), spread({4}, 6)}, f},
+            {"both broadcast", {spread({3, 1, 4}, 7), spread({5, 1}, 8)}, f},
+            {"scalars", {spread({}, 9), spread({}, 10)}, f},
+            {"nothing", {spread({0, 3}, 11), spread({3}, 12)}, f},
+            {"all positive", {positive({3, 4}, 13), positive({3, 4}, 14)}, f},
+            {"the same twice", {spread({3, 4}, 15)}, [](const Variables& v) {
+               return add_relu(v[0], v[0]);
+             }}};
   }
 };
 
@@ -179,6 +216,7 @@ template OpInfo op_info<Tanh>();
 template OpInfo op_info<Sigmoid>();
 template OpInfo op_info<ReluGrad>();
 template OpInfo op_info<Relu>();
+template OpInfo op_info<AddRelu>();
 template OpInfo op_info<Dropout>();
 
 }  // namespace ops
@@ -190,6 +228,7 @@ Variable abs(const Variable& x) { return apply(ops::Abs(), x); }
 Variable tanh(const Variable& x) { return apply(ops::Tanh(), x); }
 Variable sigmoid(const Variable& x) { return apply(ops::Sigmoid(), x); }
 Variable relu(const Variable& x) { return apply(ops::Relu(), x); }
+Variable add_relu(const Variable& a, const Variable& b) { return apply(ops::AddRelu(), a, b); }
 
 Variable dropout(const Variable& x, double p, Generator& generator) {
   if (!(p >= 0 && p <= 1)) fail<ValueError>("dropout: p must be in 0..1, got ", p);
