@@ -112,6 +112,8 @@ template <bool rectified> struct Normalisation : Op {
   }
 };
 
+namespace {
+
 using NormFunction = Variable (*)(const Variable& x, const Variable& weight, const Variable& bias,
                                   const Tensor& running_mean, const Tensor& running_var,
                                   const BatchNormOptions& options);
@@ -153,6 +155,8 @@ std::vector<Sample> norm_samples(NormFunction normalise, std::uint64_t seed) {
            {spread({0, 2, 2, 2}, seed + 23), positive({2}, seed + 24), spread({2}, seed + 25)},
            evaluate}};
 }
+
+}  // namespace
 
 struct BatchNorm final : Normalisation<false> {
   static constexpr std::string_view name = "batch_norm";

@@ -18,7 +18,7 @@ std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / 
 /// Blocks of about elements_per_block: whole channels of one image, as many images as it takes, or
 /// a piece of one plane. A slice is what one range of images (and piece) holds of all channels.
 struct Partition {
-  std::int64_t piece, channels, images;                   // of a block, at most
+  std::int64_t piece, channels, images;               // of a block, at most
   std::int64_t pieces, channel_blocks, image_blocks;  // how many
 
   explicit Partition(const ChannelPlanes& p)
@@ -51,35 +51,49 @@ template <class F> void for_each_block(const ChannelPlanes& p, const Partition& 
   });
 }
 
-/// Two sums for each channel: every block has a place of its own to write to, [slice][2][channel],
-/// and what the slices hold is added in their order.
+/// Sums for each channel, one kind or more: every block has a place of its own to write to,
+/// [slice][kind][channel], and what the slices hold is added in their order.
 class SlicedSums {
  public:
-  SlicedSums(const ChannelPlanes& planes, const Partition& cut)
+  SlicedSums(const ChannelPlanes& planes, const Partition& cut, std::int64_t kinds)
       : channels_(planes.channels),
+        kinds_(kinds),
         slices_(cut.slices()),
-        sums_(std::max<std::int64_t>(slices_, 1) * 2 * channels_) {
-    if (slices_ == 0) std::fill_n(sums_.data(), 2 * channels_, 0.0);
+        sums_(std::max<std::int64_t>(slices_, 1) * kinds * channels_) {
+    if (slices_ == 0) std::fill_n(sums_.data(), kinds * channels_, 0.0);
   }
 
-  double* first(std::int64_t slice) { return sums_.data() + slice * 2 * channels_; }
-  double* second(std::int64_t slice) { return first(slice) + channels_; }
-  /// Afterwards first(0) and second(0) hold the sums over all slices.
+  double* at(std::int64_t slice, std::int64_t kind) {
+    return sums_.data() + (slice * kinds_ + kind) * channels_;
+  }
+  /// Afterwards at(0, kind) holds the sums over all slices.
   void add_up() {
-    double* total = first(0);
+    double* total = at(0, 0);
     for (std::int64_t slice = 1; slice < slices_; ++slice) {
-      const double* part = first(slice);
-      for (std::int64_t c = 0; c < 2 * channels_; ++c) total[c] += part[c];
+      const double* part = at(slice, 0);
+      for (std::int64_t i = 0; i < kinds_ * channels_; ++i) total[i] += part[i];
     }
   }
 
  private:
   std::int64_t channels_;
+  std::int64_t kinds_;
   std::int64_t slices_;
   Workspace<double> sums_;
 };
 
 }  // namespace
+
+template <class T> void channel_sums(const ChannelPlanes& planes, const T* x, double* sum) {
+  const Partition cut(planes);
+  SlicedSums sums(planes, cut, 1);
+  for_each_block(
+      planes, cut,
+      [&](const ChannelBlock& block, std::int64_t offset, std::int64_t channel,
+          std::int64_t slice) { block_sums(block, x + offset, sums.at(slice, 0) + channel); });
+  sums.add_up();
+  std::copy_n(sums.at(0, 0), planes.channels, sum);
+}
 
 // One pass suffices for float32. With s one of the n numbers themselves, and sums in float64,
 //   n·var = Σ(x-s)² - (Σ(x-s))²/n
@@ -96,19 +110,19 @@ void channel_moments(const ChannelPlanes& planes, const T* x, T* mean, T* varian
   // Infinity less infinity would be NaN, and the mean is infinite.
   const auto usable = [](T value) { return std::isfinite(value) ? value : T{0}; };
   for (std::int64_t c = 0; c < planes.channels; ++c) shift[c] = usable(x[c * planes.plane]);
-  SlicedSums sums(planes, cut);
+  SlicedSums sums(planes, cut, 2);
   constexpr int passes = std::is_same_v<T, float> ? 1 : 2;
   for (int pass = 0; pass < passes; ++pass) {
     for_each_block(planes, cut,
                    [&](const ChannelBlock& block, std::int64_t offset, std::int64_t channel,
                        std::int64_t slice) {
-                     block_moments(block, shift + channel, x + offset, sums.first(slice) + channel,
-                                   sums.second(slice) + channel);
+                     block_moments(block, shift + channel, x + offset, sums.at(slice, 0) + channel,
+                                   sums.at(slice, 1) + channel);
                    });
     sums.add_up();
     for (std::int64_t c = 0; c < planes.channels; ++c) {
-      const double sum = sums.first(0)[c];
-      const double squares = sums.second(0)[c] - sum * (sum / count);
+      const double sum = sums.at(0, 0)[c];
+      const double squares = sums.at(0, 1)[c] - sum * (sum / count);
       mean[c] = static_cast<T>(static_cast<double>(shift[c]) + sum / count);
       variance[c] = static_cast<T>((squares < 0 ? 0 : squares) / count);
       shift[c] = usable(mean[c]);
@@ -129,17 +143,17 @@ template <class T>
 void channel_grad_sums(const ChannelPlanes& planes, const ChannelMap<T>& map, const T* dy,
                        const T* x, T* total, T* along) {
   const Partition cut(planes);
-  SlicedSums sums(planes, cut);
+  SlicedSums sums(planes, cut, 2);
   for_each_block(planes, cut,
                  [&](const ChannelBlock& block, std::int64_t offset, std::int64_t channel,
                      std::int64_t slice) {
                    block_grad_sums(block, map.from(channel), dy + offset, x + offset,
-                                   sums.first(slice) + channel, sums.second(slice) + channel);
+                                   sums.at(slice, 0) + channel, sums.at(slice, 1) + channel);
                  });
   sums.add_up();
   for (std::int64_t c = 0; c < planes.channels; ++c) {
-    total[c] = static_cast<T>(sums.first(0)[c]);
-    along[c] = static_cast<T>(sums.second(0)[c]);
+    total[c] = static_cast<T>(sums.at(0, 0)[c]);
+    along[c] = static_cast<T>(sums.at(0, 1)[c]);
   }
 }
 
@@ -154,6 +168,8 @@ void channel_input_grad(const ChannelPlanes& planes, const ChannelMap<T>& map, c
       });
 }
 
+template void channel_sums(const ChannelPlanes&, const float*, double*);
+template void channel_sums(const ChannelPlanes&, const double*, double*);
 template void channel_moments(const ChannelPlanes&, const float*, float*, float*);
 template void channel_moments(const ChannelPlanes&, const double*, double*, double*);
 template void channel_map(const ChannelPlanes&, const ChannelMap<float>&, const float*, float*);

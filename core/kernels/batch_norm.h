@@ -1,10 +1,11 @@
-// Batch normalisation, pass by pass: each reads or writes a tensor [N,C,plane] once.
+// Sums and batch normalisation, channel by channel and pass by pass: each reads or writes a tensor
+// [N,C,plane] once.
 //
-// In training forward is two passes over x (moments, then the map), backward two over x and dy
-// (sums, then the gradient). All four are bound by memory, so nothing else is kept from one to the
-// next: relu's mask is computed again from x. A tensor is cut into blocks that stay in the cache,
-// in the order of memory, whatever the numbers of images and channels are; where a block begins
-// depends on the sizes alone, and its sums are added in the order of images.
+// In training batch normalisation is two passes over x (moments, then the map), its backward two
+// over x and dy (sums, then the gradient). All four are bound by memory, so nothing else is kept
+// from one to the next: relu's mask is computed again from x. A tensor is cut into blocks that stay
+// in the cache, in the order of memory, whatever the numbers of images and channels are; where a
+// block begins depends on the sizes alone, and its sums are added in the order of images.
 #pragma once
 
 #include <gradus/core/kernels/channel_block.h>
@@ -19,6 +20,9 @@ struct ChannelPlanes {
   std::int64_t channels = 0;
   std::int64_t plane = 0;
 };
+
+/// sum[c] = Σ x over images and plane
+template <class T> void channel_sums(const ChannelPlanes& planes, const T* x, double* sum);
 
 /// mean[c] and variance[c] (the sum of squares divided by the count, which must not be 0) over
 /// images and plane.

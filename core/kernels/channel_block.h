@@ -1,13 +1,14 @@
-// The inner loops of batch normalisation, in the widest vectors that the CPU has.
+// The inner loops of batch normalisation and of sums, in the widest vectors that the CPU has.
 //
 // A block is a part of a tensor [N,C,plane]: some images, some channels, and of each plane a run of
 // neighbours. Each loop goes through a block once, in the order of memory, with a few numbers for
 // each channel. Pointers to tensors point at the block's first element, pointers to numbers a
 // channel at those of its first channel.
 //
-// float32 in vectors by Highway, chosen at run time: SSE2, AVX2 or AVX-512 on x86-64; float64 in
-// plain loops, which are the oracle of the others. Sums are float64 in both. Each function adds in
-// an order that depends on the sizes and the width of a vector alone.
+// float32 in vectors by Highway, chosen at run time: SSE2, AVX2 or AVX-512 on x86-64. float64, and
+// runs too short for a vector, in plain loops, which are the oracle of the others. Sums are float64
+// in both (block_grad_sums adds four float32 numbers first). Each function adds in an order that
+// depends on the sizes and the width of a vector alone.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,10 @@ template <class T> struct ChannelMap {
   /// What to add for the bias. Without one -0, which changes no number, whereas 0 would change -0.
   T bias_of(std::int64_t channel) const { return bias ? bias[channel] : T{-0.0}; }
 };
+
+/// sum[c] = Σ x
+void block_sums(const ChannelBlock& block, const float* x, double* sum);
+void block_sums(const ChannelBlock& block, const double* x, double* sum);
 
 /// sum[c] = Σ (x - shift[c]),   square[c] = Σ (x - shift[c])²
 void block_moments(const ChannelBlock& block, const float* shift, const float* x, double* sum,
