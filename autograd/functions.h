@@ -59,6 +59,8 @@ Variable tanh(const Variable& x);
 Variable sigmoid(const Variable& x);
 /// max(x, 0); the gradient at 0 is 0.
 Variable relu(const Variable& x);
+/// relu(a + b), bit for bit, in one pass over memory.
+Variable add_relu(const Variable& a, const Variable& b);
 /// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError
 /// unless 0 <= p <= 1.
 Variable dropout(const Variable& x, double p, Generator& generator);
@@ -132,6 +134,10 @@ struct BatchNormOptions {
 Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
                     const Tensor& running_mean, const Tensor& running_var,
                     const BatchNormOptions& options = {});
+/// relu(batch_norm(...)), bit for bit, in fewer passes over memory.
+Variable batch_norm_relu(const Variable& x, const Variable& weight, const Variable& bias,
+                         const Tensor& running_mean, const Tensor& running_var,
+                         const BatchNormOptions& options = {});
 
 // ---- ops/loss.cpp ----
 enum class Reduction { none, sum, mean };

@@ -43,6 +43,8 @@ Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 /// max(x, 0); NaN stays NaN.
 Tensor relu(const Tensor& x);
+/// max(a + b, 0); NaN stays NaN.
+Tensor add_relu(const Tensor& a, const Tensor& b);
 /// dy where y > 0 (or NaN), else 0: the gradient of relu.
 Tensor relu_grad(const Tensor& dy, const Tensor& y);
 /// The same, written over dy.

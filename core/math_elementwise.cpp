@@ -108,6 +108,7 @@ constexpr auto power = []<class T>(T a, T b) { return static_cast<T>(std::pow(a,
 // std::max would drop a NaN on one side; `a != a` keeps it.
 constexpr auto greater_of = []<class T>(T a, T b) { return a > b || a != a ? a : b; };
 constexpr auto where_positive = []<class T>(T slope, T y) { return y <= T{0} ? T{0} : slope; };
+constexpr auto positive_part = []<class T>(T x) { return x < T{0} ? T{0} : x; };
 constexpr auto lesser_of = []<class T>(T a, T b) { return a < b || a != a ? a : b; };
 
 }  // namespace
@@ -182,8 +183,10 @@ Tensor sigmoid(const Tensor& x) {
   });
 }
 
-Tensor relu(const Tensor& x) {
-  return number_map("relu", x, []<class T>(T value) { return value < T{0} ? T{0} : value; });
+Tensor relu(const Tensor& x) { return number_map("relu", x, positive_part); }
+
+Tensor add_relu(const Tensor& a, const Tensor& b) {
+  return number_zip("add_relu", a, b, []<class T>(T x, T y) { return positive_part(plus(x, y)); });
 }
 
 Tensor relu_grad(const Tensor& dy, const Tensor& y) {

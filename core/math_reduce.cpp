@@ -3,7 +3,10 @@
 // A reduction is a fold. When the reduced dimensions are innermost, each result folds along memory
 // (rows); when a kept dimension is innermost, a block of results folds side by side (columns). The
 // order of folding depends on the shape alone, so the bits do not depend on the number of threads.
+// Sums of float32 over long runs have kernels of their own.
 #include <gradus/core/create.h>
+#include <gradus/core/kernels/batch_norm.h>
+#include <gradus/core/kernels/workspace.h>
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
 
@@ -152,6 +155,36 @@ Tensor reduce(const Tensor& x, const Split& split, Acc identity, const Fold& fol
   return result;
 }
 
+/// x as [images, channels, plane] where the channels are what is kept; nullopt where it is not of
+/// this form, or where planes are so short that folding is faster.
+std::optional<kernels::ChannelPlanes> channel_planes(const Tensor& x, const Split& split) {
+  constexpr std::int64_t shortest = 8;
+  if (!x.is_contiguous() || split.kept.rank() > 1 || x.numel() == 0) return std::nullopt;
+  const bool all = split.kept.rank() == 0;
+  const std::int64_t channels = all ? 1 : split.kept[0];
+  const std::int64_t plane = all ? x.numel() : split.kept_strides[0];
+  if (plane < shortest) return std::nullopt;
+  return kernels::ChannelPlanes{x.numel() / (channels * plane), channels, plane};
+}
+
+/// Σ x/divisor; float32 is summed in double.
+template <class T> Tensor floating_sum(const Tensor& x, const Split& split, double divisor) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (const auto planes = channel_planes(x, split)) {
+      kernels::Workspace<double> sums(planes->channels);
+      kernels::channel_sums(*planes, x.data<T>(), sums.data());
+      const Tensor result = Tensor::empty(split.result, x.dtype());
+      T* out = result.data<T>();
+      for (std::int64_t c = 0; c < planes->channels; ++c)
+        out[c] = static_cast<T>(sums.data()[c] / divisor);
+      return result;
+    }
+  }
+  const Tensor total =
+      reduce<T, double, T>(x, split, 0.0, [](double a, double b) { return a + b; });
+  return divisor == 1 ? total : div(total, divisor);
+}
+
 /// NaN wins, as in PyTorch.
 constexpr auto keep_greater = []<class T>(T a, T b) { return a > b || a != a ? a : b; };
 constexpr auto keep_less = []<class T>(T a, T b) { return a < b || a != a ? a : b; };
@@ -211,10 +244,12 @@ Tensor arg_extreme(std::string_view op, const Tensor& tensor, std::optional<std:
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
   const Split split = split_dims("sum", x, dims, keepdim);
   return dispatch(x.dtype(), [&]<class T>() {
-    // Unsigned, so that a sum of integers wraps around.
-    using Acc = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_t>;
-    using Out = std::conditional_t<std::is_floating_point_v<T>, T, std::int64_t>;
-    return reduce<Out, Acc, T>(x, split, Acc{0}, [](Acc a, Acc b) { return a + b; });
+    if constexpr (std::is_floating_point_v<T>) {
+      return floating_sum<T>(x, split, 1);
+    } else {  // unsigned, so that a sum wraps around
+      return reduce<std::int64_t, std::uint64_t, T>(
+          x, split, std::uint64_t{0}, [](std::uint64_t a, std::uint64_t b) { return a + b; });
+    }
   });
 }
 
@@ -222,11 +257,8 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
   if (x.defined()) dispatch_floating("mean", x.dtype(), []<class T>() {});
   const Split split = split_dims("mean", x, dims, keepdim);
   const auto count = static_cast<double>(split.reduced.numel());
-  return dispatch_floating("mean", x.dtype(), [&]<class T>() {
-    const Tensor total =
-        reduce<T, double, T>(x, split, 0.0, [](double a, double b) { return a + b; });
-    return div(total, count);
-  });
+  return dispatch_floating("mean", x.dtype(),
+                           [&]<class T>() { return floating_sum<T>(x, split, count); });
 }
 
 Tensor var(const Tensor& x, const Dims& dims, bool keepdim, std::int64_t correction) {

@@ -135,6 +135,14 @@ Variable Module::operator()(const Variable& x) {
   return forward(x);
 }
 
+Variable Module::followed_by_relu(const Variable& x, Module& relu) {
+  {
+    const ModuleScope scope(*this);
+    if (Variable y = forward_relu(x); y.defined()) return y;
+  }
+  return relu((*this)(x));
+}
+
 NamedVariables Module::named_parameters() const {
   NamedVariables found;
   std::set<const void*> seen;

@@ -73,8 +73,14 @@ class Module {
   virtual void visit(Visitor& v) = 0;
   /// The function itself.
   virtual Variable forward(const Variable& x) = 0;
+  /// relu(forward(x)), bit for bit, for a layer that computes it in fewer passes over memory. Any
+  /// other leaves this as it is: undefined stands for "runs like any module, with a ReLU behind".
+  virtual Variable forward_relu(const Variable&) { return {}; }
   /// forward(x); while it runs, errors name this module's place in the model.
   Variable operator()(const Variable& x);
+  /// relu((*this)(x)), by forward_relu() where this module has it; `relu` is the module that stands
+  /// for it in the model. What containers call.
+  Variable followed_by_relu(const Variable& x, Module& relu);
 
   /// Every parameter once, under its first name: own ones first, then the children's.
   std::vector<Variable> parameters() const;

@@ -1,4 +1,4 @@
-// Sequential: a loop over its children.
+// Sequential: a loop over its children, in which a module and the ReLU behind it are one step.
 #include <gradus/core/create.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/linear.h>
@@ -38,7 +38,14 @@ void Sequential::visit(Visitor& v) {
 
 Variable Sequential::forward(const Variable& x) {
   Variable y = x;
-  for (const auto& module : modules_) y = (*module)(y);
+  for (std::size_t i = 0; i < modules_.size(); ++i) {
+    Module* next = i + 1 < modules_.size() ? modules_[i + 1].get() : nullptr;
+    if (dynamic_cast<ReLU*>(next) != nullptr) {
+      y = modules_[i++]->followed_by_relu(y, *next);
+    } else {
+      y = (*modules_[i])(y);
+    }
+  }
   return y;
 }
 

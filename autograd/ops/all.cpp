@@ -20,7 +20,7 @@ using AllOps = List<
     struct PowScalar, struct Pow, struct Maximum, struct Minimum, struct Clamp, struct Where,
     // activation.cpp
     struct Exp, struct Log, struct Sqrt, struct Abs, struct Tanh, struct Sigmoid, struct ReluGrad,
-    struct Relu, struct Dropout,
+    struct Relu, struct AddRelu, struct Dropout,
     // reduce.cpp
     struct Sum, struct Mean, struct Var, struct Max, struct Min, struct LogSumExp, struct Softmax,
     struct LogSoftmax, struct SumTo,
@@ -35,7 +35,7 @@ using AllOps = List<
     struct MaxPool2d, struct MaxPool2dScatter, struct MaxPool2dGather, struct AvgPool2d,
     struct AvgPool2dGrad, struct AdaptiveAvgPool2d, struct AdaptiveAvgPool2dGrad,
     // norm.cpp
-    struct BatchNorm,
+    struct BatchNorm, struct BatchNormRelu,
     // loss.cpp
     struct CrossEntropy, struct NllLoss, struct MseLoss>;
 

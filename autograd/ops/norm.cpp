@@ -1,6 +1,8 @@
-// Batch normalisation. In training the statistics are functions of the input and take part in the
-// derivative; in evaluation they are constants and the whole is an affine map.
+// Batch normalisation, alone and with a relu behind it. In training the statistics are functions of
+// the input and take part in the derivative; in evaluation they are constants and the whole is an
+// affine map.
 #include <gradus/autograd/ops/chapter.h>
+#include <gradus/core/norm.h>
 
 namespace gradus {
 namespace ops {
@@ -22,94 +24,168 @@ Shape channel_shape(std::int64_t channels, int rank) {
 
 }  // namespace
 
-/// x̂ = (x - μ)/σ, y = x̂·w + b, μ and σ² = var + eps over all but channels
+/// x̂ = (x - μ)/σ, y = x̂·w + b; of the batch: μ and σ² = var + eps over all but channels
 /// dL/db = Σ dL/dy,   dL/dw = Σ dL/dy·x̂,   dL/dx = w/σ·(dL/dy - mean(dL/dy) - x̂·mean(dL/dy·x̂))
-/// Source: S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015.
-struct BatchNorm final : Op {
-  static constexpr std::string_view name = "batch_norm";
+/// With other statistics these are constants: dL/dx = w/σ·dL/dy. With relu y = max(.., 0), and
+/// dL/dy counts where y > 0. Source: S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015.
+template <bool rectified> struct Normalisation : Op {
   double eps;
+  bool of_batch;         // are the statistics functions of x?
+  Tensor inverse_sigma;  // [C]
   Variable x, w;
-  Tensor mu, inverse_sigma;  // [1,C,1,..]
+  core::ChannelMap map;  // x -> y
 
-  BatchNorm(double epsilon, Tensor batch_mean, const Tensor& batch_variance)
+  Normalisation(double epsilon, bool batch, Tensor mean, const Tensor& variance)
       : eps(epsilon),
-        mu(std::move(batch_mean)),
-        inverse_sigma(core::div(1, core::sqrt(core::add(batch_variance, eps)))) {}
+        of_batch(batch),
+        inverse_sigma(core::div(1, core::sqrt(core::add(variance, eps)))) {
+    map.mean = std::move(mean);
+    map.relu = rectified;
+  }
 
   Tensor forward(const Variable& input, const Variable& weight, const Variable& bias) {
     x = input;
     w = weight;
-    const Shape channels = mu.shape();
-    const Tensor scale = weight.defined()
-                             ? core::mul(weight.value().reshape(channels), inverse_sigma)
-                             : inverse_sigma;
-    const Tensor y = core::mul(core::sub(input.value(), mu), scale);
-    if (bias.defined()) core::add_(y, bias.value().reshape(channels));
-    return y;
+    map.scale = weight.defined() ? core::mul(weight.value(), inverse_sigma) : inverse_sigma;
+    if (bias.defined()) map.bias = bias.value();
+    return core::channel_map(x.value(), map);
   }
 
   Variables backward(const Variable& dy) override {
+    return of_batch && !grad_enabled() ? by_passes(dy) : by_functions(dy);
+  }
+
+  /// Two passes over memory. dx is written over dy when the engine is the only one to see it.
+  Variables by_passes(const Variable& dy) {
+    const core::ChannelGradSums sums = core::channel_grad_sums(dy.value(), x.value(), map);
+    const Tensor along = core::mul(sums.along, inverse_sigma);  // Σ dy·x̂
+    Variable dx;
+    if (needs(0)) {
+      const double share = 1 / values_of_a_channel();
+      const Tensor offset = core::mul(sums.total, share);
+      const Tensor slope = core::mul(core::mul(along, inverse_sigma), share);
+      if (dy.is_unshared() && dy.value().is_contiguous()) {
+        core::channel_input_grad_(dy.value(), x.value(), map, offset, slope);
+        dx = dy;
+      } else {
+        dx = core::channel_input_grad(dy.value(), x.value(), map, offset, slope);
+      }
+    }
+    return {dx, needs(1) ? Variable(along) : Variable(),
+            needs(2) ? Variable(sums.total) : Variable()};
+  }
+
+  /// The same written with functions on Variables, so that it may be differentiated again.
+  Variables by_functions(const Variable& dy) {
     const Dims dims = statistics_dims(x.rank());
-    Variable mean_x = mu;
-    Variable inverse = inverse_sigma;
-    if (grad_enabled()) {  // a second derivative will want them as functions of x
+    const Shape channels = channel_shape(x.size(1), x.rank());
+    Variable mean_x = map.mean.reshape(channels);
+    Variable inverse = inverse_sigma.reshape(channels);
+    if (of_batch) {
       mean_x = mean(x, dims, true);
       inverse = pow(var(x, dims, true, 0) + eps, -0.5);
     }
+    const Variable g = rectified ? kept(dy) : dy;
     const Variable normal = (x - mean_x) * inverse;
-    const auto count = static_cast<double>(x.numel() / std::max<std::int64_t>(x.size(1), 1));
-    const Variable total = sum(dy, dims, true);           // [1,C,1,..]
-    const Variable along = sum(dy * normal, dims, true);  // [1,C,1,..]
+    const bool all = needs(0) && of_batch;
+    const Variable total = all || needs(2) ? sum(g, dims, true) : Variable();  // [1,C,1,..]
+    const Variable along =
+        all || needs(1) ? sum(g * normal, dims, true) : Variable();  // [1,C,1,..]
     Variable dx;
     if (needs(0)) {
-      dx = (dy - total * (1 / count) - normal * (along * (1 / count))) *
-           (w.defined() ? inverse * reshape(w, mu.shape()) : inverse);
+      const double share = 1 / values_of_a_channel();
+      dx = (of_batch ? g - total * share - normal * (along * share) : g) *
+           (w.defined() ? inverse * reshape(w, channels) : inverse);
     }
     return {dx, needs(1) ? reshape(along, w.shape()) : Variable(),
             needs(2) ? reshape(total, {x.size(1)}) : Variable()};
   }
 
-  static std::vector<Sample> samples() {
-    const auto train = [](const Variables& v) {
-      return batch_norm(v[0], v.size() > 1 ? v[1] : Variable(), v.size() > 2 ? v[2] : Variable(),
-                        {}, {}, {.eps = 0.1});
-    };
-    const auto evaluate = [](const Variables& v) {
-      return batch_norm(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, float64),
-                        Tensor::from({1.5, 0.75}, float64), {.training = false});
-    };
-    return {{"images", {spread({3, 2, 2, 4}, 1), positive({2}, 2), spread({2}, 3)}, train},
-            {"sequences", {spread({3, 4, 5}, 4), positive({4}, 5), spread({4}, 6)}, train},
-            {"a square", {spread({4, 4}, 7), positive({4}, 8), spread({4}, 9)}, train},
-            {"rows, no weight", {spread({4, 3}, 10)}, train},
-            {"no bias", {spread({3, 4}, 11), positive({4}, 12)}, train},
-            {"no weight",
-             {spread({3, 4}, 13), spread({4}, 14)},
-             [](const Variables& v) { return batch_norm(v[0], {}, v[1], {}, {}); }},
-            {"one image", {spread({1, 2, 3, 2}, 15), positive({2}, 16), spread({2}, 17)}, train},
-            {"the same twice",
-             {spread({3, 4}, 18), positive({4}, 19)},
-             [](const Variables& v) { return batch_norm(v[0], v[1], v[1], {}, {}); }},
-            {"running statistics",
-             {spread({3, 2, 2, 4}, 20), positive({2}, 21), spread({2}, 22)},
-             evaluate},
-            {"running statistics, no images",
-             {spread({0, 2, 2, 2}, 23), positive({2}, 24), spread({2}, 25)},
-             evaluate}};
+  /// dy where y > 0, else 0. The same arithmetic as in forward, so the same side of 0.
+  Variable kept(const Variable& dy) const {
+    const Tensor y = core::channel_map(x.value(), map);
+    return where(core::le(y, 0), Tensor::scalar(0, dy.dtype()), dy);
+  }
+
+  double values_of_a_channel() const {
+    return static_cast<double>(x.numel() / std::max<std::int64_t>(x.size(1), 1));
   }
 };
 
+namespace {
+
+using NormFunction = Variable (*)(const Variable& x, const Variable& weight, const Variable& bias,
+                                  const Tensor& running_mean, const Tensor& running_var,
+                                  const BatchNormOptions& options);
+
+/// The corners of both ops.
+std::vector<Sample> norm_samples(NormFunction normalise, std::uint64_t seed) {
+  const auto train = [=](const Variables& v) {
+    return normalise(v[0], v.size() > 1 ? v[1] : Variable(), v.size() > 2 ? v[2] : Variable(), {},
+                     {}, {.eps = 0.1});
+  };
+  const auto evaluate = [=](const Variables& v) {
+    return normalise(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, float64),
+                     Tensor::from({1.5, 0.75}, float64), {.training = false});
+  };
+  return {{"images",
+           {spread({3, 2, 2, 4}, seed + 1), positive({2}, seed + 2), spread({2}, seed + 3)},
+           train},
+          {"sequences",
+           {spread({3, 4, 5}, seed + 4), positive({4}, seed + 5), spread({4}, seed + 6)},
+           train},
+          {"a square",
+           {spread({4, 4}, seed + 7), positive({4}, seed + 8), spread({4}, seed + 9)},
+           train},
+          {"rows, no weight", {spread({4, 3}, seed + 10)}, train},
+          {"no bias", {spread({3, 4}, seed + 11), positive({4}, seed + 12)}, train},
+          {"no weight",
+           {spread({3, 4}, seed + 13), spread({4}, seed + 14)},
+           [=](const Variables& v) { return normalise(v[0], {}, v[1], {}, {}, {}); }},
+          {"one image",
+           {spread({1, 2, 3, 2}, seed + 15), positive({2}, seed + 16), spread({2}, seed + 17)},
+           train},
+          {"the same twice",
+           {spread({3, 4}, seed + 18), positive({4}, seed + 19)},
+           [=](const Variables& v) { return normalise(v[0], v[1], v[1], {}, {}, {}); }},
+          {"running statistics",
+           {spread({3, 2, 2, 4}, seed + 20), positive({2}, seed + 21), spread({2}, seed + 22)},
+           evaluate},
+          {"running statistics, no images",
+           {spread({0, 2, 2, 2}, seed + 23), positive({2}, seed + 24), spread({2}, seed + 25)},
+           evaluate}};
+}
+
+}  // namespace
+
+struct BatchNorm final : Normalisation<false> {
+  static constexpr std::string_view name = "batch_norm";
+  using Normalisation::Normalisation;
+  static std::vector<Sample> samples() { return norm_samples(batch_norm, 0); }
+};
+
+/// relu(batch_norm(x, ...)) in one op: what lies between them is neither written nor kept.
+struct BatchNormRelu final : Normalisation<true> {
+  static constexpr std::string_view name = "batch_norm_relu";
+  using Normalisation::Normalisation;
+  /// With these seeds no number comes nearer to the kink than 0.06.
+  static std::vector<Sample> samples() { return norm_samples(batch_norm_relu, 3313); }
+};
+
 template OpInfo op_info<BatchNorm>();
+template OpInfo op_info<BatchNormRelu>();
 
 namespace {
 
-void check_channels(std::string_view what, const Tensor& tensor, const Tensor& x) {
+void check_channels(std::string_view op, std::string_view what, const Tensor& tensor,
+                    const Tensor& x) {
+  if (!tensor.defined()) return;
   if (tensor.shape() != Shape{x.shape()[1]}) {
-    fail<ShapeError>("batch_norm: ", what, " is ", tensor.shape(), ", input ", x.shape(), " has ",
+    fail<ShapeError>(op, ": ", what, " is ", tensor.shape(), ", input ", x.shape(), " has ",
                      x.shape()[1], " channels");
   }
   if (tensor.dtype() != x.dtype()) {
-    fail<DTypeError>("batch_norm: ", what, " is ", describe(tensor), ", input is ", describe(x),
+    fail<DTypeError>(op, ": ", what, " is ", describe(tensor), ", input is ", describe(x),
                      "; cast with .to(", x.dtype(), ")");
   }
 }
@@ -118,7 +194,42 @@ void check_channels(std::string_view what, const Tensor& tensor, const Tensor& x
 /// PyTorch.
 void update_running(const Tensor& running, const Tensor& batch, double factor, double momentum) {
   core::mul_(running, 1 - momentum);
-  core::add_(running, batch.reshape(running.shape()), momentum * factor);
+  core::add_(running, batch, momentum * factor);
+}
+
+/// Either op: checks, statistics, and what becomes of the running ones.
+template <class Norm>
+Variable normalise(const Variable& x, const Variable& weight, const Variable& bias,
+                   const Tensor& running_mean, const Tensor& running_var,
+                   const BatchNormOptions& options) {
+  constexpr std::string_view op = Norm::name;
+  const Shape& shape = x.shape();
+  if (shape.rank() < 2) fail<ShapeError>(op, ": expects input [N,C,...], got ", shape);
+  dispatch_floating(op, x.dtype(), []<class T>() {});
+  check_channels(op, "weight", weight.defined() ? weight.value() : Tensor(), x.value());
+  check_channels(op, "bias", bias.defined() ? bias.value() : Tensor(), x.value());
+  check_channels(op, "running_mean", running_mean, x.value());
+  check_channels(op, "running_var", running_var, x.value());
+
+  if (!options.training) {
+    if (!running_mean.defined() || !running_var.defined()) {
+      fail<ValueError>(op, ": evaluation needs running_mean and running_var");
+    }
+    // A copy: the next step of training changes the running mean in place.
+    return apply(Norm(options.eps, false, running_mean.clone(), running_var), x, weight, bias);
+  }
+
+  const std::int64_t count = shape[1] == 0 ? 0 : x.numel() / shape[1];
+  if (count < 2) {
+    fail<ShapeError>(op, ": training needs more than one value a channel, got input ", shape);
+  }
+  const core::ChannelMoments moments = core::channel_moments(x.value());
+  if (running_mean.defined()) update_running(running_mean, moments.mean, 1, options.momentum);
+  if (running_var.defined()) {
+    const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+    update_running(running_var, moments.variance, unbiased, options.momentum);
+  }
+  return apply(Norm(options.eps, true, moments.mean, moments.variance), x, weight, bias);
 }
 
 }  // namespace
@@ -127,39 +238,13 @@ void update_running(const Tensor& running, const Tensor& batch, double factor, d
 Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
                     const Tensor& running_mean, const Tensor& running_var,
                     const BatchNormOptions& options) {
-  const Shape& shape = x.shape();
-  if (shape.rank() < 2) fail<ShapeError>("batch_norm: expects input [N,C,...], got ", shape);
-  dispatch_floating("batch_norm", x.dtype(), []<class T>() {});
-  if (weight.defined()) ops::check_channels("weight", weight.value(), x.value());
-  if (bias.defined()) ops::check_channels("bias", bias.value(), x.value());
-  if (running_mean.defined()) ops::check_channels("running_mean", running_mean, x.value());
-  if (running_var.defined()) ops::check_channels("running_var", running_var, x.value());
-  const Shape channels = ops::channel_shape(shape[1], shape.rank());
+  return ops::normalise<ops::BatchNorm>(x, weight, bias, running_mean, running_var, options);
+}
 
-  if (!options.training) {
-    if (!running_mean.defined() || !running_var.defined()) {
-      fail<ValueError>("batch_norm: evaluation needs running_mean and running_var");
-    }
-    const Variable inverse =
-        core::div(1, core::sqrt(core::add(running_var, options.eps))).reshape(channels);
-    const Variable scale = weight.defined() ? reshape(weight, channels) * inverse : inverse;
-    const Variable y = (x - Variable(running_mean.reshape(channels))) * scale;
-    return bias.defined() ? y + reshape(bias, channels) : y;
-  }
-
-  const Dims dims = ops::statistics_dims(shape.rank());
-  const std::int64_t count = shape[1] == 0 ? 0 : x.numel() / shape[1];
-  if (count < 2) {
-    fail<ShapeError>("batch_norm: training needs more than one value a channel, got input ", shape);
-  }
-  const Tensor mean = core::mean(x.value(), dims, true);
-  const Tensor variance = core::var(x.value(), dims, true, 0);
-  if (running_mean.defined()) ops::update_running(running_mean, mean, 1, options.momentum);
-  if (running_var.defined()) {
-    const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-    ops::update_running(running_var, variance, unbiased, options.momentum);
-  }
-  return apply(ops::BatchNorm(options.eps, mean, variance), x, weight, bias);
+Variable batch_norm_relu(const Variable& x, const Variable& weight, const Variable& bias,
+                         const Tensor& running_mean, const Tensor& running_var,
+                         const BatchNormOptions& options) {
+  return ops::normalise<ops::BatchNormRelu>(x, weight, bias, running_mean, running_var, options);
 }
 
 }  // namespace gradus

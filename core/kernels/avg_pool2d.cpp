@@ -2,7 +2,10 @@
 #include <gradus/core/kernels/pool2d.h>
 
 #include <algorithm>
+#include <type_traits>
 
+#include <gradus/core/kernels/batch_norm.h>
+#include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
 
 namespace gradus::kernels {
@@ -118,6 +121,13 @@ template <class T>
 void adaptive_avg_pool2d_forward(const AdaptivePool2dGeometry& g, const T* x, T* y) {
   const std::int64_t in_plane = g.in_height * g.in_width;
   const std::int64_t out_plane = g.out_height * g.out_width;
+  if (std::is_same_v<T, float> && out_plane == 1) {  // the whole plane: a sum in double
+    Workspace<double> sums(g.planes);
+    channel_sums({1, g.planes, in_plane}, x, sums.data());
+    for (std::int64_t plane = 0; plane < g.planes; ++plane)
+      y[plane] = static_cast<T>(sums.data()[plane] / static_cast<double>(in_plane));
+    return;
+  }
   parallel_for(
       g.planes, planes_per_chunk(in_plane + out_plane), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t plane = begin; plane < end; ++plane) {
@@ -139,6 +149,10 @@ void adaptive_avg_pool2d_input_grad(const AdaptivePool2dGeometry& g, const T* dy
         for (std::int64_t plane = begin; plane < end; ++plane) {
           const T* grad = dy + plane * out_plane;
           T* out = dx + plane * in_plane;
+          if (out_plane == 1) {  // the same share for all
+            std::fill_n(out, in_plane, *grad / static_cast<T>(in_plane));
+            continue;
+          }
           std::fill_n(out, in_plane, T{0});
           for_each_window(g, [&](std::int64_t output, const Window& rows, const Window& columns) {
             spread(grad[output], out, g.in_width, rows, columns);

@@ -51,8 +51,8 @@ std::string thrown(const Case& c) {
 void add_binary(std::vector<Case>& all) {
   using Binary = Variable (*)(const Variable&, const Variable&);
   const std::vector<std::pair<std::string, Binary>> functions{
-      {"add", add}, {"sub", sub},         {"mul", mul},        {"div", div},
-      {"pow", pow}, {"maximum", maximum}, {"minimum", minimum}};
+      {"add", add}, {"sub", sub},         {"mul", mul},         {"div", div},
+      {"pow", pow}, {"maximum", maximum}, {"minimum", minimum}, {"add_relu", add_relu}};
   for (const auto& [name, f] : functions) {
     const Binary function = f;
     all.push_back({name,
@@ -362,48 +362,47 @@ void add_pools_and_norms(std::vector<Case>& all) {
                  {"int64"}});
 
   const Tensor x = f32({4, 3});
-  all.push_back(
-      {"batch_norm", Kind::shape, [=] { batch_norm(f32({3}), {}, {}, {}, {}); }, {"[3]"}});
-  all.push_back({"batch_norm",
-                 Kind::shape,
-                 [=] {
-                   batch_norm(f32({1, 3}), {}, {}, {}, {});
-                 },
-                 {"more than one", "[1,3]"}});
-  all.push_back({"batch_norm",
-                 Kind::shape,
-                 [=] { batch_norm(x, f32({4}), {}, {}, {}); },
-                 {"weight is [4]", "[4,3]"}});
-  all.push_back({"batch_norm",
-                 Kind::shape,
-                 [=] { batch_norm(x, {}, f32({2}), {}, {}); },
-                 {"bias is [2]", "[4,3]"}});
-  all.push_back({"batch_norm",
-                 Kind::shape,
-                 [=] { batch_norm(x, {}, {}, f32({2}), {}); },
-                 {"running_mean is [2]", "[4,3]"}});
-  all.push_back({"batch_norm",
-                 Kind::shape,
-                 [=] { batch_norm(x, {}, {}, {}, f32({2})); },
-                 {"running_var is [2]", "[4,3]"}});
-  all.push_back({"batch_norm",
-                 Kind::dtype,
-                 [=] { batch_norm(x, f64({3}), {}, {}, {}); },
-                 {"float64 [3]", "float32 [4,3]"}});
-  all.push_back({"batch_norm",
-                 Kind::dtype,
-                 [=] { batch_norm(x, {}, {}, f64({3}), {}); },
-                 {"float64 [3]", "float32 [4,3]"}});
-  all.push_back({"batch_norm",
-                 Kind::dtype,
-                 [=] {
-                   batch_norm(i64({4, 3}), {}, {}, {}, {});
-                 },
-                 {"int64"}});
-  all.push_back({"batch_norm",
-                 Kind::value,
-                 [=] { batch_norm(x, {}, {}, {}, {}, {.training = false}); },
-                 {"running_mean"}});
+  for (const auto& [name, f] :
+       {std::pair<std::string, decltype(&batch_norm)>{"batch_norm", batch_norm},
+        {"batch_norm_relu", batch_norm_relu}}) {
+    const auto norm = [f = f](const Variable& in, const Variable& weight, const Variable& bias,
+                              const Tensor& mean, const Tensor& variance,
+                              const BatchNormOptions& options = {}) {
+      f(in, weight, bias, mean, variance, options);
+    };
+    all.push_back({name, Kind::shape, [=] { norm(f32({3}), {}, {}, {}, {}); }, {"[3]"}});
+    all.push_back({name,
+                   Kind::shape,
+                   [=] {
+                     norm(f32({1, 3}), {}, {}, {}, {});
+                   },
+                   {"more than one", "[1,3]"}});
+    all.push_back(
+        {name, Kind::shape, [=] { norm(x, f32({4}), {}, {}, {}); }, {"weight is [4]", "[4,3]"}});
+    all.push_back(
+        {name, Kind::shape, [=] { norm(x, {}, f32({2}), {}, {}); }, {"bias is [2]", "[4,3]"}});
+    all.push_back({name,
+                   Kind::shape,
+                   [=] { norm(x, {}, {}, f32({2}), {}); },
+                   {"running_mean is [2]", "[4,3]"}});
+    all.push_back({name,
+                   Kind::shape,
+                   [=] { norm(x, {}, {}, {}, f32({2})); },
+                   {"running_var is [2]", "[4,3]"}});
+    all.push_back({name,
+                   Kind::dtype,
+                   [=] { norm(x, f64({3}), {}, {}, {}); },
+                   {"float64 [3]", "float32 [4,3]"}});
+    all.push_back({name,
+                   Kind::dtype,
+                   [=] { norm(x, {}, {}, f64({3}), {}); },
+                   {"float64 [3]", "float32 [4,3]"}});
+    all.push_back({name, Kind::dtype, [=] { norm(i64({4, 3}), {}, {}, {}, {}); }, {"int64"}});
+    all.push_back({name,
+                   Kind::value,
+                   [=] { norm(x, {}, {}, {}, {}, {.training = false}); },
+                   {"running_mean"}});
+  }
 }
 
 void add_losses_and_numbers(std::vector<Case>& all) {

@@ -193,6 +193,47 @@ TEST_CASE("a layer called alone, or after an error, names no path") {
   CHECK(error_scope_path().empty());
 }
 
+TEST_CASE("a ReLU in a Sequential is one step with the module before it, and nobody can tell") {
+  Generator generator(3);
+  const auto make = [] {
+    Generator same(4);
+    return Sequential{Conv2d{1, 3, {.kernel_size = 3}, same},
+                      BatchNorm2d{3},
+                      ReLU{},
+                      Conv2d{3, 2, {.kernel_size = 1}, same},
+                      ReLU{},
+                      ReLU{},
+                      Flatten{}};
+  };
+  Sequential whole = make();
+  Sequential apart = make();
+  for (const bool training : {true, true, false}) {
+    whole.train(training);
+    apart.train(training);
+    const Tensor x = randn({2, 1, 6, 6}, generator);
+    Variable y = x;
+    for (std::size_t i = 0; i < apart.size(); ++i) y = apart[i](y);
+    CHECK(core::equal(whole(x).value(), y.value()));
+  }
+  const NamedTensors left = whole.state_dict();
+  const NamedTensors right = apart.state_dict();
+  REQUIRE(left.size() == right.size());
+  for (std::size_t i = 0; i < left.size(); ++i) CHECK(core::equal(left[i].second, right[i].second));
+  CHECK(contains(message_of([&] {
+                   Sequential{Identity{}, BatchNorm2d{2}, ReLU{}}(zeros({2, 3, 1, 1}));
+                 }),
+                 "BatchNorm2d: expects [N,2,H,W], got [2,3,1,1] [in 1]"));
+  // Where it is the ReLU that fails, it is the ReLU that is named.
+  CHECK(contains(message_of([&] {
+                   Sequential{Identity{}, ReLU{}}(zeros({2}, boolean));
+                 }),
+                 "[in 1]"));
+  CHECK(contains(message_of([&] {
+                   Sequential{ReLU{}, Identity{}}(zeros({2}, boolean));
+                 }),
+                 "[in 0]"));
+}
+
 TEST_CASE("a module that its caller does not name goes by its class") {
   struct Outer : Module {
     Module* other = nullptr;
