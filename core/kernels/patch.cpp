@@ -6,7 +6,7 @@
 
 #include <gradus/core/kernels/tap_product.h>
 
-#include <gradus/core/kernels/simd.h>
+#include <gradus/core/simd.h>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/patch.cpp"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <gradus/core/kernels/simd.h>
+#include <gradus/core/simd.h>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/tap_product.cpp"

@@ -64,7 +64,7 @@ template <class F> struct WeightAdjoint {  // Gᵀ
 }  // namespace gradus::kernels
 #endif
 
-#include <gradus/core/kernels/simd.h>
+#include <gradus/core/simd.h>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/winograd.cpp"

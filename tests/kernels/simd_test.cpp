@@ -4,12 +4,12 @@
 #include <cstdlib>
 #include <string_view>
 
-#include <gradus/core/kernels/simd.h>
+#include <gradus/core/simd.h>
 
 TEST_CASE("GRADUS_SIMD limits the vectors that are used") {
   const char* limit = std::getenv("GRADUS_SIMD");
   const std::string_view wanted = limit == nullptr ? "" : limit;
-  const std::string_view used = gradus::kernels::simd_in_use();
+  const std::string_view used = gradus::simd_in_use();
   CAPTURE(used);
   if (wanted == "baseline") {
     CHECK((used == "SCALAR" || used == "EMU128" || used == "SSE2"));

@@ -4,11 +4,11 @@
 // vector.)
 //
 // Included by Highway kernels, once for each kind of CPU; hence no #pragma once.
-#if defined(GRADUS_CORE_KERNELS_PARTIAL_INL_H) == defined(HWY_TARGET_TOGGLE)
-#ifdef GRADUS_CORE_KERNELS_PARTIAL_INL_H
-#undef GRADUS_CORE_KERNELS_PARTIAL_INL_H
+#if defined(GRADUS_CORE_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADUS_CORE_SIMD_INL_H
+#undef GRADUS_CORE_SIMD_INL_H
 #else
-#define GRADUS_CORE_KERNELS_PARTIAL_INL_H
+#define GRADUS_CORE_SIMD_INL_H
 #endif
 
 #include <hwy/highway.h>
@@ -18,7 +18,7 @@
 #include <cstdint>
 
 HWY_BEFORE_NAMESPACE();
-namespace gradus::kernels::HWY_NAMESPACE {
+namespace gradus::simd::HWY_NAMESPACE {
 
 /// from[0 .. count), then zeros.
 template <class D>
@@ -68,7 +68,7 @@ HWY_INLINE void copy_row(const float* from, std::int64_t count, float* to) {
   if (k < count) store_first(load_first(floats, count - k, from + k), floats, count - k, to + k);
 }
 
-}  // namespace gradus::kernels::HWY_NAMESPACE
+}  // namespace gradus::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #endif

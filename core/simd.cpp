@@ -1,5 +1,5 @@
 // The limit on vectors. See simd.h.
-#include <gradus/core/kernels/simd.h>
+#include <gradus/core/simd.h>
 
 #include <gradus/core/log.h>
 
@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace gradus::kernels {
+namespace gradus {
 namespace {
 
 bool apply_limit() {
@@ -46,4 +46,4 @@ const char* simd_in_use() {
   return hwy::TargetName(targets & -targets);
 }
 
-}  // namespace gradus::kernels
+}  // namespace gradus
