@@ -48,6 +48,30 @@ HWY_INLINE void store_first(hwy::HWY_NAMESPACE::Vec<D> vector, D tag, std::int64
 #endif
 }
 
+/// A vector of a row, and the last of it, with fewer lanes.
+template <class T> struct Whole {
+  using Tag = hwy::HWY_NAMESPACE::ScalableTag<T>;
+  using Vector = hwy::HWY_NAMESPACE::Vec<Tag>;
+  HWY_INLINE Vector load(const T* from) const { return hwy::HWY_NAMESPACE::LoadU(Tag(), from); }
+  HWY_INLINE void store(Vector v, T* to) const { hwy::HWY_NAMESPACE::StoreU(v, Tag(), to); }
+};
+template <class T> struct Part {
+  using Tag = hwy::HWY_NAMESPACE::ScalableTag<T>;
+  using Vector = hwy::HWY_NAMESPACE::Vec<Tag>;
+  std::int64_t count;
+  HWY_INLINE Vector load(const T* from) const { return load_first(Tag(), count, from); }
+  HWY_INLINE void store(Vector v, T* to) const { store_first(v, Tag(), count, to); }
+};
+
+/// Calls f(i, Whole or Part) for each vector of `count` numbers.
+template <class T, class F> HWY_INLINE void for_each_vector(std::int64_t count, const F& f) {
+  const auto lanes =
+      static_cast<std::int64_t>(hwy::HWY_NAMESPACE::Lanes(hwy::HWY_NAMESPACE::ScalableTag<T>()));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) f(i, Whole<T>());
+  if (i < count) f(i, Part<T>{count - i});
+}
+
 /// to[k] = 0. This and the next are for rows that are too short for memset and memcpy.
 HWY_INLINE void clear_row(std::int64_t count, float* to) {
   namespace hn = hwy::HWY_NAMESPACE;

@@ -6,15 +6,20 @@
 #include <cmath>
 #include <limits>
 
+#include <gradus/core/simd.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/optim/update.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <gradus/core/simd-inl.h>
+
 HWY_BEFORE_NAMESPACE();
 namespace gradus::detail::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+namespace simd = gradus::simd::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 constexpr Floats floats;
@@ -30,45 +35,37 @@ HWY_INLINE Vector normal_or_zero(Vector value) {
   return hn::IfThenZeroElse(small, value);
 }
 
-/// Calls f(i, mask) for each vector, the last with fewer lanes.
-template <class F> HWY_INLINE void for_each_vector(std::int64_t count, const F& f) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(floats));
-  for (std::int64_t i = 0; i < count; i += lanes)
-    f(i, hn::FirstN(floats, static_cast<std::size_t>(std::min(lanes, count - i))));
-}
-
 void sgd(std::int64_t count, float* HWY_RESTRICT p, const float* HWY_RESTRICT grad,
          float* HWY_RESTRICT b, const SgdStep<float>& step) {
-  for_each_vector(count, [&](std::int64_t i, auto mask) HWY_ATTR {
-    const Vector before = hn::MaskedLoad(mask, floats, p + i);
-    const Vector g = decayed(hn::MaskedLoad(mask, floats, grad + i), before, step.weight_decay);
+  simd::for_each_vector<float>(count, [&](std::int64_t i, auto some) HWY_ATTR {
+    const Vector before = some.load(p + i);
+    const Vector g = decayed(some.load(grad + i), before, step.weight_decay);
     Vector direction = g;
     if (b != nullptr) {
-      const Vector velocity = hn::MaskedLoad(mask, floats, b + i);
+      const Vector velocity = some.load(b + i);
       direction = normal_or_zero(
           hn::Add(hn::Mul(all(step.momentum), velocity), hn::Mul(all(step.damped), g)));
-      hn::BlendedStore(direction, mask, floats, b + i);
+      some.store(direction, b + i);
       if (step.nesterov) direction = hn::Add(g, hn::Mul(all(step.momentum), direction));
     }
-    hn::BlendedStore(hn::Sub(before, hn::Mul(all(step.lr), direction)), mask, floats, p + i);
+    some.store(hn::Sub(before, hn::Mul(all(step.lr), direction)), p + i);
   });
 }
 
 void adam(std::int64_t count, float* HWY_RESTRICT p, const float* HWY_RESTRICT grad,
           float* HWY_RESTRICT m, float* HWY_RESTRICT v, const AdamStep<float>& step) {
-  for_each_vector(count, [&](std::int64_t i, auto mask) HWY_ATTR {
-    const Vector before = hn::MaskedLoad(mask, floats, p + i);
-    const Vector g = decayed(hn::MaskedLoad(mask, floats, grad + i), before, step.weight_decay);
-    const Vector first =
-        normal_or_zero(hn::Add(hn::Mul(all(step.beta1), hn::MaskedLoad(mask, floats, m + i)),
-                               hn::Mul(all(step.rest1), g)));
-    const Vector second = hn::Add(hn::Mul(all(step.beta2), hn::MaskedLoad(mask, floats, v + i)),
+  simd::for_each_vector<float>(count, [&](std::int64_t i, auto some) HWY_ATTR {
+    const Vector before = some.load(p + i);
+    const Vector g = decayed(some.load(grad + i), before, step.weight_decay);
+    const Vector first = normal_or_zero(
+        hn::Add(hn::Mul(all(step.beta1), some.load(m + i)), hn::Mul(all(step.rest1), g)));
+    const Vector second = hn::Add(hn::Mul(all(step.beta2), some.load(v + i)),
                                   hn::Mul(hn::Mul(all(step.rest2), g), g));
     const Vector root = hn::Div(hn::Sqrt(second), all(step.root_correction));
     const Vector move = hn::Div(hn::Mul(all(step.size), first), hn::Add(root, all(step.eps)));
-    hn::BlendedStore(first, mask, floats, m + i);
-    hn::BlendedStore(second, mask, floats, v + i);
-    hn::BlendedStore(hn::Sub(hn::Mul(all(step.shrink), before), move), mask, floats, p + i);
+    some.store(first, m + i);
+    some.store(second, v + i);
+    some.store(hn::Sub(hn::Mul(all(step.shrink), before), move), p + i);
   });
 }
 
@@ -117,6 +114,8 @@ void adam_update_plain(std::int64_t count, T* p, const T* grad, T* m, T* v,
         step.shrink * p[i] - step.size * m[i] / (std::sqrt(v[i]) / step.root_correction + step.eps);
   }
 }
+
+[[maybe_unused]] static const bool simd_limited = limit_simd();
 
 HWY_EXPORT(sgd);
 HWY_EXPORT(adam);

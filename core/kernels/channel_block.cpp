@@ -2,6 +2,8 @@
 // the plain loops, only once. See channel_block.h.
 #include <gradus/core/kernels/channel_block.h>
 
+#include <gradus/core/simd.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/channel_block.cpp"
 #include <hwy/foreach_target.h>
@@ -296,6 +298,8 @@ bool too_short(const ChannelBlock& block) { return block.length < 8; }
 }  // namespace
 
 // ---- float32 ----
+
+[[maybe_unused]] static const bool simd_limited = limit_simd();
 
 HWY_EXPORT(sums);
 HWY_EXPORT(moments);

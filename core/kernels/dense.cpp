@@ -6,15 +6,20 @@
 #include <type_traits>
 #include <utility>
 
+#include <gradus/core/simd.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/dense.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <gradus/core/simd-inl.h>
+
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+namespace simd = gradus::simd::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 constexpr Floats floats;
@@ -97,20 +102,19 @@ HWY_INLINE void rows_block(std::int64_t wanted, std::int64_t k, const float* x, 
                  [](const float* from) HWY_ATTR { return hn::LoadU(floats, from); });
   }
   if (p < k) {
-    const auto rest = hn::FirstN(floats, static_cast<std::size_t>(k - p));
+    const std::int64_t rest = k - p;
     add_products(sum, x + p, ldx, of, p,
-                 [=](const float* from) HWY_ATTR { return hn::MaskedLoad(rest, floats, from); });
+                 [=](const float* from) HWY_ATTR { return simd::load_first(floats, rest, from); });
   }
   repeat<columns / group>([&](auto g) HWY_ATTR {
     constexpr int c = g * group;
-    const auto mask =
-        hn::FirstN(group_tag, static_cast<std::size_t>(std::max<std::int64_t>(wanted - c, 0)));
+    const std::int64_t count = std::clamp<std::int64_t>(wanted - c, 0, group);
     repeat<rows>([&](auto r) HWY_ATTR {
       auto total = group_sums<c>(sum[r]);
-      if (bias != nullptr) total = hn::Add(total, hn::MaskedLoad(mask, group_tag, bias + c));
+      if (bias != nullptr) total = hn::Add(total, simd::load_first(group_tag, count, bias + c));
       const auto zero = hn::Zero(group_tag);
       if (relu) total = hn::IfThenElse(hn::Lt(total, zero), zero, total);
-      hn::BlendedStore(total, mask, group_tag, y + r * ldy + c);
+      simd::store_first(total, group_tag, count, y + r * ldy + c);
     });
   });
 }
@@ -143,7 +147,6 @@ void columns_block(std::int64_t last_lanes, std::int64_t k, const float* a, std:
                    std::int64_t inner_step, const float* b, std::int64_t ldb, float* c,
                    std::int64_t ldc) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(floats));
-  const auto mask = hn::FirstN(floats, static_cast<std::size_t>(last_lanes));
   Vector sum[numbers][vectors];
   repeat<numbers>([&](auto i) HWY_ATTR {
     repeat<vectors>([&](auto v) HWY_ATTR { sum[i][v] = hn::Zero(floats); });
@@ -152,7 +155,7 @@ void columns_block(std::int64_t last_lanes, std::int64_t k, const float* a, std:
     Vector row[vectors];
     repeat<vectors - 1>([&](auto v)
                             HWY_ATTR { row[v] = hn::LoadU(floats, b + p * ldb + v * lanes); });
-    row[vectors - 1] = hn::MaskedLoad(mask, floats, b + p * ldb + (vectors - 1) * lanes);
+    row[vectors - 1] = simd::load_first(floats, last_lanes, b + p * ldb + (vectors - 1) * lanes);
     repeat<numbers>([&](auto i) HWY_ATTR {
       const Vector number = hn::Set(floats, a[i * row_step + p * inner_step]);
       repeat<vectors>([&](auto v) HWY_ATTR { sum[i][v] = hn::MulAdd(number, row[v], sum[i][v]); });
@@ -161,7 +164,7 @@ void columns_block(std::int64_t last_lanes, std::int64_t k, const float* a, std:
   repeat<numbers>([&](auto i) HWY_ATTR {
     repeat<vectors - 1>([&](auto v)
                             HWY_ATTR { hn::StoreU(sum[i][v], floats, c + i * ldc + v * lanes); });
-    hn::BlendedStore(sum[i][vectors - 1], mask, floats, c + i * ldc + (vectors - 1) * lanes);
+    simd::store_first(sum[i][vectors - 1], floats, last_lanes, c + i * ldc + (vectors - 1) * lanes);
   });
 }
 
@@ -205,6 +208,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::kernels {
+
+[[maybe_unused]] static const bool simd_limited = limit_simd();
 
 HWY_EXPORT(rows);
 HWY_EXPORT(columns);

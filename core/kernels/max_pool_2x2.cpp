@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include <gradus/core/simd.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "gradus/core/kernels/max_pool_2x2.cpp"
 #include <hwy/foreach_target.h>
@@ -131,6 +133,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::kernels {
+
+[[maybe_unused]] static const bool simd_limited = limit_simd();
 
 HWY_EXPORT(choose_all);
 HWY_EXPORT(spread_all);

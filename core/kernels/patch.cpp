@@ -13,12 +13,13 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <gradus/core/kernels/partial-inl.h>
+#include <gradus/core/simd-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+namespace simd = gradus::simd::HWY_NAMESPACE;
 constexpr hn::ScalableTag<float> floats;
 constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
 
@@ -43,15 +44,15 @@ HWY_INLINE void fill_row(const float* row, std::int64_t width, std::int64_t firs
   const std::int64_t end =
       width > first ? std::clamp(ceil_div(width - first), begin, count) : begin;
   const float* from = row + first + begin * stride;
-  clear_row(begin, to);
+  simd::clear_row(begin, to);
   if (stride == 1) {
-    copy_row(from, end - begin, to + begin);
+    simd::copy_row(from, end - begin, to + begin);
   } else if (stride == 2) {
     copy_every_second(from, end - begin, to + begin);
   } else {
     for (std::int64_t k = begin; k < end; ++k) to[k] = row[first + k * stride];
   }
-  clear_row(count - end, to + end);
+  simd::clear_row(count - end, to + end);
 }
 
 void fill_patch(const PatchFill& p, std::int64_t channels, const float* HWY_RESTRICT images,
@@ -64,7 +65,7 @@ void fill_patch(const PatchFill& p, std::int64_t channels, const float* HWY_REST
         for (std::int64_t r = 0; r < p.phase_rows; ++r, to += p.phase_columns) {
           const std::int64_t h = p.view.top + r * p.stride_h + phase_h;
           if (h < 0 || h >= p.view.image_height) {
-            clear_row(p.phase_columns, to);
+            simd::clear_row(p.phase_columns, to);
           } else {
             fill_row(image + h * p.view.image_width, p.view.image_width, p.view.left + phase_w,
                      p.stride_w, p.phase_columns, to);
@@ -72,9 +73,9 @@ void fill_patch(const PatchFill& p, std::int64_t channels, const float* HWY_REST
         }
       }
     }
-    clear_row(patch + (c + 1) * p.channel - to, to);
+    simd::clear_row(patch + (c + 1) * p.channel - to, to);
   }
-  clear_row(patch_slack, patch + channels * p.channel);
+  simd::clear_row(patch_slack, patch + channels * p.channel);
 }
 
 }  // namespace gradus::kernels::HWY_NAMESPACE

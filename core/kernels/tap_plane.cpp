@@ -11,41 +11,23 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <gradus/core/kernels/partial-inl.h>
+#include <gradus/core/simd-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+namespace simd = gradus::simd::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 constexpr Floats floats;
-
-/// A vector of a row, and the last of it, with fewer lanes.
-struct Whole {
-  HWY_INLINE Vector load(const float* from) const { return hn::LoadU(floats, from); }
-  HWY_INLINE void store(Vector v, float* to) const { hn::StoreU(v, floats, to); }
-};
-struct Part {
-  std::int64_t count;
-  HWY_INLINE Vector load(const float* from) const { return load_first(floats, count, from); }
-  HWY_INLINE void store(Vector v, float* to) const { store_first(v, floats, count, to); }
-};
-
-/// Calls f(column, Whole or Part) for each vector of a row.
-template <class F> HWY_INLINE void for_each_vector(std::int64_t columns, const F& f) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(floats));
-  std::int64_t column = 0;
-  for (; column + lanes <= columns; column += lanes) f(column, Whole());
-  if (column < columns) f(column, Part{columns - column});
-}
 
 /// Four rows at a time: each weight is fetched once for four vectors.
 constexpr std::int64_t row_block = 4;
 
 void gather(const TapPlane& p, const float* HWY_RESTRICT patch, const float* HWY_RESTRICT weight,
             float bias, float* HWY_RESTRICT output) {
-  for_each_vector(p.columns, [&](std::int64_t column, auto some) HWY_ATTR {
+  simd::for_each_vector<float>(p.columns, [&](std::int64_t column, auto some) HWY_ATTR {
     const auto rows_at = [&](std::int64_t row, auto count) HWY_ATTR {
       Vector sum[row_block];
       for (std::int64_t r = 0; r < count; ++r) sum[r] = hn::Set(floats, bias);
@@ -74,7 +56,7 @@ void scatter(const TapPlane& p, const float* HWY_RESTRICT grad, const float* HWY
     const Vector w = hn::Set(floats, weight[t]);
     for (std::int64_t row = 0; row < p.rows; ++row) {
       float* to = patch + row * p.row_step + p.offset[t];
-      for_each_vector(p.columns, [&](std::int64_t column, auto some) HWY_ATTR {
+      simd::for_each_vector<float>(p.columns, [&](std::int64_t column, auto some) HWY_ATTR {
         const Vector g = some.load(grad + row * p.columns + column);
         const Vector sum = hn::MulAdd(w, g, some.load(to + column));
         some.store(sum, to + column);
@@ -90,7 +72,7 @@ void correlate(const TapPlane& p, const float* HWY_RESTRICT patch, const float* 
     // Two sums, so that one addition need not wait for the other.
     Vector even = hn::Zero(floats);
     Vector odd = hn::Zero(floats);
-    for_each_vector(p.columns, [&](std::int64_t column, auto some) HWY_ATTR {
+    simd::for_each_vector<float>(p.columns, [&](std::int64_t column, auto some) HWY_ATTR {
       const auto product = [&](std::int64_t row, Vector& total) HWY_ATTR {
         const Vector x = some.load(corner + row * p.row_step + column);
         const Vector g = some.load(grad + row * p.columns + column);

@@ -11,12 +11,13 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <gradus/core/kernels/partial-inl.h>
+#include <gradus/core/simd-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+namespace simd = gradus::simd::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 using Mask = hn::Mask<Floats>;
@@ -134,7 +135,7 @@ HWY_NOINLINE void block_product(const TapProduct& p, const Spot* spot,
       if (spot[v].count == lanes) {
         hn::StoreU(y, floats, to);
       } else {
-        store_first(hn::Compress(y, spot[v].valid), floats, spot[v].count, to);
+        simd::store_first(hn::Compress(y, spot[v].valid), floats, spot[v].count, to);
       }
     }
   }

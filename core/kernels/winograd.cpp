@@ -71,12 +71,13 @@ template <class F> struct WeightAdjoint {  // Gᵀ
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <gradus/core/kernels/partial-inl.h>
+#include <gradus/core/simd-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+namespace simd = gradus::simd::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 using Mask = hn::Mask<Floats>;
@@ -166,16 +167,16 @@ void sort_pixels(const TileGrid& grid, const TileView& view, const float* image,
   const std::int64_t columns = phases.step * F::m;
   const std::int64_t begin = std::clamp<std::int64_t>(-view.left, 0, columns);
   const std::int64_t end = std::clamp<std::int64_t>(view.width - view.left, begin, columns);
-  clear_row(phases.line(), line);
+  simd::clear_row(phases.line(), line);
   for (std::int64_t h = 0; h < grid.rows * F::m + 2; ++h) {
     const std::int64_t row = view.top + h;
     float* out = to + h % F::m * F::m * phases.phase + h / F::m * phases.step;
     if (row < 0 || row >= view.height) {
-      for (int j = 0; j < F::m; ++j) clear_row(phases.step, out + j * phases.phase);
+      for (int j = 0; j < F::m; ++j) simd::clear_row(phases.step, out + j * phases.phase);
       continue;
     }
     const float* from = image + row * view.width + view.left;
-    copy_row(from + begin, end - begin, line + begin);
+    simd::copy_row(from + begin, end - begin, line + begin);
     deal<F>(line, phases.step, phases.phase, out);
   }
 }
@@ -212,7 +213,7 @@ void input_tiles(const TileGrid& grid, const TileView& view, const float* image,
       if (done - before == lanes) {
         hn::StoreU(v[e], floats, to);
       } else {
-        store_first(hn::Compress(v[e], valid), floats, done - before, to);
+        simd::store_first(hn::Compress(v[e], valid), floats, done - before, to);
       }
     }
   }
@@ -258,7 +259,7 @@ void output_tiles(const TileGrid& grid, const TileView& view, const float* produ
       for (int i = 0; i < F::m; ++i) {
         const std::int64_t h = view.top + row * F::m + i;
         if (h < view.height)
-          copy_row(pixels[i] + (t - first) * F::m, count, output + h * view.width + left);
+          simd::copy_row(pixels[i] + (t - first) * F::m, count, output + h * view.width + left);
       }
       t += run;
     }
