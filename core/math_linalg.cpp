@@ -4,6 +4,7 @@
 #include <gradus/core/math.h>
 
 #include <algorithm>
+#include <string_view>
 
 namespace gradus::core {
 namespace {
@@ -80,20 +81,20 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
   return out;
 }
 
-void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!x.defined() || !weight.defined()) fail<ShapeError>("linear: an operand is undefined");
+void check_linear(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (!x.defined() || !weight.defined()) fail<ShapeError>(op, ": an operand is undefined");
   if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(1)) {
-    fail<ShapeError>("linear: input ", x.shape(), " has ", x.rank() ? x.size(-1) : 0,
+    fail<ShapeError>(op, ": input ", x.shape(), " has ", x.rank() ? x.size(-1) : 0,
                      " features, weight ", weight.shape(), " expects ",
                      weight.rank() == 2 ? weight.size(1) : 0);
   }
   if (weight.dtype() != x.dtype() || (bias.defined() && bias.dtype() != x.dtype())) {
-    fail<DTypeError>("linear: dtypes differ: input ", describe(x), ", weight ", describe(weight),
+    fail<DTypeError>(op, ": dtypes differ: input ", describe(x), ", weight ", describe(weight),
                      ", bias ", bias.defined() ? describe(bias) : "none", "; cast with .to(",
                      x.dtype(), ")");
   }
   if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
-    fail<ShapeError>("linear: bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
+    fail<ShapeError>(op, ": bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
                      weight.size(0), " output features");
   }
 }
@@ -101,11 +102,12 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool with_relu) {
-  check_linear(x, weight, bias);
+  const std::string_view op = with_relu ? "linear_relu" : "linear";
+  check_linear(op, x, weight, bias);
   Shape shape = x.shape();
   shape[shape.rank() - 1] = weight.size(0);
   const Tensor y = Tensor::empty(shape, x.dtype());
-  dispatch_floating("linear", x.dtype(), [&]<class T>() {
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
     const std::int64_t in = weight.size(1);
     const std::int64_t out = weight.size(0);
     const Tensor rows = x.contiguous();

@@ -81,7 +81,9 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Tensor& labels, boo
         if (softmax != nullptr) softmax[k] = e;
         total += static_cast<double>(e);
       }
-      losses[i] = static_cast<T>(std::log(total)) - (x[first + label[i] * scores.inner] - peak);
+      const T log_probability =
+          x[first + label[i] * scores.inner] - peak - static_cast<T>(std::log(total));
+      losses[i] = -log_probability;
       if (softmax == nullptr) return;
       for (std::int64_t k = first; k < end; k += scores.inner) softmax[k] /= static_cast<T>(total);
     });

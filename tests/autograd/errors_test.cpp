@@ -218,21 +218,26 @@ void add_products(std::vector<Case>& all) {
                  },
                  {"float32 [2,3]", "float64 [3,2]"}});
   all.push_back({"matmul", Kind::dtype, [=] { matmul(i64({2, 2}), i64({2, 2})); }, {"int64"}});
-  shape_case("linear", [=] { linear(x, f32({4, 2})); }, {"[2,3]", "[4,2]"});
-  shape_case("linear", [=] { linear(x, f32({3})); }, {"[2,3]", "[3]"});
-  shape_case("linear", [=] { linear(x, f32({4, 3}), f32({3})); }, {"[3]", "[4,3]"});
-  all.push_back({"linear",
-                 Kind::dtype,
-                 [=] {
-                   linear(x, f64({4, 3}));
-                 },
-                 {"float32 [2,3]", "float64 [4,3]"}});
-  all.push_back({"linear",
-                 Kind::dtype,
-                 [=] {
-                   linear(x, f32({4, 3}), f64({4}));
-                 },
-                 {"float32 [2,3]", "float64 [4]"}});
+  using Layer = Variable (*)(const Variable&, const Variable&, const Variable&);
+  for (const auto& [name, f] :
+       {std::pair<std::string, Layer>{"linear", linear}, {"linear_relu", linear_relu}}) {
+    const Layer layer = f;
+    shape_case(name, [=] { layer(x, f32({4, 2}), {}); }, {"[2,3]", "[4,2]"});
+    shape_case(name, [=] { layer(x, f32({3}), {}); }, {"[2,3]", "[3]"});
+    shape_case(name, [=] { layer(x, f32({4, 3}), f32({3})); }, {"[3]", "[4,3]"});
+    all.push_back({name,
+                   Kind::dtype,
+                   [=] {
+                     layer(x, f64({4, 3}), {});
+                   },
+                   {"float32 [2,3]", "float64 [4,3]"}});
+    all.push_back({name,
+                   Kind::dtype,
+                   [=] {
+                     layer(x, f32({4, 3}), f64({4}));
+                   },
+                   {"float32 [2,3]", "float64 [4]"}});
+  }
 
   const Tensor image = f32({8, 3, 32, 32});
   const Tensor kernel = f32({16, 3, 3, 3});
