@@ -1,5 +1,6 @@
 // The frame around every optimizer's update(): checks before anything moves, state at a parameter's
 // first step, saving.
+#include <gradus/autograd/profile.h>
 #include <gradus/core/create.h>
 #include <gradus/optim/optimizer.h>
 
@@ -76,6 +77,7 @@ void Optimizer::check(std::size_t index) const {
 }
 
 void Optimizer::step() {
+  const ProfileScope profile(name_, ProfileDirection::step);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (parameters_[i].grad().defined()) check(i);
   }
@@ -93,6 +95,8 @@ void Optimizer::step() {
     const Tensor flat =
         parameter.contiguous();  // the parameter itself, unless it is a strided view
     update(flat, parameters_[i].grad().value().contiguous(), state);
+    // Parameter and state are read and written, the gradient is read.
+    count_bytes(bytes_of(flat) * (3 + 2 * std::ssize(state.tensors)));
     if (!parameter.is_contiguous()) parameter.copy_(flat);
   }
 }
