@@ -20,7 +20,7 @@ namespace {
 constexpr const char* footer = R"(Exit codes:
     0  all went well
     1  a check failed: a gradient is wrong, or a training diverged
-    2  usage: the command line makes no sense, or --out or --html cannot be written
+    2  usage: the command line makes no sense, or --out, --html or --trace cannot be written
    65  bad data: a file is damaged or not what was expected
    66  no input: a file or data set is not there
    70  a fault of this program
@@ -186,6 +186,27 @@ void add_inspect(CLI::App& app, InspectOptions& o) {
   inspect.add_flag("--json", o.json, "Print it as one line of JSON");
 }
 
+void add_bench(CLI::App& app, BenchOptions& o) {
+  CLI::App& bench = *app.add_subcommand("bench", "Measure how fast a model trains and infers");
+  add(bench, "--model", o.model, "NAME", "Model: cnn, mlp, or lenet, which takes 28x28 images",
+      o.model)
+      ->check(CLI::IsMember(model_names()));
+  add(bench, "--batch", o.batch, "N", "Images a step, at least 1", std::to_string(o.batch))
+      ->check(whole(1, 1'000'000));
+  add(bench, "--image", o.image, "N", "Height and width of the images", std::to_string(o.image))
+      ->check(whole(1, 4096));
+  add(bench, "--steps", o.steps, "N", "Steps to measure, at least 1", std::to_string(o.steps))
+      ->check(whole(1, 1'000'000));
+  add_threads(bench, o);
+  CLI::Option* profile = bench.add_flag("--profile", o.profile,
+                                        "Show where the time of a training step goes, op by op");
+  add(bench, "--trace", o.trace, "FILE",
+      "Write the first steps of the profile for Perfetto or chrome://tracing", "none")
+      ->check(not_empty())
+      ->needs(profile);
+  bench.add_flag("--json", o.json, "Print the result as one line of JSON");
+}
+
 /// The parser's message as one line, and where help is to be found.
 int report_usage(const CLI::App& app, const std::string& message) {
   std::string line = message;
@@ -205,6 +226,7 @@ int run_command_line(int argc, char** argv) {
   EvalOptions eval;
   GradcheckCommandOptions gradcheck;
   InspectOptions inspect;
+  BenchOptions bench;
   bool all = false;
 
   CLI::App app("Gradus: a small deep-learning framework that checks its own derivatives", "gradus");
@@ -215,6 +237,7 @@ int run_command_line(int argc, char** argv) {
   add_eval(app, eval);
   add_gradcheck(app, gradcheck, all);
   add_inspect(app, inspect);
+  add_bench(app, bench);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help or --version
@@ -226,8 +249,9 @@ int run_command_line(int argc, char** argv) {
   if (app.got_subcommand("eval")) return run_eval(eval);
   if (app.got_subcommand("gradcheck")) return run_gradcheck(gradcheck);
   if (app.got_subcommand("inspect")) return run_inspect(inspect);
+  if (app.got_subcommand("bench")) return run_bench(bench);
   // Not left to the parser: it would say this of a misspelt subcommand too.
-  return report_usage(app, "a subcommand is required: train, eval, gradcheck or inspect");
+  return report_usage(app, "a subcommand is required: train, eval, gradcheck, inspect or bench");
 }
 
 }  // namespace gradus::app

@@ -55,6 +55,18 @@ struct InspectOptions {
 };
 int run_inspect(const InspectOptions& options);
 
+struct BenchOptions {
+  std::string model = "lenet";
+  std::int64_t batch = 64;
+  std::int64_t image = 28;
+  std::int64_t steps = 50;
+  std::optional<int> threads;
+  bool profile = false;
+  std::string trace;  ///< file for the events of the profile; empty: none
+  bool json = false;
+};
+int run_bench(const BenchOptions& options);
+
 /// Reads the command line and runs the subcommand it names.
 int run_command_line(int argc, char** argv);
 

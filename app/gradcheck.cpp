@@ -10,12 +10,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,6 +21,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "json.h"
+#include "output_file.h"
 #include "self_test.h"
 #include "subjects.h"
 
@@ -143,23 +141,6 @@ void print_row(const CheckRow& row) {
   std::fflush(stdout);  // the next row may take a while
 }
 
-/// Known before a check that takes a while: can `file` be written? Throws UsageError.
-void expect_writable(const std::string& file) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::file_status status = fs::status(file, error);
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    fail<UsageError>("--html ", file, ": is there and is not a file");
-  }
-  std::string beside = file + ".XXXXXX";  // a name that nobody has
-  const int descriptor = ::mkstemp(beside.data());
-  if (descriptor < 0) {
-    fail<UsageError>("--html ", file, ": cannot write there: ", std::strerror(errno));
-  }
-  ::close(descriptor);
-  fs::remove(beside, error);
-}
-
 void write_page(const std::string& file, const std::optional<GradcheckReport>& report) {
   if (!file.empty() && report) write_file_atomically(file, report->to_html());
 }
@@ -232,7 +213,7 @@ int test_checker(const GradcheckCommandOptions& options, const std::vector<Subje
 }  // namespace
 
 int run_gradcheck(const GradcheckCommandOptions& options) {
-  if (!options.html.empty()) expect_writable(options.html);
+  if (!options.html.empty()) expect_writable("--html", options.html);
   if (!options.model.empty()) return check_model(options);
   const std::vector<Subject> subjects = selected_subjects(options.names);
   if (options.list) {

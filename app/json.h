@@ -2,6 +2,7 @@
 // one file compiles the JSON library instead of five.
 #pragma once
 
+#include <gradus/autograd/profile.h>
 #include <gradus/autograd/taylor.h>
 #include <gradus/io/safetensors.h>
 
@@ -35,5 +36,11 @@ std::string to_json(const GradcheckReport& report, const TaylorReport& taylor,
 
 /// What inspect prints with --json.
 std::string to_json(const std::filesystem::path& file, const SafetensorsHeader& header);
+
+/// What bench prints with --json.
+std::string to_json(const BenchRecord& bench);
+/// The text of a file in the Trace Event Format of Chrome, which Perfetto reads as well: an event
+/// of phase X (complete) each, times in microseconds since the first.
+std::string to_trace_json(const std::vector<ProfileEvent>& events);
 
 }  // namespace gradus::app

@@ -98,4 +98,50 @@ struct SelfTestRecord {
   double seconds = 0;
 };
 
+/// What this machine can do, measured in the same run.
+struct MachineRates {
+  double sgemm_gflops = 0;  ///< of a product of large matrices, float32
+  double memory_gbs = 0;    ///< GB/s read and written, of more than the caches hold
+};
+
+/// How long a step of `gradus bench` takes.
+struct TimingRecord {
+  double ms = 0;  ///< median
+  double images_per_second = 0;
+  double flops = 0;  ///< a step, of convolutions and matrix products
+  double gflops = 0;
+  double sgemm_percent = 0;
+  double allocations = 0;  ///< blocks taken from the system, a step
+};
+
+/// A line of `gradus bench --profile`: means a step. Times are own times, without nested events.
+struct ProfileRow {
+  std::string op;
+  std::string direction;  ///< "forward", "backward", "in backward", "step"; "" of the rest
+  double calls = 0;
+  double ms = 0;
+  double percent = 0;  ///< of the step
+  double flops = 0;
+  double gflops = 0;         ///< flops by ms
+  double bytes = 0;          ///< the least that must be moved
+  double gbs = 0;            ///< bytes by ms
+  double floor_ms = 0;       ///< what flops at SGEMM's rate, or bytes at memory's, would take
+  double floor_percent = 0;  ///< floor by ms; above 100 where the bytes were in a cache
+};
+
+/// What `gradus bench` measured.
+struct BenchRecord {
+  std::string model;
+  std::int64_t batch = 0;
+  std::int64_t image = 0;  ///< height and width
+  std::int64_t steps = 0;
+  int threads = 1;
+  std::int64_t parameters = 0;
+  MachineRates machine{};
+  TimingRecord training{};
+  TimingRecord inference{};
+  std::vector<ProfileRow> profile{};  ///< of the training step; empty without --profile
+  ProfileRow total{};                 ///< of the profile
+};
+
 }  // namespace gradus::app

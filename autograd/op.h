@@ -7,6 +7,7 @@
 // gradient checker runs them all.
 #pragma once
 
+#include <gradus/autograd/profile.h>
 #include <gradus/autograd/variable.h>
 
 #include <functional>
@@ -50,7 +51,6 @@ class Op {
 
  private:
   friend struct Node;
-  template <class T, class... Inputs> friend Variable apply(T op, const Inputs&... inputs);
   Node* node_ = nullptr;
 };
 
@@ -92,11 +92,9 @@ inline bool wants_grad(const Variables& inputs) {
   }
   return false;
 }
-}  // namespace detail
 
-/// Runs op.forward(inputs...) and records it if recording is on and an input requires a gradient.
-/// Each input is a Variable or a list of Variables.
-template <class T, class... Inputs> Variable apply(T op, const Inputs&... inputs) {
+/// apply(), without the profiler.
+template <class T, class... Inputs> Variable run(T op, const Inputs&... inputs) {
   if (!grad_enabled() || !(detail::wants_grad(inputs) || ...))
     return Variable(op.forward(inputs...));
   std::shared_ptr<Node> node = Node::make(T::name);
@@ -107,6 +105,16 @@ template <class T, class... Inputs> Variable apply(T op, const Inputs&... inputs
   node->adopt(std::move(kept));
   Tensor value = recorded.forward(inputs...);
   return Variable::attach(std::move(value), std::move(node));
+}
+}  // namespace detail
+
+/// Runs op.forward(inputs...) and records it if recording is on and an input requires a gradient.
+/// Each input is a Variable or a list of Variables.
+template <class T, class... Inputs> Variable apply(T op, const Inputs&... inputs) {
+  ProfileScope profile(T::name, ProfileDirection::forward);
+  Variable result = detail::run(std::move(op), inputs...);
+  if (profile) profile.finish_call(result, inputs...);
+  return result;
 }
 
 }  // namespace gradus

@@ -2,6 +2,7 @@
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/op.h>
+#include <gradus/autograd/profile.h>
 #include <gradus/core/create.h>
 
 #include <atomic>
@@ -58,7 +59,9 @@ Variables Node::backward(const Variable& gradient) {
         "backward: the graph behind ", name,
         " was freed by an earlier backward(); pass retain_graph = true there to run it again");
   }
+  ProfileScope profile(name, ProfileDirection::backward);
   Variables gradients = op->backward(gradient);
+  if (profile) profile.finish_backward(gradient, gradients);
   if (gradients.size() != inputs.size()) {
     fail<GradError>("backward: ", name, " returned ", gradients.size(), " gradients for ",
                     inputs.size(), " inputs");

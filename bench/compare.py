@@ -11,7 +11,7 @@ Figures are medians over all steps of all turns. A ratio above 1 means that Grad
 compute in the first steps (losses, gradients, outputs) must agree to 1e-4; where it does not, the ratio is withheld and
 the exit status is 1.
 
-Writes results.json and results.md, or with --growth growth.json, into the output folder.
+Writes results.json and results.md into the output folder; with --growth growth.json, and its picture where --plot says.
 """
 import argparse
 import fnmatch
@@ -23,6 +23,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+import growth_svg
 
 KINDS = {"train": "training step", "infer": "inference", "conv_forward": "convolution, forward",
          "conv_training": "convolution, forward and both gradients"}
@@ -224,6 +226,28 @@ def table(rows):
     return lines
 
 
+# What the verdict is about: which kinds belong together.
+GROUPS = {"training steps": ("train",), "inference": ("infer",), "single convolutions": ("conv_forward", "conv_training")}
+
+
+def summary(rows):
+    """The geometric mean of the ratios of each group, and the smallest ratio of all, by threads."""
+    lines = []
+    for threads in dict.fromkeys(row["threads"] for row in rows):
+        known = [row for row in rows if row["threads"] == threads and row["ratio"] is not None]
+        if not known:
+            continue
+        means = []
+        for group, kinds in GROUPS.items():
+            ratios = [row["ratio"] for row in known if row["kind"] in kinds]
+            if ratios:
+                means.append(f"{statistics.geometric_mean(ratios):.2f} over {len(ratios)} {group}")
+        least = min(known, key=lambda row: row["ratio"])
+        lines.append(f"- threads {threads}: {', '.join(means)}; the smallest is {least['ratio']:.2f}, "
+                     f"{least['workload']}/{least['kind']}")
+    return ["", "### Ratios, geometric means", "", *lines] if lines else []
+
+
 def save(rows, remarks, disturbed, scales, seconds, options):
     for row in rows:
         row["sgemm_percent"] = round(100 * row["gflops"] / scales[row["threads"]].gflops(), 1)
@@ -233,7 +257,7 @@ def save(rows, remarks, disturbed, scales, seconds, options):
              "process, allocations are blocks that Gradus took from the system a step."]
     if disturbed:
         remarks = remarks + [f"Other programs were at work in {disturbed} of all turns."]
-    lines += table(rows) + [""] + [f"- {remark}" for remark in remarks]
+    lines += table(rows) + [""] + [f"- {remark}" for remark in remarks] + summary(rows)
     text = "\n".join(lines).rstrip() + "\n"
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
@@ -297,6 +321,9 @@ def growth(options):
                 print(f"\nOther programs were at work in {disturbed} of the turns.", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "growth.json").write_text(json.dumps(rows, indent=1) + "\n")
+    options.plot.parent.mkdir(parents=True, exist_ok=True)
+    options.plot.write_text(growth_svg.draw(rows))
+    print(f"\nThe picture is {options.plot}.")
     return 0
 
 
@@ -317,6 +344,8 @@ def main():
     parser.add_argument("--programs", type=pathlib.Path, default=root / "build/release/bench",
                         help="the folder they were built into")
     parser.add_argument("--out", type=pathlib.Path, default=root / "build/bench", help="where the results go")
+    parser.add_argument("--plot", type=pathlib.Path, default=root / "docs/images/growth.svg",
+                        help="where --growth draws its picture (default: docs/images/growth.svg)")
     options = parser.parse_args()
     options.programs = [options.programs / name for name in ("bench_gradus", "bench_libtorch")]
     if not options.programs[0].exists():

@@ -1,5 +1,6 @@
 // The frame around every optimizer's update(): checks before anything moves, state at a parameter's
 // first step, saving.
+#include <gradus/autograd/profile.h>
 #include <gradus/core/create.h>
 #include <gradus/core/parallel.h>
 #include <gradus/optim/optimizer.h>
@@ -80,6 +81,7 @@ void Optimizer::check(std::size_t index) const {
 }
 
 void Optimizer::step() {
+  const ProfileScope profile(name_, ProfileDirection::step);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (parameters_[i].grad().defined()) check(i);
   }
@@ -100,6 +102,8 @@ void Optimizer::step() {
     parts_.push_back(
         {parameter.contiguous(), parameters_[i].grad().value().contiguous(), &state, elements});
     elements += parameter.numel();
+    // Parameter and state are read and written, the gradient is read.
+    count_bytes(bytes_of(parameter) * (3 + 2 * std::ssize(state.tensors)));
   }
   parallel_for(elements, grain, [&](std::int64_t begin, std::int64_t end) {
     const auto starts_after = [](std::int64_t element, const Part& part) {

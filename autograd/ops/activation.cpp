@@ -131,6 +131,7 @@ Variable relu_grad(const Variable& dy, const Tensor& y) {
   // the only one to see it (and it does not look again).
   if (!grad_enabled() && dy.is_unshared() && dy.value().is_contiguous()) {
     core::relu_grad_(dy.value(), y);
+    count_bytes(2 * bytes_of(dy.value()) + bytes_of(y));
     return dy;
   }
   return apply(ReluGrad(y), dy);

@@ -12,6 +12,12 @@ Variable input_grad(const Variable& dy, const Variable& w, const Shape& input,
 Variable weight_grad(const Variable& dy, const Variable& x, const Shape& weight,
                      const Conv2dOptions& options);
 
+/// Of all three: one multiplication and addition for each element of y [N,O,OH,OW] and each of the
+/// weights [O,C/groups,kh,kw] that it sees.
+std::int64_t flops(const Tensor& y, const Shape& weight) {
+  return 2 * y.numel() * weight[1] * weight[2] * weight[3];
+}
+
 }  // namespace
 
 /// y = x ⋆ w + b        dL/dx = input_grad(dL/dy, w),   dL/dw = weight_grad(dL/dy, x),   dL/db =
@@ -26,8 +32,10 @@ struct Conv2d final : Op {
   Tensor forward(const Variable& input, const Variable& weight, const Variable& bias) {
     if (needs(1)) x = input;
     if (needs(0)) w = weight;
-    return core::conv2d(input.value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
-                        options);
+    Tensor y = core::conv2d(input.value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
+                            options);
+    count_flops(flops(y, weight.shape()));
+    return y;
   }
 
   Variables backward(const Variable& dy) override {
@@ -104,7 +112,9 @@ struct Conv2dInputGrad final : Op {
   Tensor forward(const Variable& slope, const Variable& weight) {
     if (needs(1)) dy = slope;
     if (needs(0)) w = weight;
-    return core::conv2d_input_grad(slope.value(), weight.value(), input, options);
+    Tensor dx = core::conv2d_input_grad(slope.value(), weight.value(), input, options);
+    count_flops(flops(slope.value(), weight.shape()));
+    return dx;
   }
 
   Variables backward(const Variable& g) override {
@@ -153,7 +163,9 @@ struct Conv2dWeightGrad final : Op {
   Tensor forward(const Variable& slope, const Variable& input) {
     if (needs(1)) dy = slope;
     if (needs(0)) x = input;
-    return core::conv2d_weight_grad(slope.value(), input.value(), weight, options);
+    Tensor dw = core::conv2d_weight_grad(slope.value(), input.value(), weight, options);
+    count_flops(flops(slope.value(), weight));
+    return dw;
   }
 
   Variables backward(const Variable& g) override {

@@ -14,7 +14,9 @@ struct MatMul final : Op {
     if (needs(1)) a = left;
     if (needs(0)) b = right;
     b_lies_transposed = right.value().transpose(-2, -1).is_contiguous();
-    return core::matmul(left.value(), right.value());
+    Tensor product = core::matmul(left.value(), right.value());
+    count_flops(2 * product.numel() * left.value().size(-1));
+    return product;
   }
 
   Variables backward(const Variable& dc) override {

@@ -3,7 +3,7 @@
 . "$GRADUS_SOURCE/tests/support/app.sh"
 
 # 2: the command line.
-refuses 2 "a subcommand is required: train, eval, gradcheck or inspect"
+refuses 2 "a subcommand is required: train, eval, gradcheck, inspect or bench"
 refuses 2 "gradus train --help" train --no-such-option
 refuses 2 "was not expected: fly" fly
 refuses 2 "--epochs: 0 is not a whole number from 1" train --epochs 0

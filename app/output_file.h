@@ -1,0 +1,13 @@
+// Files that a subcommand writes at its end.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gradus::app {
+
+/// Known before work that takes a while: can `file`, the value of `option`, be written? Leaves
+/// nothing behind. Throws UsageError naming both.
+void expect_writable(std::string_view option, const std::string& file);
+
+}  // namespace gradus::app
