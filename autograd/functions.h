@@ -116,6 +116,9 @@ Variable linear_relu(const Variable& x, const Variable& weight, const Variable& 
 /// x [N,C,H,W], weight [O,C/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW]
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
                 const Conv2dOptions& options = {});
+/// relu(conv2d(...)), bit for bit, without another pass over memory.
+Variable conv2d_relu(const Variable& x, const Variable& weight, const Variable& bias = {},
+                     const Conv2dOptions& options = {});
 
 // ---- ops/pool.cpp ---- [N,C,H,W] -> [N,C,OH,OW]
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options);

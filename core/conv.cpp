@@ -3,6 +3,7 @@
 #include <gradus/core/conv.h>
 #include <gradus/core/kernels/conv2d_select.h>
 #include <gradus/core/kernels/pool2d.h>
+#include <gradus/core/math.h>
 
 #include <algorithm>
 #include <atomic>
@@ -258,31 +259,33 @@ void set_conv2d_winograd(bool allowed) {
 namespace core {
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
-              const Conv2dOptions& options) {
-  check_tensor("conv2d", "input", x, 4);
-  check_tensor("conv2d", "weight", weight, 4);
-  check_same_dtype("conv2d", "input", x, "weight", weight);
-  const auto geometry = geometry_of("conv2d", x.shape(), weight.shape(), options);
+              const Conv2dOptions& options, bool with_relu) {
+  const std::string_view op = with_relu ? "conv2d_relu" : "conv2d";
+  check_tensor(op, "input", x, 4);
+  check_tensor(op, "weight", weight, 4);
+  check_same_dtype(op, "input", x, "weight", weight);
+  const auto geometry = geometry_of(op, x.shape(), weight.shape(), options);
   if (bias.defined()) {
-    check_same_dtype("conv2d", "input", x, "bias", bias);
+    check_same_dtype(op, "input", x, "bias", bias);
     if (bias.shape() != Shape{weight.shape()[0]}) {
-      fail<ShapeError>("conv2d: bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
+      fail<ShapeError>(op, ": bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
                        weight.shape()[0], " output channels");
     }
   }
   const Tensor y = Tensor::empty(output_shape(geometry), x.dtype());
   if (y.numel() == 0) return y;
   const Tensor dense_bias = bias.defined() ? bias.contiguous() : bias;
-  dispatch_floating("conv2d", x.dtype(), [&]<class T>() {
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
     const T* offset = bias.defined() ? dense_bias.data<T>() : nullptr;
     if (geometry.in_channels == 0) {  // an empty sum, plus the bias
       y.fill_(0);
       if (bias.defined()) y.copy_(dense_bias.reshape({1, bias.numel(), 1, 1}));
+      if (with_relu) y.copy_(core::relu(y));
       return;
     }
     kernels::conv2d_forward(algorithm_for<T>(geometry, kernels::Conv2dPass::forward), geometry,
                             x.contiguous().data<T>(), weight.contiguous().data<T>(), offset,
-                            y.data<T>());
+                            y.data<T>(), with_relu);
   });
   return y;
 }

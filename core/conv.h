@@ -50,8 +50,9 @@ namespace core {
 
 /// x [N,C,H,W], weight [O,C/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW],
 /// OH = (H + 2·padding - dilation·(kh-1) - 1)/stride + 1, rounded down.
+/// With `with_relu` its max(·, 0), in the same pass over memory.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
-              const Conv2dOptions& options = {});
+              const Conv2dOptions& options = {}, bool with_relu = false);
 /// dL/dx of shape `input`, from dy = dL/dy and weight.
 Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& input,
                          const Conv2dOptions& options = {});

@@ -53,6 +53,7 @@ void Conv2d::visit(Visitor& v) {
 }
 
 Variable Conv2d::forward(const Variable& x) { return conv2d(x, weight, bias, options_); }
+Variable Conv2d::forward_relu(const Variable& x) { return conv2d_relu(x, weight, bias, options_); }
 
 std::string Conv2d::extra() const {
   std::ostringstream text;

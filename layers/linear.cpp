@@ -25,6 +25,7 @@ void Linear::visit(Visitor& v) {
 }
 
 Variable Linear::forward(const Variable& x) { return linear(x, weight, bias); }
+Variable Linear::forward_relu(const Variable& x) { return linear_relu(x, weight, bias); }
 
 std::string Linear::extra() const {
   std::ostringstream text;

@@ -30,7 +30,7 @@ using AllOps = List<
     // linalg.cpp
     struct MatMul, struct Linear, struct LinearRelu,
     // conv.cpp
-    struct Conv2d, struct Conv2dInputGrad, struct Conv2dWeightGrad,
+    struct Conv2d, struct Conv2dRelu, struct Conv2dInputGrad, struct Conv2dWeightGrad,
     // pool.cpp
     struct MaxPool2d, struct MaxPool2dScatter, struct MaxPool2dGather, struct AvgPool2d,
     struct AvgPool2dGrad, struct AdaptiveAvgPool2d, struct AdaptiveAvgPool2dGrad,

@@ -97,7 +97,9 @@ struct Linear final : Op {
   Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
     if (needs(1)) gradients.x = x;
     if (needs(0)) gradients.weight = weight;
-    return core::linear(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor());
+    Tensor y = core::linear(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor());
+    count_flops(2 * y.numel() * x.size(-1));
+    return y;
   }
 
   Variables backward(const Variable& dy) override {
@@ -117,8 +119,9 @@ struct LinearRelu final : Op {
   Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
     if (needs(1)) gradients.x = x;
     if (needs(0)) gradients.weight = weight;
-    return y = core::linear(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
-                            true);
+    y = core::linear(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor(), true);
+    count_flops(2 * y.numel() * x.size(-1));
+    return y;
   }
 
   Variables backward(const Variable& dy) override {

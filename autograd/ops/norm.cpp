@@ -59,8 +59,10 @@ template <bool rectified> struct Normalisation : Op {
   Variables by_passes(const Variable& dy) {
     const core::ChannelGradSums sums = core::channel_grad_sums(dy.value(), x.value(), map);
     const Tensor along = core::mul(sums.along, inverse_sigma);  // Σ dy·x̂
+    count_bytes(bytes_of(dy.value()) + bytes_of(x.value()));
     Variable dx;
     if (needs(0)) {
+      count_bytes(2 * bytes_of(dy.value()) + bytes_of(x.value()));
       const double share = 1 / values_of_a_channel();
       const Tensor offset = core::mul(sums.total, share);
       const Tensor slope = core::mul(core::mul(along, inverse_sigma), share);
