@@ -79,6 +79,18 @@ std::vector<Conv2dAlgorithm> all_algorithms() {
   return all;
 }
 
+kernels::Conv2dPass pass_of(Direction direction) {
+  switch (direction) {
+    case Direction::forward:
+      return kernels::Conv2dPass::forward;
+    case Direction::input_grad:
+      return kernels::Conv2dPass::input_grad;
+    case Direction::weight_grad:
+      return kernels::Conv2dPass::weight_grad;
+  }
+  return kernels::Conv2dPass::forward;
+}
+
 const bool registered = [] {
   for (const bench::Workload& workload : bench::all_workloads()) {
     if (workload.kind != bench::Kind::conv_forward) continue;
@@ -86,10 +98,11 @@ const bool registered = [] {
     for (const Direction direction :
          {Direction::forward, Direction::input_grad, Direction::weight_grad}) {
       for (const Conv2dAlgorithm algorithm : all_algorithms()) {
-        if (!supports(algorithm, g)) continue;
-        const std::string name = "conv2d/" + std::string(kernels::to_string(algorithm)) + "/" +
-                                 to_string(direction) + "/" + workload.name +
-                                 (algorithm == choose(g) ? "/chosen" : "");
+        if (!kernels::supports<float>(algorithm, g)) continue;
+        const std::string name =
+            "conv2d/" + std::string(kernels::to_string(algorithm)) + "/" + to_string(direction) +
+            "/" + workload.name +
+            (algorithm == kernels::choose<float>(g, pass_of(direction)) ? "/chosen" : "");
         benchmark::RegisterBenchmark(name.c_str(), run, algorithm, direction, g)
             ->Unit(benchmark::kMillisecond)
             ->UseRealTime();

@@ -175,6 +175,7 @@ void conv2d_implicit_forward(const Conv2dGeometry& g, const float* x, const floa
 
 void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const float* w,
                                 float* dx) {
+  if (g.input_size() == 0) return;
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
   const std::vector<Phase> phases = phases_of(g);

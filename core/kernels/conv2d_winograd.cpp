@@ -197,6 +197,7 @@ void conv2d_winograd_forward(WinogradTile tile, const Conv2dGeometry& g, const f
 
 void conv2d_winograd_input_grad(WinogradTile tile, const Conv2dGeometry& g, const float* dy,
                                 const float* w, float* dx) {
+  if (g.input_size() == 0) return;
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
   Workspace<float> turned(g.weight_size());  // [groups, Ci, Co, 3, 3], each kernel backwards

@@ -265,6 +265,19 @@ void add_products(std::vector<Case>& all) {
                conv2d(image, f32({16, 1, 3, 3}), {}, {.groups = 3});
              },
              {"16", "3 groups"});
+  shape_case("conv2d_relu",
+             [=] {
+               conv2d_relu(image, f32({16, 4, 3, 3}));
+             },
+             {"input has 3 channels, weight expects 4", "[8,3,32,32]", "[16,4,3,3]"});
+  shape_case("conv2d_relu", [=] { conv2d_relu(image, kernel, f32({3})); },
+             {"bias is [3]", "[16,3,3,3]"});
+  all.push_back({"conv2d_relu",
+                 Kind::dtype,
+                 [=] {
+                   conv2d_relu(image, f64({16, 3, 3, 3}));
+                 },
+                 {"float32 [8,3,32,32]", "float64 [16,3,3,3]"}});
   for (const Conv2dOptions& bad : {Conv2dOptions{.stride = 0},
                                    {.stride = {1, -1}},
                                    {.padding = -1},

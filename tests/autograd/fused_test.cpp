@@ -121,3 +121,21 @@ TEST_CASE("cross_entropy keeps a NaN to its own row") {
   CHECK(std::isnan(x.grad().value().at<float>({0, 0})));
   CHECK(x.grad().value().at<float>({1, 1}) == -0.5f);
 }
+
+TEST_CASE("conv2d_relu is relu of conv2d: the same bits forward, the same gradients") {
+  for (const std::int64_t kernel : {1, 3}) {
+    const Conv2dOptions options{.padding = kernel / 2};
+    const std::vector<Shape> shapes = {{2, 3, 6, 5}, {4, 3, kernel, kernel}, {4}};
+    const Function fused = [=](const Variables& v) {
+      return conv2d_relu(v[0], v[1], v[2], options);
+    };
+    const Function composed = [=](const Variables& v) {
+      return relu(conv2d(v[0], v[1], v[2], options));
+    };
+    check_equal_functions(fused, composed, shapes);
+    for (const DType dtype : {float32, float64}) {
+      const Variables inputs = leaves(shapes, dtype);
+      CHECK(core::equal(fused(inputs).value(), composed(inputs).value()));
+    }
+  }
+}
