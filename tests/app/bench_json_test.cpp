@@ -121,7 +121,7 @@ TEST_CASE("bench --trace: a trace has the events of every row, in time, and at m
     if (row.at("op") != "engine and the rest") CHECK(names.contains(row.at("op")));
   }
   const json& first = trace.at("traceEvents").at(0);
-  CHECK(first.at("name") == "conv2d_relu");
+  CHECK(first.at("name") == "conv2d");
   CHECK(first.at("cat") == "forward");
   CHECK(first.at("args").at("inputs").at(0) == "[2,1,8,8]");
   CHECK(first.at("args").at("outputs").at(0) == "[2,16,8,8]");
