@@ -23,17 +23,24 @@ namespace simd = gradus::simd::HWY_NAMESPACE;
 constexpr hn::ScalableTag<float> floats;
 constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
 
-/// to[k] = from[2k]
+/// to[k] = from[2k]; reads nothing beyond from[2·(count - 1)].
 HWY_INLINE void copy_every_second(const float* from, std::int64_t count, float* to) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::int64_t k = 0; k < count; ++k) to[k] = from[2 * k];
+#else
   std::int64_t k = 0;
-#if HWY_TARGET != HWY_SCALAR
   for (; k + lanes < count; k += lanes) {
-    hn::Vec<decltype(floats)> even, odd;
-    hn::LoadInterleaved2(floats, from + 2 * k, even, odd);
-    hn::StoreU(even, floats, to + k);
+    const auto lower = hn::LoadU(floats, from + 2 * k);
+    const auto upper = hn::LoadU(floats, from + 2 * k + lanes);
+    hn::StoreU(hn::ConcatEven(floats, upper, lower), floats, to + k);
   }
+  if (k == count) return;
+  const std::int64_t left = 2 * (count - k) - 1;
+  const auto lower = simd::load_first(floats, std::min(left, lanes), from + 2 * k);
+  const auto upper = left > lanes ? simd::load_first(floats, left - lanes, from + 2 * k + lanes)
+                                  : hn::Zero(floats);
+  simd::store_first(hn::ConcatEven(floats, upper, lower), floats, count - k, to + k);
 #endif
-  for (; k < count; ++k) to[k] = from[2 * k];
 }
 
 /// to[k] = row[first + k·stride] inside of the image, else 0
