@@ -58,6 +58,12 @@ std::vector<std::int64_t> forward_offsets(const Conv2dGeometry& g, const Patch& 
   return offsets;
 }
 
+/// What another row of outputs adds to a patch; size(rows) in floats.
+template <class Size> std::int64_t bytes_of_a_row(const Size& size) {
+  constexpr std::int64_t many = 16;
+  return ceil_div((size(1 + many) - size(1)) * std::int64_t{sizeof(float)}, many);
+}
+
 /// How `rows` rows, each `row_bytes` of patch and `row_work` multiply-adds, are cut into tiles when
 /// there are `images` of them.
 std::int64_t rows_per_tile(std::int64_t rows, std::int64_t row_bytes, std::int64_t row_work,
@@ -137,7 +143,7 @@ void conv2d_implicit_forward(const Conv2dGeometry& g, const float* x, const floa
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
   const std::int64_t row_bytes =
-      forward_patch(g, 2).size(channels) * std::int64_t{sizeof(float)} / 2;
+      bytes_of_a_row([&](std::int64_t count) { return forward_patch(g, count).size(channels); });
   const std::int64_t row_work = filters * g.taps() * g.out_width();
   const std::int64_t rows = rows_per_tile(g.out_height(), row_bytes, row_work, g.batch * g.groups);
   const std::int64_t tiles = ceil_div(g.out_height(), rows);
@@ -189,7 +195,8 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
   const auto patch_of = [&](std::int64_t rows) {
     return Patch({.rows = rows + reach_h, .columns = q_columns + reach_w});
   };
-  const std::int64_t row_bytes = patch_of(2).size(filters) * std::int64_t{sizeof(float)} / 2;
+  const std::int64_t row_bytes =
+      bytes_of_a_row([&](std::int64_t count) { return patch_of(count).size(filters); });
   const std::int64_t row_work = channels * filters * g.kernel_plane() * q_columns;
   const std::int64_t rows = rows_per_tile(q_rows, row_bytes, row_work, g.batch * g.groups);
   const std::int64_t tiles = ceil_div(q_rows, rows);
@@ -275,7 +282,7 @@ void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const 
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
   const std::int64_t row_bytes =
-      forward_patch(g, 2).size(channels) * std::int64_t{sizeof(float)} / 2;
+      bytes_of_a_row([&](std::int64_t count) { return forward_patch(g, count).size(channels); });
   const std::int64_t row_work = filters * g.taps() * g.out_width();
   const std::int64_t rows = rows_per_tile(g.out_height(), row_bytes, row_work, g.batch * g.groups);
   const std::int64_t tiles = ceil_div(g.out_height(), rows);

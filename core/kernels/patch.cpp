@@ -43,45 +43,56 @@ HWY_INLINE void copy_every_second(const float* from, std::int64_t count, float* 
 #endif
 }
 
-/// to[k] = row[first + k·stride] inside of the image, else 0
-HWY_INLINE void fill_row(const float* row, std::int64_t width, std::int64_t first,
-                         std::int64_t stride, std::int64_t count, float* to) {
-  const auto ceil_div = [&](std::int64_t a) { return (a + stride - 1) / stride; };
-  const std::int64_t begin = first < 0 ? std::min(ceil_div(-first), count) : 0;
-  const std::int64_t end =
-      width > first ? std::clamp(ceil_div(width - first), begin, count) : begin;
-  const float* from = row + first + begin * stride;
-  simd::clear_row(begin, to);
-  if (stride == 1) {
-    simd::copy_row(from, end - begin, to + begin);
-  } else if (stride == 2) {
-    copy_every_second(from, end - begin, to + begin);
-  } else {
-    for (std::int64_t k = begin; k < end; ++k) to[k] = row[first + k * stride];
+/// How the rows of a phase of columns are filled: to[k] = row[first + k·stride] for k in [begin,
+/// end), which is what lies inside of the image, else 0.
+struct Columns {
+  std::int64_t first, stride, begin, end, count;
+
+  Columns(const PatchFill& p, std::int64_t phase)
+      : first(p.view.left + phase), stride(p.stride_w), count(p.phase_columns) {
+    const auto ceil_div = [&](std::int64_t a) { return (a + stride - 1) / stride; };
+    const std::int64_t width = p.view.image_width;
+    begin = first < 0 ? std::min(ceil_div(-first), count) : 0;
+    end = width > first ? std::clamp(ceil_div(width - first), begin, count) : begin;
   }
-  simd::clear_row(count - end, to + end);
-}
+
+  HWY_INLINE void fill(const float* HWY_RESTRICT row, float* HWY_RESTRICT to) const {
+    const float* from = row + first + begin * stride;
+    for (std::int64_t k = 0; k < begin; ++k) to[k] = 0;
+    if (stride == 1) {
+      simd::copy_row(from, end - begin, to + begin);
+    } else if (stride == 2) {
+      copy_every_second(from, end - begin, to + begin);
+    } else {
+      for (std::int64_t k = begin; k < end; ++k) to[k] = row[first + k * stride];
+    }
+    for (std::int64_t k = end; k < count; ++k) to[k] = 0;
+  }
+};
 
 void fill_patch(const PatchFill& p, std::int64_t channels, const float* HWY_RESTRICT images,
                 float* HWY_RESTRICT patch) {
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const float* image = images + c * p.view.image_height * p.view.image_width;
-    float* to = patch + c * p.channel;
-    for (std::int64_t phase_h = 0; phase_h < p.phases_h; ++phase_h) {
-      for (std::int64_t phase_w = 0; phase_w < p.phases_w; ++phase_w) {
+  const std::int64_t phase = p.phase_rows * p.phase_columns;
+  const std::int64_t plane = p.view.image_height * p.view.image_width;
+  const std::int64_t used = p.phases_h * p.phases_w * phase;
+  for (std::int64_t phase_w = 0; phase_w < p.phases_w; ++phase_w) {
+    const Columns columns(p, phase_w);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (std::int64_t phase_h = 0; phase_h < p.phases_h; ++phase_h) {
+        float* to = patch + c * p.channel + (phase_h * p.phases_w + phase_w) * phase;
         for (std::int64_t r = 0; r < p.phase_rows; ++r, to += p.phase_columns) {
           const std::int64_t h = p.view.top + r * p.stride_h + phase_h;
           if (h < 0 || h >= p.view.image_height) {
             simd::clear_row(p.phase_columns, to);
           } else {
-            fill_row(image + h * p.view.image_width, p.view.image_width, p.view.left + phase_w,
-                     p.stride_w, p.phase_columns, to);
+            columns.fill(images + c * plane + h * p.view.image_width, to);
           }
         }
       }
     }
-    simd::clear_row(patch + (c + 1) * p.channel - to, to);
   }
+  for (std::int64_t c = 0; c < channels; ++c)
+    simd::clear_row(p.channel - used, patch + c * p.channel + used);
   simd::clear_row(patch_slack, patch + channels * p.channel);
 }
 
