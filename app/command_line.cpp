@@ -30,7 +30,7 @@ constexpr const char* footer = R"(Exit codes:
 Environment:
   GRADUS_NUM_THREADS  threads to compute with (default: all processors)
   GRADUS_DATA_DIR     where data sets are looked for when there is no --data-dir
-  GRADUS_SIMD         at most these vectors: avx512, avx2, sse4, baseline (default: what the CPU has)
+  GRADUS_SIMD         at most these vectors: avx512, avx2, sse4, baseline (default: all it has)
   GRADUS_WINOGRAD     0: no Winograd convolutions, which are faster and less accurate
   GRADUS_LOG_LEVEL    trace, debug, info, warn (default), error, critical, off
   NO_COLOR            no colours)";
