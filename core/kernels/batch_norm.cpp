@@ -5,6 +5,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
 
@@ -12,8 +13,6 @@ namespace gradus::kernels {
 namespace {
 
 constexpr std::int64_t elements_per_block = 16384;  // some 10 µs, and 64 KB of each operand
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// Blocks of about elements_per_block: whole channels of one image, as many images as it takes, or
 /// a piece of one plane. A slice is what one range of images (and piece) holds of all channels.
@@ -26,9 +25,9 @@ struct Partition {
         channels(std::clamp<std::int64_t>(elements_per_block / piece, 1,
                                           std::max<std::int64_t>(p.channels, 1))),
         images(std::max<std::int64_t>(1, elements_per_block / (piece * channels))),
-        pieces(ceil_divide(p.plane, piece)),
-        channel_blocks(ceil_divide(p.channels, channels)),
-        image_blocks(ceil_divide(p.images, images)) {}
+        pieces(ceil_div(p.plane, piece)),
+        channel_blocks(ceil_div(p.channels, channels)),
+        image_blocks(ceil_div(p.images, images)) {}
 
   std::int64_t slices() const { return image_blocks * pieces; }
 };

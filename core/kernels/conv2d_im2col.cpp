@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/columns.h>
 #include <gradus/core/kernels/conv2d_partials.h>
 #include <gradus/core/kernels/gemm.h>
@@ -22,8 +23,6 @@ constexpr std::int64_t multiply_adds_per_chunk = 500'000;
 // GEMM wants some rows: input_grad takes this many channels together even when the columns of
 // fewer fill a tile.
 constexpr std::int64_t min_channel_block = 16;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// How many output rows fit a tile whose columns are `height` elements high.
 std::int64_t rows_per_tile(const Conv2dGeometry& g, std::int64_t height,

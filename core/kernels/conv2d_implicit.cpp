@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d_partials.h>
 #include <gradus/core/kernels/patch.h>
 #include <gradus/core/kernels/tap_product.h>
@@ -25,8 +26,6 @@ constexpr std::int64_t wanted_items = 16;
 // Outputs that the sums for the weights run over, at least: each time the sums go to memory and
 // back.
 constexpr std::int64_t outputs_per_sum = 256;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// The part of the zero-padded image that `rows` rows of output read.
 Patch forward_patch(const Conv2dGeometry& g, std::int64_t rows) {
@@ -76,6 +75,35 @@ std::int64_t rows_per_tile(std::int64_t rows, std::int64_t row_bytes, std::int64
   const std::int64_t tiles = ceil_div(rows, std::min(fit, spread));
   return ceil_div(rows, tiles);
 }
+
+/// How the rows of output of an image are cut into tiles, and the patch of each.
+struct ForwardTiles {
+  std::int64_t row_work;  // multiply-adds of a row of a group
+  std::int64_t rows;      // of output, of a tile
+  std::int64_t count;     // of an image
+  Patch layout;
+  std::vector<std::int64_t> offsets;
+
+  explicit ForwardTiles(const Conv2dGeometry& g)
+      : row_work(g.group_out_channels() * g.taps() * g.out_width()),
+        rows(rows_per_tile(g.out_height(), bytes_of_a_row([&](std::int64_t row_count) {
+                             return forward_patch(g, row_count).size(g.group_in_channels());
+                           }),
+                           row_work, g.batch * g.groups)),
+        count(ceil_div(g.out_height(), rows)),
+        layout(forward_patch(g, rows)),
+        offsets(forward_offsets(g, layout)) {}
+
+  TapProduct product(const Conv2dGeometry& g, std::int64_t first_row) const {
+    return {.rows = std::min(rows, g.out_height() - first_row),
+            .columns = g.out_width(),
+            .row_step = layout.row_step(),
+            .taps = g.taps(),
+            .offset = offsets.data(),
+            .filters = g.group_out_channels(),
+            .output_plane = g.out_plane()};
+  }
+};
 
 std::int64_t items_per_chunk(std::int64_t multiply_adds_per_item) {
   return multiply_adds_per_chunk / std::max<std::int64_t>(multiply_adds_per_item, 1) + 1;
@@ -142,37 +170,26 @@ void conv2d_implicit_forward(const Conv2dGeometry& g, const float* x, const floa
                              const float* bias, bool relu, float* y) {
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const std::int64_t row_bytes =
-      bytes_of_a_row([&](std::int64_t count) { return forward_patch(g, count).size(channels); });
-  const std::int64_t row_work = filters * g.taps() * g.out_width();
-  const std::int64_t rows = rows_per_tile(g.out_height(), row_bytes, row_work, g.batch * g.groups);
-  const std::int64_t tiles = ceil_div(g.out_height(), rows);
-  const Patch layout = forward_patch(g, rows);
-  const std::vector<std::int64_t> offsets = forward_offsets(g, layout);
+  const ForwardTiles plan(g);
+  const Patch& layout = plan.layout;
 
   Workspace<float> packed(g.weight_size());
   for (std::int64_t group = 0; group < g.groups; ++group) {
     const std::int64_t first = group * filters * g.taps();
     pack_weights(filters, g.taps(), w + first, packed.data() + first);
   }
-  parallel_for(g.batch * g.groups * tiles, items_per_chunk(row_work * rows),
+  parallel_for(g.batch * g.groups * plan.count, items_per_chunk(plan.row_work * plan.rows),
                [&](std::int64_t begin, std::int64_t end) {
                  Workspace<float> patch(layout.size(channels));
                  for (std::int64_t item = begin; item < end; ++item) {  // (image, group, tile)
-                   const std::int64_t image_group = item / tiles;
+                   const std::int64_t image_group = item / plan.count;
                    const std::int64_t group = image_group % g.groups;
-                   const std::int64_t first_row = item % tiles * rows;
+                   const std::int64_t first_row = item % plan.count * plan.rows;
                    layout.fill(forward_view(g, first_row), channels,
                                x + image_group * channels * g.in_plane(), patch.data());
-                   const TapProduct product{.rows = std::min(rows, g.out_height() - first_row),
-                                            .columns = g.out_width(),
-                                            .row_step = layout.row_step(),
-                                            .taps = g.taps(),
-                                            .offset = offsets.data(),
-                                            .filters = filters,
-                                            .output_plane = g.out_plane()};
                    tap_product(
-                       product, patch.data(), packed.data() + group * filters * g.taps(),
+                       plan.product(g, first_row), patch.data(),
+                       packed.data() + group * filters * g.taps(),
                        bias == nullptr ? nullptr : bias + group * filters, relu,
                        y + image_group * filters * g.out_plane() + first_row * g.out_width());
                  }
@@ -281,59 +298,51 @@ void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const 
                                  float* dw) {
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const std::int64_t row_bytes =
-      bytes_of_a_row([&](std::int64_t count) { return forward_patch(g, count).size(channels); });
-  const std::int64_t row_work = filters * g.taps() * g.out_width();
-  const std::int64_t rows = rows_per_tile(g.out_height(), row_bytes, row_work, g.batch * g.groups);
-  const std::int64_t tiles = ceil_div(g.out_height(), rows);
-  const Patch layout = forward_patch(g, rows);
-  const std::vector<std::int64_t> offsets = forward_offsets(g, layout);
+  const ForwardTiles plan(g);
+  const Patch& layout = plan.layout;
   const std::int64_t group_size = padded_filters(filters) * g.taps();
   const std::int64_t size = g.groups * group_size;
 
   // Small images are summed over together: the sums leave the registers less often.
   const std::int64_t together =
-      tiles > 1 ? 1 : std::max<std::int64_t>(1, outputs_per_sum / g.out_plane());
+      plan.count > 1 ? 1 : std::max<std::int64_t>(1, outputs_per_sum / g.out_plane());
   const std::int64_t patch_size = layout.size(channels);
-  const std::int64_t grad_size = padded_filters(filters) * rows * g.out_width();
+  const std::int64_t grad_size = padded_filters(filters) * plan.rows * g.out_width();
 
-  const PartialSums plan = plan_partial_sums(g, g.batch * tiles, sizeof(float));
-  if (plan.parts == 0) return clear(g.weight_size(), dw);
-  Workspace<float> partials(plan.parts * size);
-  parallel_for(g.batch * tiles, plan.items_per_part, [&](std::int64_t begin, std::int64_t end) {
-    float* sums = partials.data() + begin / plan.items_per_part * size;
-    std::fill_n(sums, size, 0.0F);
-    Workspace<float> patches(together * patch_size);
-    Workspace<float> grads(together * grad_size);
-    for (std::int64_t first = begin; first < end; first += together) {  // (image, tile)
-      const std::int64_t images = std::min(together, end - first);
-      const std::int64_t first_row = first % tiles * rows;
-      const TapProduct product{.rows = std::min(rows, g.out_height() - first_row),
-                               .columns = g.out_width(),
-                               .row_step = layout.row_step(),
-                               .taps = g.taps(),
-                               .offset = offsets.data(),
-                               .filters = filters};
-      for (std::int64_t group = 0; group < g.groups; ++group) {
-        for (std::int64_t k = 0; k < images; ++k) {
-          const std::int64_t image_group = (first + k) / tiles * g.groups + group;
-          layout.fill(forward_view(g, first_row), channels,
-                      x + image_group * channels * g.in_plane(), patches.data() + k * patch_size);
-          const float* grad = dy + image_group * filters * g.out_plane();
-          pack_filter_grads(filters, product.rows * product.columns,
-                            grad + first_row * g.out_width(), g.out_plane(),
-                            grads.data() + k * grad_size);
+  const PartialSums split = plan_partial_sums(g, g.batch * plan.count, sizeof(float));
+  if (split.parts == 0) return clear(g.weight_size(), dw);
+  Workspace<float> partials(split.parts * size);
+  parallel_for(
+      g.batch * plan.count, split.items_per_part, [&](std::int64_t begin, std::int64_t end) {
+        float* sums = partials.data() + begin / split.items_per_part * size;
+        std::fill_n(sums, size, 0.0F);
+        Workspace<float> patches(together * patch_size);
+        Workspace<float> grads(together * grad_size);
+        for (std::int64_t first = begin; first < end; first += together) {  // (image, tile)
+          const std::int64_t images = std::min(together, end - first);
+          const std::int64_t first_row = first % plan.count * plan.rows;
+          const TapProduct product = plan.product(g, first_row);
+          for (std::int64_t group = 0; group < g.groups; ++group) {
+            for (std::int64_t k = 0; k < images; ++k) {
+              const std::int64_t image_group = (first + k) / plan.count * g.groups + group;
+              layout.fill(forward_view(g, first_row), channels,
+                          x + image_group * channels * g.in_plane(),
+                          patches.data() + k * patch_size);
+              const float* grad = dy + image_group * filters * g.out_plane();
+              pack_filter_grads(filters, product.rows * product.columns,
+                                grad + first_row * g.out_width(), g.out_plane(),
+                                grads.data() + k * grad_size);
+            }
+            tap_product_weight_grad(
+                product, {.count = images, .patch_step = patch_size, .grad_step = grad_size},
+                patches.data(), grads.data(), sums + group * group_size);
+          }
         }
-        tap_product_weight_grad(product,
-                                {.count = images, .patch_step = patch_size, .grad_step = grad_size},
-                                patches.data(), grads.data(), sums + group * group_size);
-      }
-    }
-  });
+      });
   constexpr std::int64_t sums_per_chunk = 16384;
   parallel_for(size, sums_per_chunk, [&](std::int64_t begin, std::int64_t end) {
     float* total = partials.data();
-    for (std::int64_t part = 1; part < plan.parts; ++part) {
+    for (std::int64_t part = 1; part < split.parts; ++part) {
       const float* more = total + part * size;
       for (std::int64_t k = begin; k < end; ++k) total[k] += more[k];
     }

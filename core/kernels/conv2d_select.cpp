@@ -14,7 +14,7 @@
 namespace gradus::kernels {
 namespace {
 
-/// What the tap products are good at. The numbers are measured: docs/performance.md.
+/// What the tap products are good at. The numbers are measured.
 /// Transforming a tile costs as much as some 40 channels of its products.
 bool winograd_pays(const Conv2dGeometry& g) {
   constexpr std::int64_t many_channels = 48;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d_partials.h>
 #include <gradus/core/kernels/tap_product.h>
 #include <gradus/core/kernels/workspace.h>
@@ -22,8 +23,6 @@ constexpr std::int64_t most_tiles = 192;
 constexpr std::int64_t multiply_adds_per_chunk = 500'000;
 
 constexpr std::int64_t vector = 16;  // the widest
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// A correlation of `in` with 3x3 kernels: the forward pass, or the one that gives dx.
 struct Correlation {

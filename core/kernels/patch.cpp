@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/tap_product.h>
 
 #include <gradus/core/simd.h>
@@ -50,10 +51,9 @@ struct Columns {
 
   Columns(const PatchFill& p, std::int64_t phase)
       : first(p.view.left + phase), stride(p.stride_w), count(p.phase_columns) {
-    const auto ceil_div = [&](std::int64_t a) { return (a + stride - 1) / stride; };
     const std::int64_t width = p.view.image_width;
-    begin = first < 0 ? std::min(ceil_div(-first), count) : 0;
-    end = width > first ? std::clamp(ceil_div(width - first), begin, count) : begin;
+    begin = first < 0 ? std::min(ceil_div(-first, stride), count) : 0;
+    end = width > first ? std::clamp(ceil_div(width - first, stride), begin, count) : begin;
   }
 
   HWY_INLINE void fill(const float* HWY_RESTRICT row, float* HWY_RESTRICT to) const {
@@ -109,8 +109,6 @@ HWY_EXPORT(fill_patch);
 namespace {
 
 constexpr std::int64_t line = 16;  // floats of a cache line
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// An odd number of cache lines.
 std::int64_t round_up(std::int64_t elements) { return (ceil_div(elements, line) | 1) * line; }
