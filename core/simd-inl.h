@@ -16,9 +16,20 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::simd::HWY_NAMESPACE {
+
+/// f(0), f(1), ... f(count - 1), each number known when compiling: only then do arrays of sums live
+/// in registers.
+template <int count, class F> HWY_INLINE void repeat(const F& f) {
+  const auto all = [&]<int... i>(std::integer_sequence<int, i...>) HWY_ATTR {
+    (f(std::integral_constant<int, i>()), ...);
+  };
+  all(std::make_integer_sequence<int, count>());
+}
 
 /// from[0 .. count), then zeros.
 template <class D>

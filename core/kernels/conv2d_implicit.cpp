@@ -6,6 +6,7 @@
 
 #include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d_partials.h>
+#include <gradus/core/kernels/filter_lanes.h>
 #include <gradus/core/kernels/patch.h>
 #include <gradus/core/kernels/tap_product.h>
 #include <gradus/core/kernels/workspace.h>
@@ -27,36 +28,6 @@ constexpr std::int64_t wanted_items = 16;
 // back.
 constexpr std::int64_t outputs_per_sum = 256;
 
-/// The part of the zero-padded image that `rows` rows of output read.
-Patch forward_patch(const Conv2dGeometry& g, std::int64_t rows) {
-  return Patch({.rows = (rows - 1) * g.stride_h + g.dilation_h * (g.kernel_h - 1) + 1,
-                .columns = (g.out_width() - 1) * g.stride_w + g.dilation_w * (g.kernel_w - 1) + 1,
-                .stride_h = g.stride_h,
-                .stride_w = g.stride_w,
-                .all_rows = g.kernel_h > 1,
-                .all_columns = g.kernel_w > 1});
-}
-
-PatchView forward_view(const Conv2dGeometry& g, std::int64_t first_row) {
-  return {.image_height = g.in_height,
-          .image_width = g.in_width,
-          .top = first_row * g.stride_h - g.padding_h,
-          .left = -g.padding_w};
-}
-
-/// Where tap (channel, i, j) of a group starts in the patch.
-std::vector<std::int64_t> forward_offsets(const Conv2dGeometry& g, const Patch& patch) {
-  std::vector<std::int64_t> offsets;
-  offsets.reserve(static_cast<std::size_t>(g.taps()));
-  for (std::int64_t c = 0; c < g.group_in_channels(); ++c) {
-    for (std::int64_t i = 0; i < g.kernel_h; ++i) {
-      for (std::int64_t j = 0; j < g.kernel_w; ++j)
-        offsets.push_back(c * patch.channel() + patch.at(i * g.dilation_h, j * g.dilation_w));
-    }
-  }
-  return offsets;
-}
-
 /// What another row of outputs adds to a patch; size(rows) in floats.
 template <class Size> std::int64_t bytes_of_a_row(const Size& size) {
   constexpr std::int64_t many = 16;
@@ -76,34 +47,109 @@ std::int64_t rows_per_tile(std::int64_t rows, std::int64_t row_bytes, std::int64
   return ceil_div(rows, tiles);
 }
 
-/// How the rows of output of an image are cut into tiles, and the patch of each.
-struct ForwardTiles {
-  std::int64_t row_work;  // multiply-adds of a row of a group
-  std::int64_t rows;      // of output, of a tile
-  std::int64_t count;     // of an image
-  Patch layout;
-  std::vector<std::int64_t> offsets;
-
-  explicit ForwardTiles(const Conv2dGeometry& g)
-      : row_work(g.group_out_channels() * g.taps() * g.out_width()),
-        rows(rows_per_tile(g.out_height(), bytes_of_a_row([&](std::int64_t row_count) {
-                             return forward_patch(g, row_count).size(g.group_in_channels());
-                           }),
-                           row_work, g.batch * g.groups)),
-        count(ceil_div(g.out_height(), rows)),
-        layout(forward_patch(g, rows)),
-        offsets(forward_offsets(g, layout)) {}
-
-  TapProduct product(const Conv2dGeometry& g, std::int64_t first_row) const {
-    return {.rows = std::min(rows, g.out_height() - first_row),
-            .columns = g.out_width(),
-            .row_step = layout.row_step(),
-            .taps = g.taps(),
-            .offset = offsets.data(),
-            .filters = g.group_out_channels(),
-            .output_plane = g.out_plane()};
+/// How the rows of output of an image are cut into tiles, and what of the image a tile reads.
+class ForwardTiles {
+ public:
+  ForwardTiles(const Conv2dGeometry& g, Lanes lanes)
+      : g_(g),
+        // Vectors of filters do not mind a stride, so what needs no padding is read in place.
+        in_place_(lanes == Lanes::filters && g.padding_h == 0 && g.padding_w == 0),
+        rows_(rows_per_tile(g.out_height(), bytes_of_a_row([&](std::int64_t row_count) {
+                              return patch(row_count, lanes).size(g.group_in_channels());
+                            }),
+                            row_work(), g.batch * g.groups)),
+        layout_(in_place_ ? Patch::image(g.in_height, g.in_width) : patch(rows_, lanes)) {
+    offsets_.reserve(static_cast<std::size_t>(g.taps()));
+    for (std::int64_t c = 0; c < g.group_in_channels(); ++c) {
+      for (std::int64_t i = 0; i < g.kernel_h; ++i) {
+        for (std::int64_t j = 0; j < g.kernel_w; ++j)
+          offsets_.push_back(c * layout_.channel() +
+                             layout_.at(i * g.dilation_h, j * g.dilation_w));
+      }
+    }
+    product_ = {.rows = rows_,
+                .columns = g.out_width(),
+                .row_step = layout_.at(g.stride_h, 0),
+                .column_step = layout_.at(0, g.stride_w),
+                .taps = g.taps(),
+                .offset = offsets_.data(),
+                .filters = g.group_out_channels(),
+                .output_plane = g.out_plane(),
+                .lanes = lanes};
+    if (lanes == Lanes::filters) windows_ = windows(product_);
+    product_.window = windows_.data();
   }
+
+  /// Of an image.
+  std::int64_t count() const { return ceil_div(g_.out_height(), rows_); }
+  std::int64_t first_row(std::int64_t tile) const { return tile * rows_; }
+  std::int64_t work() const { return row_work() * rows_; }  // multiply-adds
+
+  /// The product of all tiles but the last, which may have fewer rows.
+  const TapProduct& product() const { return product_; }
+  TapProduct product(std::int64_t tile) const {
+    TapProduct product = product_;
+    product.rows = std::min(rows_, g_.out_height() - first_row(tile));
+    return product;
+  }
+
+  bool in_place() const { return in_place_; }
+  std::int64_t patch_size() const { return in_place_ ? 0 : layout_.size(g_.group_in_channels()); }
+
+  /// What the product reads of `image` [channels of a group, H, W]: a part of it, or `patch`,
+  /// filled.
+  const float* read(const float* image, std::int64_t tile, float* patch) const {
+    const std::int64_t top = first_row(tile) * g_.stride_h;
+    if (in_place_) return image + top * g_.in_width;
+    layout_.fill({.image_height = g_.in_height,
+                  .image_width = g_.in_width,
+                  .top = top - g_.padding_h,
+                  .left = -g_.padding_w},
+                 g_.group_in_channels(), image, patch);
+    return patch;
+  }
+
+ private:
+  /// Multiply-adds of a row of outputs of a group.
+  std::int64_t row_work() const { return g_.group_out_channels() * g_.taps() * g_.out_width(); }
+
+  /// The part of the zero-padded image that `rows` rows of output read. Vectors of outputs need
+  /// windows one element apart.
+  Patch patch(std::int64_t rows, Lanes lanes) const {
+    const bool sorted = lanes == Lanes::outputs;
+    return Patch(
+        {.rows = (rows - 1) * g_.stride_h + g_.dilation_h * (g_.kernel_h - 1) + 1,
+         .columns = (g_.out_width() - 1) * g_.stride_w + g_.dilation_w * (g_.kernel_w - 1) + 1,
+         .stride_h = sorted ? g_.stride_h : 1,
+         .stride_w = sorted ? g_.stride_w : 1,
+         .all_rows = g_.kernel_h > 1,
+         .all_columns = g_.kernel_w > 1});
+  }
+
+  const Conv2dGeometry& g_;
+  bool in_place_;
+  std::int64_t rows_;  // of output, of a tile
+  Patch layout_;
+  std::vector<std::int64_t> offsets_;
+  std::vector<std::int64_t> windows_;
+  TapProduct product_;
 };
+
+/// The lanes for the outputs of a group.
+Lanes forward_lanes(const Conv2dGeometry& g) {
+  constexpr std::int64_t multiply_adds_per_pixel = 32;  // that is sorted by its phase; measured
+  const bool strided = g.stride_h > 1 || g.stride_w > 1;
+  const std::int64_t columns =
+      (g.out_width() - 1) * g.stride_w + g.dilation_w * (g.kernel_w - 1) + 1;
+  const std::int64_t pixels = g.group_in_channels() * g.out_plane() *
+                              (g.kernel_h > 1 ? g.stride_h : 1) * (g.kernel_w > 1 ? g.stride_w : 1);
+  return choose_lanes({.rows = g.out_height(),
+                       .columns = g.out_width(),
+                       .row_step = ceil_div(columns, g.stride_w),
+                       .taps = g.taps(),
+                       .filters = g.group_out_channels()},
+                      strided ? multiply_adds_per_pixel * pixels : 0);
+}
 
 std::int64_t items_per_chunk(std::int64_t multiply_adds_per_item) {
   return multiply_adds_per_chunk / std::max<std::int64_t>(multiply_adds_per_item, 1) + 1;
@@ -170,28 +216,26 @@ void conv2d_implicit_forward(const Conv2dGeometry& g, const float* x, const floa
                              const float* bias, bool relu, float* y) {
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const ForwardTiles plan(g);
-  const Patch& layout = plan.layout;
+  const ForwardTiles tiles(g, forward_lanes(g));
 
-  Workspace<float> packed(g.weight_size());
-  for (std::int64_t group = 0; group < g.groups; ++group) {
-    const std::int64_t first = group * filters * g.taps();
-    pack_weights(filters, g.taps(), w + first, packed.data() + first);
-  }
-  parallel_for(g.batch * g.groups * plan.count, items_per_chunk(plan.row_work * plan.rows),
+  const std::int64_t group_size = packed_size(tiles.product());
+  Workspace<float> packed(g.groups * group_size);
+  for (std::int64_t group = 0; group < g.groups; ++group)
+    pack_weights(tiles.product(), w + group * filters * g.taps(),
+                 packed.data() + group * group_size);
+  parallel_for(g.batch * g.groups * tiles.count(), items_per_chunk(tiles.work()),
                [&](std::int64_t begin, std::int64_t end) {
-                 Workspace<float> patch(layout.size(channels));
+                 Workspace<float> patch(tiles.patch_size());
                  for (std::int64_t item = begin; item < end; ++item) {  // (image, group, tile)
-                   const std::int64_t image_group = item / plan.count;
+                   const std::int64_t tile = item % tiles.count();
+                   const std::int64_t image_group = item / tiles.count();
                    const std::int64_t group = image_group % g.groups;
-                   const std::int64_t first_row = item % plan.count * plan.rows;
-                   layout.fill(forward_view(g, first_row), channels,
-                               x + image_group * channels * g.in_plane(), patch.data());
-                   tap_product(
-                       plan.product(g, first_row), patch.data(),
-                       packed.data() + group * filters * g.taps(),
-                       bias == nullptr ? nullptr : bias + group * filters, relu,
-                       y + image_group * filters * g.out_plane() + first_row * g.out_width());
+                   const float* image = x + image_group * channels * g.in_plane();
+                   tap_product(tiles.product(tile), tiles.read(image, tile, patch.data()),
+                               packed.data() + group * group_size,
+                               bias == nullptr ? nullptr : bias + group * filters, relu,
+                               y + image_group * filters * g.out_plane() +
+                                   tiles.first_row(tile) * g.out_width());
                  }
                });
 }
@@ -218,16 +262,17 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
   const std::int64_t rows = rows_per_tile(q_rows, row_bytes, row_work, g.batch * g.groups);
   const std::int64_t tiles = ceil_div(q_rows, rows);
   const Patch layout = patch_of(rows);
+  const bool dense = g.stride_h == 1 && g.stride_w == 1;
 
   // For each phase: where its taps start in the patch, and the weights as [channels, (filter,
   // tap)].
   std::vector<std::vector<std::int64_t>> offsets(phases.size());
+  std::vector<std::vector<std::int64_t>> positions(phases.size());
+  std::vector<TapProduct> products;
   std::vector<std::int64_t> packed_at;
-  std::int64_t packed_size = 0;
+  std::int64_t all_packed = 0;
   for (std::size_t k = 0; k < phases.size(); ++k) {
     const Phase& phase = phases[k];
-    packed_at.push_back(packed_size);
-    packed_size += g.in_channels * filters * static_cast<std::int64_t>(phase.taps.size());
     for (std::int64_t co = 0; co < filters; ++co) {
       for (const std::int64_t tap : phase.taps) {
         const std::int64_t back_h = tap / g.kernel_w * g.dilation_h / g.stride_h;
@@ -237,12 +282,24 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
                                        phase.left_q - left_q + reach_w - back_w));
       }
     }
+    TapProduct product{.rows = std::min(rows, phase.rows),
+                       .columns = phase.columns,
+                       .row_step = layout.row_step(),
+                       .taps = filters * static_cast<std::int64_t>(phase.taps.size()),
+                       .offset = offsets[k].data(),
+                       .filters = channels,
+                       .output_plane = g.in_plane()};
+    product.lanes = choose_lanes(product);
+    if (product.lanes == Lanes::filters) positions[k] = windows(product);
+    product.window = positions[k].data();
+    products.push_back(product);
+    packed_at.push_back(all_packed);
+    all_packed += g.groups * packed_size(product);
   }
-  Workspace<float> packed(packed_size);
+  Workspace<float> packed(all_packed);
   Workspace<float> turned(channels * filters * g.kernel_plane());
   for (std::int64_t group = 0; group < g.groups; ++group) {
     for (std::size_t k = 0; k < phases.size(); ++k) {
-      const auto taps = static_cast<std::int64_t>(phases[k].taps.size());
       float* to = turned.data();
       for (std::int64_t c = 0; c < channels; ++c) {
         for (std::int64_t co = 0; co < filters; ++co) {
@@ -250,12 +307,11 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
           for (const std::int64_t tap : phases[k].taps) *to++ = from[tap];
         }
       }
-      pack_weights(channels, filters * taps, turned.data(),
-                   packed.data() + packed_at[k] + group * channels * filters * taps);
+      pack_weights(products[k], turned.data(),
+                   packed.data() + packed_at[k] + group * packed_size(products[k]));
     }
   }
 
-  const bool dense = g.stride_h == 1 && g.stride_w == 1;
   if (std::ranges::any_of(phases, [](const Phase& phase) { return phase.taps.empty(); }))
     clear(g.input_size(), dx);
   parallel_for(
@@ -273,22 +329,17 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
           layout.fill(view, filters, dy + image_group * filters * g.out_plane(), patch.data());
           for (std::size_t k = 0; k < phases.size(); ++k) {
             const Phase& phase = phases[k];
-            const auto taps = filters * static_cast<std::int64_t>(phase.taps.size());
-            const std::int64_t count = std::min(rows, phase.rows - tile_q);
-            if (count <= 0 || taps == 0) continue;
+            TapProduct product = products[k];
+            product.rows = std::min(rows, phase.rows - tile_q);
+            if (product.rows <= 0 || product.taps == 0) continue;
+            if (!dense) product.output_plane = product.rows * phase.columns;
             float* image = dx + image_group * channels * g.in_plane() +
                            (phase.row + tile_q * g.stride_h) * g.in_width + phase.column;
-            const TapProduct product{.rows = count,
-                                     .columns = phase.columns,
-                                     .row_step = layout.row_step(),
-                                     .taps = taps,
-                                     .offset = offsets[k].data(),
-                                     .filters = channels,
-                                     .output_plane = dense ? g.in_plane() : count * phase.columns};
-            tap_product(product, patch.data(),
-                        packed.data() + packed_at[k] + image_group % g.groups * channels * taps,
-                        nullptr, false, dense ? image : pixels.data());
-            if (!dense) spread_pixels(g, phase, channels, count, pixels.data(), image);
+            tap_product(
+                product, patch.data(),
+                packed.data() + packed_at[k] + image_group % g.groups * packed_size(product),
+                nullptr, false, dense ? image : pixels.data());
+            if (!dense) spread_pixels(g, phase, channels, product.rows, pixels.data(), image);
           }
         }
       });
@@ -298,44 +349,52 @@ void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const 
                                  float* dw) {
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const ForwardTiles plan(g);
-  const Patch& layout = plan.layout;
+  const ForwardTiles tiles(g, Lanes::filters);
   const std::int64_t group_size = padded_filters(filters) * g.taps();
   const std::int64_t size = g.groups * group_size;
 
   // Small images are summed over together: the sums leave the registers less often.
   const std::int64_t together =
-      plan.count > 1 ? 1 : std::max<std::int64_t>(1, outputs_per_sum / g.out_plane());
-  const std::int64_t patch_size = layout.size(channels);
-  const std::int64_t grad_size = padded_filters(filters) * plan.rows * g.out_width();
+      tiles.count() > 1 ? 1 : std::max<std::int64_t>(1, outputs_per_sum / g.out_plane());
+  const std::int64_t image_step =
+      tiles.in_place() ? g.in_channels * g.in_plane() : tiles.patch_size();
+  const std::int64_t grad_size = padded_filters(filters) * tiles.product().rows * g.out_width();
 
-  const PartialSums split = plan_partial_sums(g, g.batch * plan.count, sizeof(float));
+  const PartialSums split = plan_partial_sums(g, g.batch * tiles.count(), sizeof(float));
   if (split.parts == 0) return clear(g.weight_size(), dw);
   Workspace<float> partials(split.parts * size);
   parallel_for(
-      g.batch * plan.count, split.items_per_part, [&](std::int64_t begin, std::int64_t end) {
+      g.batch * tiles.count(), split.items_per_part, [&](std::int64_t begin, std::int64_t end) {
         float* sums = partials.data() + begin / split.items_per_part * size;
         std::fill_n(sums, size, 0.0F);
-        Workspace<float> patches(together * patch_size);
+        Workspace<float> patches(together * tiles.patch_size());
         Workspace<float> grads(together * grad_size);
         for (std::int64_t first = begin; first < end; first += together) {  // (image, tile)
-          const std::int64_t images = std::min(together, end - first);
-          const std::int64_t first_row = first % plan.count * plan.rows;
-          const TapProduct product = plan.product(g, first_row);
+          const std::int64_t count = std::min(together, end - first);
+          const std::int64_t tile = first % tiles.count();
+          const std::int64_t outputs = tiles.product(tile).rows * g.out_width();
           for (std::int64_t group = 0; group < g.groups; ++group) {
-            for (std::int64_t k = 0; k < images; ++k) {
-              const std::int64_t image_group = (first + k) / plan.count * g.groups + group;
-              layout.fill(forward_view(g, first_row), channels,
-                          x + image_group * channels * g.in_plane(),
-                          patches.data() + k * patch_size);
-              const float* grad = dy + image_group * filters * g.out_plane();
-              pack_filter_grads(filters, product.rows * product.columns,
-                                grad + first_row * g.out_width(), g.out_plane(),
-                                grads.data() + k * grad_size);
+            const float* images = nullptr;
+            for (std::int64_t k = 0; k < count; ++k) {
+              const std::int64_t image_group = (first + k) / tiles.count() * g.groups + group;
+              const float* read = tiles.read(x + image_group * channels * g.in_plane(), tile,
+                                             patches.data() + k * tiles.patch_size());
+              if (k == 0) images = read;
+              pack_filters(filters, outputs,
+                           dy + image_group * filters * g.out_plane() +
+                               tiles.first_row(tile) * g.out_width(),
+                           g.out_plane(), grads.data() + k * grad_size);
             }
-            tap_product_weight_grad(
-                product, {.count = images, .patch_step = patch_size, .grad_step = grad_size},
-                patches.data(), grads.data(), sums + group * group_size);
+            filter_lanes_product({.filters = filters,
+                                  .count = g.taps(),
+                                  .at = tiles.product().offset,
+                                  .run = g.dilation_w == 1 ? run_of(g.kernel_w) : 1,
+                                  .length = outputs,
+                                  .step = tiles.product().window,
+                                  .images = count,
+                                  .image_step = image_step,
+                                  .rows_step = grad_size},
+                                 images, grads.data(), nullptr, sums + group * group_size);
           }
         }
       });
@@ -348,8 +407,8 @@ void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const 
     }
   });
   for (std::int64_t group = 0; group < g.groups; ++group) {
-    unpack_weight_grad(filters, g.taps(), partials.data() + group * group_size,
-                       dw + group * filters * g.taps());
+    unpack_filters(filters, g.taps(), partials.data() + group * group_size, false,
+                   dw + group * filters * g.taps(), g.taps());
   }
 }
 

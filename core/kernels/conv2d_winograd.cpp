@@ -2,11 +2,13 @@
 #include <gradus/core/kernels/conv2d_winograd.h>
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d_partials.h>
-#include <gradus/core/kernels/tap_product.h>
+#include <gradus/core/kernels/filter_lanes.h>
+#include <gradus/core/kernels/output_lanes.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
 
@@ -142,17 +144,17 @@ void correlate(WinogradTile tile, const Correlation& c, const float* in, const f
           const Items::Item item = items.item(index / c.groups, c.batch);
           const std::int64_t group = index % c.groups;
           transform_input(tile, c, items, item, group, in, scratch.data(), tiles.data());
-          const TapProduct product{.rows = 1,
-                                   .columns = ceil_div(item.tiles(), vector) * vector,
-                                   .row_step = items.tiles,
-                                   .taps = c.channels,
-                                   .offset = offsets.data(),
-                                   .filters = c.filters,
-                                   .output_plane = items.tiles};
+          const OutputLanes product{.rows = 1,
+                                    .columns = ceil_div(item.tiles(), vector) * vector,
+                                    .row_step = items.tiles,
+                                    .taps = c.channels,
+                                    .offset = offsets.data(),
+                                    .filters = c.filters,
+                                    .output_plane = items.tiles};
           for (std::int64_t e = 0; e < places; ++e) {
-            tap_product(product, tiles.data() + e * in_step,
-                        packed.data() + (group * places + e) * matrix, nullptr, false,
-                        products.data() + e * out_step);
+            output_lanes_product(product, tiles.data() + e * in_step,
+                                 packed.data() + (group * places + e) * matrix, nullptr, false,
+                                 products.data() + e * out_step);
           }
           const TileView view{.height = c.out_height,
                               .width = c.out_width,
@@ -236,6 +238,8 @@ void conv2d_winograd_weight_grad(WinogradTile tile, const Conv2dGeometry& g, con
                       .padding_w = g.padding_w};
   const Items items(tile, c);
   const std::vector<std::int64_t> offsets = channel_offsets(c.channels, items.tiles);
+  std::vector<std::int64_t> positions(static_cast<std::size_t>(items.tiles));
+  std::iota(positions.begin(), positions.end(), 0);
   const std::int64_t in_step = c.channels * items.tiles;
   const std::int64_t padded = padded_filters(c.filters);
   const std::int64_t matrix = c.filters * c.channels;
@@ -264,7 +268,7 @@ void conv2d_winograd_weight_grad(WinogradTile tile, const Conv2dGeometry& g, con
           const std::int64_t height =
               std::min(item.grid.rows * output_side(tile), g.out_height() - top);
           const std::int64_t outputs = height * g.out_width();
-          pack_filter_grads(
+          pack_filters(
               c.filters, outputs,
               dy + (image * g.groups + group) * c.filters * g.out_plane() + top * g.out_width(),
               g.out_plane(), packed.data());
@@ -277,20 +281,19 @@ void conv2d_winograd_weight_grad(WinogradTile tile, const Conv2dGeometry& g, con
             first += width;
           }
         }
-        const TapProduct product{.rows = 1,
-                                 .columns = item.tiles(),
-                                 .row_step = items.tiles,
-                                 .taps = c.channels,
-                                 .offset = offsets.data(),
-                                 .filters = c.filters};
+        const FilterLanes product{.filters = c.filters,
+                                  .count = c.channels,
+                                  .at = offsets.data(),
+                                  .length = item.tiles(),
+                                  .step = positions.data()};
         for (std::int64_t e = 0; e < places; ++e) {
-          tap_product_weight_grad(product, {}, tiles.data() + e * in_step,
-                                  grads.data() + e * grad_step, sums.data() + e * sum_step);
+          filter_lanes_product(product, tiles.data() + e * in_step, grads.data() + e * grad_step,
+                               nullptr, sums.data() + e * sum_step);
         }
       }
       for (std::int64_t e = 0; e < places; ++e) {
-        unpack_weight_grad(c.filters, c.channels, sums.data() + e * sum_step,
-                           transformed.data() + e * matrix);
+        unpack_filters(c.filters, c.channels, sums.data() + e * sum_step, false,
+                       transformed.data() + e * matrix, c.channels);
       }
       winograd_weights_grad(tile, matrix, transformed.data(), partial + group * matrix * 9);
     }

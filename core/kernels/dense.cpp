@@ -23,6 +23,7 @@ namespace simd = gradus::simd::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vector = hn::Vec<Floats>;
 constexpr Floats floats;
+using simd::repeat;
 // Sums are finished and stored in groups of four; without vectors one by one.
 constexpr int group = HWY_TARGET == HWY_SCALAR ? 1 : 4;
 using Group = hn::FixedTag<float, group>;
@@ -30,15 +31,6 @@ constexpr Group group_tag;
 
 // A block of the result is as large as the registers allow: AVX-512 has 32, its predecessors 16.
 constexpr bool many_registers = HWY_MAX_BYTES == 64;
-
-/// f(0), f(1), ... f(count - 1), each number known when compiling: only then do arrays of sums live
-/// in registers.
-template <int count, class F> HWY_INLINE void repeat(const F& f) {
-  const auto all = [&]<int... i>(std::integer_sequence<int, i...>) HWY_ATTR {
-    (f(std::integral_constant<int, i>()), ...);
-  };
-  all(std::make_integer_sequence<int, count>());
-}
 
 // ---- Rows against rows: each sum runs along memory, a vector of partial sums a result ----
 

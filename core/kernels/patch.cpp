@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include <gradus/core/kernels/ceil_div.h>
-#include <gradus/core/kernels/tap_product.h>
+#include <gradus/core/kernels/output_lanes.h>
 
 #include <gradus/core/simd.h>
 
@@ -124,6 +124,14 @@ Patch::Patch(const Size& size) {
   fill_.phase_columns = ceil_div(size.columns, size.stride_w);
   fill_.channel =
       round_up(fill_.phases_h * fill_.phases_w * fill_.phase_rows * fill_.phase_columns);
+}
+
+Patch Patch::image(std::int64_t height, std::int64_t width) {
+  Patch patch;
+  patch.fill_.phase_rows = height;
+  patch.fill_.phase_columns = width;
+  patch.fill_.channel = height * width;
+  return patch;
 }
 
 std::int64_t Patch::size(std::int64_t channels) const {

@@ -44,6 +44,9 @@ class Patch {
   };
   explicit Patch(const Size& size);
 
+  /// The layout of an image [channels, H, W] itself, where no padding is needed.
+  static Patch image(std::int64_t height, std::int64_t width);
+
   /// Elements from one channel to the next: a multiple of a cache line, but never of a large power
   /// of two, which would put all channels into the same few lines of the cache.
   std::int64_t channel() const { return fill_.channel; }
@@ -62,6 +65,8 @@ class Patch {
   void fill(const PatchView& view, std::int64_t channels, const float* images, float* patch) const;
 
  private:
+  Patch() = default;
+
   PatchFill fill_;
 };
 

@@ -66,7 +66,7 @@ void winograd_weights(WinogradTile tile, std::int64_t count, const float* kernel
                       float* transformed);
 
 /// A dy Aᵀ, the adjoint of winograd_output, for one block of filters: packed [height, width, block]
-/// as pack_filter_grads gives it; tile t's place e goes to transformed[e·place_step + t·block ...].
+/// as pack_filters gives it; tile t's place e goes to transformed[e·place_step + t·block ...].
 void winograd_output_grad(WinogradTile tile, const TileGrid& grid, const TileView& view,
                           std::int64_t block, const float* packed, float* transformed,
                           std::int64_t place_step);
