@@ -171,12 +171,16 @@ def measure(workload, threads, scale, machine, options):
     """One row of the results, without the percentage; what is to be said about it; how many turns were disturbed."""
     name = f"{workload['workload']}/{workload['kind']}"
     programs = [Program(path, name, threads, options.seconds) for path in options.programs]
+    theirs = programs[1] if len(programs) > 1 else None
+    products = None
+    if workload["products"]:  # the third in turn
+        products = Program(options.programs[0], name + "/products", threads, options.seconds)
+        programs.append(products)
     disturbed = take_turns(machine, programs, options.turns) + take_turns(machine, [scale], 1, waiting=programs)
     for program in programs:
         program.close()
 
     ours = programs[0]
-    theirs = programs[1] if len(programs) > 1 else None
     remarks = []
     wrong = disagreement(ours, theirs) if theirs else None
     if wrong:
@@ -193,6 +197,7 @@ def measure(workload, threads, scale, machine, options):
         "ratio": round(theirs.ms() / ours.ms(), 3) if theirs and not wrong else None,
         "gflops": round(ours.gflops(), 2),
         "sgemm_percent": None,
+        "products_percent": round(100 * ours.gflops() / products.gflops(), 1) if products else None,
         "gradus_rss_mb": ours.memory(),
         "libtorch_rss_mb": theirs.memory() if theirs else None,
         "allocations": ours.allocations(),
@@ -248,6 +253,13 @@ def summary(rows):
     return ["", "### Ratios, geometric means", "", *lines] if lines else []
 
 
+def beside_products(rows):
+    """1x1 convolutions, beside the same matrix products by SGEMM."""
+    lines = [f"- {row['workload']}/{row['kind']}, threads {row['threads']}: {row['products_percent']:.0f}%"
+             for row in rows if row["products_percent"] is not None]
+    return ["", "### 1x1 convolutions: the rate of SGEMM on the same products that they reach", "", *lines] if lines else []
+
+
 def save(rows, remarks, disturbed, scales, seconds, options):
     for row in rows:
         row["sgemm_percent"] = round(100 * row["gflops"] / scales[row["threads"]].gflops(), 1)
@@ -257,7 +269,7 @@ def save(rows, remarks, disturbed, scales, seconds, options):
              "process, allocations are blocks that Gradus took from the system a step."]
     if disturbed:
         remarks = remarks + [f"Other programs were at work in {disturbed} of all turns."]
-    lines += table(rows) + [""] + [f"- {remark}" for remark in remarks] + summary(rows)
+    lines += table(rows) + beside_products(rows) + [""] + [f"- {remark}" for remark in remarks] + summary(rows)
     text = "\n".join(lines).rstrip() + "\n"
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")

@@ -89,6 +89,56 @@ double digest(const Tensor& tensor) {
   return bench::digest(flat.data<float>(), flat.numel());
 }
 
+/// The matrix products of a 1x1 convolution, one BLAS call an image and pass, images in parallel:
+/// W·x[n], and for the gradients Wᵀ·dy[n] and Σₙ dy[n]·x[n]ᵀ.
+class Products {
+ public:
+  explicit Products(const Workload& workload)
+      : gradients_(workload.kind == bench::Kind::conv_training),
+        batch_(workload.batch),
+        in_(static_cast<int>(workload.net[0].in)),
+        out_(static_cast<int>(workload.net[0].out)),
+        pixels_(static_cast<int>(workload.image.height * workload.image.width)),
+        w_(matrix(1, out_, in_)),
+        x_(matrix(batch_, in_, pixels_)),
+        y_(matrix(batch_, out_, pixels_)),
+        dx_(matrix(batch_, in_, pixels_)),
+        dw_(matrix(num_threads(), out_, in_)) {
+    openblas_set_num_threads(1);
+  }
+
+  void step() {
+    const std::int64_t grain = (batch_ + num_threads() - 1) / num_threads();
+    parallel_for(batch_, grain, [&](std::int64_t begin, std::int64_t end) {
+      float* sum = dw_.data<float>() + begin / grain * out_ * in_;
+      for (std::int64_t n = begin; n < end; ++n) {
+        const float* x = x_.data<float>() + n * in_ * pixels_;
+        float* y = y_.data<float>() + n * out_ * pixels_;
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, out_, pixels_, in_, 1,
+                    w_.data<float>(), in_, x, pixels_, 0, y, pixels_);
+        if (!gradients_) continue;
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, in_, pixels_, out_, 1,
+                    w_.data<float>(), in_, y, pixels_, 0, dx_.data<float>() + n * in_ * pixels_,
+                    pixels_);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, out_, in_, pixels_, 1, y, pixels_, x,
+                    pixels_, n == begin ? 0.0F : 1.0F, sum, in_);
+      }
+    });
+  }
+
+ private:
+  static Tensor matrix(std::int64_t count, std::int64_t rows, std::int64_t columns) {
+    Tensor tensor = Tensor::empty({count, rows, columns});
+    bench::fill(0, 1, tensor.numel(), tensor.data<float>());
+    return tensor;
+  }
+
+  bool gradients_;
+  std::int64_t batch_;
+  int in_, out_, pixels_;
+  Tensor w_, x_, y_, dx_, dw_;
+};
+
 class Machine {
  public:
   Machine(const Workload& workload, int threads) : kind_(workload.kind) {
@@ -101,6 +151,10 @@ class Machine {
       return;
     }
     set_num_threads(threads);
+    if (workload.products) {
+      products_.emplace(workload);
+      return;
+    }
     const auto [channels, height, width] = workload.image;
     for (std::int64_t b = 0; b < bench::batches(workload); ++b) {
       images_.push_back(Tensor::empty({workload.batch, channels, height, width}));
@@ -123,6 +177,7 @@ class Machine {
   }
 
   void step(std::int64_t index, std::vector<double>* results) {
+    if (products_) return products_->step();
     switch (kind_) {
       case bench::Kind::train:
         return train(static_cast<std::size_t>(index), results);
@@ -187,6 +242,7 @@ class Machine {
   std::vector<Tensor> labels_;
   Tensor seed_;       // of a convolution's gradients
   Tensor a_, b_, c_;  // of sgemm
+  std::optional<Products> products_;
 };
 
 }  // namespace

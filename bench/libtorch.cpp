@@ -91,8 +91,8 @@ double digest(const torch::Tensor& tensor) {
 class Machine {
  public:
   Machine(const Workload& workload, int threads) : kind_(workload.kind) {
-    if (kind_ == bench::Kind::sgemm) {
-      std::fprintf(stderr, "sgemm is measured without libtorch\n");
+    if (kind_ == bench::Kind::sgemm || workload.products) {
+      std::fprintf(stderr, "BLAS is measured without libtorch\n");
       std::exit(2);
     }
     at::set_num_threads(threads);

@@ -177,9 +177,11 @@ inline std::string joined(const std::vector<double>& numbers, const char* format
 
 inline void print_list() {
   for (const Workload& workload : all_workloads()) {
-    std::printf("{\"workload\":\"%s\",\"kind\":\"%s\",\"flops\":%lld,\"quick\":%s}\n",
-                workload.name.c_str(), to_string(workload.kind),
-                static_cast<long long>(flops(workload)), workload.quick ? "true" : "false");
+    const auto shown = [](bool yes) { return yes ? "true" : "false"; };
+    std::printf(
+        "{\"workload\":\"%s\",\"kind\":\"%s\",\"flops\":%lld,\"quick\":%s,\"products\":%s}\n",
+        workload.name.c_str(), to_string(workload.kind), static_cast<long long>(flops(workload)),
+        shown(workload.quick), shown(workload.has_products()));
   }
 }
 

@@ -73,8 +73,16 @@ struct Workload {
   Image image;
   Net net;             // of the conv kinds, one convolution
   bool quick = false;  // one of those that `--quick` runs
+  // Instead of its 1x1 convolution, the bare matrix products that it consists of, by BLAS: what
+  // could be reached without writing another GEMM.
+  bool products = false;
 
   std::string full_name() const { return name + "/" + to_string(kind); }
+  bool is_convolution() const { return kind == Kind::conv_forward || kind == Kind::conv_training; }
+  /// A dense 1x1 convolution: a matrix product for each image.
+  bool has_products() const {
+    return is_convolution() && net[0].kernel == 1 && net[0].stride == 1 && net[0].groups == 1;
+  }
 };
 
 // ---- The nets ----
@@ -280,8 +288,17 @@ inline std::vector<Workload> all_workloads() {
 /// The side of the matrices whose product sets the scale: so large that BLAS is at its best.
 constexpr std::int64_t sgemm_side = 1536;
 
-/// By full name, "lenet-64/train". Also nets at sizes that are not in the list, and "sgemm/sgemm".
+/// By full name, "lenet-64/train". Also nets at sizes that are not in the list, "sgemm/sgemm", and
+/// "conv1x1-64-64@32/conv_forward/products".
 inline std::optional<Workload> find_workload(std::string_view full_name) {
+  constexpr std::string_view products = "/products";
+  if (full_name.ends_with(products)) {
+    std::optional<Workload> whole =
+        find_workload(full_name.substr(0, full_name.size() - products.size()));
+    if (!whole || !whole->has_products()) return std::nullopt;
+    whole->products = true;
+    return whole;
+  }
   for (const Workload& workload : all_workloads()) {
     if (workload.full_name() == full_name) return workload;
   }

@@ -23,10 +23,20 @@ bool winograd_pays(const Conv2dGeometry& g) {
          g.group_out_channels() >= many_channels && g.batch * g.out_plane() >= many_outputs;
 }
 
+/// A dense 1x1 is a matrix product without copies; BLAS is at its best when the matrices are large.
+/// It packs them for each image, which weighs the more the smaller those are, and to sum over
+/// images it goes through the sums in memory once for each.
+bool blas_pays(const Conv2dGeometry& g, Conv2dPass pass) {
+  constexpr std::int64_t few_weights = 512;
+  constexpr std::int64_t small_plane = 256;
+  if (!supports<float>(Conv2dAlgorithm::pointwise, g) || g.stride_h > 1 || g.stride_w > 1)
+    return false;
+  if (g.group_out_channels() * g.group_in_channels() < few_weights) return true;
+  return pass != Conv2dPass::weight_grad && g.out_plane() >= small_plane;
+}
+
 Conv2dAlgorithm choose_float(const Conv2dGeometry& g, Conv2dPass pass, bool winograd) {
-  // A dense 1x1 is a matrix product without copies.
-  if (supports<float>(Conv2dAlgorithm::pointwise, g) && g.stride_h == 1 && g.stride_w == 1)
-    return Conv2dAlgorithm::pointwise;
+  if (blas_pays(g, pass)) return Conv2dAlgorithm::pointwise;
   if (winograd && winograd_pays(g)) return Conv2dAlgorithm::winograd_4x4;
   // Each pixel meets all taps, also those outside of dy: much waste when dy is much smaller than x.
   if (pass == Conv2dPass::input_grad &&

@@ -417,6 +417,13 @@ TEST_CASE("an algorithm is chosen that supports the geometry, and it has a name"
   const Conv2dGeometry wide{.in_channels = 8, .in_height = 4, .in_width = 4, .out_channels = 8};
   CHECK(choose<float>(wide) == Conv2dAlgorithm::pointwise);
   CHECK(choose<double>(wide) == Conv2dAlgorithm::pointwise);
+  Conv2dGeometry deep = wide;
+  deep.in_channels = deep.out_channels = 64;
+  CHECK(choose<float>(deep) == Conv2dAlgorithm::implicit_gemm);
+  CHECK(choose<double>(deep) == Conv2dAlgorithm::pointwise);
+  deep.in_height = deep.in_width = 32;
+  CHECK(choose<float>(deep) == Conv2dAlgorithm::pointwise);
+  CHECK(choose<float>(deep, Conv2dPass::weight_grad) == Conv2dAlgorithm::implicit_gemm);
   Conv2dGeometry window = wide;
   window.kernel_h = window.kernel_w = 3;
   CHECK(choose<float>(window) == Conv2dAlgorithm::implicit_gemm);
