@@ -261,7 +261,14 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
   const std::int64_t row_work = channels * filters * g.kernel_plane() * q_columns;
   const std::int64_t rows = rows_per_tile(q_rows, row_bytes, row_work, g.batch * g.groups);
   const std::int64_t tiles = ceil_div(q_rows, rows);
-  const Patch layout = patch_of(rows);
+  // Vectors of filters read dy itself where no tap reaches beyond it.
+  const bool in_place = g.kernel_plane() == 1 && g.padding_h == 0 && g.padding_w == 0 &&
+                        choose_lanes({.rows = rows,
+                                      .columns = g.out_width(),
+                                      .row_step = g.out_width(),
+                                      .taps = filters,
+                                      .filters = channels}) == Lanes::filters;
+  const Patch layout = in_place ? Patch::image(g.out_height(), g.out_width()) : patch_of(rows);
   const bool dense = g.stride_h == 1 && g.stride_w == 1;
 
   // For each phase: where its taps start in the patch, and the weights as [channels, (filter,
@@ -289,7 +296,7 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
                        .offset = offsets[k].data(),
                        .filters = channels,
                        .output_plane = g.in_plane()};
-    product.lanes = choose_lanes(product);
+    product.lanes = in_place ? Lanes::filters : choose_lanes(product);
     if (product.lanes == Lanes::filters) positions[k] = windows(product);
     product.window = positions[k].data();
     products.push_back(product);
@@ -297,16 +304,22 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
     all_packed += g.groups * packed_size(product);
   }
   Workspace<float> packed(all_packed);
+  constexpr std::int64_t weights_per_chunk = 8192;
   Workspace<float> turned(channels * filters * g.kernel_plane());
   for (std::int64_t group = 0; group < g.groups; ++group) {
     for (std::size_t k = 0; k < phases.size(); ++k) {
-      float* to = turned.data();
-      for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t co = 0; co < filters; ++co) {
-          const float* from = w + ((group * filters + co) * channels + c) * g.kernel_plane();
-          for (const std::int64_t tap : phases[k].taps) *to++ = from[tap];
-        }
-      }
+      const std::int64_t taps = products[k].taps;
+      parallel_for(channels, ceil_div(weights_per_chunk, std::max<std::int64_t>(taps, 1)),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     float* to = turned.data() + begin * taps;
+                     for (std::int64_t c = begin; c < end; ++c) {
+                       for (std::int64_t co = 0; co < filters; ++co) {
+                         const float* from =
+                             w + ((group * filters + co) * channels + c) * g.kernel_plane();
+                         for (const std::int64_t tap : phases[k].taps) *to++ = from[tap];
+                       }
+                     }
+                   });
       pack_weights(products[k], turned.data(),
                    packed.data() + packed_at[k] + group * packed_size(products[k]));
     }
@@ -314,35 +327,39 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
 
   if (std::ranges::any_of(phases, [](const Phase& phase) { return phase.taps.empty(); }))
     clear(g.input_size(), dx);
-  parallel_for(
-      g.batch * g.groups * tiles, items_per_chunk(row_work * rows),
-      [&](std::int64_t begin, std::int64_t end) {
-        Workspace<float> patch(layout.size(filters));
-        Workspace<float> pixels(dense ? 0 : channels * rows * q_columns);
-        for (std::int64_t item = begin; item < end; ++item) {  // (image, group, tile of q)
-          const std::int64_t image_group = item / tiles;
-          const std::int64_t tile_q = item % tiles * rows;
-          const PatchView view{.image_height = g.out_height(),
-                               .image_width = g.out_width(),
-                               .top = first_q + tile_q - reach_h,
-                               .left = left_q - reach_w};
-          layout.fill(view, filters, dy + image_group * filters * g.out_plane(), patch.data());
-          for (std::size_t k = 0; k < phases.size(); ++k) {
-            const Phase& phase = phases[k];
-            TapProduct product = products[k];
-            product.rows = std::min(rows, phase.rows - tile_q);
-            if (product.rows <= 0 || product.taps == 0) continue;
-            if (!dense) product.output_plane = product.rows * phase.columns;
-            float* image = dx + image_group * channels * g.in_plane() +
-                           (phase.row + tile_q * g.stride_h) * g.in_width + phase.column;
-            tap_product(
-                product, patch.data(),
-                packed.data() + packed_at[k] + image_group % g.groups * packed_size(product),
-                nullptr, false, dense ? image : pixels.data());
-            if (!dense) spread_pixels(g, phase, channels, product.rows, pixels.data(), image);
-          }
-        }
-      });
+  parallel_for(g.batch * g.groups * tiles, items_per_chunk(row_work * rows),
+               [&](std::int64_t begin, std::int64_t end) {
+                 Workspace<float> patch(in_place ? 0 : layout.size(filters));
+                 Workspace<float> pixels(dense ? 0 : channels * rows * q_columns);
+                 for (std::int64_t item = begin; item < end; ++item) {  // (image, group, tile of q)
+                   const std::int64_t image_group = item / tiles;
+                   const std::int64_t tile_q = item % tiles * rows;
+                   const float* grads = dy + image_group * filters * g.out_plane();
+                   const float* read = in_place ? grads + tile_q * g.out_width() : patch.data();
+                   if (!in_place) {
+                     layout.fill({.image_height = g.out_height(),
+                                  .image_width = g.out_width(),
+                                  .top = first_q + tile_q - reach_h,
+                                  .left = left_q - reach_w},
+                                 filters, grads, patch.data());
+                   }
+                   for (std::size_t k = 0; k < phases.size(); ++k) {
+                     const Phase& phase = phases[k];
+                     TapProduct product = products[k];
+                     product.rows = std::min(rows, phase.rows - tile_q);
+                     if (product.rows <= 0 || product.taps == 0) continue;
+                     if (!dense) product.output_plane = product.rows * phase.columns;
+                     float* image = dx + image_group * channels * g.in_plane() +
+                                    (phase.row + tile_q * g.stride_h) * g.in_width + phase.column;
+                     tap_product(product, read,
+                                 packed.data() + packed_at[k] +
+                                     image_group % g.groups * packed_size(product),
+                                 nullptr, false, dense ? image : pixels.data());
+                     if (!dense)
+                       spread_pixels(g, phase, channels, product.rows, pixels.data(), image);
+                   }
+                 }
+               });
 }
 
 void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const float* dy,
