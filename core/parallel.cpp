@@ -35,9 +35,9 @@ namespace {
 
 constexpr int max_threads = 1024;
 
-// About 50 microseconds: longer than the serial gaps inside a training step, shorter than anyone
-// notices on a laptop.
-constexpr int spins_before_sleep = 1000;
+// About 250 microseconds: longer than the serial gaps inside a training step, an optimizer's among
+// them, shorter than anyone notices on a laptop.
+constexpr int spins_before_sleep = 5000;
 
 // True in a worker, and in a caller while it owns the pool: a parallel_for met there is nested
 // and runs inline.

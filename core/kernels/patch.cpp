@@ -58,7 +58,7 @@ struct Columns {
 
   HWY_INLINE void fill(const float* HWY_RESTRICT row, float* HWY_RESTRICT to) const {
     const float* from = row + first + begin * stride;
-    for (std::int64_t k = 0; k < begin; ++k) to[k] = 0;
+    simd::clear_row(begin, to);
     if (stride == 1) {
       simd::copy_row(from, end - begin, to + begin);
     } else if (stride == 2) {
@@ -66,7 +66,7 @@ struct Columns {
     } else {
       for (std::int64_t k = begin; k < end; ++k) to[k] = row[first + k * stride];
     }
-    for (std::int64_t k = end; k < count; ++k) to[k] = 0;
+    simd::clear_row(count - end, to + end);
   }
 };
 
