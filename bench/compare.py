@@ -147,8 +147,17 @@ def known_workloads(program):
     return [json.loads(line) for line in listed.splitlines()]
 
 
-def chosen(workloads, names, quick):
+def described(program, name):
+    """The workloads of a name that is not in the list: lenet-16, conv:32,64,32,64,3,1,1."""
+    kinds = [""] if "/" in name else [f"/{kind}" for kind in KINDS]
+    answers = [subprocess.run([program, "--describe", "--workload", name + kind], capture_output=True, text=True)
+               for kind in kinds]
+    return [json.loads(answer.stdout) for answer in answers if answer.returncode == 0]
+
+
+def chosen(program, names, quick):
     """Those that one of the names, or patterns, fits: lenet-64, train, lenet-64/train, 'conv*'."""
+    workloads = known_workloads(program)
     if quick:
         workloads = [w for w in workloads if w["quick"]]
     if not names:
@@ -158,11 +167,17 @@ def chosen(workloads, names, quick):
         ways = (w["workload"], w["kind"], f"{w['workload']}/{w['kind']}")
         return any(fnmatch.fnmatchcase(way, name) for way in ways)
 
+    others = []
     for name in names:
-        if not any(fits(w, name) for w in workloads):
+        if any(fits(w, name) for w in workloads):
+            continue
+        more = described(program, name)
+        if not more:
             known = ", ".join(dict.fromkeys(w["workload"] for w in workloads))
-            raise SystemExit(f"bench: no workload '{name}'; known are {known}, and the kinds {', '.join(KINDS)}")
-    return [w for w in workloads if any(fits(w, name) for name in names)]
+            raise SystemExit(f"bench: no workload '{name}'; known are {known}, the kinds {', '.join(KINDS)}, and "
+                             "conv:N,C,S,F,k,stride,padding[,groups[,dilation]]")
+        others += more
+    return [w for w in workloads if any(fits(w, name) for name in names)] + others
 
 
 def take_turns(machine, programs, turns, waiting=()):
@@ -284,7 +299,7 @@ def save(rows, remarks, disturbed, scales, seconds, options):
 def compare(options):
     if not options.programs[1:]:
         print("bench_libtorch is not built, libtorch was not found (Debian: libtorch-dev): our figures alone.\n")
-    workloads = chosen(known_workloads(options.programs[0]), options.names, options.quick)
+    workloads = chosen(options.programs[0], options.names, options.quick)
     machine = Machine(options.patience)
     start = time.monotonic()
     scales = {n: Program(options.programs[0], "sgemm/sgemm", n, options.seconds / 4) for n in options.threads}
@@ -350,7 +365,9 @@ def growth(options):
 def main():
     parser = argparse.ArgumentParser(description="Gradus against libtorch, workload by workload")
     parser.add_argument("names", nargs="*", metavar="NAME",
-                        help="what to run, patterns allowed: lenet-64, train, 'conv3x3*', resnet20-32/infer")
+                        help="what to run, patterns allowed: lenet-64, train, 'conv3x3*', resnet20-32/infer; also other "
+                             "batches and sizes, lenet-16 or nin-16@48, and any convolution, conv:N,C,S,F,k,stride,padding"
+                             "[,groups[,dilation]] for N images of S x S from C to F channels")
     parser.add_argument("--quick", action="store_true", help="a few of them, in about a minute")
     parser.add_argument("--growth", action="store_true",
                         help="instead: how the cost of Gradus grows with batch and image size")

@@ -102,6 +102,7 @@ struct Settings {
   double seconds = 0.5;
   int steps = 0;  // 0: as many as fill the seconds
   bool turns = false;
+  bool describe = false;
   bool list = false;
 };
 
@@ -112,8 +113,9 @@ inline Settings parse(int argc, char** argv) {
         stderr,
         "usage: %s --list\n"
         "       %s --workload NAME/KIND [--threads N] [--seconds S | --steps N] [--turns]\n"
+        "       %s --workload NAME/KIND --describe\n"
         "--turns: a turn for each line of standard input, instead of one\n",
-        argv[0], argv[0]);
+        argv[0], argv[0], argv[0]);
     std::exit(2);
   };
   const auto parse_number = [&](std::string_view text, auto& number) {
@@ -127,6 +129,8 @@ inline Settings parse(int argc, char** argv) {
       settings.list = true;
     } else if (option == "--turns") {
       settings.turns = true;
+    } else if (option == "--describe") {
+      settings.describe = true;
     } else if (++i == argc) {
       usage();
     } else if (option == "--workload") {
@@ -175,14 +179,13 @@ inline std::string joined(const std::vector<double>& numbers, const char* format
   return text;
 }
 
-inline void print_list() {
-  for (const Workload& workload : all_workloads()) {
-    const auto shown = [](bool yes) { return yes ? "true" : "false"; };
-    std::printf(
-        "{\"workload\":\"%s\",\"kind\":\"%s\",\"flops\":%lld,\"quick\":%s,\"products\":%s}\n",
-        workload.name.c_str(), to_string(workload.kind), static_cast<long long>(flops(workload)),
-        shown(workload.quick), shown(workload.has_products()));
-  }
+/// A workload as a line of JSON.
+inline void describe(const Workload& workload) {
+  const auto shown = [](bool yes) { return yes ? "true" : "false"; };
+  std::printf("{\"workload\":\"%s\",\"kind\":\"%s\",\"flops\":%lld,\"quick\":%s,\"products\":%s}\n",
+              workload.name.c_str(), to_string(workload.kind),
+              static_cast<long long>(flops(workload)), shown(workload.quick),
+              shown(workload.has_products()));
 }
 
 /// The whole of a program. Machine(workload, threads) builds one workload with one library, and has
@@ -194,7 +197,7 @@ inline void print_list() {
 template <class Machine> int run(std::string_view program, int argc, char** argv) {
   const Settings settings = parse(argc, argv);
   if (settings.list) {
-    print_list();
+    for (const Workload& workload : all_workloads()) describe(workload);
     return 0;
   }
   const std::optional<Workload> workload = find_workload(settings.workload);
@@ -202,6 +205,10 @@ template <class Machine> int run(std::string_view program, int argc, char** argv
     std::fprintf(stderr, "%s: no workload '%s'; --list names them\n", argv[0],
                  settings.workload.c_str());
     return 2;
+  }
+  if (settings.describe) {
+    describe(*workload);
+    return 0;
   }
   Machine machine(*workload, settings.threads);
   std::int64_t taken = 0;

@@ -26,7 +26,7 @@ struct Layer {
     linear,
     residual,  // relu(body(x) + shortcut(x))
   };
-  Kind kind;
+  Kind kind = Kind::conv;
   std::int64_t in = 0;  // channels, or features
   std::int64_t out = 0;
   std::int64_t kernel = 1;
@@ -198,6 +198,13 @@ inline Net mobilenet() {
 
 // ---- The list ----
 
+/// The number that `text` is, if it is one and not negative; else -1.
+inline std::int64_t number_of(std::string_view text) {
+  std::int64_t number = -1;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() ? number : -1;
+}
+
 /// "lenet-64": a net and a batch size; "nin-16@48": on images of 48x48. nullopt for what is no such
 /// name, and for a size that the net does not take.
 inline std::optional<Workload> net_workload(std::string_view name, Kind kind) {
@@ -212,26 +219,59 @@ inline std::optional<Workload> net_workload(std::string_view name, Kind kind) {
                          {"nin", nin, {3, 32, 32}, true},
                          {"resnet20", resnet20, {3, 32, 32}, true},
                          {"mobilenet", mobilenet, {3, 32, 32}, true}};
-  const auto positive = [](std::string_view text) -> std::int64_t {
-    std::int64_t number = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-    return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() ? number : 0;
-  };
   const std::size_t dash = name.find('-');
   if (dash == std::string_view::npos) return std::nullopt;
   const std::size_t at = name.find('@');
   const std::int64_t batch =
-      positive(name.substr(dash + 1, at == std::string_view::npos ? at : at - dash - 1));
+      number_of(name.substr(dash + 1, at == std::string_view::npos ? at : at - dash - 1));
   for (const auto& [net_name, net, image, any_size] : known) {
     if (name.substr(0, dash) != net_name || batch < 1) continue;
     Workload found = {std::string(name), kind, batch, image, net()};
     if (at == std::string_view::npos) return found;
-    const std::int64_t side = positive(name.substr(at + 1));
+    const std::int64_t side = number_of(name.substr(at + 1));
     if (!any_size || side < 4) return std::nullopt;
     found.image.height = found.image.width = side;
     return found;
   }
   return std::nullopt;
+}
+
+/// A single convolution, without bias.
+inline Workload conv_workload(std::string name, Kind kind, std::int64_t batch, std::int64_t side,
+                              Layer conv) {
+  conv.kind = Layer::Kind::conv;
+  conv.bias = false;
+  return {std::move(name), kind, batch, {conv.in, side, side}, {std::move(conv)}};
+}
+
+/// "conv:N,C,S,F,k,stride,padding[,groups[,dilation]]": any convolution of N images of S x S from C
+/// to F channels. nullopt for what is none.
+inline std::optional<Workload> any_conv_workload(std::string_view name, Kind kind) {
+  constexpr std::string_view prefix = "conv:";
+  if (!name.starts_with(prefix)) return std::nullopt;
+  std::vector<std::int64_t> numbers;
+  for (std::string_view rest = name.substr(prefix.size());;) {
+    const std::size_t comma = rest.find(',');
+    numbers.push_back(number_of(rest.substr(0, comma)));
+    if (comma == std::string_view::npos) break;
+    rest.remove_prefix(comma + 1);
+  }
+  constexpr std::size_t padding = 6;
+  if (numbers.size() < 7 || numbers.size() > 9) return std::nullopt;
+  numbers.resize(9, 1);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] < (i == padding ? 0 : 1)) return std::nullopt;
+  }
+  const Layer conv = {.in = numbers[1],
+                      .out = numbers[3],
+                      .kernel = numbers[4],
+                      .stride = numbers[5],
+                      .padding = numbers[padding],
+                      .dilation = numbers[8],
+                      .groups = numbers[7]};
+  const bool fits = conv.dilation * (conv.kernel - 1) < numbers[2] + 2 * conv.padding;
+  if (!fits || conv.in % conv.groups != 0 || conv.out % conv.groups != 0) return std::nullopt;
+  return conv_workload(std::string(name), kind, numbers[0], numbers[2], conv);
 }
 
 /// What ./run bench measures, in this order.
@@ -264,16 +304,14 @@ inline std::vector<Workload> all_workloads() {
   };
   for (const Kind kind : {Kind::conv_forward, Kind::conv_training}) {
     for (const Single& s : singles) {
-      const Layer conv = {.kind = Layer::Kind::conv,
-                          .in = s.in,
-                          .out = s.out,
-                          .kernel = s.kernel,
-                          .stride = s.stride,
-                          .padding = s.padding,
-                          .dilation = s.dilation,
-                          .groups = s.groups,
-                          .bias = false};
-      all.push_back({s.name, kind, s.batch, {s.in, s.side, s.side}, {conv}});
+      all.push_back(conv_workload(s.name, kind, s.batch, s.side,
+                                  {.in = s.in,
+                                   .out = s.out,
+                                   .kernel = s.kernel,
+                                   .stride = s.stride,
+                                   .padding = s.padding,
+                                   .dilation = s.dilation,
+                                   .groups = s.groups}));
     }
   }
   for (Workload& workload : all) {
@@ -288,8 +326,8 @@ inline std::vector<Workload> all_workloads() {
 /// The side of the matrices whose product sets the scale: so large that BLAS is at its best.
 constexpr std::int64_t sgemm_side = 1536;
 
-/// By full name, "lenet-64/train". Also nets at sizes that are not in the list, "sgemm/sgemm", and
-/// "conv1x1-64-64@32/conv_forward/products".
+/// By full name, "lenet-64/train". Also nets at sizes that are not in the list, any convolution,
+/// "sgemm/sgemm", and "conv1x1-64-64@32/conv_forward/products".
 inline std::optional<Workload> find_workload(std::string_view full_name) {
   constexpr std::string_view products = "/products";
   if (full_name.ends_with(products)) {
@@ -305,6 +343,10 @@ inline std::optional<Workload> find_workload(std::string_view full_name) {
   const std::string_view name = full_name.substr(0, full_name.find('/'));
   for (const Kind kind : {Kind::train, Kind::infer}) {
     const std::optional<Workload> found = net_workload(name, kind);
+    if (found && found->full_name() == full_name) return found;
+  }
+  for (const Kind kind : {Kind::conv_forward, Kind::conv_training}) {
+    const std::optional<Workload> found = any_conv_workload(name, kind);
     if (found && found->full_name() == full_name) return found;
   }
   if (full_name == "sgemm/sgemm") {

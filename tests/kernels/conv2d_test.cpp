@@ -274,15 +274,15 @@ std::vector<Conv2dGeometry> grid() {
   };
 }
 
-Conv2dGeometry random_geometry(std::mt19937& engine) {
+Conv2dGeometry random_geometry(std::mt19937& engine, std::int64_t most_channels = 5) {
   const auto between = [&](std::int64_t low, std::int64_t high) {
     return low + static_cast<std::int64_t>(engine()) % (high - low + 1);
   };
   Conv2dGeometry g;
   g.groups = between(0, 2) == 0 ? between(1, 4) : 1;
   g.batch = between(1, 4);
-  g.in_channels = g.groups * (between(0, 2) == 0 ? 1 : between(1, 5));
-  g.out_channels = g.groups * between(1, 5);
+  g.in_channels = g.groups * (between(0, 2) == 0 ? 1 : between(1, most_channels));
+  g.out_channels = g.groups * between(1, most_channels);
   const bool pointwise = between(0, 3) == 0;
   g.kernel_h = pointwise ? 1 : between(1, 5);
   g.kernel_w = pointwise ? 1 : between(1, 5);
@@ -331,6 +331,9 @@ TEST_CASE("every algorithm agrees with the direct loops on a grid of geometries"
 TEST_CASE("every algorithm agrees with the direct loops on random geometries") {
   std::mt19937 engine(2);
   for (int trial = 0; trial < 2000; ++trial) check_all_algorithms(random_geometry(engine), engine);
+  // Several vectors of filters.
+  for (int trial = 0; trial < 300; ++trial)
+    check_all_algorithms(random_geometry(engine, 40), engine);
 }
 
 TEST_CASE("without a bias nothing is added") {
