@@ -5,6 +5,7 @@
 #include <concepts>
 #include <vector>
 
+#include <gradus/core/kernels/patch.h>
 #include <gradus/core/kernels/tap_plane.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
@@ -83,70 +84,59 @@ template <class T> T dot(const T* a, std::int64_t stride, const T* b, std::int64
 // The vectors do some 20 GFLOP/s: about 10 microseconds.
 constexpr std::int64_t vector_multiply_adds_per_chunk = 100'000;
 
-/// How a channel lies in its patch: zero-padded, and with a stride the columns sorted by column mod
-/// stride_w, so that the outputs of a row read neighbours.  [patch_height, stride_w, phase_width]
-class Patch {
+/// The patch of a channel: with all pixels, also those that no window reads.
+class PlanePatch {
  public:
-  explicit Patch(const Conv2dGeometry& g) : g_(g) {
-    const std::int64_t width =
-        std::max((g.out_width() - 1) * g.stride_w + g.dilation_w * (g.kernel_w - 1) + 1,
-                 g.in_width + g.padding_w);
-    phase_width_ = (width + g.stride_w - 1) / g.stride_w;
-    row_ = g.stride_w * phase_width_;
-    height_ = std::max((g.out_height() - 1) * g.stride_h + g.dilation_h * (g.kernel_h - 1) + 1,
-                       g.in_height + g.padding_h);
+  explicit PlanePatch(const Conv2dGeometry& g)
+      : g_(g),
+        layout_({.rows = std::max(
+                     (g.out_height() - 1) * g.stride_h + g.dilation_h * (g.kernel_h - 1) + 1,
+                     g.in_height + g.padding_h),
+                 .columns = std::max(
+                     (g.out_width() - 1) * g.stride_w + g.dilation_w * (g.kernel_w - 1) + 1,
+                     g.in_width + g.padding_w),
+                 .stride_h = g.stride_h,
+                 .stride_w = g.stride_w}) {
     for (std::int64_t i = 0; i < g.kernel_h; ++i) {
-      for (std::int64_t j = 0; j < g.kernel_w; ++j) {
-        const std::int64_t column = j * g.dilation_w;
-        offsets_.push_back(i * g.dilation_h * row_ + column % g.stride_w * phase_width_ +
-                           column / g.stride_w);
-      }
+      for (std::int64_t j = 0; j < g.kernel_w; ++j)
+        offsets_.push_back(layout_.at(i * g.dilation_h, j * g.dilation_w));
     }
   }
 
-  std::int64_t size() const { return height_ * row_; }
+  std::int64_t size() const { return layout_.size(1); }
   TapPlane taps() const {
     return {.rows = g_.out_height(),
             .columns = g_.out_width(),
-            .row_step = g_.stride_h * row_,
+            .row_step = layout_.row_step(),
             .taps = g_.kernel_plane(),
             .offset = offsets_.data()};
   }
 
-  /// The image goes into the patch, whose border stays as it is.
   void fill(const float* image, float* patch) const {
-    visit([&](std::int64_t from, std::int64_t to) { patch[to] = image[from]; });
-  }
-  /// And back.
-  void read(const float* patch, float* image) const {
-    visit([&](std::int64_t to, std::int64_t from) { image[to] = patch[from]; });
+    layout_.fill({.image_height = g_.in_height,
+                  .image_width = g_.in_width,
+                  .top = -g_.padding_h,
+                  .left = -g_.padding_w},
+                 1, image, patch);
   }
 
- private:
-  /// f(position in the image, position in the patch)
-  template <class F> void visit(const F& f) const {
-    for (std::int64_t h = 0; h < g_.in_height; ++h) {
-      for (std::int64_t phase = 0; phase < g_.stride_w; ++phase) {
-        // Columns w of the image with (w + padding) mod stride = phase, rising.
-        const std::int64_t first =
-            ((phase - g_.padding_w) % g_.stride_w + g_.stride_w) % g_.stride_w;
-        const std::int64_t start = h * g_.in_width + first;
-        const std::int64_t at =
-            (h + g_.padding_h) * row_ + phase * phase_width_ + (first + g_.padding_w) / g_.stride_w;
-        const std::int64_t count = (g_.in_width - first + g_.stride_w - 1) / g_.stride_w;
+  /// The pixels of the image, back from the patch.
+  void read(const float* patch, float* image) const {
+    for (std::int64_t h = 0; h < g_.in_height; ++h, image += g_.in_width) {
+      for (std::int64_t first = 0; first < std::min(g_.stride_w, g_.in_width); ++first) {
+        const float* from = patch + layout_.at(h + g_.padding_h, first + g_.padding_w);
         if (g_.stride_w == 1) {
-          for (std::int64_t k = 0; k < count; ++k) f(start + k, at + k);
+          std::copy_n(from, g_.in_width, image);
         } else {
-          for (std::int64_t k = 0; k < count; ++k) f(start + k * g_.stride_w, at + k);
+          for (std::int64_t w = first; w < g_.in_width; w += g_.stride_w) image[w] = *from++;
         }
       }
     }
   }
 
+ private:
   const Conv2dGeometry& g_;
-  std::int64_t phase_width_;
-  std::int64_t row_;
-  std::int64_t height_;
+  Patch layout_;
   std::vector<std::int64_t> offsets_;
 };
 
@@ -157,12 +147,11 @@ std::int64_t vector_planes_per_chunk(const Conv2dGeometry& g, std::int64_t plane
 void forward_by_patches(const Conv2dGeometry& g, const float* x, const float* w, const float* bias,
                         float* y) {
   const std::int64_t multiplier = g.group_out_channels();
-  const Patch layout(g);
+  const PlanePatch layout(g);
   const TapPlane taps = layout.taps();
   parallel_for(g.batch * g.in_channels, vector_planes_per_chunk(g, multiplier),
                [&](std::int64_t begin, std::int64_t end) {
                  Workspace<float> patch(layout.size());
-                 std::fill_n(patch.data(), layout.size(), 0.0F);
                  for (std::int64_t plane = begin; plane < end; ++plane) {  // (image, channel)
                    layout.fill(x + plane * g.in_plane(), patch.data());
                    for (std::int64_t f = 0; f < multiplier; ++f) {
@@ -201,7 +190,7 @@ void turned_forward(const Conv2dGeometry& g, const float* dy, const float* w, fl
 void input_grad_by_patches(const Conv2dGeometry& g, const float* dy, const float* w, float* dx) {
   if (is_turned_forward(g)) return turned_forward(g, dy, w, dx);
   const std::int64_t multiplier = g.group_out_channels();
-  const Patch layout(g);
+  const PlanePatch layout(g);
   const TapPlane taps = layout.taps();
   parallel_for(g.batch * g.in_channels, vector_planes_per_chunk(g, multiplier),
                [&](std::int64_t begin, std::int64_t end) {
@@ -220,11 +209,10 @@ void input_grad_by_patches(const Conv2dGeometry& g, const float* dy, const float
 
 void weight_grad_by_patches(const Conv2dGeometry& g, const float* x, const float* dy, float* dw) {
   const std::int64_t multiplier = g.group_out_channels();
-  const Patch layout(g);
+  const PlanePatch layout(g);
   const TapPlane taps = layout.taps();
   parallel_for(g.in_channels, 1, [&](std::int64_t begin, std::int64_t end) {
     Workspace<float> patch(layout.size());
-    std::fill_n(patch.data(), layout.size(), 0.0F);
     std::fill_n(dw + begin * multiplier * g.kernel_plane(),
                 (end - begin) * multiplier * g.kernel_plane(), 0.0F);
     for (std::int64_t channel = begin; channel < end; ++channel) {

@@ -6,7 +6,7 @@
 //
 //   output[row, column] = Σ_t weight[t] · patch[row·row_step + offset[t] + column]
 //
-// (With a stride the patch is stored so that this holds: see conv2d_depthwise.cpp.) The three
+// (With a stride the patch is stored so that this holds: see patch.h.) The three
 // passes of a convolution are this sum and its two adjoints. float32 only; float64 keeps the plain
 // loops. Vectors by Highway, chosen at run time: SSE2, AVX2 or AVX-512 on x86-64. Each function
 // adds in an order that depends on the sizes and the width of a vector alone.
