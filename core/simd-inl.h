@@ -45,6 +45,27 @@ HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_first(D tag, std::int64_t count,
 #endif
 }
 
+/// from[i] in the lanes i of [begin, end), which may reach beyond the vector on either side; 0 in
+/// the others.
+template <class D>
+HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_range(D tag, std::int64_t begin, std::int64_t end,
+                                                 const hwy::HWY_NAMESPACE::TFromD<D>* from) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
+  if (begin <= 0 && end >= lanes) return hn::LoadU(tag, from);
+  const std::int64_t last = std::clamp<std::int64_t>(end, 0, lanes);
+  const std::int64_t first = std::clamp<std::int64_t>(begin, 0, last);
+#if HWY_TARGET <= HWY_AVX2
+  const auto mask = hn::AndNot(hn::FirstN(tag, static_cast<std::size_t>(first)),
+                               hn::FirstN(tag, static_cast<std::size_t>(last)));
+  return hn::MaskedLoad(mask, tag, from);
+#else
+  HWY_ALIGN hn::TFromD<D> values[hn::MaxLanes(D())] = {};
+  std::copy(from + first, from + last, values + first);
+  return hn::Load(tag, values);
+#endif
+}
+
 /// The first `count` lanes -> to[0 .. count)
 template <class D>
 HWY_INLINE void store_first(hwy::HWY_NAMESPACE::Vec<D> vector, D tag, std::int64_t count,

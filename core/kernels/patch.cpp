@@ -24,69 +24,70 @@ namespace simd = gradus::simd::HWY_NAMESPACE;
 constexpr hn::ScalableTag<float> floats;
 constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
 
-/// to[k] = from[2k]; reads nothing beyond from[2·(count - 1)].
-HWY_INLINE void copy_every_second(const float* from, std::int64_t count, float* to) {
-#if HWY_TARGET == HWY_SCALAR
-  for (std::int64_t k = 0; k < count; ++k) to[k] = from[2 * k];
-#else
-  std::int64_t k = 0;
-  for (; k + lanes < count; k += lanes) {
-    const auto lower = hn::LoadU(floats, from + 2 * k);
-    const auto upper = hn::LoadU(floats, from + 2 * k + lanes);
-    hn::StoreU(hn::ConcatEven(floats, upper, lower), floats, to + k);
-  }
-  if (k == count) return;
-  const std::int64_t left = 2 * (count - k) - 1;
-  const auto lower = simd::load_first(floats, std::min(left, lanes), from + 2 * k);
-  const auto upper = left > lanes ? simd::load_first(floats, left - lanes, from + 2 * k + lanes)
-                                  : hn::Zero(floats);
-  simd::store_first(hn::ConcatEven(floats, upper, lower), floats, count - k, to + k);
-#endif
-}
+/// A row of an image, seen from a patch: patch column k is pixel `first` + k, if that is one of
+/// [begin, end); else 0.
+struct Row {
+  const float* pixels;  // patch column 0, which may lie before the image
+  std::int64_t begin, end;
 
-/// How the rows of a phase of columns are filled: to[k] = row[first + k·stride] for k in [begin,
-/// end), which is what lies inside of the image, else 0.
-struct Columns {
-  std::int64_t first, stride, begin, end, count;
-
-  Columns(const PatchFill& p, std::int64_t phase)
-      : first(p.view.left + phase), stride(p.stride_w), count(p.phase_columns) {
-    const std::int64_t width = p.view.image_width;
-    begin = first < 0 ? std::min(ceil_div(-first, stride), count) : 0;
-    end = width > first ? std::clamp(ceil_div(width - first, stride), begin, count) : begin;
-  }
-
-  HWY_INLINE void fill(const float* HWY_RESTRICT row, float* HWY_RESTRICT to) const {
-    const float* from = row + first + begin * stride;
-    simd::clear_row(begin, to);
-    if (stride == 1) {
-      simd::copy_row(from, end - begin, to + begin);
-    } else if (stride == 2) {
-      copy_every_second(from, end - begin, to + begin);
-    } else {
-      for (std::int64_t k = begin; k < end; ++k) to[k] = row[first + k * stride];
-    }
-    simd::clear_row(count - end, to + end);
+  HWY_INLINE auto load(std::int64_t column) const {
+    return simd::load_range(floats, begin - column, end - column, pixels + column);
   }
 };
+
+/// to[k] = the row's column k
+HWY_INLINE void fill_row(const Row& row, std::int64_t count, float* HWY_RESTRICT to) {
+  simd::for_each_vector<float>(
+      count, [&](std::int64_t k, auto some) HWY_ATTR { some.store(row.load(k), to + k); });
+}
+
+#if HWY_TARGET != HWY_SCALAR
+/// even[k] = the row's column 2k, odd[k] = column 2k + 1, unless odd is nullptr
+HWY_INLINE void fill_two_rows(const Row& row, std::int64_t count, float* HWY_RESTRICT even,
+                              float* HWY_RESTRICT odd) {
+  simd::for_each_vector<float>(count, [&](std::int64_t k, auto some) HWY_ATTR {
+    const auto lower = row.load(2 * k);
+    const auto upper = row.load(2 * k + lanes);
+    some.store(hn::ConcatEven(floats, upper, lower), even + k);
+    if (odd != nullptr) some.store(hn::ConcatOdd(floats, upper, lower), odd + k);
+  });
+}
+#endif
+
+/// A row of the patch, all phases of it: phase p's column k is the row's column k·stride + p.
+HWY_INLINE void fill_phases(const PatchFill& p, const Row& row, std::int64_t phase_step,
+                            float* to) {
+  if (p.stride_w == 1) return fill_row(row, p.phase_columns, to);
+#if HWY_TARGET != HWY_SCALAR
+  if (p.stride_w == 2)
+    return fill_two_rows(row, p.phase_columns, to, p.phases_w == 2 ? to + phase_step : nullptr);
+#endif
+  for (std::int64_t phase = 0; phase < p.phases_w; ++phase) {
+    for (std::int64_t k = 0; k < p.phase_columns; ++k) {
+      const std::int64_t column = k * p.stride_w + phase;
+      const bool inside = column >= row.begin && column < row.end;
+      to[phase * phase_step + k] = inside ? row.pixels[column] : 0.0F;
+    }
+  }
+}
 
 void fill_patch(const PatchFill& p, std::int64_t channels, const float* HWY_RESTRICT images,
                 float* HWY_RESTRICT patch) {
   const std::int64_t phase = p.phase_rows * p.phase_columns;
   const std::int64_t plane = p.view.image_height * p.view.image_width;
   const std::int64_t used = p.phases_h * p.phases_w * phase;
-  for (std::int64_t phase_w = 0; phase_w < p.phases_w; ++phase_w) {
-    const Columns columns(p, phase_w);
-    for (std::int64_t c = 0; c < channels; ++c) {
-      for (std::int64_t phase_h = 0; phase_h < p.phases_h; ++phase_h) {
-        float* to = patch + c * p.channel + (phase_h * p.phases_w + phase_w) * phase;
-        for (std::int64_t r = 0; r < p.phase_rows; ++r, to += p.phase_columns) {
-          const std::int64_t h = p.view.top + r * p.stride_h + phase_h;
-          if (h < 0 || h >= p.view.image_height) {
-            simd::clear_row(p.phase_columns, to);
-          } else {
-            columns.fill(images + c * plane + h * p.view.image_width, to);
-          }
+  Row row{.pixels = nullptr, .begin = -p.view.left, .end = p.view.image_width - p.view.left};
+  for (std::int64_t c = 0; c < channels; ++c) {
+    for (std::int64_t phase_h = 0; phase_h < p.phases_h; ++phase_h) {
+      float* to = patch + c * p.channel + phase_h * p.phases_w * phase;
+      for (std::int64_t r = 0; r < p.phase_rows; ++r, to += p.phase_columns) {
+        const std::int64_t h = p.view.top + r * p.stride_h + phase_h;
+        if (h < 0 || h >= p.view.image_height) {
+          for (std::int64_t phase_w = 0; phase_w < p.phases_w; ++phase_w)
+            simd::clear_row(p.phase_columns, to + phase_w * phase);
+        } else {
+          row.pixels = images + c * plane + h * p.view.image_width + p.view.left;
+          fill_phases(p, row, phase, to);
         }
       }
     }
