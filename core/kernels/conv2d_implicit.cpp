@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d_partials.h>
 #include <gradus/core/kernels/filter_lanes.h>
 #include <gradus/core/kernels/implicit_tiles.h>
@@ -36,21 +37,25 @@ void conv2d_implicit_forward(const Conv2dGeometry& g, const float* x, const floa
   for (std::int64_t group = 0; group < g.groups; ++group)
     pack_weights(tiles.product(), w + group * filters * g.taps(),
                  packed.data() + group * group_size);
-  parallel_for(g.batch * g.groups * tiles.count(), items_per_chunk(tiles.work()),
-               [&](std::int64_t begin, std::int64_t end) {
-                 Workspace<float> patch(tiles.patch_size());
-                 for (std::int64_t item = begin; item < end; ++item) {  // (image, group, tile)
-                   const std::int64_t tile = item % tiles.count();
-                   const std::int64_t image_group = item / tiles.count();
-                   const std::int64_t group = image_group % g.groups;
-                   const float* image = x + image_group * channels * g.in_plane();
-                   tap_product(tiles.product(tile), tiles.read(image, tile, patch.data()),
-                               packed.data() + group * group_size,
-                               bias == nullptr ? nullptr : bias + group * filters, relu,
-                               y + image_group * filters * g.out_plane() +
-                                   tiles.first_row(tile) * g.out_width());
-                 }
-               });
+  const std::int64_t sets = ceil_div(g.batch, tiles.images());
+  parallel_for(
+      sets * g.groups * tiles.count(), items_per_chunk(tiles.work()),
+      [&](std::int64_t begin, std::int64_t end) {
+        Workspace<float> patches(tiles.images() * tiles.patch_size());
+        for (std::int64_t item = begin; item < end; ++item) {  // (images, group, tile)
+          const std::int64_t tile = item % tiles.count();
+          const std::int64_t group = item / tiles.count() % g.groups;
+          const std::int64_t image = item / tiles.count() / g.groups * tiles.images();
+          const std::int64_t images = std::min(tiles.images(), g.batch - image);
+          const std::int64_t image_group = image * g.groups + group;
+          const float* read =
+              tiles.read(x + image_group * channels * g.in_plane(), images, tile, patches.data());
+          tap_product(
+              tiles.product(tile, images), read, packed.data() + group * group_size,
+              bias == nullptr ? nullptr : bias + group * filters, relu,
+              y + image_group * filters * g.out_plane() + tiles.first_row(tile) * g.out_width());
+        }
+      });
 }
 
 void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const float* w,
@@ -64,16 +69,19 @@ void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const 
     tiles.pack(w + group * filters * g.taps(), packed.data() + group * tiles.packed_size());
   }
   if (tiles.leaves_gaps()) clear(g.input_size(), dx);
-  parallel_for(g.batch * g.groups * tiles.count(), items_per_chunk(tiles.work()),
+  const std::int64_t sets = ceil_div(g.batch, tiles.images());
+  parallel_for(sets * g.groups * tiles.count(), items_per_chunk(tiles.work()),
                [&](std::int64_t begin, std::int64_t end) {
-                 Workspace<float> patch(tiles.patch_size());
-                 Workspace<float> pixels(tiles.pixels_size());
-                 for (std::int64_t item = begin; item < end; ++item) {  // (image, group, tile)
-                   const std::int64_t image_group = item / tiles.count();
-                   tiles.compute(item % tiles.count(), dy + image_group * filters * g.out_plane(),
-                                 packed.data() + image_group % g.groups * tiles.packed_size(),
-                                 patch.data(), pixels.data(),
-                                 dx + image_group * channels * g.in_plane());
+                 Workspace<float> patches(tiles.images() * tiles.patch_size());
+                 Workspace<float> pixels(tiles.images() * tiles.pixels_size());
+                 for (std::int64_t item = begin; item < end; ++item) {  // (images, group, tile)
+                   const std::int64_t group = item / tiles.count() % g.groups;
+                   const std::int64_t image = item / tiles.count() / g.groups * tiles.images();
+                   const std::int64_t image_group = image * g.groups + group;
+                   tiles.compute(item % tiles.count(), std::min(tiles.images(), g.batch - image),
+                                 dy + image_group * filters * g.out_plane(),
+                                 packed.data() + group * tiles.packed_size(), patches.data(),
+                                 pixels.data(), dx + image_group * channels * g.in_plane());
                  }
                });
 }
@@ -89,8 +97,6 @@ void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const 
   // Small images are summed over together: the sums leave the registers less often.
   const std::int64_t together =
       tiles.count() > 1 ? 1 : std::max<std::int64_t>(1, outputs_per_sum / g.out_plane());
-  const std::int64_t image_step =
-      tiles.in_place() ? g.in_channels * g.in_plane() : tiles.patch_size();
   const std::int64_t grad_size = padded_filters(filters) * tiles.product().rows * g.out_width();
 
   const PartialSums split = plan_partial_sums(g, g.batch * tiles.count(), sizeof(float));
@@ -105,17 +111,15 @@ void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const 
         for (std::int64_t first = begin; first < end; first += together) {  // (image, tile)
           const std::int64_t count = std::min(together, end - first);
           const std::int64_t tile = first % tiles.count();
-          const std::int64_t outputs = tiles.product(tile).rows * g.out_width();
+          const std::int64_t outputs = tiles.product(tile, 1).rows * g.out_width();
           for (std::int64_t group = 0; group < g.groups; ++group) {
-            const float* images = nullptr;
+            const std::int64_t image_group = first / tiles.count() * g.groups + group;
+            const float* images =
+                tiles.read(x + image_group * channels * g.in_plane(), count, tile, patches.data());
+            const float* grad =
+                dy + image_group * filters * g.out_plane() + tiles.first_row(tile) * g.out_width();
             for (std::int64_t k = 0; k < count; ++k) {
-              const std::int64_t image_group = (first + k) / tiles.count() * g.groups + group;
-              const float* read = tiles.read(x + image_group * channels * g.in_plane(), tile,
-                                             patches.data() + k * tiles.patch_size());
-              if (k == 0) images = read;
-              pack_filters(filters, outputs,
-                           dy + image_group * filters * g.out_plane() +
-                               tiles.first_row(tile) * g.out_width(),
+              pack_filters(filters, outputs, grad + k * g.out_channels * g.out_plane(),
                            g.out_plane(), grads.data() + k * grad_size);
             }
             filter_lanes_product({.filters = filters,
@@ -125,7 +129,7 @@ void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const 
                                   .length = outputs,
                                   .step = tiles.product().window,
                                   .images = count,
-                                  .image_step = image_step,
+                                  .image_step = tiles.image_step(),
                                   .rows_step = grad_size},
                                  images, grads.data(), nullptr, sums + group * group_size);
           }

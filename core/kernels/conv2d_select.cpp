@@ -1,6 +1,7 @@
 // The choice of a convolution algorithm, and the dispatch to it. See conv2d_select.h.
 #include <gradus/core/kernels/conv2d_select.h>
 
+#include <algorithm>
 #include <concepts>
 
 #include <gradus/core/kernels/conv2d_depthwise.h>
@@ -14,13 +15,20 @@
 namespace gradus::kernels {
 namespace {
 
-/// What the tap products are good at. The numbers are measured.
-/// Transforming a tile costs as much as some 40 channels of its products.
-bool winograd_pays(const Conv2dGeometry& g) {
+/// The numbers are measured. Transforming a tile costs as much as some 40 channels of its products,
+/// transforming the kernels, in each call, as much as some 1000 outputs; more so in the weight
+/// gradient, where it competes with the faster loop.
+bool winograd_pays(const Conv2dGeometry& g, Conv2dPass pass) {
   constexpr std::int64_t many_channels = 48;
-  constexpr std::int64_t many_outputs = 8192;  // the kernels are transformed too, in each call
-  return winograd_supports(g) && g.group_in_channels() >= many_channels &&
-         g.group_out_channels() >= many_channels && g.batch * g.out_plane() >= many_outputs;
+  constexpr std::int64_t many_outputs = 2048;
+  constexpr std::int64_t much_work = 200'000;  // outputs times channels
+  constexpr std::int64_t many_outputs_for_weights = 8192;
+  if (!winograd_supports(g)) return false;
+  const std::int64_t channels = std::min(g.group_in_channels(), g.group_out_channels());
+  const std::int64_t outputs = g.batch * g.out_plane();
+  if (channels < many_channels) return false;
+  if (pass == Conv2dPass::weight_grad) return outputs >= many_outputs_for_weights;
+  return outputs >= many_outputs && outputs * channels >= much_work;
 }
 
 /// A dense 1x1 is a matrix product without copies; BLAS is at its best when the matrices are large.
@@ -37,7 +45,7 @@ bool blas_pays(const Conv2dGeometry& g, Conv2dPass pass) {
 
 Conv2dAlgorithm choose_float(const Conv2dGeometry& g, Conv2dPass pass, bool winograd) {
   if (blas_pays(g, pass)) return Conv2dAlgorithm::pointwise;
-  if (winograd && winograd_pays(g)) return Conv2dAlgorithm::winograd_4x4;
+  if (winograd && winograd_pays(g, pass)) return Conv2dAlgorithm::winograd_4x4;
   // Each pixel meets all taps, also those outside of dy: much waste when dy is much smaller than x.
   if (pass == Conv2dPass::input_grad &&
       2 * g.in_plane() > 3 * g.out_plane() * g.stride_h * g.stride_w)

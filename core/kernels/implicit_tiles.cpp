@@ -42,6 +42,16 @@ std::int64_t rows_per_tile(std::int64_t rows, std::int64_t row_bytes, std::int64
   return ceil_div(rows, tiles);
 }
 
+/// How many images, each of `outputs` outputs and so much patch, make an item of work when there
+/// are `images` of them (times groups).
+std::int64_t images_per_item(std::int64_t images, std::int64_t outputs, std::int64_t patch_size) {
+  constexpr std::int64_t enough_outputs = 240;  // for what they fetch from memory
+  constexpr std::int64_t fewest_items = 8;
+  const std::int64_t bytes = patch_size * std::int64_t{sizeof(float)};
+  return std::max<std::int64_t>(1, std::min({enough_outputs / outputs, images / fewest_items,
+                                             patch_bytes / std::max<std::int64_t>(bytes, 1)}));
+}
+
 /// Pixels r, r + stride, ... of [0, size) whose padded position leaves the remainder `phase`.
 std::int64_t first_of_phase(std::int64_t phase, std::int64_t padding, std::int64_t stride) {
   return ((phase - padding) % stride + stride) % stride;
@@ -94,28 +104,40 @@ ForwardTiles::ForwardTiles(const Conv2dGeometry& g, Lanes lanes)
               .filters = g.group_out_channels(),
               .output_plane = g.out_plane(),
               .lanes = lanes};
-  if (lanes == Lanes::filters) windows_ = windows(product_);
+  if (lanes == Lanes::outputs) return;
+  if (count() == 1)
+    product_.images =
+        images_per_item(g.batch * g.groups, g.out_plane(), layout_.size(g.group_in_channels()));
+  product_.image_step = image_step();
+  product_.output_step = g.out_channels * g.out_plane();
+  windows_ = windows(product_);
   product_.window = windows_.data();
 }
 
 std::int64_t ForwardTiles::count() const { return ceil_div(g_.out_height(), rows_); }
 
-TapProduct ForwardTiles::product(std::int64_t tile) const {
+TapProduct ForwardTiles::product(std::int64_t tile, std::int64_t images) const {
   TapProduct product = product_;
+  product.images = images;
   product.rows = std::min(rows_, g_.out_height() - first_row(tile));
   return product;
 }
 
-const float* ForwardTiles::read(const float* image, std::int64_t tile, float* patch) const {
+const float* ForwardTiles::read(const float* image, std::int64_t images, std::int64_t tile,
+                                float* patches) const {
   const std::int64_t top = first_row(tile) * g_.stride_h;
   if (in_place_) return image + top * g_.in_width;
-  layout_.fill({.image_height = g_.in_height,
-                .image_width = g_.in_width,
-                .top = top - g_.padding_h,
-                .left = -g_.padding_w},
-               g_.group_in_channels(), image, patch);
-  return patch;
+  for (std::int64_t k = 0; k < images; ++k) {
+    layout_.fill({.image_height = g_.in_height,
+                  .image_width = g_.in_width,
+                  .top = top - g_.padding_h,
+                  .left = -g_.padding_w},
+                 g_.group_in_channels(), image + k * g_.in_channels * g_.in_plane(),
+                 patches + k * patch_size());
+  }
+  return patches;
 }
+
 /// Multiply-adds of a row of outputs of a group.
 std::int64_t ForwardTiles::row_work() const {
   return g_.group_out_channels() * g_.taps() * g_.out_width();
@@ -158,10 +180,11 @@ InputTiles::InputTiles(const Conv2dGeometry& g)
   for (std::int64_t a = 0; a < g.stride_h; ++a) {
     for (std::int64_t b = 0; b < g.stride_w; ++b) add_phase(a, b);
   }
+  plan_images();
 }
 
 std::int64_t InputTiles::count() const { return ceil_div(q_rows_, rows_); }
-std::int64_t InputTiles::work() const { return row_work() * rows_; }
+std::int64_t InputTiles::work() const { return row_work() * rows_ * images_; }
 
 /// Multiply-adds of a row of q of a group, all phases.
 std::int64_t InputTiles::row_work() const {
@@ -219,10 +242,26 @@ void InputTiles::plan_product(Phase& p) {
                .filters = g_.group_in_channels(),
                .output_plane = g_.in_plane()};
   p.product.lanes = in_place_ ? Lanes::filters : choose_lanes(p.product);
-  if (p.product.lanes == Lanes::filters) p.windows = windows(p.product);
-  p.product.window = p.windows.data();
   p.packed_at = packed_size_;
   packed_size_ += kernels::packed_size(p.product);
+}
+
+/// Several images together, where vectors of filters take them whole.
+void InputTiles::plan_images() {
+  const bool all_filters = std::ranges::all_of(
+      phases_, [](const Phase& phase) { return phase.product.lanes == Lanes::filters; });
+  if (all_filters && count() == 1) {
+    images_ = images_per_item(g_.batch * g_.groups, q_rows_ * q_columns_,
+                              layout_.size(g_.group_out_channels()));
+  }
+  for (Phase& phase : phases_) {
+    TapProduct& product = phase.product;
+    if (product.lanes == Lanes::outputs) continue;
+    product.images = images_;
+    product.image_step = in_place_ ? g_.out_channels * g_.out_plane() : patch_size();
+    phase.windows = windows(product);
+    product.window = phase.windows.data();
+  }
 }
 
 void InputTiles::pack(const float* w, float* packed) const {
@@ -244,34 +283,41 @@ void InputTiles::pack(const float* w, float* packed) const {
   }
 }
 
-void InputTiles::compute(std::int64_t tile, const float* dy, const float* packed, float* patch,
-                         float* pixels, float* image) const {
+void InputTiles::compute(std::int64_t tile, std::int64_t images, const float* dy,
+                         const float* packed, float* patches, float* pixels, float* image) const {
   const std::int64_t tile_q = tile * rows_;
-  const float* read = in_place_ ? dy + tile_q * g_.out_width() : patch;
-  if (!in_place_) {
+  const float* read = in_place_ ? dy + tile_q * g_.out_width() : patches;
+  for (std::int64_t k = 0; !in_place_ && k < images; ++k) {
     layout_.fill({.image_height = g_.out_height(),
                   .image_width = g_.out_width(),
                   .top = first_q_ + tile_q - reach_h_,
                   .left = left_q_ - reach_w_},
-                 g_.group_out_channels(), dy, patch);
+                 g_.group_out_channels(), dy + k * g_.out_channels * g_.out_plane(),
+                 patches + k * patch_size());
   }
   const bool dense = g_.stride_h == 1 && g_.stride_w == 1;
+  const std::int64_t image_step = g_.in_channels * g_.in_plane();
   for (const Phase& phase : phases_) {
     TapProduct product = phase.product;
     product.rows = std::min(rows_, phase.rows - tile_q);
+    product.images = images;
     if (product.rows <= 0 || product.taps == 0) continue;
     float* to = image + (phase.row + tile_q * g_.stride_h) * g_.in_width + phase.column;
     if (dense) {
+      product.output_step = image_step;
       tap_product(product, read, packed + phase.packed_at, nullptr, false, to);
       continue;
     }
     product.output_plane = product.rows * phase.columns;
+    product.output_step = product.filters * product.output_plane;
     tap_product(product, read, packed + phase.packed_at, nullptr, false, pixels);
-    const float* from = pixels;  // to every stride-th of the image
-    for (std::int64_t c = 0; c < product.filters; ++c) {
-      for (std::int64_t r = 0; r < product.rows; ++r, from += phase.columns) {
-        float* row = to + c * g_.in_plane() + r * g_.stride_h * g_.in_width;
-        for (std::int64_t l = 0; l < phase.columns; ++l) row[l * g_.stride_w] = from[l];
+    const float* from = pixels;  // to every stride-th of the images
+    for (std::int64_t k = 0; k < images; ++k) {
+      for (std::int64_t c = 0; c < product.filters; ++c) {
+        for (std::int64_t r = 0; r < product.rows; ++r, from += phase.columns) {
+          float* row = to + k * image_step + c * g_.in_plane() + r * g_.stride_h * g_.in_width;
+          for (std::int64_t l = 0; l < phase.columns; ++l) row[l * g_.stride_w] = from[l];
+        }
       }
     }
   }

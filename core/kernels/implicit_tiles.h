@@ -24,20 +24,30 @@ class ForwardTiles {
 
   /// Of an image.
   std::int64_t count() const;
+  /// How many images make an item of work: several where each is a single small tile, so that
+  /// weights are fetched once for all of them.
+  std::int64_t images() const { return product_.images; }
   std::int64_t first_row(std::int64_t tile) const { return tile * rows_; }
-  std::int64_t work() const { return row_work() * rows_; }  ///< multiply-adds of a tile
+  std::int64_t work() const { return row_work() * rows_ * images(); }  ///< multiply-adds of an item
 
-  /// The product of all tiles but the last, which may have fewer rows.
+  /// The product of a whole item.
   const TapProduct& product() const { return product_; }
-  TapProduct product(std::int64_t tile) const;
+  /// That of the last tile, which may have fewer rows, and of fewer images.
+  TapProduct product(std::int64_t tile, std::int64_t images) const;
 
   /// Whether the image needs no copy: vectors of filters mind no stride, only padding.
   bool in_place() const { return in_place_; }
   std::int64_t patch_size() const { return in_place_ ? 0 : layout_.size(g_.group_in_channels()); }
 
-  /// What the product reads of `image` [channels of a group, H, W]: a part of it, or `patch`,
-  /// filled.
-  const float* read(const float* image, std::int64_t tile, float* patch) const;
+  /// From one image's patch, or from one image, to the next one's.
+  std::int64_t image_step() const {
+    return in_place_ ? g_.in_channels * g_.in_plane() : patch_size();
+  }
+
+  /// What the product reads of `images` images, of one group [channels of a group, H, W] each: a
+  /// part of them, or `patches`, filled.
+  const float* read(const float* image, std::int64_t images, std::int64_t tile,
+                    float* patches) const;
 
  private:
   std::int64_t row_work() const;
@@ -68,7 +78,9 @@ class InputTiles {
 
   /// Of an image.
   std::int64_t count() const;
-  std::int64_t work() const;  ///< multiply-adds of a tile
+  /// How many images make an item of work.
+  std::int64_t images() const { return images_; }
+  std::int64_t work() const;  ///< multiply-adds of an item
 
   /// Whether a pixel may be reached by no tap: then dx must be cleared first.
   bool leaves_gaps() const;
@@ -80,10 +92,11 @@ class InputTiles {
 
   std::int64_t patch_size() const { return in_place_ ? 0 : layout_.size(g_.group_out_channels()); }
   std::int64_t pixels_size() const;
-  /// The pixels of a tile of `image` [channels of a group, H, W], of dy [filters of a group, OH,
-  /// OW]. patch and pixels are scratch memory of those sizes.
-  void compute(std::int64_t tile, const float* dy, const float* packed, float* patch, float* pixels,
-               float* image) const;
+  /// The pixels of a tile of `images` images, of one group [channels of a group, H, W] each, from
+  /// dy, [filters of a group, OH, OW] each. patches and pixels are scratch memory, of those sizes
+  /// for each image.
+  void compute(std::int64_t tile, std::int64_t images, const float* dy, const float* packed,
+               float* patches, float* pixels, float* image) const;
 
  private:
   struct Phase {
@@ -101,14 +114,16 @@ class InputTiles {
   Patch patch(std::int64_t rows) const;
   void add_phase(std::int64_t phase_h, std::int64_t phase_w);
   void plan_product(Phase& phase);
+  void plan_images();
 
   const Conv2dGeometry& g_;
   // The patch of dy reaches back by as much as the last tap: dy[q - reach .. q].
   std::int64_t reach_h_, reach_w_;
   std::int64_t first_q_, left_q_;  // the least of all phases
   std::int64_t q_rows_, q_columns_;
-  std::int64_t rows_;  // of q, of a tile
-  bool in_place_;      // dy is read without a copy
+  std::int64_t rows_;        // of q, of a tile
+  std::int64_t images_ = 1;  // of an item
+  bool in_place_;            // dy is read without a copy
   Patch layout_;
   std::vector<Phase> phases_;
   std::int64_t packed_size_ = 0;

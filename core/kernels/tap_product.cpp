@@ -26,9 +26,23 @@ OutputLanes along_outputs(const TapProduct& p) {
           .output_plane = p.output_plane};
 }
 
+/// sums [filters, count] of the outputs [first, first + count) of all images, to where they belong.
+void unpack_outputs(const TapProduct& p, std::int64_t filters, std::int64_t first,
+                    std::int64_t count, const float* sums, bool relu, float* output) {
+  const std::int64_t plane = p.rows * p.columns;
+  const std::int64_t width = padded_filters(filters);
+  for (std::int64_t i = first; i < first + count;) {
+    const std::int64_t image = i / plane;
+    const std::int64_t here = std::min((image + 1) * plane, first + count) - i;
+    unpack_filters(filters, here, sums + (i - first) * width, relu,
+                   output + image * p.output_step + i % plane, p.output_plane);
+    i += here;
+  }
+}
+
 void product_of_filters(const TapProduct& p, const float* image, const float* packed,
                         const float* bias, bool relu, float* output) {
-  const std::int64_t outputs = p.rows * p.columns;
+  const std::int64_t outputs = p.images * p.rows * p.columns;
   const std::int64_t padded = padded_filters(p.filters);
   const std::int64_t run = p.column_step == 1 ? run_of(p.columns) : 1;
   const std::int64_t most = outputs_per_pass / run * run;
@@ -48,8 +62,7 @@ void product_of_filters(const TapProduct& p, const float* image, const float* pa
                             .length = p.taps,
                             .step = p.offset},
                            image, packed + first * p.taps, start.data() + first, sums.data());
-      unpack_filters(filters, count, sums.data(), relu, output + first * p.output_plane + i,
-                     p.output_plane);
+      unpack_outputs(p, filters, i, count, sums.data(), relu, output + first * p.output_plane);
     }
     first += width;
   }
@@ -86,10 +99,12 @@ void tap_product(const TapProduct& p, const float* image, const float* packed, c
 
 std::vector<std::int64_t> windows(const TapProduct& p) {
   std::vector<std::int64_t> windows;
-  windows.reserve(static_cast<std::size_t>(p.rows * p.columns));
-  for (std::int64_t row = 0; row < p.rows; ++row) {
-    for (std::int64_t column = 0; column < p.columns; ++column)
-      windows.push_back(row * p.row_step + column * p.column_step);
+  windows.reserve(static_cast<std::size_t>(p.images * p.rows * p.columns));
+  for (std::int64_t image = 0; image < p.images; ++image) {
+    for (std::int64_t row = 0; row < p.rows; ++row) {
+      for (std::int64_t column = 0; column < p.columns; ++column)
+        windows.push_back(image * p.image_step + row * p.row_step + column * p.column_step);
+    }
   }
   return windows;
 }

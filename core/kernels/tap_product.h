@@ -31,7 +31,11 @@ struct TapProduct {
   std::int64_t filters = 0;
   std::int64_t output_plane = 0;  ///< elements from one filter's output to the next one's
   Lanes lanes = Lanes::outputs;
-  const std::int64_t* window = nullptr;  ///< for Lanes::filters: its windows, or those of more rows
+  // For Lanes::filters.
+  const std::int64_t* window = nullptr;  ///< windows(product), or those of more rows or images
+  std::int64_t images = 1;               ///< small ones, together
+  std::int64_t image_step = 0;           ///< elements from one image to the next one
+  std::int64_t output_step = 0;          ///< likewise of the output
 };
 
 /// The lanes that promise to be faster for a product of this size, from what is lost in each.
@@ -49,7 +53,7 @@ void pack_weights(const TapProduct& product, const float* weight, float* packed)
 void tap_product(const TapProduct& product, const float* image, const float* packed,
                  const float* bias, bool relu, float* output);
 
-/// Where the windows of all outputs are: row·row_step + column·column_step.
+/// Where the windows of all outputs of all images are.
 std::vector<std::int64_t> windows(const TapProduct& product);
 
 }  // namespace gradus::kernels

@@ -334,6 +334,12 @@ TEST_CASE("every algorithm agrees with the direct loops on random geometries") {
   // Several vectors of filters.
   for (int trial = 0; trial < 300; ++trial)
     check_all_algorithms(random_geometry(engine, 40), engine);
+  // Many images, of which small ones are taken together.
+  for (int trial = 0; trial < 100; ++trial) {
+    Conv2dGeometry g = random_geometry(engine, 20);
+    g.batch = 16 + trial % 17;
+    check_all_algorithms(g, engine);
+  }
 }
 
 TEST_CASE("without a bias nothing is added") {
