@@ -11,9 +11,9 @@
 // Lanes are lost only when the filters are no multiple of a vector, whatever the size and the
 // stride of the image; tap_product.h is the counterpart whose vectors run along an image.
 //
-// float32 only. Vectors by Highway, chosen at run time. Each sum is in the order of (image, l),
-// with one rounding a product (FMA) where the CPU has that; it does not depend on how sums are
-// grouped.
+// float32 only. Vectors by Highway, chosen at run time. Each sum is in the order of l, with one
+// rounding a product (FMA) where the CPU has that; it does not depend on which sums are computed
+// together. (Of several images it takes a few hundred l of each in turn.)
 #pragma once
 
 #include <cstdint>
