@@ -22,14 +22,26 @@ std::int64_t flops(const Tensor& y, const Shape& weight) {
 
 namespace {
 
-/// What dy = dL/dy of y = x ⋆ w + b makes of its three inputs:
-/// dL/dx = input_grad(dL/dy, w),   dL/dw = weight_grad(dL/dy, x),   dL/db = Σ_{n,i,j} dL/dy
-struct Conv2dGradients {
+/// y = x ⋆ w + b, max(y, 0) with `relu`, and what dy = dL/d(x ⋆ w + b) makes of the three inputs:
+/// dL/dx = input_grad(dy, w),   dL/dw = weight_grad(dy, x),   dL/db = Σ_{n,i,j} dy
+struct Convolution {
   Conv2dOptions options;
   Variable x, w;
   Shape input, weight;
 
-  Variables operator()(const Variable& dy, bool x_needs, bool w_needs, bool bias_needs) const {
+  Tensor forward(const Variable& in, const Variable& kernels, const Variable& bias, bool x_needs,
+                 bool w_needs, bool relu) {
+    if (w_needs) x = in;
+    if (x_needs) w = kernels;
+    input = in.shape();
+    weight = kernels.shape();
+    Tensor y = core::conv2d(in.value(), kernels.value(), bias.defined() ? bias.value() : Tensor(),
+                            options, relu);
+    count_flops(flops(y, weight));
+    return y;
+  }
+
+  Variables backward(const Variable& dy, bool x_needs, bool w_needs, bool bias_needs) const {
     return {x_needs ? input_grad(dy, w, input, options) : Variable(),
             w_needs ? weight_grad(dy, x, weight, options) : Variable(),
             bias_needs ? sum(dy, {0, 2, 3}) : Variable()};
@@ -93,52 +105,39 @@ std::vector<Sample> conv2d_samples(Variable (*convolution)(const Variable&, cons
 
 }  // namespace
 
-/// y = x ⋆ w + b        gradients: Conv2dGradients
+/// y = x ⋆ w + b        gradients: those of Convolution
 struct Conv2d final : Op {
   static constexpr std::string_view name = "conv2d";
-  Conv2dGradients gradients;
+  Convolution convolution;
 
-  explicit Conv2d(const Conv2dOptions& options) { gradients.options = options; }
+  explicit Conv2d(const Conv2dOptions& options) { convolution.options = options; }
 
   Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
-    if (needs(1)) gradients.x = x;
-    if (needs(0)) gradients.w = weight;
-    gradients.input = x.shape();
-    gradients.weight = weight.shape();
-    Tensor y = core::conv2d(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
-                            gradients.options);
-    count_flops(flops(y, weight.shape()));
-    return y;
+    return convolution.forward(x, weight, bias, needs(0), needs(1), false);
   }
 
   Variables backward(const Variable& dy) override {
-    return gradients(dy, needs(0), needs(1), needs(2));
+    return convolution.backward(dy, needs(0), needs(1), needs(2));
   }
 
   static std::vector<Sample> samples() { return conv2d_samples(conv2d); }
 };
 
-/// y = max(x ⋆ w + b, 0)        gradients: Conv2dGradients of dL/dy where y > 0, else 0
+/// y = max(x ⋆ w + b, 0)        gradients: those of Convolution, of dL/dy where y > 0, else 0
 struct Conv2dRelu final : Op {
   static constexpr std::string_view name = "conv2d_relu";
-  Conv2dGradients gradients;
+  Convolution convolution;
   Tensor y;
 
-  explicit Conv2dRelu(const Conv2dOptions& options) { gradients.options = options; }
+  explicit Conv2dRelu(const Conv2dOptions& options) { convolution.options = options; }
 
   Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
-    if (needs(1)) gradients.x = x;
-    if (needs(0)) gradients.w = weight;
-    gradients.input = x.shape();
-    gradients.weight = weight.shape();
-    y = core::conv2d(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
-                     gradients.options, true);
-    count_flops(flops(y, weight.shape()));
+    y = convolution.forward(x, weight, bias, needs(0), needs(1), true);
     return y;
   }
 
   Variables backward(const Variable& dy) override {
-    return gradients(relu_grad(dy, y), needs(0), needs(1), needs(2));
+    return convolution.backward(relu_grad(dy, y), needs(0), needs(1), needs(2));
   }
 
   static std::vector<Sample> samples() { return conv2d_samples(conv2d_relu); }

@@ -7,6 +7,7 @@
 #include <gradus/core/kernels/columns.h>
 #include <gradus/core/kernels/conv2d_partials.h>
 #include <gradus/core/kernels/gemm.h>
+#include <gradus/core/kernels/work.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
 
@@ -16,9 +17,6 @@ namespace {
 // A tile of columns takes at most this much, so that it stays, with its operands, in an L2
 // cache of 1 MB.
 constexpr std::int64_t tile_bytes = 512 * 1024;
-
-// About 10 microseconds on one core: the least that is worth handing to another thread.
-constexpr std::int64_t multiply_adds_per_chunk = 500'000;
 
 // GEMM wants some rows: input_grad takes this many channels together even when the columns of
 // fewer fill a tile.
@@ -36,10 +34,6 @@ std::int64_t rows_per_tile(const Conv2dGeometry& g, std::int64_t height,
 RowTile row_tile(const Conv2dGeometry& g, std::int64_t index, std::int64_t rows) {
   const std::int64_t first = index * rows;
   return {first, std::min(rows, g.out_height() - first)};
-}
-
-std::int64_t items_per_chunk(std::int64_t multiply_adds_per_item) {
-  return multiply_adds_per_chunk / std::max<std::int64_t>(multiply_adds_per_item, 1) + 1;
 }
 
 /// w [Co, Ci/groups, kh, kw] -> packed [groups, kh, Co/groups, Ci/groups·kw]: the W_i.

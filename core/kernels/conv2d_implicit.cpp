@@ -7,6 +7,7 @@
 #include <gradus/core/kernels/conv2d_partials.h>
 #include <gradus/core/kernels/filter_lanes.h>
 #include <gradus/core/kernels/implicit_tiles.h>
+#include <gradus/core/kernels/work.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
 

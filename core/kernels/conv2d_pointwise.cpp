@@ -5,6 +5,7 @@
 
 #include <gradus/core/kernels/conv2d_partials.h>
 #include <gradus/core/kernels/gemm.h>
+#include <gradus/core/kernels/work.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
 
@@ -16,8 +17,6 @@ namespace {
 // pixels runs at 70.
 constexpr std::int64_t pixels_per_tile = 240;
 
-constexpr std::int64_t multiply_adds_per_chunk = 500'000;
-
 /// With stride 1 the pixels that the kernel touches are the image itself.
 bool is_dense(const Conv2dGeometry& g) { return g.stride_h == 1 && g.stride_w == 1; }
 
@@ -27,8 +26,7 @@ std::int64_t compact_size(const Conv2dGeometry& g) {
 }
 
 std::int64_t images_per_chunk(const Conv2dGeometry& g) {
-  const std::int64_t work = g.group_out_channels() * g.group_in_channels() * g.out_plane();
-  return multiply_adds_per_chunk / work + 1;
+  return items_per_chunk(g.group_out_channels() * g.group_in_channels() * g.out_plane());
 }
 
 /// x [channels,H,W] -> compact [channels,OH,OW]: the pixels at multiples of the stride.

@@ -9,6 +9,7 @@
 #include <gradus/core/kernels/conv2d_partials.h>
 #include <gradus/core/kernels/filter_lanes.h>
 #include <gradus/core/kernels/output_lanes.h>
+#include <gradus/core/kernels/work.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
 
@@ -20,9 +21,6 @@ namespace {
 constexpr std::int64_t item_bytes = 1536 * 1024;
 constexpr std::int64_t fewest_tiles = 48;
 constexpr std::int64_t most_tiles = 192;
-
-// About 10 microseconds on one core: the least that is worth handing to another thread.
-constexpr std::int64_t multiply_adds_per_chunk = 500'000;
 
 constexpr std::int64_t vector = 16;  // the widest
 
@@ -134,8 +132,7 @@ void correlate(WinogradTile tile, const Correlation& c, const float* in, const f
   const std::int64_t plane = c.out_height * c.out_width;
   const std::int64_t work = places * matrix * items.tiles;
   parallel_for(
-      items.count * c.groups, multiply_adds_per_chunk / work + 1,
-      [&](std::int64_t begin, std::int64_t end) {
+      items.count * c.groups, items_per_chunk(work), [&](std::int64_t begin, std::int64_t end) {
         Workspace<float> scratch(winograd_scratch(tile, {items.rows, items.image.columns}));
         Workspace<float> tiles(places * in_step + patch_slack);
         Workspace<float> products(places * out_step + patch_slack);

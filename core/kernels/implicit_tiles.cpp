@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <gradus/core/kernels/ceil_div.h>
+#include <gradus/core/kernels/work.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
 
@@ -13,9 +14,6 @@ namespace {
 
 // A patch stays, with the weights that pass by, in an L2 cache of 1 MB.
 constexpr std::int64_t patch_bytes = 384 * 1024;
-
-// About 10 microseconds on one core: the least that is worth handing to another thread.
-constexpr std::int64_t multiply_adds_per_chunk = 500'000;
 
 // Weights that are sorted by one thread.
 constexpr std::int64_t weights_per_chunk = 8192;
@@ -58,10 +56,6 @@ std::int64_t first_of_phase(std::int64_t phase, std::int64_t padding, std::int64
 }
 
 }  // namespace
-
-std::int64_t items_per_chunk(std::int64_t multiply_adds_per_item) {
-  return multiply_adds_per_chunk / std::max<std::int64_t>(multiply_adds_per_item, 1) + 1;
-}
 
 // ---- The output ----
 

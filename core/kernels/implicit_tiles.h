@@ -129,7 +129,4 @@ class InputTiles {
   std::int64_t packed_size_ = 0;
 };
 
-/// How many items of so much work are handed to a thread at once.
-std::int64_t items_per_chunk(std::int64_t multiply_adds_per_item);
-
 }  // namespace gradus::kernels

@@ -24,10 +24,9 @@ namespace simd = gradus::simd::HWY_NAMESPACE;
 constexpr hn::ScalableTag<float> floats;
 constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
 
-/// A row of an image, seen from a patch: patch column k is pixel `first` + k, if that is one of
-/// [begin, end); else 0.
+/// A row of an image, seen from a patch: column k is pixels[k] if k is in [begin, end), else 0.
 struct Row {
-  const float* pixels;  // patch column 0, which may lie before the image
+  const float* pixels;  // those of column 0, which may lie before the image
   std::int64_t begin, end;
 
   HWY_INLINE auto load(std::int64_t column) const {
