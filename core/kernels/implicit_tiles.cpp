@@ -185,9 +185,11 @@ std::int64_t InputTiles::row_work() const {
   return g_.group_in_channels() * g_.group_out_channels() * g_.kernel_plane() * q_columns_;
 }
 
-/// The part of the zero-padded dy that `rows` rows of q read.
+/// The part of the zero-padded dy that `rows` rows of q read. Where the padding is no multiple of
+/// the stride, some phases begin one q later than the others, and so end one later.
 Patch InputTiles::patch(std::int64_t rows) const {
-  return Patch({.rows = rows + reach_h_, .columns = q_columns_ + reach_w_});
+  const std::int64_t later = g_.padding_h % g_.stride_h == 0 ? 0 : 1;
+  return Patch({.rows = rows + later + reach_h_, .columns = q_columns_ + reach_w_});
 }
 
 bool InputTiles::leaves_gaps() const {

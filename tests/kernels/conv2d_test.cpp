@@ -342,6 +342,29 @@ TEST_CASE("every algorithm agrees with the direct loops on random geometries") {
   }
 }
 
+TEST_CASE("the input gradient is right at every seam between the tiles of a strided convolution") {
+  // Padding that is no multiple of the stride, and images of several tiles.
+  std::mt19937 engine(7);
+  for (const std::int64_t kernel : {3, 4, 5, 7}) {
+    for (const std::int64_t stride : {2, 3}) {
+      for (std::int64_t padding = 0; padding <= kernel / 2; ++padding) {
+        check_all_algorithms({.batch = 1,
+                              .in_channels = 16,
+                              .in_height = 61,
+                              .in_width = 40,
+                              .out_channels = 16,
+                              .kernel_h = kernel,
+                              .kernel_w = kernel,
+                              .stride_h = stride,
+                              .stride_w = stride,
+                              .padding_h = padding,
+                              .padding_w = padding},
+                             engine);
+      }
+    }
+  }
+}
+
 TEST_CASE("without a bias nothing is added") {
   std::mt19937 engine(3);
   for (const Conv2dGeometry& g : grid()) {
