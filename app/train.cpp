@@ -1,5 +1,5 @@
 // gradus train: data, model and folder in, a trained model out.
-#include <gradus/core/kernels/gemm.h>
+#include <gradus/core/kernels/matmul/gemm.h>
 #include <gradus/core/log.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>

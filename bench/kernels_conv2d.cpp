@@ -1,6 +1,6 @@
 // The single convolutions of workloads.h by every algorithm that can do them, in each direction:
 // conv2d/ALGORITHM/DIRECTION/SHAPE. The one that choose() takes is marked.
-#include <gradus/core/kernels/conv2d_select.h>
+#include <gradus/core/kernels/conv2d/select.h>
 
 #include <string>
 #include <vector>

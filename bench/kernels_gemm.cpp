@@ -1,7 +1,7 @@
 // Matrix products of the sizes that nets ask for, as linear layers (rows are images) and as
 // convolutions by im2col (columns are pixels): gemm/M/N/K, with each transposition that their
 // gradients need.
-#include <gradus/core/kernels/gemm.h>
+#include <gradus/core/kernels/matmul/gemm.h>
 
 #include "kernels.h"
 

@@ -1,8 +1,8 @@
 // Convolution and pooling: shapes are checked and messages built here, once, for all
 // three directions.
 #include <gradus/core/conv.h>
-#include <gradus/core/kernels/conv2d_select.h>
-#include <gradus/core/kernels/pool2d.h>
+#include <gradus/core/kernels/conv2d/select.h>
+#include <gradus/core/kernels/pool/pool2d.h>
 #include <gradus/core/math.h>
 
 #include <algorithm>

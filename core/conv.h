@@ -1,11 +1,11 @@
 // Convolution and pooling on Tensors, and the options that describe them. [N,C,H,W] throughout.
 //
 // The three convolutions are one trilinear form Σ dy·(x ⋆ w) seen from its three sides: forward,
-// input_grad and weight_grad. Which algorithm computes them is decided by kernels/conv2d_select.h;
+// input_grad and weight_grad. Which algorithm computes them is decided by kernels/conv2d/select.h;
 // set_conv2d_algorithm() overrules it, conv2d_algorithm() tells the choice.
 #pragma once
 
-#include <gradus/core/kernels/conv2d_select.h>
+#include <gradus/core/kernels/conv2d/select.h>
 #include <gradus/core/tensor.h>
 
 #include <cstdint>
@@ -42,8 +42,8 @@ using Conv2dAlgorithm = kernels::Conv2dAlgorithm;
 /// cannot do a geometry, ValueError is thrown: a benchmark must not silently measure another.
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm);
 /// Whether float32 3x3 convolutions with many channels may use Winograd's minimal filtering, which
-/// is some 1.7 times as fast and has an error some ten times as large (kernels/winograd.h). True
-/// unless the environment says GRADUS_WINOGRAD=0.
+/// is some 1.7 times as fast and has an error some ten times as large
+/// (kernels/conv2d/winograd_transforms.h). True unless the environment says GRADUS_WINOGRAD=0.
 void set_conv2d_winograd(bool allowed);
 
 namespace core {

@@ -1,6 +1,6 @@
 // Matrix products: batches are broadcast here, each matrix is a GEMM.
 #include <gradus/core/create.h>
-#include <gradus/core/kernels/gemm.h>
+#include <gradus/core/kernels/matmul/gemm.h>
 #include <gradus/core/math.h>
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 // order of folding depends on the shape alone, so the bits do not depend on the number of threads.
 // Sums of float32 over long runs have kernels of their own.
 #include <gradus/core/create.h>
-#include <gradus/core/kernels/batch_norm.h>
+#include <gradus/core/kernels/norm/batch_norm.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>

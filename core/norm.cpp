@@ -1,5 +1,5 @@
-// The passes of batch normalisation: checks and memory; kernels/batch_norm.cpp does the rest.
-#include <gradus/core/kernels/batch_norm.h>
+// The passes of batch normalisation: checks and memory; kernels/norm/batch_norm.cpp does the rest.
+#include <gradus/core/kernels/norm/batch_norm.h>
 #include <gradus/core/norm.h>
 
 #include <string_view>

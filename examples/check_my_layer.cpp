@@ -15,7 +15,7 @@ enum class Mistake {
   none,
   weight_transposed,  // xᵀ·dy in the place of dyᵀ·x: for a square weight the shape fits all the
                       // same
-  bias_not_summed,     // the bias is added to every row, but only the first row comes back
+  bias_not_summed,    // the bias is added to every row, but only the first row comes back
   averaged_over_rows,  // a mean where the chain rule has a sum
   gradient_kept,       // the weight's gradient is added to that of the last call
   input_kept_by_layer  // backward reads the layer's last input, not that of its own forward

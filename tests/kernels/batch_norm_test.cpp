@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <gradus/core/kernels/batch_norm.h>
+#include <gradus/core/kernels/norm/batch_norm.h>
 #include <gradus/core/parallel.h>
 
 using namespace gradus::kernels;

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include <gradus/core/kernels/gemm.h>
+#include <gradus/core/kernels/matmul/gemm.h>
 #include <gradus/core/parallel.h>
 
 using namespace gradus::kernels;

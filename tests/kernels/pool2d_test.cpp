@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include <gradus/core/kernels/pool2d.h>
+#include <gradus/core/kernels/pool/pool2d.h>
 #include <gradus/core/parallel.h>
 
 using namespace gradus::kernels;

@@ -8,9 +8,9 @@
 #include <random>
 #include <vector>
 
-#include <gradus/core/kernels/filter_lanes.h>
-#include <gradus/core/kernels/output_lanes.h>
-#include <gradus/core/kernels/tap_product.h>
+#include <gradus/core/kernels/conv2d/filter_lanes.h>
+#include <gradus/core/kernels/conv2d/output_lanes.h>
+#include <gradus/core/kernels/conv2d/tap_product.h>
 
 using namespace gradus::kernels;
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <gradus/core/kernels/conv2d_select.h>
+#include <gradus/core/kernels/conv2d/select.h>
 #include <gradus/core/parallel.h>
 
 using namespace gradus::kernels;

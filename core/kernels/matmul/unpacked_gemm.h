@@ -1,0 +1,32 @@
+// Products of matrices that fit the cache, as linear layers on a batch have them, in the widest
+// vectors that the CPU has. float32 only.
+//
+// BLAS first copies both operands into panels of its own layout, which pays when each number is
+// used hundreds of times. With a batch of 64 rows that copying is a quarter of the work, so here
+// operands are read where they lie; a block of the result is kept in registers until it is done,
+// and written once, with whatever else is to happen to it. What is computed does not depend on how
+// the result is cut into parts, only on the sizes and the width of a vector.
+#pragma once
+
+#include <cstdint>
+
+namespace gradus::kernels {
+
+/// How a product of rows is finished.
+struct GemmEpilogue {
+  const float* bias = nullptr;  ///< [n], added to every row; or none
+  bool relu = false;            ///< then max(y, 0), a NaN stays
+};
+
+/// y[i, j] = Σ_p x[i, p]·w[j, p], finished. x [m,k], w [n,k], y [m,n], rows ldx, ldw, ldy apart.
+void unpacked_gemm_nt(std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
+                      std::int64_t ldx, const float* w, std::int64_t ldw,
+                      const GemmEpilogue& epilogue, float* y, std::int64_t ldy);
+
+/// c[i, j] = Σ_p a(i, p)·b[p, j], where a(i, p) = a[i·row_step + p·inner_step]: A may lie
+/// transposed. b [k,n], c [m,n], rows ldb, ldc apart.
+void unpacked_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+                   std::int64_t row_step, std::int64_t inner_step, const float* b, std::int64_t ldb,
+                   float* c, std::int64_t ldc);
+
+}  // namespace gradus::kernels
