@@ -1,7 +1,7 @@
 // Convolution and pooling: shapes are checked and messages built here, once, for all
 // three directions.
 #include <gradus/core/conv.h>
-#include <gradus/core/kernels/conv2d/select.h>
+#include <gradus/core/kernels/conv2d/conv2d.h>
 #include <gradus/core/kernels/pool/pool2d.h>
 #include <gradus/core/math.h>
 
@@ -116,18 +116,19 @@ Conv2dAlgorithm algorithm_for(const kernels::Conv2dGeometry& geometry, kernels::
   if (forced == automatic)
     return kernels::choose<T>(geometry, pass, winograd_allowed().load(std::memory_order_relaxed));
   const auto algorithm = static_cast<Conv2dAlgorithm>(forced);
-  if (!kernels::supports<T>(algorithm, geometry)) {
+  if (!kernels::supports(algorithm, geometry)) {
     fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(algorithm),
                      " cannot do a kernel of ", geometry.kernel_h, "x", geometry.kernel_w,
-                     " with padding ", spell({geometry.padding_h, geometry.padding_w}), ", ",
-                     geometry.in_channels, " input channels and ", geometry.groups, " groups in ",
-                     dtype_of<T>());
+                     " with stride ", spell({geometry.stride_h, geometry.stride_w}), ", padding ",
+                     spell({geometry.padding_h, geometry.padding_w}), ", dilation ",
+                     spell({geometry.dilation_h, geometry.dilation_w}), ", ", geometry.in_channels,
+                     " input channels and ", geometry.groups, " groups in ", dtype_of<T>());
   }
   return algorithm;
 }
 
 bool is_empty(const kernels::Conv2dGeometry& g) {
-  return g.batch == 0 || g.in_channels == 0 || g.out_channels == 0;
+  return g.batch == 0 || g.in_channels == 0 || g.out_channels == 0 || g.in_plane() == 0;
 }
 
 void check_output(std::string_view op, const Tensor& dy, const Shape& expected) {
@@ -277,15 +278,15 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
   const Tensor dense_bias = bias.defined() ? bias.contiguous() : bias;
   dispatch_floating(op, x.dtype(), [&]<class T>() {
     const T* offset = bias.defined() ? dense_bias.data<T>() : nullptr;
-    if (geometry.in_channels == 0) {  // an empty sum, plus the bias
+    if (is_empty(geometry)) {  // an empty sum, plus the bias
       y.fill_(0);
       if (bias.defined()) y.copy_(dense_bias.reshape({1, bias.numel(), 1, 1}));
       if (with_relu) y.copy_(core::relu(y));
       return;
     }
     kernels::conv2d_forward(algorithm_for<T>(geometry, kernels::Conv2dPass::forward), geometry,
-                            x.contiguous().data<T>(), weight.contiguous().data<T>(), offset,
-                            y.data<T>(), with_relu);
+                            x.contiguous().data<T>(), weight.contiguous().data<T>(),
+                            {.bias = offset, .relu = with_relu}, y.data<T>());
   });
   return y;
 }
@@ -325,11 +326,10 @@ Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight
 }
 
 Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight, const Conv2dOptions& options,
-                                 DType dtype) {
+                                 DType dtype, Conv2dPass pass) {
   const auto geometry = geometry_of("conv2d_algorithm", x, weight, options);
-  return dispatch_floating("conv2d_algorithm", dtype, [&]<class T>() {
-    return algorithm_for<T>(geometry, kernels::Conv2dPass::forward);
-  });
+  return dispatch_floating("conv2d_algorithm", dtype,
+                           [&]<class T>() { return algorithm_for<T>(geometry, pass); });
 }
 
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {

@@ -1,11 +1,11 @@
 // Convolution and pooling on Tensors, and the options that describe them. [N,C,H,W] throughout.
 //
 // The three convolutions are one trilinear form Σ dy·(x ⋆ w) seen from its three sides: forward,
-// input_grad and weight_grad. Which algorithm computes them is decided by kernels/conv2d/select.h;
+// input_grad and weight_grad. Which algorithm computes them is decided by kernels/conv2d/conv2d.h;
 // set_conv2d_algorithm() overrules it, conv2d_algorithm() tells the choice.
 #pragma once
 
-#include <gradus/core/kernels/conv2d/select.h>
+#include <gradus/core/kernels/conv2d/algorithm.h>
 #include <gradus/core/tensor.h>
 
 #include <cstdint>
@@ -38,6 +38,7 @@ struct Pool2dOptions {
 };
 
 using Conv2dAlgorithm = kernels::Conv2dAlgorithm;
+using Conv2dPass = kernels::Conv2dPass;
 /// Forces an algorithm for the whole process; nullopt gives the choice back. Where the forced one
 /// cannot do a geometry, ValueError is thrown: a benchmark must not silently measure another.
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm);
@@ -59,9 +60,10 @@ Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& in
 /// dL/dweight of shape `weight`, from dy = dL/dy and x.
 Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight,
                           const Conv2dOptions& options = {});
-/// The algorithm conv2d would use for these shapes. (Its gradients may use others.)
+/// The algorithm that conv2d, or one of its gradients, would use for these shapes.
 Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight,
-                                 const Conv2dOptions& options = {}, DType dtype = float32);
+                                 const Conv2dOptions& options = {}, DType dtype = float32,
+                                 Conv2dPass pass = Conv2dPass::forward);
 
 struct MaxPool2dResult {
   Tensor values;   ///< [N,C,OH,OW]

@@ -105,23 +105,16 @@ template <class T, class F> HWY_INLINE void for_each_vector(std::int64_t count, 
 }
 
 /// to[k] = 0. This and the next are for rows that are too short for memset and memcpy.
-HWY_INLINE void clear_row(std::int64_t count, float* to) {
-  namespace hn = hwy::HWY_NAMESPACE;
-  constexpr hn::ScalableTag<float> floats;
-  constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
-  std::int64_t k = 0;
-  for (; k + lanes <= count; k += lanes) hn::StoreU(hn::Zero(floats), floats, to + k);
-  if (k < count) store_first(hn::Zero(floats), floats, count - k, to + k);
+template <class T> HWY_INLINE void clear_row(std::int64_t count, T* to) {
+  for_each_vector<T>(count, [&](std::int64_t k, auto some) HWY_ATTR {
+    some.store(hwy::HWY_NAMESPACE::Zero(hwy::HWY_NAMESPACE::ScalableTag<T>()), to + k);
+  });
 }
 
 /// to[k] = from[k]
-HWY_INLINE void copy_row(const float* from, std::int64_t count, float* to) {
-  namespace hn = hwy::HWY_NAMESPACE;
-  constexpr hn::ScalableTag<float> floats;
-  constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
-  std::int64_t k = 0;
-  for (; k + lanes <= count; k += lanes) hn::StoreU(hn::LoadU(floats, from + k), floats, to + k);
-  if (k < count) store_first(load_first(floats, count - k, from + k), floats, count - k, to + k);
+template <class T> HWY_INLINE void copy_row(const T* from, std::int64_t count, T* to) {
+  for_each_vector<T>(
+      count, [&](std::int64_t k, auto some) HWY_ATTR { some.store(some.load(from + k), to + k); });
 }
 
 }  // namespace gradus::simd::HWY_NAMESPACE

@@ -4,9 +4,25 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <utility>
 
 #include <gradus/core/kernels/ceil_div.h>
+
+// Outside of the part that is compiled again and again: what a kind of CPU offers for one type.
+#ifndef GRADUS_CORE_KERNELS_FILTER_LANES_TABLE
+#define GRADUS_CORE_KERNELS_FILTER_LANES_TABLE
+namespace gradus::kernels {
+template <class T> struct FilterLanesTable {
+  std::int64_t (*padded)(std::int64_t);
+  std::int64_t (*panel_width)(std::int64_t);
+  void (*pack)(std::int64_t, std::int64_t, const T*, std::int64_t, T*, std::int64_t, std::int64_t);
+  void (*unpack)(std::int64_t, std::int64_t, const T*, bool, T*, std::int64_t);
+  void (*transpose)(std::int64_t, std::int64_t, const T*, std::int64_t, T*, std::int64_t);
+  void (*multiply)(const FilterLanes&, const T*, const T*, const T*, T*);
+};
+}  // namespace gradus::kernels
+#endif
 
 #include <gradus/core/simd.h>
 
@@ -19,88 +35,108 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
+namespace {  // the same names stand in other files
 
 namespace hn = hwy::HWY_NAMESPACE;
 namespace simd = gradus::simd::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using Vector = hn::Vec<Floats>;
-constexpr Floats floats;
-constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
+
+template <class T> using Tag = hn::ScalableTag<T>;
+template <class T> using Vector = hn::Vec<Tag<T>>;
+template <class T> constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(Tag<T>()));
 
 constexpr std::int64_t most_vectors = 3;
 
 // Sums that are kept in registers: of 32, or of 16.
-constexpr int most_registers = lanes == 16 ? 25 : 12;
+constexpr bool many_registers = HWY_MAX_BYTES == 64;
+constexpr int most_registers = many_registers ? 25 : 12;
 // With one vector of filters it is the processor's other registers that run out, of which each run
 // of positions takes one.
-constexpr int most_runs = lanes == 16 ? 10 : 8;
+constexpr int most_runs = many_registers ? 10 : 8;
 
-// The rows of a block of filters that sums run over before they go to memory: half of L1.
-constexpr std::int64_t numbers_per_pass = 24 * 1024 / sizeof(float);
+// The rows of a panel that sums run over before they go to memory: half of L1.
+template <class T>
+constexpr std::int64_t numbers_per_pass = 24 * 1024 / static_cast<std::int64_t>(sizeof(T));
 
-/// Vectors of the next block of filters: 3, but 2 + 2 rather than 3 + 1.
+// ---- Panels ----
+
+/// Vectors of the next panel: 3, but 2 + 2 rather than 3 + 1.
 HWY_INLINE std::int64_t next_vectors(std::int64_t left) {
   return left == 4 || left == 2 ? 2 : std::min<std::int64_t>(left, most_vectors);
 }
 
-std::int64_t padded(std::int64_t filters) { return ceil_div(filters, lanes) * lanes; }
+template <class T> std::int64_t padded(std::int64_t filters) {
+  return ceil_div(filters, lanes<T>) * lanes<T>;
+}
 
-/// Lanes of the next block, with `left` lanes to go.
-std::int64_t block_width(std::int64_t left) { return next_vectors(left / lanes) * lanes; }
+template <class T> std::int64_t width_of_panel(std::int64_t left) {
+  return next_vectors(left / lanes<T>) * lanes<T>;
+}
 
-/// f(first filter, lanes of the block)
-template <class F> HWY_INLINE void for_each_block(std::int64_t filters, const F& f) {
-  const std::int64_t end = padded(filters);
+/// f(first filter, width of the panel)
+template <class T, class F> HWY_INLINE void for_each_panel(std::int64_t filters, const F& f) {
+  const std::int64_t end = padded<T>(filters);
   for (std::int64_t first = 0; first < end;) {
-    const std::int64_t width = block_width(end - first);
+    const std::int64_t width = width_of_panel<T>(end - first);
     f(first, width);
     first += width;
   }
 }
 
+// ---- Transposing ----
+
 #if HWY_TARGET != HWY_SCALAR
-/// The columns of 4 rows of `from`: of each block of four lanes, which interleaving keeps to
-/// itself. columns[c] holds columns c, c + 4, ..., a block each. max(·, 0) with `relu`.
-template <class D>
-HWY_INLINE std::array<hn::Vec<D>, 4> columns_of_4_rows(D d, const float* from, std::int64_t step,
-                                                       bool relu) {
-  const hn::Repartition<double, D> pairs;
+/// Numbers of a block of 16 bytes, which interleaving keeps to itself: 4 floats or 2 doubles.
+template <class T> constexpr int block = 16 / sizeof(T);
+
+/// Rows of `from`, as many as a block has numbers, with each block turned: columns[c] holds columns
+/// c, c + block, ..., a block of rows each. max(·, 0) with `relu`.
+template <class D, class T>
+HWY_INLINE std::array<hn::Vec<D>, block<T>> turned_blocks(D d, const T* from, std::int64_t step,
+                                                          bool relu) {
   const auto load = [&](std::int64_t r) HWY_ATTR {
     const auto row = hn::LoadU(d, from + r * step);
     return relu ? hn::IfThenZeroElse(hn::Lt(row, hn::Zero(d)), row) : row;
   };
   const auto row_0 = load(0);
   const auto row_1 = load(1);
-  const auto row_2 = load(2);
-  const auto row_3 = load(3);
-  const auto lower_01 = hn::BitCast(pairs, hn::InterleaveLower(d, row_0, row_1));
-  const auto upper_01 = hn::BitCast(pairs, hn::InterleaveUpper(d, row_0, row_1));
-  const auto lower_23 = hn::BitCast(pairs, hn::InterleaveLower(d, row_2, row_3));
-  const auto upper_23 = hn::BitCast(pairs, hn::InterleaveUpper(d, row_2, row_3));
-  return {hn::BitCast(d, hn::InterleaveLower(pairs, lower_01, lower_23)),
-          hn::BitCast(d, hn::InterleaveUpper(pairs, lower_01, lower_23)),
-          hn::BitCast(d, hn::InterleaveLower(pairs, upper_01, upper_23)),
-          hn::BitCast(d, hn::InterleaveUpper(pairs, upper_01, upper_23))};
+  if constexpr (block<T> == 2) {
+    return {hn::InterleaveLower(d, row_0, row_1), hn::InterleaveUpper(d, row_0, row_1)};
+  } else {
+    const hn::Repartition<double, D> pairs;
+    const auto row_2 = load(2);
+    const auto row_3 = load(3);
+    const auto lower_01 = hn::BitCast(pairs, hn::InterleaveLower(d, row_0, row_1));
+    const auto upper_01 = hn::BitCast(pairs, hn::InterleaveUpper(d, row_0, row_1));
+    const auto lower_23 = hn::BitCast(pairs, hn::InterleaveLower(d, row_2, row_3));
+    const auto upper_23 = hn::BitCast(pairs, hn::InterleaveUpper(d, row_2, row_3));
+    return {hn::BitCast(d, hn::InterleaveLower(pairs, lower_01, lower_23)),
+            hn::BitCast(d, hn::InterleaveUpper(pairs, lower_01, lower_23)),
+            hn::BitCast(d, hn::InterleaveLower(pairs, upper_01, upper_23)),
+            hn::BitCast(d, hn::InterleaveUpper(pairs, upper_01, upper_23))};
+  }
 }
 
-/// A square of `lanes` rows and columns: first its parts of 4 rows, then their blocks. Whole lines
-/// of the result are written, so it does not matter how far apart they are.
-HWY_INLINE void transpose_square(const float* HWY_RESTRICT from, std::int64_t from_step, bool relu,
-                                 float* HWY_RESTRICT to, std::int64_t to_step) {
-  constexpr auto blocks = static_cast<int>(lanes / 4);
-  std::array<std::array<Vector, 4>, blocks> part;
+/// A square of `lanes` rows and columns: first the blocks are turned, then they change places. Whole
+/// lines of the result are written, so it does not matter how far apart they are.
+template <class T>
+HWY_INLINE void transpose_square(const T* HWY_RESTRICT from, std::int64_t from_step, bool relu,
+                                 T* HWY_RESTRICT to, std::int64_t to_step) {
+  constexpr Tag<T> d;
+  constexpr int side = block<T>;
+  constexpr auto blocks = static_cast<int>(lanes<T> / side);
+  std::array<std::array<Vector<T>, side>, blocks> part;
   simd::repeat<blocks>([&](auto k) HWY_ATTR {
-    part[k] = columns_of_4_rows(floats, from + 4 * k * from_step, from_step, relu);
+    part[k] = turned_blocks(d, from + side * k * from_step, from_step, relu);
   });
-  simd::repeat<4>([&](auto c) HWY_ATTR {
-    const auto store = [&](Vector column, std::int64_t block) HWY_ATTR {
-      hn::StoreU(column, floats, to + (4 * block + std::int64_t{c}) * to_step);
+  simd::repeat<side>([&](auto c) HWY_ATTR {
+    const auto store = [&](Vector<T> column, std::int64_t place) HWY_ATTR {
+      hn::StoreU(column, d, to + (side * place + std::int64_t{c}) * to_step);
     };
     if constexpr (blocks == 1) {
       store(part[0][c], 0);
     } else if constexpr (blocks == 2) {
-      store(hn::ConcatLowerLower(floats, part[1][c], part[0][c]), 0);
-      store(hn::ConcatUpperUpper(floats, part[1][c], part[0][c]), 1);
+      store(hn::ConcatLowerLower(d, part[1][c], part[0][c]), 0);
+      store(hn::ConcatUpperUpper(d, part[1][c], part[0][c]), 1);
     } else {
       const auto even = [&](std::size_t k) HWY_ATTR {  // blocks 0 of two parts, then blocks 2
         return hn::OddEvenBlocks(hn::SwapAdjacentBlocks(part[k + 1][c]), part[k][c]);
@@ -108,42 +144,40 @@ HWY_INLINE void transpose_square(const float* HWY_RESTRICT from, std::int64_t fr
       const auto odd = [&](std::size_t k) HWY_ATTR {  // blocks 1, then blocks 3
         return hn::OddEvenBlocks(part[k + 1][c], hn::SwapAdjacentBlocks(part[k][c]));
       };
-      store(hn::ConcatLowerLower(floats, even(2), even(0)), 0);
-      store(hn::ConcatLowerLower(floats, odd(2), odd(0)), 1);
-      store(hn::ConcatUpperUpper(floats, even(2), even(0)), 2);
-      store(hn::ConcatUpperUpper(floats, odd(2), odd(0)), 3);
+      store(hn::ConcatLowerLower(d, even(2), even(0)), 0);
+      store(hn::ConcatLowerLower(d, odd(2), odd(0)), 1);
+      store(hn::ConcatUpperUpper(d, even(2), even(0)), 2);
+      store(hn::ConcatUpperUpper(d, odd(2), odd(0)), 3);
     }
   });
-}
-
-/// The columns of 4 rows, 4 of them -> rows of 4.
-HWY_INLINE void transpose_4x4(const float* HWY_RESTRICT from, std::int64_t from_step, bool relu,
-                              float* HWY_RESTRICT to, std::int64_t to_step) {
-  constexpr hn::Full128<float> four;
-  const auto columns = columns_of_4_rows(four, from, from_step, relu);
-  for (std::size_t c = 0; c < 4; ++c)
-    hn::StoreU(columns[c], four, to + static_cast<std::int64_t>(c) * to_step);
 }
 #endif
 
 /// The same for fewer rows and columns than a square has.
-HWY_INLINE void transpose_corner(const float* HWY_RESTRICT from, std::int64_t from_step,
+template <class T>
+HWY_INLINE void transpose_corner(const T* HWY_RESTRICT from, std::int64_t from_step,
                                  std::int64_t rows, std::int64_t columns, bool relu,
-                                 float* HWY_RESTRICT to, std::int64_t to_step) {
-  for (std::int64_t r = 0; r < rows; r += 4) {
-    for (std::int64_t c = 0; c < columns; c += 4) {
-      const float* corner = from + r * from_step + c;
-      float* turned = to + c * to_step + r;
+                                 T* HWY_RESTRICT to, std::int64_t to_step) {
+  constexpr std::int64_t side = 4;
+  for (std::int64_t r = 0; r < rows; r += side) {
+    for (std::int64_t c = 0; c < columns; c += side) {
+      const T* corner = from + r * from_step + c;
+      T* turned = to + c * to_step + r;
 #if HWY_TARGET != HWY_SCALAR
-      if (r + 4 <= rows && c + 4 <= columns) {
-        transpose_4x4(corner, from_step, relu, turned, to_step);
-        continue;
+      if constexpr (block<T> == side) {
+        if (r + side <= rows && c + side <= columns) {
+          constexpr hn::Full128<T> d;
+          const auto four = turned_blocks(d, corner, from_step, relu);
+          simd::repeat<side>([&](auto k)
+                                 HWY_ATTR { hn::StoreU(four[k], d, turned + k * to_step); });
+          continue;
+        }
       }
 #endif
-      for (std::int64_t i = 0; i < std::min<std::int64_t>(4, rows - r); ++i) {
-        for (std::int64_t j = 0; j < std::min<std::int64_t>(4, columns - c); ++j) {
-          const float value = corner[i * from_step + j];
-          turned[j * to_step + i] = relu && value < 0 ? 0.0F : value;
+      for (std::int64_t i = 0; i < std::min(side, rows - r); ++i) {
+        for (std::int64_t j = 0; j < std::min(side, columns - c); ++j) {
+          const T value = corner[i * from_step + j];
+          turned[j * to_step + i] = relu && value < 0 ? T{0} : value;
         }
       }
     }
@@ -151,87 +185,104 @@ HWY_INLINE void transpose_corner(const float* HWY_RESTRICT from, std::int64_t fr
 }
 
 /// to[c·to_step + r] = from[r·from_step + c], then max(·, 0) with `relu`.
-HWY_INLINE void transpose(const float* HWY_RESTRICT from, std::int64_t from_step, std::int64_t rows,
-                          std::int64_t columns, bool relu, float* HWY_RESTRICT to,
-                          std::int64_t to_step) {
+template <class T>
+HWY_INLINE void turn(const T* HWY_RESTRICT from, std::int64_t from_step, std::int64_t rows,
+                     std::int64_t columns, bool relu, T* HWY_RESTRICT to, std::int64_t to_step) {
   // The last square moves back, over what has been done already, so as to be whole.
-  const std::int64_t last_row = std::max<std::int64_t>(rows - lanes, 0);
-  const std::int64_t last_column = std::max<std::int64_t>(columns - lanes, 0);
-  for (std::int64_t next_row = 0; next_row < rows; next_row += lanes) {
+  const std::int64_t last_row = std::max<std::int64_t>(rows - lanes<T>, 0);
+  const std::int64_t last_column = std::max<std::int64_t>(columns - lanes<T>, 0);
+  for (std::int64_t next_row = 0; next_row < rows; next_row += lanes<T>) {
     const std::int64_t r = std::min(next_row, last_row);
-    for (std::int64_t next_column = 0; next_column < columns; next_column += lanes) {
+    for (std::int64_t next_column = 0; next_column < columns; next_column += lanes<T>) {
       const std::int64_t c = std::min(next_column, last_column);
-      const float* square = from + r * from_step + c;
-      float* turned = to + c * to_step + r;
+      const T* square = from + r * from_step + c;
+      T* turned = to + c * to_step + r;
 #if HWY_TARGET != HWY_SCALAR
-      if (rows >= lanes && columns >= lanes) {
+      if (rows >= lanes<T> && columns >= lanes<T>) {
         transpose_square(square, from_step, relu, turned, to_step);
         continue;
       }
 #endif
-      transpose_corner(square, from_step, std::min(lanes, rows), std::min(lanes, columns), relu,
-                       turned, to_step);
+      transpose_corner(square, from_step, std::min(lanes<T>, rows), std::min(lanes<T>, columns),
+                       relu, turned, to_step);
     }
   }
 }
 
-void pack(std::int64_t filters, std::int64_t columns, const float* HWY_RESTRICT matrix,
-          std::int64_t row_step, float* HWY_RESTRICT packed) {
-  for_each_block(filters, [&](std::int64_t first, std::int64_t width) HWY_ATTR {
+template <class T>
+void turn_matrix(std::int64_t rows, std::int64_t columns, const T* from, std::int64_t from_step,
+                 T* to, std::int64_t to_step) {
+  turn(from, from_step, rows, columns, false, to, to_step);
+}
+
+template <class T>
+void pack(std::int64_t filters, std::int64_t columns, const T* HWY_RESTRICT matrix,
+          std::int64_t row_step, T* HWY_RESTRICT packed, std::int64_t packed_columns,
+          std::int64_t first_column) {
+  for_each_panel<T>(filters, [&](std::int64_t first, std::int64_t width) HWY_ATTR {
     const std::int64_t count = std::min(width, filters - first);
-    for (std::int64_t k = 0; count < width && k < columns * width; k += lanes)
-      hn::StoreU(hn::Zero(floats), floats, packed + k);
-    transpose(matrix + first * row_step, row_step, count, columns, false, packed, width);
-    packed += columns * width;
+    const T* from = matrix + first * row_step;
+    T* to = packed + first * packed_columns + first_column * width;
+    if (count < width) simd::clear_row(columns * width, to);
+    if (columns == 1 && row_step == 1) {
+      simd::copy_row(from, count, to);
+    } else {
+      turn(from, row_step, count, columns, false, to, width);
+    }
   });
 }
 
-void unpack(std::int64_t filters, std::int64_t columns, const float* HWY_RESTRICT packed, bool relu,
-            float* HWY_RESTRICT matrix, std::int64_t row_step) {
-  for_each_block(filters, [&](std::int64_t first, std::int64_t width) HWY_ATTR {
+template <class T>
+void unpack(std::int64_t filters, std::int64_t columns, const T* HWY_RESTRICT packed, bool relu,
+            T* HWY_RESTRICT matrix, std::int64_t row_step) {
+  for_each_panel<T>(filters, [&](std::int64_t first, std::int64_t width) HWY_ATTR {
     const std::int64_t count = std::min(width, filters - first);
-    transpose(packed, width, columns, count, relu, matrix + first * row_step, row_step);
-    packed += columns * width;
+    turn(packed + first * columns, width, columns, count, relu, matrix + first * row_step,
+         row_step);
   });
 }
+
+// ---- The product ----
 
 /// What is the same for all sums of a pass.
-struct Pass {
+template <class T> struct Pass {
   const std::int64_t* step;
   std::int64_t length;
   std::int64_t images, image_step, rows_step;
-  const float* start;  // of the block's filters, or nullptr
+  const T* start;  // of the panel's filters, or nullptr
 };
 
 /// `runs` times `run` sums times `vectors` vectors of filters.
-template <int runs, int run, int vectors>
-HWY_NOINLINE void block_sums(const Pass& p, const std::int64_t* at, const float* HWY_RESTRICT image,
-                             const float* HWY_RESTRICT rows, float* HWY_RESTRICT sums) {
+template <class T, int runs, int run, int vectors>
+HWY_NOINLINE void micro_kernel(const Pass<T>& p, const std::int64_t* at,
+                               const T* HWY_RESTRICT image, const T* HWY_RESTRICT rows,
+                               T* HWY_RESTRICT sums) {
+  constexpr Tag<T> d;
   using simd::repeat;
-  Vector sum[runs][run][vectors];
+  Vector<T> sum[runs][run][vectors];
   const auto for_each_sum = [&](const auto& f) HWY_ATTR {
     repeat<runs>([&](auto i) HWY_ATTR {
       repeat<run>([&](auto j) HWY_ATTR {
         repeat<vectors>([&](auto v) HWY_ATTR {
-          f(sum[i][j][v], ((i * run + j) * vectors + v) * lanes, v * lanes);
+          f(sum[i][j][v], ((i * run + j) * vectors + v) * lanes<T>, v * lanes<T>);
         });
       });
     });
   };
-  for_each_sum([&](Vector& s, std::int64_t place, std::int64_t filter) HWY_ATTR {
-    s = hn::LoadU(floats, p.start == nullptr ? sums + place : p.start + filter);
+  for_each_sum([&](Vector<T>& s, std::int64_t place, std::int64_t filter) HWY_ATTR {
+    s = hn::LoadU(d, p.start == nullptr ? sums + place : p.start + filter);
   });
   const std::int64_t* const end = p.step + p.length;
   for (std::int64_t k = 0; k < p.images; ++k) {
-    const float* window[runs];
+    const T* window[runs];
     repeat<runs>([&](auto i) { window[i] = image + at[i * run]; });
-    const float* HWY_RESTRICT row = rows;
-    for (const std::int64_t* step = p.step; step != end; ++step, row += vectors * lanes) {
-      Vector weight[vectors];
-      repeat<vectors>([&](auto v) HWY_ATTR { weight[v] = hn::LoadU(floats, row + v * lanes); });
+    const T* HWY_RESTRICT row = rows;
+    for (const std::int64_t* step = p.step; step != end; ++step, row += vectors * lanes<T>) {
+      Vector<T> weight[vectors];
+      repeat<vectors>([&](auto v) HWY_ATTR { weight[v] = hn::LoadU(d, row + v * lanes<T>); });
       repeat<runs>([&](auto i) HWY_ATTR {
         repeat<run>([&](auto j) HWY_ATTR {
-          const Vector number = hn::Set(floats, window[i][*step + j]);
+          const Vector<T> number = hn::Set(d, window[i][*step + j]);
           repeat<vectors>(
               [&](auto v) HWY_ATTR { sum[i][j][v] = hn::MulAdd(number, weight[v], sum[i][j][v]); });
         });
@@ -240,36 +291,36 @@ HWY_NOINLINE void block_sums(const Pass& p, const std::int64_t* at, const float*
     image += p.image_step;
     rows += p.rows_step;
   }
-  for_each_sum([&](Vector& s, std::int64_t place, std::int64_t)
-                   HWY_ATTR { hn::StoreU(s, floats, sums + place); });
+  for_each_sum([&](Vector<T>& s, std::int64_t place, std::int64_t)
+                   HWY_ATTR { hn::StoreU(s, d, sums + place); });
 }
 
-/// All sums of a block of filters, in blocks of (nearly) the same size.
-template <int run, int vectors>
-void all_runs(const Pass& p, std::int64_t count, const std::int64_t* at, const float* image,
-              const float* rows, float* sums) {
+/// All sums of a panel: the largest micro-kernel as long as it fits, then smaller ones.
+template <class T, int run, int vectors>
+void all_runs(const Pass<T>& p, std::int64_t count, const std::int64_t* at, const T* image,
+              const T* rows, T* sums) {
+  std::int64_t i = 0;
+  const auto take = [&](auto size) HWY_ATTR {
+    constexpr int runs = decltype(size)::value;
+    for (; i + runs * run <= count; i += runs * run) {
+      micro_kernel<T, runs, run, vectors>(p, at + i, image, rows, sums + i * vectors * lanes<T>);
+    }
+  };
   constexpr int most = std::min(most_runs, most_registers / (run * vectors));
-  constexpr auto block_of = []<int... i>(std::integer_sequence<int, i...>) {
-    return std::array{&block_sums<i + 1, run, vectors>...};
-  }
-  (std::make_integer_sequence<int, most>());
-  for (std::int64_t i = 0; i < count / run;) {
-    const std::int64_t left = count / run - i;
-    const std::int64_t runs = ceil_div(left, ceil_div(left, most));
-    block_of[static_cast<std::size_t>(runs - 1)](p, at + i * run, image, rows,
-                                                 sums + i * run * vectors * lanes);
-    i += runs;
-  }
+  if constexpr (most > 4) take(std::integral_constant<int, most>());
+  if constexpr (most > 3) take(std::integral_constant<int, 4>());
+  if constexpr (most > 1) take(std::integral_constant<int, 2>());
+  take(std::integral_constant<int, 1>());
 }
 
 /// With several vectors of filters the numbers of an image are few loads beside the products.
-template <int vectors>
-void all_sums(const Pass& p, const FilterLanes& product, const float* image, const float* rows,
-              float* sums) {
-  auto all = &all_runs<1, vectors>;
+template <class T, int vectors>
+void all_sums(const Pass<T>& p, const FilterLanes& product, const T* image, const T* rows,
+              T* sums) {
+  auto all = &all_runs<T, 1, vectors>;
   if constexpr (vectors == 1) {
     constexpr auto all_of = []<int... i>(std::integer_sequence<int, i...>) {
-      return std::array{&all_runs<i + 1, vectors>...};
+      return std::array{&all_runs<T, i + 1, vectors>...};
     }
     (std::make_integer_sequence<int, most_neighbours>());
     all = all_of[static_cast<std::size_t>(product.run - 1)];
@@ -277,28 +328,35 @@ void all_sums(const Pass& p, const FilterLanes& product, const float* image, con
   all(p, product.count, product.at, image, rows, sums);
 }
 
-void multiply(const FilterLanes& p, const float* images, const float* rows, const float* start,
-              float* sums) {
-  for_each_block(p.filters, [&](std::int64_t first, std::int64_t width) {
-    const std::int64_t rows_per_pass = numbers_per_pass / width;
-    float* sum = sums + first * p.count;
+template <class T>
+void multiply(const FilterLanes& p, const T* images, const T* rows, const T* start, T* sums) {
+  for_each_panel<T>(p.filters, [&](std::int64_t first, std::int64_t width) {
+    const std::int64_t rows_per_pass = numbers_per_pass<T> / width;
+    T* sum = sums + first * p.count;
     std::int64_t l = 0;
     do {
-      const Pass pass{.step = p.step + l,
-                      .length = std::min(rows_per_pass, p.length - l),
-                      .images = p.images,
-                      .image_step = p.image_step,
-                      .rows_step = p.rows_step,
-                      .start = l == 0 && start != nullptr ? start + first : nullptr};
-      const float* row = rows + first * p.length + l * width;
-      if (width == 3 * lanes) all_sums<3>(pass, p, images, row, sum);
-      if (width == 2 * lanes) all_sums<2>(pass, p, images, row, sum);
-      if (width == 1 * lanes) all_sums<1>(pass, p, images, row, sum);
+      const Pass<T> pass{.step = p.step + l,
+                         .length = std::min(rows_per_pass, p.length - l),
+                         .images = p.images,
+                         .image_step = p.image_step,
+                         .rows_step = p.rows_step,
+                         .start = l == 0 && start != nullptr ? start + first : nullptr};
+      const T* row = rows + first * p.length + l * width;
+      if (width == 3 * lanes<T>) all_sums<T, 3>(pass, p, images, row, sum);
+      if (width == 2 * lanes<T>) all_sums<T, 2>(pass, p, images, row, sum);
+      if (width == 1 * lanes<T>) all_sums<T, 1>(pass, p, images, row, sum);
       l += rows_per_pass;
     } while (l < p.length);
   });
 }
 
+template <class T>
+constexpr FilterLanesTable<T> table{&padded<T>, &width_of_panel<T>, &pack<T>,
+                                    &unpack<T>, &turn_matrix<T>,    &multiply<T>};
+const FilterLanesTable<float>* float_table() { return &table<float>; }
+const FilterLanesTable<double>* double_table() { return &table<double>; }
+
+}  // namespace
 }  // namespace gradus::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -307,31 +365,72 @@ namespace gradus::kernels {
 
 [[maybe_unused]] static const bool simd_limited = limit_simd();
 
-HWY_EXPORT(padded);
-HWY_EXPORT(block_width);
-HWY_EXPORT(pack);
-HWY_EXPORT(unpack);
-HWY_EXPORT(multiply);
+HWY_EXPORT(float_table);
+HWY_EXPORT(double_table);
 
-std::int64_t padded_filters(std::int64_t filters) { return HWY_DYNAMIC_DISPATCH(padded)(filters); }
-std::int64_t filter_block(std::int64_t left) { return HWY_DYNAMIC_DISPATCH(block_width)(left); }
+namespace {
+
+template <class T> const FilterLanesTable<T>& table() {
+  if constexpr (std::same_as<T, float>) {
+    return *HWY_DYNAMIC_DISPATCH(float_table)();
+  } else {
+    return *HWY_DYNAMIC_DISPATCH(double_table)();
+  }
+}
+
+}  // namespace
+
 std::int64_t run_of(std::int64_t count) {
   std::int64_t run = most_neighbours;
   while (count % run != 0) --run;
   return run;
 }
-void pack_filters(std::int64_t filters, std::int64_t columns, const float* matrix,
-                  std::int64_t row_step, float* packed) {
-  HWY_DYNAMIC_DISPATCH(pack)(filters, columns, matrix, row_step, packed);
+
+template <class T> std::int64_t padded_filters(std::int64_t filters) {
+  return table<T>().padded(filters);
 }
-void unpack_filters(std::int64_t filters, std::int64_t columns, const float* packed, bool relu,
-                    float* matrix, std::int64_t row_step) {
-  HWY_DYNAMIC_DISPATCH(unpack)(filters, columns, packed, relu, matrix, row_step);
+template <class T> std::int64_t panel_width(std::int64_t left) {
+  return table<T>().panel_width(left);
 }
-void filter_lanes_product(const FilterLanes& product, const float* images, const float* rows,
-                          const float* start, float* sums) {
-  HWY_DYNAMIC_DISPATCH(multiply)(product, images, rows, start, sums);
+template <class T>
+void pack_panels(std::int64_t filters, std::int64_t columns, const T* matrix, std::int64_t row_step,
+                 T* packed, std::int64_t packed_columns, std::int64_t first) {
+  table<T>().pack(filters, columns, matrix, row_step, packed, packed_columns, first);
 }
+template <class T>
+void unpack_panels(std::int64_t filters, std::int64_t columns, const T* packed, bool relu,
+                   T* matrix, std::int64_t row_step) {
+  table<T>().unpack(filters, columns, packed, relu, matrix, row_step);
+}
+template <class T>
+void transpose(std::int64_t rows, std::int64_t columns, const T* from, std::int64_t from_step,
+               T* to, std::int64_t to_step) {
+  table<T>().transpose(rows, columns, from, from_step, to, to_step);
+}
+template <class T>
+void filter_lanes_product(const FilterLanes& product, const T* images, const T* rows,
+                          const T* start, T* sums) {
+  table<T>().multiply(product, images, rows, start, sums);
+}
+
+template std::int64_t padded_filters<float>(std::int64_t);
+template std::int64_t padded_filters<double>(std::int64_t);
+template std::int64_t panel_width<float>(std::int64_t);
+template std::int64_t panel_width<double>(std::int64_t);
+template void pack_panels(std::int64_t, std::int64_t, const float*, std::int64_t, float*,
+                          std::int64_t, std::int64_t);
+template void pack_panels(std::int64_t, std::int64_t, const double*, std::int64_t, double*,
+                          std::int64_t, std::int64_t);
+template void unpack_panels(std::int64_t, std::int64_t, const float*, bool, float*, std::int64_t);
+template void unpack_panels(std::int64_t, std::int64_t, const double*, bool, double*, std::int64_t);
+template void transpose(std::int64_t, std::int64_t, const float*, std::int64_t, float*,
+                        std::int64_t);
+template void transpose(std::int64_t, std::int64_t, const double*, std::int64_t, double*,
+                        std::int64_t);
+template void filter_lanes_product(const FilterLanes&, const float*, const float*, const float*,
+                                   float*);
+template void filter_lanes_product(const FilterLanes&, const double*, const double*, const double*,
+                                   double*);
 
 }  // namespace gradus::kernels
 #endif

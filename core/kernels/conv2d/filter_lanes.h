@@ -1,19 +1,22 @@
-// Matrix products whose vectors are vectors of filters: each number of an image is multiplied with
+// The micro-kernel whose vectors are vectors of filters: each number of an image is multiplied with
 // a vector of weights, or of gradients, of neighbouring filters.
 //
 //   sums[i, f] = Σ_{image, l} image[at[i] + step[l]] · row[image][l, f]
 //
 // A convolution needs this twice, with the roles of the two lists of positions exchanged:
 //
-//   output        i an output, at its window;         l a tap, by its offset in the window
+//   output        i an output, at its window;          l a tap, by its offset in the window
 //   weight grad   i a tap, at its offset in a window;  l an output, by the place of its window
 //
 // Lanes are lost only when the filters are no multiple of a vector, whatever the size and the
-// stride of the image; tap_product.h is the counterpart whose vectors run along an image.
+// stride of the image; output_lanes.h is the counterpart whose vectors run along an image.
 //
-// float32 only. Vectors by Highway, chosen at run time. Each sum is in the order of l, with one
-// rounding a product (FMA) where the CPU has that; it does not depend on which sums are computed
-// together. (Of several images it takes a few hundred l of each in turn.)
+// The row matrix is packed in panels: a panel holds one to three vectors of filters,
+// [columns, filters of the panel], zeros for filters beyond the last.
+//
+// T is float or double. Vectors by Highway, chosen at run time. Each sum is in the order of l, with
+// one rounding for each product (FMA) where the CPU has that; it does not depend on which sums are
+// computed together. (Of several images it takes a few hundred l of each in turn.)
 #pragma once
 
 #include <cstdint>
@@ -21,32 +24,39 @@
 namespace gradus::kernels {
 
 /// `filters`, rounded up to whole vectors.
-std::int64_t padded_filters(std::int64_t filters);
+template <class T> std::int64_t padded_filters(std::int64_t filters);
 
-/// How many of `left` padded filters the next block of a packed matrix holds.
-std::int64_t filter_block(std::int64_t left);
+/// How many of `left` padded filters the next panel holds.
+template <class T> std::int64_t panel_width(std::int64_t left);
 
-/// matrix [filters, columns], rows `row_step` apart -> packed, block by block [columns, filters of
-/// the block]; 0 for filters beyond the last. Of padded_filters · columns numbers.
-void pack_filters(std::int64_t filters, std::int64_t columns, const float* matrix,
-                  std::int64_t row_step, float* packed);
+/// matrix [filters, columns], rows `row_step` apart -> the columns from `first` on of a packed
+/// matrix that has `packed_columns` of them, so padded_filters · packed_columns numbers.
+template <class T>
+void pack_panels(std::int64_t filters, std::int64_t columns, const T* matrix, std::int64_t row_step,
+                 T* packed, std::int64_t packed_columns, std::int64_t first = 0);
 
-/// The way back: packed -> matrix, then max(·, 0) with `relu` (a NaN stays).
-void unpack_filters(std::int64_t filters, std::int64_t columns, const float* packed, bool relu,
-                    float* matrix, std::int64_t row_step);
+/// The way back: packed [filters, columns] -> matrix, then max(·, 0) with `relu` (a NaN stays).
+template <class T>
+void unpack_panels(std::int64_t filters, std::int64_t columns, const T* packed, bool relu,
+                   T* matrix, std::int64_t row_step);
+
+/// from [rows, columns], rows from_step apart -> to [columns, rows], rows to_step apart.
+template <class T>
+void transpose(std::int64_t rows, std::int64_t columns, const T* from, std::int64_t from_step,
+               T* to, std::int64_t to_step);
 
 /// The longest run of neighbours that a product makes use of.
-constexpr int most_neighbours = 8;
+constexpr int most_neighbours = 5;
 
 /// The run for rows of `count` neighbours: its largest divisor up to that.
 std::int64_t run_of(std::int64_t count);
 
 struct FilterLanes {
   std::int64_t filters = 0;
-  std::int64_t count = 0;              // of sums of a filter
+  std::int64_t count = 0;              ///< of sums for each filter
   const std::int64_t* at = nullptr;    ///< [count], elements
   std::int64_t run = 1;                ///< `at` consists of runs of so many neighbours
-  std::int64_t length = 0;             // of each sum, in an image
+  std::int64_t length = 0;             ///< of each sum, in one image
   const std::int64_t* step = nullptr;  ///< [length], elements
   std::int64_t images = 1;
   std::int64_t image_step = 0;  ///< elements from one image to the next one
@@ -55,7 +65,8 @@ struct FilterLanes {
 
 /// sums [filters, count], packed: the sum above, added to `start` [padded filters]; without that
 /// to what sums holds. rows [filters, length] of each image, packed.
-void filter_lanes_product(const FilterLanes& product, const float* images, const float* rows,
-                          const float* start, float* sums);
+template <class T>
+void filter_lanes_product(const FilterLanes& product, const T* images, const T* rows,
+                          const T* start, T* sums);
 
 }  // namespace gradus::kernels

@@ -1,9 +1,10 @@
 // The sizes of one two-dimensional convolution (cross-correlation, as the field has it): plain
 // numbers, checked above.
 //
-//   y[n,co,oh,ow] = Σ_{ci,i,j} x[n, ci, oh·stride_h − padding_h + i·dilation_h, ow·stride_w −
-//   padding_w + j·dilation_w]
-//                              · w[co,ci,i,j]
+//   y[n,co,oh,ow] = Σ_{ci,i,j} x[n,ci,h,w] · w[co,ci,i,j]
+//
+//       h = oh·stride_h − padding_h + i·dilation_h
+//       w = ow·stride_w − padding_w + j·dilation_w
 //
 //   x  [N, Ci, H, W]        batch, in_channels, in_height, in_width
 //   w  [Co, Ci/groups, kernel_h, kernel_w]
@@ -11,8 +12,8 @@
 //
 // x is zero outside its bounds. Output channel co belongs to group co / (Co/groups) and sees only
 // that group's input channels. Kernels assume what core checks: batch >= 0, every other size,
-// stride, dilation and groups >= 1, padding >= 0, groups divides Ci and Co, and the dilated kernel
-// fits the padded input.
+// stride, dilation and groups >= 1, padding >= 0, groups divides Ci and Co, the dilated kernel fits
+// the padded input, and every size and option is less than 2³¹.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Convolution by tap products. See conv2d_implicit.h.
+// Convolution by tap products. See implicit_gemm.h.
 #include <gradus/core/kernels/conv2d/implicit_gemm.h>
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d/filter_lanes.h>
 #include <gradus/core/kernels/conv2d/partial_sums.h>
+#include <gradus/core/kernels/conv2d/shifted_dots.h>
 #include <gradus/core/kernels/conv2d/tiles.h>
 #include <gradus/core/kernels/work.h>
 #include <gradus/core/kernels/workspace.h>
@@ -18,136 +19,233 @@ namespace {
 // back.
 constexpr std::int64_t outputs_per_sum = 256;
 
-void clear(std::int64_t size, float* values) {
+// Below so many filters, most lanes of a vector of them would be empty.
+constexpr std::int64_t few_filters = 12;
+
+template <class T> void clear(std::int64_t size, T* values) {
   constexpr std::int64_t grain = 65536;
   parallel_for(size, grain, [&](std::int64_t begin, std::int64_t end) {
-    std::fill(values + begin, values + end, 0.0F);
+    std::fill(values + begin, values + end, T{0});
   });
+}
+
+/// Which images, which group and which tile an item of work is; the tiles of an image follow each
+/// other, then its groups.
+struct Item {
+  std::int64_t image, images, group, tile;
+
+  Item(std::int64_t index, const Conv2dGeometry& g, std::int64_t tiles,
+       std::int64_t images_of_an_item)
+      : image(index / tiles / g.groups * images_of_an_item),
+        images(std::min(images_of_an_item, g.batch - image)),
+        group(index / tiles % g.groups),
+        tile(index % tiles) {}
+
+  /// The number of this group among those of all images.
+  std::int64_t image_group(const Conv2dGeometry& g) const { return image * g.groups + group; }
+};
+
+std::int64_t items(const Conv2dGeometry& g, std::int64_t tiles, std::int64_t images_of_an_item) {
+  return ceil_div(g.batch, images_of_an_item) * g.groups * tiles;
+}
+
+/// The weight gradient's sums of one group over a few small images, or over a tile of one, in
+/// vectors of filters: kept packed in panels.
+template <class T> class SumsAlongFilters {
+ public:
+  static constexpr Lanes lanes = Lanes::filters;
+
+  SumsAlongFilters(const Conv2dGeometry& g, const ForwardTiles<T>& tiles)
+      : g_(g), tiles_(tiles), padded_(padded_filters<T>(g.group_out_channels())) {}
+
+  std::int64_t size() const { return padded_ * g_.taps(); }
+  std::int64_t grad_size() const { return padded_ * tiles_.product().size().rows * g_.out_width(); }
+
+  void add(std::int64_t rows, std::int64_t images, const T* x, const T* dy, T* grads,
+           T* sums) const {
+    const std::int64_t filters = g_.group_out_channels();
+    const std::int64_t outputs = rows * g_.out_width();
+    for (std::int64_t k = 0; k < images; ++k) {
+      pack_panels(filters, outputs, dy + k * g_.out_channels * g_.out_plane(), g_.out_plane(),
+                  grads + k * grad_size(), outputs);
+    }
+    filter_lanes_product<T>({.filters = filters,
+                             .count = g_.taps(),
+                             .at = tiles_.product().offsets().data(),
+                             .run = g_.dilation_w == 1 ? run_of(g_.kernel_w) : 1,
+                             .length = outputs,
+                             .step = tiles_.product().windows().data(),
+                             .images = images,
+                             .image_step = tiles_.image_step(),
+                             .rows_step = grad_size()},
+                            x, grads, nullptr, sums);
+  }
+
+  void write(const T* sums, T* dw) const {
+    unpack_panels(g_.group_out_channels(), g_.taps(), sums, false, dw, g_.taps());
+  }
+
+ private:
+  const Conv2dGeometry& g_;
+  const ForwardTiles<T>& tiles_;
+  std::int64_t padded_;
+};
+
+/// The same in vectors of outputs: kept as the weights are.
+template <class T> class SumsAlongOutputs {
+ public:
+  static constexpr Lanes lanes = Lanes::outputs;
+
+  SumsAlongOutputs(const Conv2dGeometry& g, const ForwardTiles<T>& tiles) : g_(g), tiles_(tiles) {}
+
+  std::int64_t size() const { return g_.group_out_channels() * g_.taps(); }
+  std::int64_t grad_size() const {
+    return g_.group_out_channels() * line(tiles_.product().size().rows);
+  }
+
+  void add(std::int64_t rows, std::int64_t images, const T* x, const T* dy, T* grads,
+           T* sums) const {
+    const std::int64_t filters = g_.group_out_channels();
+    for (std::int64_t k = 0; k < images; ++k) {
+      spread_rows(filters, rows, g_.out_width(), dy + k * g_.out_channels * g_.out_plane(),
+                  g_.out_plane(), tiles_.product().size().row_step, line(rows),
+                  grads + k * filters * line(rows));
+    }
+    shifted_dots<T>({.filters = filters,
+                     .taps = g_.taps(),
+                     .offset = tiles_.product().offsets().data(),
+                     .length = line(rows),
+                     .images = images,
+                     .image_step = tiles_.image_step()},
+                    x, grads, sums);
+  }
+
+  void write(const T* sums, T* dw) const { std::copy_n(sums, size(), dw); }
+
+ private:
+  /// Of so many rows of outputs and the gaps between them.
+  std::int64_t line(std::int64_t rows) const {
+    const std::int64_t length = (rows - 1) * tiles_.product().size().row_step + g_.out_width();
+    return ceil_div(length, line_multiple) * line_multiple;
+  }
+
+  const Conv2dGeometry& g_;
+  const ForwardTiles<T>& tiles_;
+};
+
+template <class Sums, class T>
+void weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
+  const ForwardTiles<T> tiles(g, Sums::lanes);
+  const Sums kernel(g, tiles);
+  // Small images are summed over together: the sums leave the registers less often.
+  const std::int64_t together =
+      tiles.count() > 1 ? 1 : std::max<std::int64_t>(1, outputs_per_sum / g.out_plane());
+  const std::int64_t x_group = g.group_in_channels() * g.in_plane();
+  const std::int64_t dy_group = g.group_out_channels() * g.out_plane();
+
+  // A part: some images and tiles, of one group; its sums are kept apart and added in order.
+  const PartialSums split = plan_partial_sums(g, g.batch * tiles.count(), sizeof(T));
+  if (split.parts == 0) return clear(g.weight_size(), dw);
+  Workspace<T> partials(split.parts * g.groups * kernel.size());
+  const std::int64_t grain = items_per_chunk(tiles.work() * split.items_per_part);
+  parallel_for(split.parts * g.groups, grain, [&](std::int64_t begin, std::int64_t end) {
+    Workspace<T> patches(together * tiles.patch_size());
+    Workspace<T> grads(together * kernel.grad_size());
+    for (std::int64_t index = begin; index < end; ++index) {
+      const std::int64_t group = index % g.groups;
+      const std::int64_t from = index / g.groups * split.items_per_part;
+      const std::int64_t to = std::min(from + split.items_per_part, g.batch * tiles.count());
+      T* sums = partials.data() + index * kernel.size();
+      std::fill_n(sums, kernel.size(), T{0});
+      for (std::int64_t first = from; first < to; first += together) {  // (image, tile)
+        const std::int64_t images = std::min(together, to - first);
+        const std::int64_t tile = first % tiles.count();
+        const std::int64_t image_group = first / tiles.count() * g.groups + group;
+        const T* read = tiles.read(x + image_group * x_group, images, tile, patches.data());
+        kernel.add(tiles.rows(tile), images, read,
+                   dy + image_group * dy_group + tiles.first_row(tile) * g.out_width(),
+                   grads.data(), sums);
+      }
+    }
+  });
+  add_partial_sums(split.parts, g.groups * kernel.size(), partials.data());
+  for (std::int64_t group = 0; group < g.groups; ++group) {
+    kernel.write(partials.data() + group * kernel.size(),
+                 dw + group * g.group_out_channels() * g.taps());
+  }
 }
 
 }  // namespace
 
-void conv2d_implicit_forward(const Conv2dGeometry& g, const float* x, const float* w,
-                             const float* bias, bool relu, float* y) {
+template <class T>
+void implicit_gemm_forward(const Conv2dGeometry& g, const T* x, const T* w,
+                           const Epilogue<T>& epilogue, T* y) {
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const ForwardTiles tiles(g, ForwardTiles::best_lanes(g));
+  const ForwardTiles<T> tiles(g, ForwardTiles<T>::best_lanes(g));
+  const TapProduct<T>& product = tiles.product();
 
-  const std::int64_t group_size = packed_size(tiles.product());
-  Workspace<float> packed(g.groups * group_size);
-  for (std::int64_t group = 0; group < g.groups; ++group)
-    pack_weights(tiles.product(), w + group * filters * g.taps(),
-                 packed.data() + group * group_size);
-  const std::int64_t sets = ceil_div(g.batch, tiles.images());
-  parallel_for(
-      sets * g.groups * tiles.count(), items_per_chunk(tiles.work()),
-      [&](std::int64_t begin, std::int64_t end) {
-        Workspace<float> patches(tiles.images() * tiles.patch_size());
-        for (std::int64_t item = begin; item < end; ++item) {  // (images, group, tile)
-          const std::int64_t tile = item % tiles.count();
-          const std::int64_t group = item / tiles.count() % g.groups;
-          const std::int64_t image = item / tiles.count() / g.groups * tiles.images();
-          const std::int64_t images = std::min(tiles.images(), g.batch - image);
-          const std::int64_t image_group = image * g.groups + group;
-          const float* read =
-              tiles.read(x + image_group * channels * g.in_plane(), images, tile, patches.data());
-          tap_product(
-              tiles.product(tile, images), read, packed.data() + group * group_size,
-              bias == nullptr ? nullptr : bias + group * filters, relu,
-              y + image_group * filters * g.out_plane() + tiles.first_row(tile) * g.out_width());
-        }
-      });
-}
-
-void conv2d_implicit_input_grad(const Conv2dGeometry& g, const float* dy, const float* w,
-                                float* dx) {
-  if (g.input_size() == 0) return;
-  const std::int64_t channels = g.group_in_channels();
-  const std::int64_t filters = g.group_out_channels();
-  const InputTiles tiles(g);
-  Workspace<float> packed(g.groups * tiles.packed_size());
-  for (std::int64_t group = 0; group < g.groups; ++group) {
-    tiles.pack(w + group * filters * g.taps(), packed.data() + group * tiles.packed_size());
+  const bool packs = product.lanes() == Lanes::filters;
+  Workspace<T> packed(packs ? g.groups * product.weight_size() : 0);
+  for (std::int64_t group = 0; packs && group < g.groups; ++group) {
+    pack_panels(filters, g.taps(), w + group * filters * g.taps(), g.taps(),
+                packed.data() + group * product.weight_size(), g.taps());
   }
-  if (tiles.leaves_gaps()) clear(g.input_size(), dx);
-  const std::int64_t sets = ceil_div(g.batch, tiles.images());
-  parallel_for(sets * g.groups * tiles.count(), items_per_chunk(tiles.work()),
+  const T* weights = packs ? packed.data() : w;
+  parallel_for(items(g, tiles.count(), tiles.images()), items_per_chunk(tiles.work()),
                [&](std::int64_t begin, std::int64_t end) {
-                 Workspace<float> patches(tiles.images() * tiles.patch_size());
-                 Workspace<float> pixels(tiles.images() * tiles.pixels_size());
-                 for (std::int64_t item = begin; item < end; ++item) {  // (images, group, tile)
-                   const std::int64_t group = item / tiles.count() % g.groups;
-                   const std::int64_t image = item / tiles.count() / g.groups * tiles.images();
-                   const std::int64_t image_group = image * g.groups + group;
-                   tiles.compute(item % tiles.count(), std::min(tiles.images(), g.batch - image),
-                                 dy + image_group * filters * g.out_plane(),
-                                 packed.data() + group * tiles.packed_size(), patches.data(),
-                                 pixels.data(), dx + image_group * channels * g.in_plane());
+                 Workspace<T> patches(tiles.images() * tiles.patch_size());
+                 for (std::int64_t index = begin; index < end; ++index) {
+                   const Item item(index, g, tiles.count(), tiles.images());
+                   const T* read = tiles.read(x + item.image_group(g) * channels * g.in_plane(),
+                                              item.images, item.tile, patches.data());
+                   product.multiply(tiles.rows(item.tile), item.images, read,
+                                    weights + item.group * product.weight_size(),
+                                    epilogue.from(item.group * filters),
+                                    y + item.image_group(g) * filters * g.out_plane() +
+                                        tiles.first_row(item.tile) * g.out_width());
                  }
                });
 }
 
-void conv2d_implicit_weight_grad(const Conv2dGeometry& g, const float* x, const float* dy,
-                                 float* dw) {
+template <class T>
+void implicit_gemm_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, T* dx) {
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const ForwardTiles tiles(g, Lanes::filters);
-  const std::int64_t group_size = padded_filters(filters) * g.taps();
-  const std::int64_t size = g.groups * group_size;
-
-  // Small images are summed over together: the sums leave the registers less often.
-  const std::int64_t together =
-      tiles.count() > 1 ? 1 : std::max<std::int64_t>(1, outputs_per_sum / g.out_plane());
-  const std::int64_t grad_size = padded_filters(filters) * tiles.product().rows * g.out_width();
-
-  const PartialSums split = plan_partial_sums(g, g.batch * tiles.count(), sizeof(float));
-  if (split.parts == 0) return clear(g.weight_size(), dw);
-  Workspace<float> partials(split.parts * size);
-  parallel_for(
-      g.batch * tiles.count(), split.items_per_part, [&](std::int64_t begin, std::int64_t end) {
-        float* sums = partials.data() + begin / split.items_per_part * size;
-        std::fill_n(sums, size, 0.0F);
-        Workspace<float> patches(together * tiles.patch_size());
-        Workspace<float> grads(together * grad_size);
-        for (std::int64_t first = begin; first < end; first += together) {  // (image, tile)
-          const std::int64_t count = std::min(together, end - first);
-          const std::int64_t tile = first % tiles.count();
-          const std::int64_t outputs = tiles.product(tile, 1).rows * g.out_width();
-          for (std::int64_t group = 0; group < g.groups; ++group) {
-            const std::int64_t image_group = first / tiles.count() * g.groups + group;
-            const float* images =
-                tiles.read(x + image_group * channels * g.in_plane(), count, tile, patches.data());
-            const float* grad =
-                dy + image_group * filters * g.out_plane() + tiles.first_row(tile) * g.out_width();
-            for (std::int64_t k = 0; k < count; ++k) {
-              pack_filters(filters, outputs, grad + k * g.out_channels * g.out_plane(),
-                           g.out_plane(), grads.data() + k * grad_size);
-            }
-            filter_lanes_product({.filters = filters,
-                                  .count = g.taps(),
-                                  .at = tiles.product().offset,
-                                  .run = g.dilation_w == 1 ? run_of(g.kernel_w) : 1,
-                                  .length = outputs,
-                                  .step = tiles.product().window,
-                                  .images = count,
-                                  .image_step = tiles.image_step(),
-                                  .rows_step = grad_size},
-                                 images, grads.data(), nullptr, sums + group * group_size);
-          }
-        }
-      });
-  constexpr std::int64_t sums_per_chunk = 16384;
-  parallel_for(size, sums_per_chunk, [&](std::int64_t begin, std::int64_t end) {
-    float* total = partials.data();
-    for (std::int64_t part = 1; part < split.parts; ++part) {
-      const float* more = total + part * size;
-      for (std::int64_t k = begin; k < end; ++k) total[k] += more[k];
-    }
-  });
-  for (std::int64_t group = 0; group < g.groups; ++group) {
-    unpack_filters(filters, g.taps(), partials.data() + group * group_size, false,
-                   dw + group * filters * g.taps(), g.taps());
-  }
+  const InputTiles<T> tiles(g);
+  Workspace<T> weights(g.groups * tiles.weight_size());
+  for (std::int64_t group = 0; group < g.groups; ++group)
+    tiles.pack(w + group * filters * g.taps(), weights.data() + group * tiles.weight_size());
+  if (tiles.leaves_gaps()) clear(g.input_size(), dx);
+  parallel_for(items(g, tiles.count(), tiles.images()), items_per_chunk(tiles.work()),
+               [&](std::int64_t begin, std::int64_t end) {
+                 Workspace<T> patches(tiles.images() * tiles.patch_size());
+                 Workspace<T> pixels(tiles.images() * tiles.pixels_size());
+                 for (std::int64_t index = begin; index < end; ++index) {
+                   const Item item(index, g, tiles.count(), tiles.images());
+                   tiles.compute(item.tile, item.images,
+                                 dy + item.image_group(g) * filters * g.out_plane(),
+                                 weights.data() + item.group * tiles.weight_size(), patches.data(),
+                                 pixels.data(), dx + item.image_group(g) * channels * g.in_plane());
+                 }
+               });
 }
+
+template <class T>
+void implicit_gemm_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
+  if (g.group_out_channels() < few_filters) return weight_grad<SumsAlongOutputs<T>>(g, x, dy, dw);
+  weight_grad<SumsAlongFilters<T>>(g, x, dy, dw);
+}
+
+template void implicit_gemm_forward(const Conv2dGeometry&, const float*, const float*,
+                                    const Epilogue<float>&, float*);
+template void implicit_gemm_forward(const Conv2dGeometry&, const double*, const double*,
+                                    const Epilogue<double>&, double*);
+template void implicit_gemm_input_grad(const Conv2dGeometry&, const float*, const float*, float*);
+template void implicit_gemm_input_grad(const Conv2dGeometry&, const double*, const double*,
+                                       double*);
+template void implicit_gemm_weight_grad(const Conv2dGeometry&, const float*, const float*, float*);
+template void implicit_gemm_weight_grad(const Conv2dGeometry&, const double*, const double*,
+                                        double*);
 
 }  // namespace gradus::kernels

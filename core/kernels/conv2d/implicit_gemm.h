@@ -1,31 +1,35 @@
-// Convolution as a matrix product whose right matrix is never written down ("implicit GEMM"): rows
-// of the patch are read in place by tap_product.h. float32, any stride, padding, dilation, groups.
+// Convolution as GEMM whose right matrix is never written down: the products of tap_product.h, over
+// the tiles of tiles.h. The way of nearly every convolution, in float and in double.
 //
-//   forward      y  = W·X                  X: what each tap meets at each output, read in the patch
-//   input_grad   dx = one product for each phase of the stride, of the taps that belong to it
-//                with a patch of dy:       dx[q·s + r] = Σ_i w[i]·dy[q − i'],   i·dilation = i'·s +
-//                r
-//   weight_grad  dW = dy·Xᵀ                X read in the same way
+//   forward      y  = W·X                  X[t, o]: what tap t meets at output o
+//   input_grad   dx = Wᵀ·dY for each phase of the pixels, as a product of the same kind
+//   weight_grad  dW = dY·Xᵀ                summed over tiles; along the filters (filter_lanes.h), or
+//                                          along the outputs where filters are few (shifted_dots.h)
 //
-// (for each group). Tiles and the order of sums depend on the geometry and on the kind of CPU
-// alone, so the bits are the same at any thread count.
+// for each group; a depthwise convolution is one with a single channel in each group. Any stride,
+// padding and dilation with patches_in_proportion(). Zeros of the padding are multiplied like any
+// other pixel, and weights with the empty lanes between two rows: an infinite or NaN weight (in
+// weight_grad: pixel) makes NaN of outputs that it meets only there. Tiles and the order of sums
+// depend on the geometry, the type and the kind of CPU alone, so the bits are the same at any
+// thread count. Geometries are as core checks them, and have pixels, channels and filters.
 #pragma once
 
 #include <gradus/core/kernels/conv2d/geometry.h>
+#include <gradus/core/kernels/epilogue.h>
 
 namespace gradus::kernels {
 
-/// y = x ⋆ w + bias, then max(·, 0) with `relu`.  x [N,Ci,H,W], w [Co,Ci/groups,kh,kw], bias [Co]
-/// or nullptr -> y [N,Co,OH,OW], overwritten.
-void conv2d_implicit_forward(const Conv2dGeometry& geometry, const float* x, const float* w,
-                             const float* bias, bool relu, float* y);
+/// y = x ⋆ w, finished.  x [N,Ci,H,W], w [Co,Ci/groups,kh,kw] -> y [N,Co,OH,OW], overwritten.
+template <class T>
+void implicit_gemm_forward(const Conv2dGeometry& geometry, const T* x, const T* w,
+                           const Epilogue<T>& epilogue, T* y);
 
 /// dL/dx from dL/dy.  dy [N,Co,OH,OW], w [Co,Ci/groups,kh,kw] -> dx [N,Ci,H,W], overwritten.
-void conv2d_implicit_input_grad(const Conv2dGeometry& geometry, const float* dy, const float* w,
-                                float* dx);
+template <class T>
+void implicit_gemm_input_grad(const Conv2dGeometry& geometry, const T* dy, const T* w, T* dx);
 
 /// dL/dw from dL/dy.  x [N,Ci,H,W], dy [N,Co,OH,OW] -> dw [Co,Ci/groups,kh,kw], overwritten.
-void conv2d_implicit_weight_grad(const Conv2dGeometry& geometry, const float* x, const float* dy,
-                                 float* dw);
+template <class T>
+void implicit_gemm_weight_grad(const Conv2dGeometry& geometry, const T* x, const T* dy, T* dw);
 
 }  // namespace gradus::kernels

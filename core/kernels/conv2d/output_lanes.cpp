@@ -19,162 +19,110 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
+namespace {  // the same names stand in other files
 
 namespace hn = hwy::HWY_NAMESPACE;
 namespace simd = gradus::simd::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using Vector = hn::Vec<Floats>;
-using Mask = hn::Mask<Floats>;
-constexpr Floats floats;
-constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
 
-// Sums that are kept in registers: 8·3 of 32, or 4·3 of 16.
-constexpr int most_filters = lanes == 16 ? 8 : 4;
+// Sums that are kept in registers: 8·3 of 32, or 4·3 of 16. A single filter takes more vectors,
+// so that one addition need not wait for another.
+constexpr bool many_registers = HWY_MAX_BYTES == 64;
+constexpr int most_filters = many_registers ? 8 : 4;
 constexpr int most_vectors = 3;
 
-/// How many filters come next, so that all blocks have (nearly) the same size.
-HWY_INLINE std::int64_t next_count(std::int64_t left) {
-  return ceil_div(left, ceil_div(left, most_filters));
-}
-
-void pack(std::int64_t filters, std::int64_t taps, const float* HWY_RESTRICT weight,
-          float* HWY_RESTRICT packed) {
-  for (std::int64_t first = 0; first < filters;) {
-    const std::int64_t count = next_count(filters - first);
-    for (std::int64_t t = 0; t < taps; ++t) {
-      for (std::int64_t f = 0; f < count; ++f) *packed++ = weight[(first + f) * taps + t];
-    }
-    first += count;
-  }
-}
-
-/// One vector of outputs: where its window is, where it goes, and which lanes, how many, are
-/// outputs.
-struct Spot {
-  std::int64_t from;
-  std::int64_t to;
-  std::int64_t count;
-  Mask valid;
-};
-
-/// All vectors of a tile, in order. Row by row, or where rows are short, in one line across them:
-/// then the lanes between two rows are no outputs.
-class Spots {
- public:
-  explicit Spots(const OutputLanes& p)
-      : rows_(p.rows),
-        columns_(p.columns),
-        step_(p.row_step),
-        line_((rows_ - 1) * step_ + columns_),
-        by_rows_(rows_ * ceil_div(columns_, lanes)),
-        in_line_(ceil_div(line_, lanes) < by_rows_) {}
-
-  /// Vectors in all.
-  std::int64_t count() const { return in_line_ ? ceil_div(line_, lanes) : by_rows_; }
-
-  bool next(Spot& spot) { return in_line_ ? next_in_line(spot) : next_of_row(spot); }
-
- private:
-  HWY_INLINE bool next_of_row(Spot& spot) {
-    if (row_ == rows_) return false;
-    const std::int64_t count = std::min(lanes, columns_ - column_);
-    spot = {row_ * step_ + column_, row_ * columns_ + column_, count,
-            hn::FirstN(floats, static_cast<std::size_t>(count))};
-    column_ += count;
-    if (column_ == columns_) {
-      column_ = 0;
-      ++row_;
-    }
-    return true;
-  }
-
-  HWY_INLINE bool next_in_line(Spot& spot) {
-    if (position_ >= line_) return false;
-    HWY_ALIGN float valid[lanes];
-    const std::int64_t before = done_;
-    for (std::int64_t lane = 0; lane < lanes; ++lane) {
-      const bool counts = column_ < columns_ && position_ + lane < line_;
-      valid[lane] = counts ? 1.0F : 0.0F;
-      done_ += counts;
-      if (++column_ == step_) column_ = 0;
-    }
-    spot = {position_, before, done_ - before, hn::Ne(hn::Load(floats, valid), hn::Zero(floats))};
-    position_ += lanes;
-    return true;
-  }
-
-  std::int64_t rows_, columns_, step_, line_, by_rows_;
-  bool in_line_;
-  std::int64_t row_ = 0, column_ = 0, position_ = 0, done_ = 0;
-};
-
 /// `filters` filters times `vectors` vectors of outputs: all sums in registers.
-template <int filters, int vectors>
-HWY_NOINLINE void block_product(const OutputLanes& p, const Spot* spot,
-                                const float* HWY_RESTRICT patch, const float* HWY_RESTRICT packed,
-                                const float* bias, bool relu, float* HWY_RESTRICT output) {
+template <class T, int filters, int vectors>
+HWY_NOINLINE void micro_kernel(const OutputLanes& p, const OutputVector* at,
+                               const T* HWY_RESTRICT patch, const T* HWY_RESTRICT weight,
+                               const Epilogue<T>& epilogue, T* HWY_RESTRICT output) {
+  constexpr hn::ScalableTag<T> d;
+  using Vector = hn::Vec<decltype(d)>;
+  using simd::repeat;
   Vector sum[filters][vectors];
-  for (int f = 0; f < filters; ++f) {
-    const Vector start = bias == nullptr ? hn::Zero(floats) : hn::Set(floats, bias[f]);
-    for (int v = 0; v < vectors; ++v) sum[f][v] = start;
-  }
-  const float* window[vectors];
-  for (int v = 0; v < vectors; ++v) window[v] = patch + spot[v].from;
-  const std::int64_t* const end = p.offset + p.taps;
-  for (const std::int64_t* offset = p.offset; offset != end; ++offset, packed += filters) {
+  repeat<filters>([&](auto f) HWY_ATTR {
+    const Vector start = epilogue.bias == nullptr ? hn::Zero(d) : hn::Set(d, epilogue.bias[f]);
+    repeat<vectors>([&](auto v) HWY_ATTR { sum[f][v] = start; });
+  });
+  const T* window[vectors];
+  repeat<vectors>([&](auto v) { window[v] = patch + at[v].from; });
+  // Three rows of weights share a pointer, which saves registers for addresses.
+  const T* rows[3];
+  repeat<3>([&](auto r) { rows[r] = weight + std::min<int>(3 * r, filters - 1) * p.filter_step; });
+  for (std::int64_t t = 0; t < p.taps; ++t) {
     Vector x[vectors];
-    for (int v = 0; v < vectors; ++v) x[v] = hn::LoadU(floats, window[v] + *offset);
-    for (int f = 0; f < filters; ++f) {
-      const Vector w = hn::Set(floats, packed[f]);
-      for (int v = 0; v < vectors; ++v) sum[f][v] = hn::MulAdd(w, x[v], sum[f][v]);
-    }
+    const std::int64_t offset = p.offset[t];
+    repeat<vectors>([&](auto v) HWY_ATTR { x[v] = hn::LoadU(d, window[v] + offset); });
+    repeat<filters>([&](auto f) HWY_ATTR {
+      const Vector w = hn::Set(d, rows[f / 3][f % 3 * p.filter_step + t]);
+      repeat<vectors>([&](auto v) HWY_ATTR { sum[f][v] = hn::MulAdd(w, x[v], sum[f][v]); });
+    });
   }
-  for (int f = 0; f < filters; ++f) {
-    for (int v = 0; v < vectors; ++v) {
+  repeat<vectors>([&](auto v) HWY_ATTR {
+    const OutputVector& to = at[v];
+    const bool whole = to.count == static_cast<std::int64_t>(hn::Lanes(d));
+    const auto valid = hn::LoadMaskBits(d, reinterpret_cast<const std::uint8_t*>(&to.outputs));
+    repeat<filters>([&](auto f) HWY_ATTR {
       Vector y = sum[f][v];
-      if (relu) y = hn::IfThenZeroElse(hn::Lt(y, hn::Zero(floats)), y);
-      float* to = output + f * p.output_plane + spot[v].to;
-      if (spot[v].count == lanes) {
-        hn::StoreU(y, floats, to);
+      if (epilogue.relu) y = hn::IfThenZeroElse(hn::Lt(y, hn::Zero(d)), y);
+      T* place = output + f * p.output_plane + to.to;
+      if (whole) {
+        hn::StoreU(y, d, place);
       } else {
-        simd::store_first(hn::Compress(y, spot[v].valid), floats, spot[v].count, to);
+        simd::store_first(hn::Compress(y, valid), d, to.count, place);
       }
-    }
-  }
+    });
+  });
 }
 
-template <int vectors>
-void all_filters(const OutputLanes& p, const Spot* spot, const float* patch, const float* packed,
-                 const float* bias, bool relu, float* output) {
-  constexpr auto block_of = []<int... f>(std::integer_sequence<int, f...>) {
-    return std::array{&block_product<f + 1, vectors>...};
+/// All filters, in blocks of (nearly) the same size.
+template <class T, int vectors>
+void all_filters(const OutputLanes& p, const OutputVector* at, const T* patch, const T* weight,
+                 const Epilogue<T>& epilogue, T* output) {
+  constexpr auto kernel_of = []<int... f>(std::integer_sequence<int, f...>) {
+    return std::array{&micro_kernel<T, f + 1, vectors>...};
   }
   (std::make_integer_sequence<int, most_filters>());
   for (std::int64_t f = 0; f < p.filters;) {
-    const std::int64_t count = next_count(p.filters - f);
-    block_of[static_cast<std::size_t>(count - 1)](p, spot, patch, packed + f * p.taps,
-                                                  bias == nullptr ? nullptr : bias + f, relu,
-                                                  output + f * p.output_plane);
+    const std::int64_t left = p.filters - f;
+    const std::int64_t count = ceil_div(left, ceil_div(left, most_filters));
+    kernel_of[static_cast<std::size_t>(count - 1)](p, at, patch, weight + f * p.filter_step,
+                                                   epilogue.from(f), output + f * p.output_plane);
     f += count;
   }
 }
 
-std::int64_t count_lanes(const OutputLanes& p) { return Spots(p).count() * lanes; }
-
-void multiply(const OutputLanes& p, const float* patch, const float* packed, const float* bias,
-              bool relu, float* output) {
-  Spots spots(p);
-  Spot block[most_vectors];
-  for (;;) {
-    int count = 0;
-    while (count < most_vectors && spots.next(block[count])) ++count;
-    if (count == 3) all_filters<3>(p, block, patch, packed, bias, relu, output);
-    if (count == 2) all_filters<2>(p, block, patch, packed, bias, relu, output);
-    if (count == 1) all_filters<1>(p, block, patch, packed, bias, relu, output);
-    if (count < most_vectors) return;
+template <class T>
+void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilogue<T>& epilogue,
+              T* output) {
+  const OutputVector* at = p.vector;
+  const OutputVector* const end = at + p.vectors;
+  if (p.filters == 1) {
+    constexpr int eight = many_registers ? 8 : 6;
+    for (; end - at >= eight; at += eight)
+      micro_kernel<T, 1, eight>(p, at, patch, weight, epilogue, output);
+    for (; end - at >= 4; at += 4) micro_kernel<T, 1, 4>(p, at, patch, weight, epilogue, output);
   }
+  for (; end - at >= 3; at += 3) all_filters<T, 3>(p, at, patch, weight, epilogue, output);
+  if (end - at == 2) all_filters<T, 2>(p, at, patch, weight, epilogue, output);
+  if (end - at == 1) all_filters<T, 1>(p, at, patch, weight, epilogue, output);
 }
 
+template <class T> std::int64_t lanes() {
+  return static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+}
+
+std::int64_t float_lanes() { return lanes<float>(); }
+std::int64_t double_lanes() { return lanes<double>(); }
+void multiply_floats(const OutputLanes& p, const float* patch, const float* weight,
+                     const Epilogue<float>& epilogue, float* output) {
+  multiply(p, patch, weight, epilogue, output);
+}
+void multiply_doubles(const OutputLanes& p, const double* patch, const double* weight,
+                      const Epilogue<double>& epilogue, double* output) {
+  multiply(p, patch, weight, epilogue, output);
+}
+
+}  // namespace
 }  // namespace gradus::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -183,20 +131,75 @@ namespace gradus::kernels {
 
 [[maybe_unused]] static const bool simd_limited = limit_simd();
 
-HWY_EXPORT(pack);
-HWY_EXPORT(multiply);
-HWY_EXPORT(count_lanes);
+HWY_EXPORT(float_lanes);
+HWY_EXPORT(double_lanes);
+HWY_EXPORT(multiply_floats);
+HWY_EXPORT(multiply_doubles);
 
-void pack_weights(std::int64_t filters, std::int64_t taps, const float* weight, float* packed) {
-  HWY_DYNAMIC_DISPATCH(pack)(filters, taps, weight, packed);
+namespace {
+
+template <class T> std::int64_t lanes_of() {
+  if constexpr (sizeof(T) == sizeof(float)) return HWY_DYNAMIC_DISPATCH(float_lanes)();
+  return HWY_DYNAMIC_DISPATCH(double_lanes)();
 }
-std::int64_t padded_outputs(const OutputLanes& product) {
-  return HWY_DYNAMIC_DISPATCH(count_lanes)(product);
+
+/// From the first window to the end of the last one.
+std::int64_t line_of(std::int64_t rows, std::int64_t columns, std::int64_t row_step) {
+  return (rows - 1) * row_step + columns;
 }
-void output_lanes_product(const OutputLanes& product, const float* patch, const float* packed,
-                          const float* bias, bool relu, float* output) {
-  HWY_DYNAMIC_DISPATCH(multiply)(product, patch, packed, bias, relu, output);
+
+}  // namespace
+
+template <class T>
+std::int64_t padded_outputs(std::int64_t rows, std::int64_t columns, std::int64_t row_step) {
+  const std::int64_t lanes = lanes_of<T>();
+  return lanes * std::min(rows * ceil_div(columns, lanes),
+                          ceil_div(line_of(rows, columns, row_step), lanes));
 }
+
+template <class T>
+std::vector<OutputVector> output_vectors(std::int64_t rows, std::int64_t columns,
+                                         std::int64_t row_step) {
+  const std::int64_t lanes = lanes_of<T>();
+  const std::int64_t line = line_of(rows, columns, row_step);
+  const bool in_line = ceil_div(line, lanes) < rows * ceil_div(columns, lanes);
+  std::vector<OutputVector> vectors;
+  const auto add = [&](std::int64_t from, std::int64_t last) {  // a vector of windows [from, last)
+    OutputVector vector{.from = from};
+    vector.to = from / row_step * columns + std::min(from % row_step, columns);
+    for (std::int64_t lane = 0; lane < std::min(lanes, last - from); ++lane) {
+      if ((from + lane) % row_step >= columns) continue;
+      vector.outputs |= std::uint64_t{1} << lane;
+      ++vector.count;
+    }
+    if (vector.count > 0) vectors.push_back(vector);
+  };
+  if (in_line) {
+    for (std::int64_t from = 0; from < line; from += lanes) add(from, line);
+  } else {
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t from = 0; from < columns; from += lanes)
+        add(row * row_step + from, row * row_step + columns);
+    }
+  }
+  return vectors;
+}
+
+template <>
+void output_lanes_product(const OutputLanes& product, const float* patch, const float* weight,
+                          const Epilogue<float>& epilogue, float* output) {
+  HWY_DYNAMIC_DISPATCH(multiply_floats)(product, patch, weight, epilogue, output);
+}
+template <>
+void output_lanes_product(const OutputLanes& product, const double* patch, const double* weight,
+                          const Epilogue<double>& epilogue, double* output) {
+  HWY_DYNAMIC_DISPATCH(multiply_doubles)(product, patch, weight, epilogue, output);
+}
+
+template std::int64_t padded_outputs<float>(std::int64_t, std::int64_t, std::int64_t);
+template std::int64_t padded_outputs<double>(std::int64_t, std::int64_t, std::int64_t);
+template std::vector<OutputVector> output_vectors<float>(std::int64_t, std::int64_t, std::int64_t);
+template std::vector<OutputVector> output_vectors<double>(std::int64_t, std::int64_t, std::int64_t);
 
 }  // namespace gradus::kernels
 #endif

@@ -1,45 +1,61 @@
-// Convolution whose vectors run along an image: each weight is multiplied with a vector of
+// The micro-kernel whose vectors run along the outputs: each weight is multiplied with a vector of
 // neighbouring pixels.
 //
-//   output[f, row, column] = bias[f] + Σ_t weight[f, t] · patch[row·row_step + offset[t] + column]
+//   output[f, i] = bias[f] + Σ_t weight[f, t] · patch[window(i) + offset[t]]
 //
-// The loop in the middle multiplies a few filters with a few vectors of outputs, all in registers:
-// for each tap it loads the vectors once and each weight once. That is the way of every fast GEMM
-// (K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 2008);
-// what falls away is the packing of the right matrix, which is the image itself. Lanes are lost
-// where rows end; filter_lanes.h is the counterpart with vectors of filters.
+// The loop in the middle multiplies a few filters with a few vectors of outputs, all sums in
+// registers: for each tap it loads the vectors once and each weight once. That is the way of every
+// fast GEMM (K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM
+// TOMS 2008); neither matrix is packed: the right one is the zero-padded image itself (patch.h),
+// and a weight is a single number wherever it lies. Lanes are lost where rows of outputs end;
+// filter_lanes.h is the counterpart with vectors of filters.
 //
-// float32 only. Vectors by Highway, chosen at run time. Each output is one sum in the order of
-// taps, with one rounding a product (FMA) where the CPU has that.
+// T is float or double. Vectors by Highway, chosen at run time. Each output is one sum in the order
+// of taps, with one rounding for each product (FMA) where the CPU has that.
 #pragma once
 
 #include <cstdint>
+#include <vector>
+
+#include <gradus/core/kernels/epilogue.h>
 
 namespace gradus::kernels {
 
+/// How far beyond the last window a product may read: a patch has room for that.
+constexpr std::int64_t patch_slack = 64;
+
+/// One vector of outputs: where the first lane's window begins, where its first output goes, and
+/// which lanes are outputs at all: these are stored side by side.
+struct OutputVector {
+  std::int64_t from = 0;
+  std::int64_t to = 0;
+  std::int64_t count = 0;     ///< of lanes that are outputs
+  std::uint64_t outputs = 0;  ///< a bit for each lane
+};
+
+/// The vectors that hold outputs [rows, columns], whose windows lie row_step and 1 elements apart:
+/// row by row or, where rows are short, in one line across them, which computes the gaps too.
+template <class T>
+std::vector<OutputVector> output_vectors(std::int64_t rows, std::int64_t columns,
+                                         std::int64_t row_step);
+
+/// Lanes that those vectors have in all, empty ones included: rows·columns at least.
+template <class T>
+std::int64_t padded_outputs(std::int64_t rows, std::int64_t columns, std::int64_t row_step);
+
 struct OutputLanes {
-  std::int64_t rows = 0;      ///< of the output
-  std::int64_t columns = 0;   ///< of the output
-  std::int64_t row_step = 0;  ///< elements from the window of one output row to that of the next
+  const OutputVector* vector = nullptr;
+  std::int64_t vectors = 0;
   std::int64_t taps = 0;
   const std::int64_t* offset = nullptr;  ///< [taps], elements
   std::int64_t filters = 0;
+  std::int64_t filter_step = 0;   ///< elements from one filter's weights to the next one's
   std::int64_t output_plane = 0;  ///< elements from one filter's output to the next one's
 };
 
-/// How far beyond the last window that counts the product may read: a patch has room for that.
-constexpr std::int64_t patch_slack = 64;
-
-/// Lanes that the vectors of all outputs have, those included that hold none: rows·columns at
-/// least.
-std::int64_t padded_outputs(const OutputLanes& product);
-
-/// weight [filters, taps] -> packed, of the same size, in the order in which the product reads.
-void pack_weights(std::int64_t filters, std::int64_t taps, const float* weight, float* packed);
-
-/// The sum above, then max(·, 0) with `relu` (a NaN stays). bias [filters] or nullptr.
-/// output: rows are dense, so [filters, rows·columns] with planes output_plane apart.
-void output_lanes_product(const OutputLanes& product, const float* patch, const float* packed,
-                          const float* bias, bool relu, float* output);
+/// The sum above, finished. weight [filters, taps].
+template <class T>
+void output_lanes_product(const OutputLanes& product, const T* patch, const T* weight,
+                          const Epilogue<T>& epilogue, T* output);
 
 }  // namespace gradus::kernels

@@ -6,7 +6,12 @@
 //   patch[c, h % stride_h, w % stride_w, h / stride_h, w / stride_w] = image[c, top + h, left + w]
 //
 // so that the windows of neighbouring outputs start one element apart, and those of one output row
-// row_step() further than those of the row above, whatever the stride.
+// row_step() further than those of the row above, whatever the stride. With stride 2:
+//
+//   image row  a b c d e f g      phase 0  a c e g
+//                                 phase 1  b d f
+//
+// T is float or double: a channel is a number of whole cache lines.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +35,7 @@ struct PatchFill {
   PatchView view = {};
 };
 
-class Patch {
+template <class T> class Patch {
  public:
   /// The layout of a patch of rows x columns. Phases that no tap reads (only the first is read by a
   /// kernel of size 1) need not be there.
@@ -62,12 +67,34 @@ class Patch {
 
   /// images [channels, H, W] -> patch, every element of it (zeros outside of the image).
   /// Highway's vectors, chosen at run time: rows of small images are too short for memcpy.
-  void fill(const PatchView& view, std::int64_t channels, const float* images, float* patch) const;
+  void fill(const PatchView& view, std::int64_t channels, const T* images, T* patch) const;
 
  private:
   Patch() = default;
 
   PatchFill fill_;
 };
+
+/// The way back for an image that was computed phase by phase: rows of pixels, every stride-th of
+/// which comes from the same phase.
+struct PhaseRows {
+  std::int64_t planes = 0, rows = 0;
+  std::int64_t stride = 1;                    ///< from one pixel of a phase to the next
+  std::int64_t plane_step = 0, row_step = 0;  ///< of the image
+};
+
+/// One phase of such rows: first pixel, and how many in each row.
+template <class T> struct RowPhase {
+  std::int64_t first = 0;
+  std::int64_t columns = 0;
+  const T* pixels = nullptr;  ///< [planes, rows, columns], rows dense
+  std::int64_t plane = 0;     ///< elements from one plane to the next
+};
+
+/// image[plane, row, first + k·stride] = pixels[plane, row, k] for each of the phases; other pixels
+/// are left as they are.
+template <class T>
+void interleave_phases(const PhaseRows& rows, std::int64_t phases, const RowPhase<T>* phase,
+                       T* image);
 
 }  // namespace gradus::kernels

@@ -1,4 +1,4 @@
-// A tile of a convolution, as a matrix product W·X whose right matrix is never written down.
+// A tile of a convolution as a matrix product W·X whose right matrix is never written down.
 //
 // Row t of X, what tap t = (channel, i, j) meets at each output, is the image itself, read
 // `offset[t]` further on:
@@ -14,6 +14,9 @@
 #include <cstdint>
 #include <vector>
 
+#include <gradus/core/kernels/conv2d/output_lanes.h>
+#include <gradus/core/kernels/epilogue.h>
+
 namespace gradus::kernels {
 
 enum class Lanes {
@@ -21,39 +24,56 @@ enum class Lanes {
   filters,
 };
 
-struct TapProduct {
+struct TapProductSize {
   std::int64_t rows = 0;         ///< of the output
+  std::int64_t last_rows = 0;    ///< of the last tile of an image, which may have fewer
   std::int64_t columns = 0;      ///< of the output
   std::int64_t row_step = 0;     ///< elements from the window of one output row to that of the next
   std::int64_t column_step = 1;  ///< likewise of columns
   std::int64_t taps = 0;
-  const std::int64_t* offset = nullptr;  ///< [taps], elements
   std::int64_t filters = 0;
   std::int64_t output_plane = 0;  ///< elements from one filter's output to the next one's
-  Lanes lanes = Lanes::outputs;
-  // For Lanes::filters.
-  const std::int64_t* window = nullptr;  ///< windows(product), or those of more rows or images
-  std::int64_t images = 1;               ///< small ones, together
-  std::int64_t image_step = 0;           ///< elements from one image to the next one
-  std::int64_t output_step = 0;          ///< likewise of the output
+  // Small images, together: for Lanes::filters.
+  std::int64_t images = 1;
+  std::int64_t image_step = 0;   ///< elements from one image to the next one
+  std::int64_t output_step = 0;  ///< likewise of the output
 };
 
 /// The lanes that promise to be faster for a product of this size, from what is lost in each.
 /// sorting: what it takes to bring windows one element apart, in multiply-adds.
-Lanes choose_lanes(const TapProduct& product, std::int64_t sorting = 0);
+template <class T> Lanes choose_lanes(const TapProductSize& size, std::int64_t sorting = 0);
 
-/// Elements of packed weights.
-std::int64_t packed_size(const TapProduct& product);
+template <class T> class TapProduct {
+ public:
+  TapProduct() = default;
+  /// offsets [taps], elements.
+  TapProduct(const TapProductSize& size, Lanes lanes, std::vector<std::int64_t> offsets);
 
-/// weight [filters, taps] -> packed, in the order in which tap_product reads.
-void pack_weights(const TapProduct& product, const float* weight, float* packed);
+  const TapProductSize& size() const { return size_; }
+  Lanes lanes() const { return lanes_; }
+  const std::vector<std::int64_t>& offsets() const { return offsets_; }
+  /// Where the windows of all outputs of all images are. For Lanes::filters.
+  const std::vector<std::int64_t>& windows() const { return windows_; }
 
-/// The sum above, then max(·, 0) with `relu` (a NaN stays). bias [filters] or nullptr.
-/// output: rows are dense, so [filters, rows·columns] with planes output_plane apart.
-void tap_product(const TapProduct& product, const float* image, const float* packed,
-                 const float* bias, bool relu, float* output);
+  /// Elements of the weights: [filters, taps], for Lanes::filters packed in panels.
+  std::int64_t weight_size() const;
 
-/// Where the windows of all outputs of all images are.
-std::vector<std::int64_t> windows(const TapProduct& product);
+  /// The sum above, finished, for `rows` (all, or those of a last tile) of `images` images.
+  /// output: rows are dense, so [filters, rows·columns] with planes output_plane apart.
+  void multiply(std::int64_t rows, std::int64_t images, const T* image, const T* weight,
+                const Epilogue<T>& epilogue, T* output) const;
+
+ private:
+  void multiply_panels(std::int64_t rows, std::int64_t images, const T* image, const T* packed,
+                       const Epilogue<T>& epilogue, T* output) const;
+  void unpack_outputs(std::int64_t plane, std::int64_t filters, std::int64_t first,
+                      std::int64_t count, const T* sums, bool relu, T* output) const;
+
+  TapProductSize size_;
+  Lanes lanes_ = Lanes::outputs;
+  std::vector<std::int64_t> offsets_;
+  std::vector<std::int64_t> windows_;                 // Lanes::filters
+  std::vector<OutputVector> vectors_, last_vectors_;  // Lanes::outputs
+};
 
 }  // namespace gradus::kernels

@@ -1,5 +1,8 @@
-// How the implicit convolutions (conv2d_implicit.h) cut an image into tiles, and the products of a
-// tile. What is cut where depends on the geometry and the kind of CPU alone.
+// How an implicit GEMM (implicit_gemm.h) cuts an image into tiles, and the products of a tile. What
+// is cut where depends on the geometry, the type and the kind of CPU alone.
+//
+// A tile is some rows of an image; where an image is a single small tile, several images make one
+// item of work, so that weights are fetched once for all of them. T is float or double.
 #pragma once
 
 #include <cstdint>
@@ -11,29 +14,28 @@
 
 namespace gradus::kernels {
 
-/// Tiles of the output: some rows of an image each.
-class ForwardTiles {
+/// Whether the zero-padded images that the tiles read are in proportion to the images themselves.
+/// With a padding, a dilation or a stride that is far larger than the image they would be nearly
+/// all zeros, or larger than memory.
+bool patches_in_proportion(const Conv2dGeometry& g);
+
+/// Tiles of the output.
+template <class T> class ForwardTiles {
  public:
   /// The lanes that the outputs of this geometry are computed in.
   static Lanes best_lanes(const Conv2dGeometry& g);
 
   /// `g` must live as long.
   ForwardTiles(const Conv2dGeometry& g, Lanes lanes);
-  ForwardTiles(const ForwardTiles&) = delete;  // the product points into the object
-  ForwardTiles& operator=(const ForwardTiles&) = delete;
 
-  /// Of an image.
-  std::int64_t count() const;
-  /// How many images make an item of work: several where each is a single small tile, so that
-  /// weights are fetched once for all of them.
-  std::int64_t images() const { return product_.images; }
+  std::int64_t count() const;                                     ///< of tiles, for each image
+  std::int64_t images() const { return product_.size().images; }  ///< of an item of work
   std::int64_t first_row(std::int64_t tile) const { return tile * rows_; }
-  std::int64_t work() const { return row_work() * rows_ * images(); }  ///< multiply-adds of an item
+  std::int64_t rows(std::int64_t tile) const;
+  std::int64_t work() const;  ///< of an item, in multiply-adds
 
   /// The product of a whole item.
-  const TapProduct& product() const { return product_; }
-  /// That of the last tile, which may have fewer rows, and of fewer images.
-  TapProduct product(std::int64_t tile, std::int64_t images) const;
+  const TapProduct<T>& product() const { return product_; }
 
   /// Whether the image needs no copy: vectors of filters mind no stride, only padding.
   bool in_place() const { return in_place_; }
@@ -46,20 +48,17 @@ class ForwardTiles {
 
   /// What the product reads of `images` images, of one group [channels of a group, H, W] each: a
   /// part of them, or `patches`, filled.
-  const float* read(const float* image, std::int64_t images, std::int64_t tile,
-                    float* patches) const;
+  const T* read(const T* image, std::int64_t images, std::int64_t tile, T* patches) const;
 
  private:
   std::int64_t row_work() const;
-  Patch patch(std::int64_t rows, Lanes lanes) const;
+  Patch<T> patch(std::int64_t rows, Lanes lanes) const;
 
   const Conv2dGeometry& g_;
   bool in_place_;
   std::int64_t rows_;  // of output, of a tile
-  Patch layout_;
-  std::vector<std::int64_t> offsets_;
-  std::vector<std::int64_t> windows_;
-  TapProduct product_;
+  Patch<T> layout_;
+  TapProduct<T> product_;
 };
 
 /// Tiles of the input gradient. Pixel (h, w) is reached by the taps (i, j) for which h + padding −
@@ -70,51 +69,52 @@ class ForwardTiles {
 ///   dx[q·stride + r] = Σ_i w[i]·dy[q − i'],   i·dilation = i'·stride + r
 ///
 /// (padding left out), whose channels are the filters of the convolution, and the other way round.
-/// A tile is some rows of q.
-class InputTiles {
+/// A tile is some rows of q. Only phases that a tap reaches are there.
+template <class T> class InputTiles {
  public:
   /// `g` must live as long.
   explicit InputTiles(const Conv2dGeometry& g);
 
-  /// Of an image.
-  std::int64_t count() const;
-  /// How many images make an item of work.
-  std::int64_t images() const { return images_; }
-  std::int64_t work() const;  ///< multiply-adds of an item
+  std::int64_t count() const;                      ///< of tiles, for each image
+  std::int64_t images() const { return images_; }  ///< of an item of work
+  std::int64_t work() const;                       ///< of an item, in multiply-adds
 
   /// Whether a pixel may be reached by no tap: then dx must be cleared first.
-  bool leaves_gaps() const;
+  bool leaves_gaps() const { return leaves_gaps_; }
 
   /// Of the weights of a group, for all phases.
-  std::int64_t packed_size() const { return packed_size_; }
-  /// w [filters, channels, kh, kw] of a group -> packed.
-  void pack(const float* w, float* packed) const;
+  std::int64_t weight_size() const { return weight_size_; }
+  /// w [filters, channels, kh, kw] of a group -> weights, as the products read them.
+  void pack(const T* w, T* weights) const;
 
   std::int64_t patch_size() const { return in_place_ ? 0 : layout_.size(g_.group_out_channels()); }
   std::int64_t pixels_size() const;
   /// The pixels of a tile of `images` images, of one group [channels of a group, H, W] each, from
   /// dy, [filters of a group, OH, OW] each. patches and pixels are scratch memory, of those sizes
   /// for each image.
-  void compute(std::int64_t tile, std::int64_t images, const float* dy, const float* packed,
-               float* patches, float* pixels, float* image) const;
+  void compute(std::int64_t tile, std::int64_t images, const T* dy, const T* weights, T* patches,
+               T* pixels, T* image) const;
+
+  struct Phase {
+    std::int64_t row = 0, column = 0;    ///< of the phase's first pixel in the image
+    std::int64_t rows = 0, columns = 0;  ///< pixels: (row + k·stride_h, column + l·stride_w)
+    std::int64_t first_q = 0,
+                 left_q = 0;           ///< (row + padding)/stride, the dy that pixel begins with
+    std::vector<std::int64_t> taps{};  ///< i·kw + j of those that reach it
+    TapProduct<T> product{};
+    std::int64_t weights_at = 0;  ///< where its weights are among those of all phases
+  };
+  const std::vector<Phase>& phases() const { return phases_; }
 
  private:
-  struct Phase {
-    std::int64_t row, column;        // of the phase's first pixel in the image
-    std::int64_t rows, columns;      // pixels: (row + k·stride_h, column + l·stride_w)
-    std::int64_t first_q, left_q;    // (row + padding)/stride, the dy that pixel begins with
-    std::vector<std::int64_t> taps;  // i·kw + j of those that reach it
-    std::vector<std::int64_t> offsets;
-    std::vector<std::int64_t> windows;
-    TapProduct product;
-    std::int64_t packed_at;  // where its weights are among the packed ones
-  };
-
   std::int64_t row_work() const;
-  Patch patch(std::int64_t rows) const;
-  void add_phase(std::int64_t phase_h, std::int64_t phase_w);
-  void plan_product(Phase& phase);
-  void plan_images();
+  bool is_dense() const { return g_.stride_h == 1 && g_.stride_w == 1; }
+  Patch<T> patch(std::int64_t rows) const;
+  void find_phases();
+  TapProductSize product_size(const Phase& phase) const;
+  void plan_products();
+  void compute_phases(std::size_t first, std::size_t last, std::int64_t tile_q, std::int64_t images,
+                      const T* read, const T* weights, T* pixels, T* image) const;
 
   const Conv2dGeometry& g_;
   // The patch of dy reaches back by as much as the last tap: dy[q - reach .. q].
@@ -124,9 +124,10 @@ class InputTiles {
   std::int64_t rows_;        // of q, of a tile
   std::int64_t images_ = 1;  // of an item
   bool in_place_;            // dy is read without a copy
-  Patch layout_;
-  std::vector<Phase> phases_;
-  std::int64_t packed_size_ = 0;
+  Patch<T> layout_;
+  std::vector<Phase> phases_;  // by row, then by column
+  bool leaves_gaps_ = false;
+  std::int64_t weight_size_ = 0;
 };
 
 }  // namespace gradus::kernels

@@ -9,6 +9,7 @@
 #include <gradus/core/kernels/conv2d/filter_lanes.h>
 #include <gradus/core/kernels/conv2d/output_lanes.h>
 #include <gradus/core/kernels/conv2d/partial_sums.h>
+#include <gradus/core/kernels/conv2d/winograd_transforms.h>
 #include <gradus/core/kernels/work.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
@@ -23,6 +24,8 @@ constexpr std::int64_t fewest_tiles = 48;
 constexpr std::int64_t most_tiles = 192;
 
 constexpr std::int64_t vector = 16;  // the widest
+
+constexpr std::int64_t places = winograd_places;
 
 /// A correlation of `in` with 3x3 kernels: the forward pass, or the one that gives dx.
 struct Correlation {
@@ -41,11 +44,10 @@ struct Items {
   std::int64_t per_image;
   std::int64_t count;
 
-  Items(WinogradTile tile, const Correlation& c) {
-    const std::int64_t m = output_side(tile);
+  Items(const Correlation& c, std::int64_t element_bytes) {
+    constexpr std::int64_t m = winograd_output_side;
     image = {ceil_div(c.out_height, m), ceil_div(c.out_width, m)};
-    const std::int64_t bytes =
-        winograd_places(tile) * (c.channels + c.filters) * std::int64_t{sizeof(float)};
+    const std::int64_t bytes = winograd_places * (c.channels + c.filters) * element_bytes;
     const std::int64_t wanted = std::clamp(item_bytes / bytes, fewest_tiles, most_tiles);
     const std::int64_t all = image.rows * image.columns;
     images = std::clamp<std::int64_t>(wanted / all, 1, std::max<std::int64_t>(c.batch, 1));
@@ -81,88 +83,83 @@ std::vector<std::int64_t> channel_offsets(std::int64_t channels, std::int64_t ti
   return offsets;
 }
 
-/// kernels [groups, filters, channels, 3, 3] -> for each group and place a packed [filters,
-/// channels]
-void transform_kernels(WinogradTile tile, const Correlation& c, const float* kernels,
-                       float* packed) {
-  const std::int64_t places = winograd_places(tile);
+/// kernels [groups, filters, channels, 3, 3] -> [groups, places, filters, channels]
+template <class T> void transform_kernels(const Correlation& c, const T* kernels, T* transformed) {
   const std::int64_t size = c.filters * c.channels;
   parallel_for(c.groups, ceil_div(multiply_adds_per_chunk, places * size),
                [&](std::int64_t begin, std::int64_t end) {
-                 Workspace<float> transformed(places * size);
-                 for (std::int64_t group = begin; group < end; ++group) {
-                   winograd_weights(tile, size, kernels + group * size * 9, transformed.data());
-                   for (std::int64_t e = 0; e < places; ++e) {
-                     pack_weights(c.filters, c.channels, transformed.data() + e * size,
-                                  packed + (group * places + e) * size);
-                   }
-                 }
+                 for (std::int64_t group = begin; group < end; ++group)
+                   winograd_kernels(size, kernels + group * size * 9,
+                                    transformed + group * places * size);
                });
 }
 
 /// The tiles of channels of an item: [places, channels, tiles of the item].
-void transform_input(WinogradTile tile, const Correlation& c, const Items& items,
-                     const Items::Item& item, std::int64_t group, const float* in, float* scratch,
-                     float* transformed) {
+template <class T>
+void transform_input(const Correlation& c, const Items& items, const Items::Item& item,
+                     std::int64_t group, const T* in, T* scratch, T* transformed) {
   const TileView view{.height = c.in_height,
                       .width = c.in_width,
-                      .top = item.first_row * output_side(tile) - c.padding_h,
+                      .top = item.first_row * winograd_output_side - c.padding_h,
                       .left = -c.padding_w};
   const std::int64_t plane = c.in_height * c.in_width;
   for (std::int64_t k = 0; k < item.images; ++k) {
     const std::int64_t first = ((item.first_image + k) * c.groups + group) * c.channels;
     for (std::int64_t channel = 0; channel < c.channels; ++channel) {
-      winograd_input(tile, item.grid, view, in + (first + channel) * plane, scratch,
+      winograd_input(item.grid, view, in + (first + channel) * plane, scratch,
                      transformed + channel * items.tiles + k * item.grid.rows * item.grid.columns,
                      c.channels * items.tiles);
     }
   }
 }
 
-void correlate(WinogradTile tile, const Correlation& c, const float* in, const float* kernels,
-               const float* bias, bool relu, float* out) {
-  const std::int64_t places = winograd_places(tile);
-  const Items items(tile, c);
+template <class T>
+void correlate(const Correlation& c, const T* in, const T* kernels, const Epilogue<T>& epilogue,
+               T* out) {
+  const Items items(c, sizeof(T));
   const std::int64_t matrix = c.filters * c.channels;
-  Workspace<float> packed(c.groups * places * matrix);
-  transform_kernels(tile, c, kernels, packed.data());
+  Workspace<T> weights(c.groups * places * matrix);
+  transform_kernels(c, kernels, weights.data());
   const std::vector<std::int64_t> offsets = channel_offsets(c.channels, items.tiles);
   const std::int64_t in_step = c.channels * items.tiles;  // from one place to the next
   const std::int64_t out_step = c.filters * items.tiles;
   const std::int64_t plane = c.out_height * c.out_width;
   const std::int64_t work = places * matrix * items.tiles;
+  const std::vector<OutputVector> vectors = output_vectors<T>(1, items.tiles, items.tiles);
   parallel_for(
       items.count * c.groups, items_per_chunk(work), [&](std::int64_t begin, std::int64_t end) {
-        Workspace<float> scratch(winograd_scratch(tile, {items.rows, items.image.columns}));
-        Workspace<float> tiles(places * in_step + patch_slack);
-        Workspace<float> products(places * out_step + patch_slack);
-        std::fill_n(tiles.data(), places * in_step + patch_slack, 0.0F);
+        Workspace<T> scratch(winograd_scratch<T>({items.rows, items.image.columns}));
+        Workspace<T> tiles(places * in_step + patch_slack);
+        Workspace<T> products(places * out_step + patch_slack);
+        std::fill_n(tiles.data(), places * in_step + patch_slack, T{0});
         for (std::int64_t index = begin; index < end; ++index) {  // (item, group)
           const Items::Item item = items.item(index / c.groups, c.batch);
           const std::int64_t group = index % c.groups;
-          transform_input(tile, c, items, item, group, in, scratch.data(), tiles.data());
-          const OutputLanes product{.rows = 1,
-                                    .columns = ceil_div(item.tiles(), vector) * vector,
-                                    .row_step = items.tiles,
-                                    .taps = c.channels,
-                                    .offset = offsets.data(),
-                                    .filters = c.filters,
-                                    .output_plane = items.tiles};
+          transform_input(c, items, item, group, in, scratch.data(), tiles.data());
+          const std::int64_t padded = ceil_div(item.tiles(), vector) * vector;
+          const OutputLanes product{
+              .vector = vectors.data(),
+              .vectors = static_cast<std::int64_t>(vectors.size()) * padded / items.tiles,
+              .taps = c.channels,
+              .offset = offsets.data(),
+              .filters = c.filters,
+              .filter_step = c.channels,
+              .output_plane = items.tiles};
           for (std::int64_t e = 0; e < places; ++e) {
-            output_lanes_product(product, tiles.data() + e * in_step,
-                                 packed.data() + (group * places + e) * matrix, nullptr, false,
-                                 products.data() + e * out_step);
+            output_lanes_product<T>(product, tiles.data() + e * in_step,
+                                    weights.data() + (group * places + e) * matrix, {},
+                                    products.data() + e * out_step);
           }
           const TileView view{.height = c.out_height,
                               .width = c.out_width,
-                              .top = item.first_row * output_side(tile)};
+                              .top = item.first_row * winograd_output_side};
           for (std::int64_t k = 0; k < item.images; ++k) {
             for (std::int64_t f = 0; f < c.filters; ++f) {
               const std::int64_t filter = group * c.filters + f;
               winograd_output(
-                  tile, item.grid, view,
+                  item.grid, view,
                   products.data() + f * items.tiles + k * item.grid.rows * item.grid.columns,
-                  out_step, bias == nullptr ? 0.0F : bias[filter], relu,
+                  out_step, epilogue.bias == nullptr ? T{0} : epilogue.bias[filter], epilogue.relu,
                   out + ((item.first_image + k) * c.groups * c.filters + filter) * plane);
             }
           }
@@ -177,52 +174,50 @@ bool winograd_supports(const Conv2dGeometry& g) {
          g.dilation_h == 1 && g.dilation_w == 1;
 }
 
-void conv2d_winograd_forward(WinogradTile tile, const Conv2dGeometry& g, const float* x,
-                             const float* w, const float* bias, bool relu, float* y) {
-  correlate(tile,
-            {.batch = g.batch,
-             .groups = g.groups,
-             .channels = g.group_in_channels(),
-             .filters = g.group_out_channels(),
-             .in_height = g.in_height,
-             .in_width = g.in_width,
-             .out_height = g.out_height(),
-             .out_width = g.out_width(),
-             .padding_h = g.padding_h,
-             .padding_w = g.padding_w},
-            x, w, bias, relu, y);
+template <class T>
+void winograd_forward(const Conv2dGeometry& g, const T* x, const T* w, const Epilogue<T>& epilogue,
+                      T* y) {
+  correlate<T>({.batch = g.batch,
+                .groups = g.groups,
+                .channels = g.group_in_channels(),
+                .filters = g.group_out_channels(),
+                .in_height = g.in_height,
+                .in_width = g.in_width,
+                .out_height = g.out_height(),
+                .out_width = g.out_width(),
+                .padding_h = g.padding_h,
+                .padding_w = g.padding_w},
+               x, w, epilogue, y);
 }
 
-void conv2d_winograd_input_grad(WinogradTile tile, const Conv2dGeometry& g, const float* dy,
-                                const float* w, float* dx) {
+template <class T>
+void winograd_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, T* dx) {
   if (g.input_size() == 0) return;
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  Workspace<float> turned(g.weight_size());  // [groups, Ci, Co, 3, 3], each kernel backwards
+  Workspace<T> turned(g.weight_size());  // [groups, Ci, Co, 3, 3], each kernel backwards
   for (std::int64_t k = 0; k < g.groups * channels * filters; ++k) {
     const std::int64_t co = k % filters;
     const std::int64_t c = k / filters % channels;
     const std::int64_t group = k / (filters * channels);
-    const float* kernel = w + ((group * filters + co) * channels + c) * 9;
+    const T* kernel = w + ((group * filters + co) * channels + c) * 9;
     std::reverse_copy(kernel, kernel + 9, turned.data() + k * 9);
   }
-  correlate(tile,
-            {.batch = g.batch,
-             .groups = g.groups,
-             .channels = filters,
-             .filters = channels,
-             .in_height = g.out_height(),
-             .in_width = g.out_width(),
-             .out_height = g.in_height,
-             .out_width = g.in_width,
-             .padding_h = 2 - g.padding_h,
-             .padding_w = 2 - g.padding_w},
-            dy, turned.data(), nullptr, false, dx);
+  correlate<T>({.batch = g.batch,
+                .groups = g.groups,
+                .channels = filters,
+                .filters = channels,
+                .in_height = g.out_height(),
+                .in_width = g.out_width(),
+                .out_height = g.in_height,
+                .out_width = g.in_width,
+                .padding_h = 2 - g.padding_h,
+                .padding_w = 2 - g.padding_w},
+               dy, turned.data(), {}, dx);
 }
 
-void conv2d_winograd_weight_grad(WinogradTile tile, const Conv2dGeometry& g, const float* x,
-                                 const float* dy, float* dw) {
-  const std::int64_t places = winograd_places(tile);
+template <class T>
+void winograd_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
   const Correlation c{.batch = g.batch,
                       .groups = g.groups,
                       .channels = g.group_in_channels(),
@@ -233,45 +228,46 @@ void conv2d_winograd_weight_grad(WinogradTile tile, const Conv2dGeometry& g, con
                       .out_width = g.out_width(),
                       .padding_h = g.padding_h,
                       .padding_w = g.padding_w};
-  const Items items(tile, c);
+  const Items items(c, sizeof(T));
   const std::vector<std::int64_t> offsets = channel_offsets(c.channels, items.tiles);
   std::vector<std::int64_t> positions(static_cast<std::size_t>(items.tiles));
   std::iota(positions.begin(), positions.end(), 0);
   const std::int64_t in_step = c.channels * items.tiles;
-  const std::int64_t padded = padded_filters(c.filters);
+  const std::int64_t padded = padded_filters<T>(c.filters);
   const std::int64_t matrix = c.filters * c.channels;
-  const PartialSums plan = plan_partial_sums(g, items.count, sizeof(float));
-  Workspace<float> partials(std::max<std::int64_t>(plan.parts, 1) * g.weight_size());
+  const PartialSums plan = plan_partial_sums(g, items.count, sizeof(T));
+  Workspace<T> partials(std::max<std::int64_t>(plan.parts, 1) * g.weight_size());
+  std::fill_n(partials.data(), g.weight_size(), T{0});  // of no images
   parallel_for(items.count, plan.items_per_part, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t grad_step = padded * items.tiles;
     const std::int64_t sum_step = padded * c.channels;
-    Workspace<float> scratch(winograd_scratch(tile, {items.rows, items.image.columns}));
-    Workspace<float> tiles(places * in_step);
-    Workspace<float> grads(places * grad_step);
-    Workspace<float> packed(padded * g.out_plane());
-    Workspace<float> sums(places * sum_step);
-    Workspace<float> transformed(places * matrix);
-    float* partial = partials.data() + begin / plan.items_per_part * g.weight_size();
+    Workspace<T> scratch(winograd_scratch<T>({items.rows, items.image.columns}));
+    Workspace<T> tiles(places * in_step);
+    Workspace<T> grads(places * grad_step);
+    Workspace<T> packed(padded * g.out_plane());
+    Workspace<T> sums(places * sum_step);
+    Workspace<T> transformed(places * matrix);
+    T* partial = partials.data() + begin / plan.items_per_part * g.weight_size();
     for (std::int64_t group = 0; group < g.groups; ++group) {
-      std::fill_n(sums.data(), places * sum_step, 0.0F);
+      std::fill_n(sums.data(), places * sum_step, T{0});
       for (std::int64_t i = begin; i < end; ++i) {
         const Items::Item item = items.item(i, g.batch);
         const std::int64_t image_tiles = item.grid.rows * item.grid.columns;
-        transform_input(tile, c, items, item, group, x, scratch.data(), tiles.data());
+        transform_input(c, items, item, group, x, scratch.data(), tiles.data());
         for (std::int64_t k = 0; k < item.images; ++k) {
           const std::int64_t image = item.first_image + k;
           // Only the rows of this item, as an image of their own.
-          const std::int64_t top = item.first_row * output_side(tile);
+          const std::int64_t top = item.first_row * winograd_output_side;
           const std::int64_t height =
-              std::min(item.grid.rows * output_side(tile), g.out_height() - top);
+              std::min(item.grid.rows * winograd_output_side, g.out_height() - top);
           const std::int64_t outputs = height * g.out_width();
-          pack_filters(
+          pack_panels(
               c.filters, outputs,
               dy + (image * g.groups + group) * c.filters * g.out_plane() + top * g.out_width(),
-              g.out_plane(), packed.data());
+              g.out_plane(), packed.data(), outputs);
           for (std::int64_t first = 0; first < padded;) {
-            const std::int64_t width = filter_block(padded - first);
-            winograd_output_grad(tile, item.grid, {.height = height, .width = g.out_width()}, width,
+            const std::int64_t width = panel_width<T>(padded - first);
+            winograd_output_grad(item.grid, {.height = height, .width = g.out_width()}, width,
                                  packed.data() + first * outputs,
                                  grads.data() + first * item.tiles() + k * image_tiles * width,
                                  grad_step);
@@ -284,25 +280,28 @@ void conv2d_winograd_weight_grad(WinogradTile tile, const Conv2dGeometry& g, con
                                   .length = item.tiles(),
                                   .step = positions.data()};
         for (std::int64_t e = 0; e < places; ++e) {
-          filter_lanes_product(product, tiles.data() + e * in_step, grads.data() + e * grad_step,
-                               nullptr, sums.data() + e * sum_step);
+          filter_lanes_product<T>(product, tiles.data() + e * in_step, grads.data() + e * grad_step,
+                                  nullptr, sums.data() + e * sum_step);
         }
       }
       for (std::int64_t e = 0; e < places; ++e) {
-        unpack_filters(c.filters, c.channels, sums.data() + e * sum_step, false,
-                       transformed.data() + e * matrix, c.channels);
+        unpack_panels(c.filters, c.channels, sums.data() + e * sum_step, false,
+                      transformed.data() + e * matrix, c.channels);
       }
-      winograd_weights_grad(tile, matrix, transformed.data(), partial + group * matrix * 9);
+      winograd_kernels_grad(matrix, transformed.data(), partial + group * matrix * 9);
     }
   });
-  constexpr std::int64_t weights_per_chunk = 16384;
-  parallel_for(g.weight_size(), weights_per_chunk, [&](std::int64_t begin, std::int64_t end) {
-    std::fill(dw + begin, dw + end, 0.0F);
-    for (std::int64_t part = 0; part < plan.parts; ++part) {
-      const float* from = partials.data() + part * g.weight_size();
-      for (std::int64_t k = begin; k < end; ++k) dw[k] += from[k];
-    }
-  });
+  add_partial_sums(plan.parts, g.weight_size(), partials.data());
+  std::copy_n(partials.data(), g.weight_size(), dw);
 }
+
+template void winograd_forward(const Conv2dGeometry&, const float*, const float*,
+                               const Epilogue<float>&, float*);
+template void winograd_input_grad(const Conv2dGeometry&, const float*, const float*, float*);
+template void winograd_weight_grad(const Conv2dGeometry&, const float*, const float*, float*);
+template void winograd_forward(const Conv2dGeometry&, const double*, const double*,
+                               const Epilogue<double>&, double*);
+template void winograd_input_grad(const Conv2dGeometry&, const double*, const double*, double*);
+template void winograd_weight_grad(const Conv2dGeometry&, const double*, const double*, double*);
 
 }  // namespace gradus::kernels

@@ -3,62 +3,61 @@
 #include <gradus/core/kernels/conv2d/winograd_transforms.h>
 
 #include <algorithm>
-
-#include <gradus/core/kernels/conv2d/tap_product.h>
+#include <concepts>
 
 // Outside of the part that is compiled again and again.
 #ifndef GRADUS_CORE_KERNELS_WINOGRAD_MATRICES
 #define GRADUS_CORE_KERNELS_WINOGRAD_MATRICES
 namespace gradus::kernels {
 
-/// F(4x4, 3x3), from the points 0, 1, -1, 2, -2, ∞.
-struct FourByFour {
-  static constexpr int m = 4;
-  static constexpr int n = 6;
-  static constexpr float b_t[n][n] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0},
-                                      {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0},
-                                      {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
-  static constexpr float g[n][3] = {
-      {1.0F / 4, 0, 0},
-      {-1.0F / 6, -1.0F / 6, -1.0F / 6},
-      {-1.0F / 6, 1.0F / 6, -1.0F / 6},
-      {1.0F / 24, 1.0F / 12, 1.0F / 6},
-      {1.0F / 24, -1.0F / 12, 1.0F / 6},
-      {0, 0, 1},
-  };
-  static constexpr float a_t[m][n] = {
-      {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
-};
+constexpr int m = winograd_output_side;
+constexpr int n = winograd_input_side;
 
-/// F(2x2, 3x3), from the points 0, 1, -1, ∞.
-struct TwoByTwo {
-  static constexpr int m = 2;
-  static constexpr int n = 4;
-  static constexpr float b_t[n][n] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, 1, 0, -1}};
-  static constexpr float g[n][3] = {{1, 0, 0}, {0.5F, 0.5F, 0.5F}, {0.5F, -0.5F, 0.5F}, {0, 0, 1}};
-  static constexpr float a_t[m][n] = {{1, 1, 1, 0}, {0, 1, -1, -1}};
+// From the points 0, 1, -1, 2, -2, ∞.
+constexpr double winograd_b_t[n][n] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0},
+                                       {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0},
+                                       {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+constexpr double winograd_g[n][3] = {
+    {1.0 / 4, 0, 0},
+    {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+    {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+    {1.0 / 24, 1.0 / 12, 1.0 / 6},
+    {1.0 / 24, -1.0 / 12, 1.0 / 6},
+    {0, 0, 1},
 };
+constexpr double winograd_a_t[m][n] = {
+    {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
 
 // The five matrices a transform may multiply with from both sides: [rows, columns].
-template <class F> struct InputMatrix {  // Bᵀ
-  static constexpr int rows = F::n, columns = F::n;
-  static constexpr float at(int r, int c) { return F::b_t[r][c]; }
+struct InputMatrix {  // Bᵀ
+  static constexpr int rows = n, columns = n;
+  static constexpr double at(int r, int c) { return winograd_b_t[r][c]; }
 };
-template <class F> struct OutputMatrix {  // Aᵀ
-  static constexpr int rows = F::m, columns = F::n;
-  static constexpr float at(int r, int c) { return F::a_t[r][c]; }
+struct OutputMatrix {  // Aᵀ
+  static constexpr int rows = m, columns = n;
+  static constexpr double at(int r, int c) { return winograd_a_t[r][c]; }
 };
-template <class F> struct OutputAdjoint {  // A
-  static constexpr int rows = F::n, columns = F::m;
-  static constexpr float at(int r, int c) { return F::a_t[c][r]; }
+struct OutputAdjoint {  // A
+  static constexpr int rows = n, columns = m;
+  static constexpr double at(int r, int c) { return winograd_a_t[c][r]; }
 };
-template <class F> struct WeightMatrix {  // G
-  static constexpr int rows = F::n, columns = 3;
-  static constexpr float at(int r, int c) { return F::g[r][c]; }
+struct WeightMatrix {  // G
+  static constexpr int rows = n, columns = 3;
+  static constexpr double at(int r, int c) { return winograd_g[r][c]; }
 };
-template <class F> struct WeightAdjoint {  // Gᵀ
-  static constexpr int rows = 3, columns = F::n;
-  static constexpr float at(int r, int c) { return F::g[c][r]; }
+struct WeightAdjoint {  // Gᵀ
+  static constexpr int rows = 3, columns = n;
+  static constexpr double at(int r, int c) { return winograd_g[c][r]; }
+};
+
+/// What a kind of CPU offers for one type.
+template <class T> struct WinogradTable {
+  std::int64_t (*scratch)(const TileGrid&);
+  void (*input)(const TileGrid&, const TileView&, const T*, T*, T*, std::int64_t);
+  void (*output)(const TileGrid&, const TileView&, const T*, std::int64_t, T, bool, T*);
+  void (*output_grad)(const TileGrid&, const TileView&, std::int64_t, const T*, T*, std::int64_t);
+  void (*weights)(std::int64_t, const T*, T*);
+  void (*weights_grad)(std::int64_t, const T*, T*);
 };
 
 }  // namespace gradus::kernels
@@ -75,145 +74,137 @@ template <class F> struct WeightAdjoint {  // Gᵀ
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::kernels::HWY_NAMESPACE {
+namespace {  // the same names stand in other files
 
 namespace hn = hwy::HWY_NAMESPACE;
 namespace simd = gradus::simd::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using Vector = hn::Vec<Floats>;
-using Mask = hn::Mask<Floats>;
-constexpr Floats floats;
-constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(floats));
+template <class T> using Tag = hn::ScalableTag<T>;
+template <class T> using Vector = hn::Vec<Tag<T>>;
+template <class T> constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(Tag<T>()));
 
 // ---- The one transform: M x Mᵀ ----
 
 /// Σ_c M(row, c)·x[c·step]. The numbers are known to the compiler: a zero is no operation.
-template <class M, int row, int c = 0>
-HWY_INLINE Vector row_times(const Vector* x, int step, Vector sum = hn::Zero(floats),
-                            bool started = false) {
+template <class M, class T, int row, int c = 0>
+HWY_INLINE Vector<T> row_times(const Vector<T>* x, int step, Vector<T> sum = hn::Zero(Tag<T>()),
+                               bool started = false) {
   if constexpr (c == M::columns) {
     return sum;
   } else {
-    constexpr float factor = M::at(row, c);
+    constexpr auto factor = static_cast<T>(M::at(row, c));
     if constexpr (factor != 0) {
-      const Vector value = x[c * step];
+      const Vector<T> value = x[c * step];
       if constexpr (factor == 1) {
         sum = started ? hn::Add(sum, value) : value;
       } else if constexpr (factor == -1) {
         sum = started ? hn::Sub(sum, value) : hn::Neg(value);
       } else {
-        const Vector scale = hn::Set(floats, factor);
+        const Vector<T> scale = hn::Set(Tag<T>(), factor);
         sum = started ? hn::MulAdd(scale, value, sum) : hn::Mul(scale, value);
       }
       started = true;
     }
-    return row_times<M, row, c + 1>(x, step, sum, started);
+    return row_times<M, T, row, c + 1>(x, step, sum, started);
   }
 }
 
-template <class M, int row = 0>
-HWY_INLINE void column_times(const Vector* x, int x_step, Vector* y, int y_step) {
+template <class M, class T, int row = 0>
+HWY_INLINE void column_times(const Vector<T>* x, int x_step, Vector<T>* y, int y_step) {
   if constexpr (row < M::rows) {
-    y[row * y_step] = row_times<M, row>(x, x_step);
-    column_times<M, row + 1>(x, x_step, y, y_step);
+    y[row * y_step] = row_times<M, T, row>(x, x_step);
+    column_times<M, T, row + 1>(x, x_step, y, y_step);
   }
 }
 
 /// y = M x Mᵀ for a vector of tiles: x [columns, columns], y [rows, rows].
-template <class M> HWY_INLINE void sandwich(const Vector* x, Vector* y) {
-  Vector half[M::rows * M::columns];
-  for (int c = 0; c < M::columns; ++c) column_times<M>(x + c, M::columns, half + c, M::columns);
-  for (int r = 0; r < M::rows; ++r) column_times<M>(half + r * M::columns, 1, y + r * M::rows, 1);
+template <class M, class T> HWY_INLINE void sandwich(const Vector<T>* x, Vector<T>* y) {
+  Vector<T> half[M::rows * M::columns];
+  for (int c = 0; c < M::columns; ++c) column_times<M, T>(x + c, M::columns, half + c, M::columns);
+  for (int r = 0; r < M::rows; ++r)
+    column_times<M, T>(half + r * M::columns, 1, y + r * M::rows, 1);
 }
 
 // ---- Input ----
 
 /// The tiles' pixels, sorted by their place: phase (i, j) holds row i and column j, both mod m, of
 /// all tiles; so place (i, j) of neighbouring tiles stands side by side. [m, m, rows + 1, step]
-template <class F> struct Phases {
+template <class T> struct Phases {
   std::int64_t step;   // from one row of tiles to the next: one more than there are tiles
   std::int64_t phase;  // from one phase to the next, with room for a vector too much
   explicit Phases(const TileGrid& grid)
       : step(grid.columns + 1), phase((grid.rows + 1) * step + 4) {}
-  std::int64_t size() const { return F::m * F::m * phase; }
-  std::int64_t line() const { return step * F::m + lanes; }
-  std::int64_t at(int i, int j) const {
-    return (i % F::m * F::m + j % F::m) * phase + i / F::m * step + j / F::m;
-  }
+  std::int64_t size() const { return m * m * phase; }
+  std::int64_t line() const { return step * m + lanes<T>; }
+  std::int64_t at(int i, int j) const { return (i % m * m + j % m) * phase + i / m * step + j / m; }
 };
 
 /// line [quads·m] -> m rows, phase_step apart: to[j·phase_step + q] = line[q·m + j].
-template <class F>
-HWY_INLINE void deal(const float* line, std::int64_t quads, std::int64_t phase_step, float* to) {
-  constexpr hn::CappedTag<float, 4> few;
+template <class T>
+HWY_INLINE void deal(const T* line, std::int64_t quads, std::int64_t phase_step, T* to) {
+  constexpr hn::CappedTag<T, 16 / sizeof(T)> few;
   using Few = hn::Vec<decltype(few)>;
   for (std::int64_t q = 0; q < quads; q += static_cast<std::int64_t>(hn::Lanes(few))) {
     Few a, b, c, d;
-    if constexpr (F::m == 4) {
-      hn::LoadInterleaved4(few, line + 4 * q, a, b, c, d);
-      hn::StoreU(c, few, to + 2 * phase_step + q);
-      hn::StoreU(d, few, to + 3 * phase_step + q);
-    } else {
-      hn::LoadInterleaved2(few, line + 2 * q, a, b);
-    }
+    hn::LoadInterleaved4(few, line + 4 * q, a, b, c, d);
     hn::StoreU(a, few, to + q);
     hn::StoreU(b, few, to + phase_step + q);
+    hn::StoreU(c, few, to + 2 * phase_step + q);
+    hn::StoreU(d, few, to + 3 * phase_step + q);
   }
 }
 
-template <class F>
-void sort_pixels(const TileGrid& grid, const TileView& view, const float* image, float* line,
-                 float* to) {
-  const Phases<F> phases(grid);
-  const std::int64_t columns = phases.step * F::m;
+template <class T>
+void sort_pixels(const TileGrid& grid, const TileView& view, const T* image, T* line, T* to) {
+  const Phases<T> phases(grid);
+  const std::int64_t columns = phases.step * m;
   const std::int64_t begin = std::clamp<std::int64_t>(-view.left, 0, columns);
   const std::int64_t end = std::clamp<std::int64_t>(view.width - view.left, begin, columns);
   simd::clear_row(phases.line(), line);
-  for (std::int64_t h = 0; h < grid.rows * F::m + 2; ++h) {
+  for (std::int64_t h = 0; h < grid.rows * m + 2; ++h) {
     const std::int64_t row = view.top + h;
-    float* out = to + h % F::m * F::m * phases.phase + h / F::m * phases.step;
+    T* out = to + h % m * m * phases.phase + h / m * phases.step;
     if (row < 0 || row >= view.height) {
-      for (int j = 0; j < F::m; ++j) simd::clear_row(phases.step, out + j * phases.phase);
+      for (int j = 0; j < m; ++j) simd::clear_row(phases.step, out + j * phases.phase);
       continue;
     }
-    const float* from = image + row * view.width + view.left;
+    const T* from = image + row * view.width + view.left;
     simd::copy_row(from + begin, end - begin, line + begin);
-    deal<F>(line, phases.step, phases.phase, out);
+    deal<T>(line, phases.step, phases.phase, out);
   }
 }
 
-template <class F>
-void input_tiles(const TileGrid& grid, const TileView& view, const float* image, float* scratch,
-                 float* transformed, std::int64_t place_step) {
-  const Phases<F> phases(grid);
-  float* pixels = scratch + phases.line();
-  sort_pixels<F>(grid, view, image, scratch, pixels);
+template <class T>
+void input_tiles(const TileGrid& grid, const TileView& view, const T* image, T* scratch,
+                 T* transformed, std::int64_t place_step) {
+  const Phases<T> phases(grid);
+  T* pixels = scratch + phases.line();
+  sort_pixels<T>(grid, view, image, scratch, pixels);
   // In one line across the rows of tiles; at the end of each stands one that is no tile.
   const std::int64_t length = (grid.rows - 1) * phases.step + grid.columns;
   std::int64_t column = 0;
   std::int64_t done = 0;
-  for (std::int64_t p = 0; p < length; p += lanes) {
-    HWY_ALIGN float counts[lanes];
+  for (std::int64_t p = 0; p < length; p += lanes<T>) {
+    HWY_ALIGN T counts[lanes<T>];
     const std::int64_t before = done;
-    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+    for (std::int64_t lane = 0; lane < lanes<T>; ++lane) {
       const bool is_tile = column < grid.columns && p + lane < length;
-      counts[lane] = is_tile ? 1.0F : 0.0F;
+      counts[lane] = is_tile ? T{1} : T{0};
       done += is_tile;
       if (++column == phases.step) column = 0;
     }
-    const Mask valid = hn::Gt(hn::Load(floats, counts), hn::Zero(floats));
-    Vector x[F::n * F::n];
-    Vector v[F::n * F::n];
-    for (int i = 0; i < F::n; ++i) {
-      for (int j = 0; j < F::n; ++j)
-        x[i * F::n + j] = hn::LoadU(floats, pixels + phases.at(i, j) + p);
+    const auto valid = hn::Gt(hn::Load(Tag<T>(), counts), hn::Zero(Tag<T>()));
+    Vector<T> x[n * n];
+    Vector<T> v[n * n];
+    for (int i = 0; i < n; ++i) {
+      for (int j = 0; j < n; ++j) x[i * n + j] = hn::LoadU(Tag<T>(), pixels + phases.at(i, j) + p);
     }
-    sandwich<InputMatrix<F>>(x, v);
-    for (int e = 0; e < F::n * F::n; ++e) {
-      float* to = transformed + e * place_step + before;
-      if (done - before == lanes) {
-        hn::StoreU(v[e], floats, to);
+    sandwich<InputMatrix, T>(x, v);
+    for (int e = 0; e < n * n; ++e) {
+      T* to = transformed + e * place_step + before;
+      if (done - before == lanes<T>) {
+        hn::StoreU(v[e], Tag<T>(), to);
       } else {
-        simd::store_first(hn::Compress(v[e], valid), floats, done - before, to);
+        simd::store_first(hn::Compress(v[e], valid), Tag<T>(), done - before, to);
       }
     }
   }
@@ -222,151 +213,123 @@ void input_tiles(const TileGrid& grid, const TileView& view, const float* image,
 // ---- Output ----
 
 /// to[k·m + j] = rows[j][k]
-template <class F> HWY_INLINE void collect(const Vector* rows, float* to) {
-  if constexpr (F::m == 4) {
-    hn::StoreInterleaved4(rows[0], rows[1], rows[2], rows[3], floats, to);
-  } else {
-    hn::StoreInterleaved2(rows[0], rows[1], floats, to);
-  }
+template <class T> HWY_INLINE void collect(const Vector<T>* rows, T* to) {
+  hn::StoreInterleaved4(rows[0], rows[1], rows[2], rows[3], Tag<T>(), to);
 }
 
-template <class F>
-void output_tiles(const TileGrid& grid, const TileView& view, const float* products,
-                  std::int64_t place_step, float bias, bool relu, float* output) {
+template <class T>
+void output_tiles(const TileGrid& grid, const TileView& view, const T* products,
+                  std::int64_t place_step, T bias, bool relu, T* output) {
   const std::int64_t tiles = grid.rows * grid.columns;
-  for (std::int64_t first = 0; first < tiles; first += lanes) {
-    Vector x[F::n * F::n];
-    Vector y[F::m * F::m];
-    for (int e = 0; e < F::n * F::n; ++e)
-      x[e] = hn::LoadU(floats, products + e * place_step + first);
-    sandwich<OutputMatrix<F>>(x, y);
-    HWY_ALIGN float pixels[F::m][lanes * F::m];
-    for (int i = 0; i < F::m; ++i) {
-      for (int j = 0; j < F::m; ++j) {
-        Vector& value = y[i * F::m + j];
-        value = hn::Add(value, hn::Set(floats, bias));
-        if (relu) value = hn::IfThenZeroElse(hn::Lt(value, hn::Zero(floats)), value);
+  for (std::int64_t first = 0; first < tiles; first += lanes<T>) {
+    Vector<T> x[n * n];
+    Vector<T> y[m * m];
+    for (int e = 0; e < n * n; ++e) x[e] = hn::LoadU(Tag<T>(), products + e * place_step + first);
+    sandwich<OutputMatrix, T>(x, y);
+    HWY_ALIGN T pixels[m][lanes<T> * m];
+    for (int i = 0; i < m; ++i) {
+      for (int j = 0; j < m; ++j) {
+        Vector<T>& value = y[i * m + j];
+        value = hn::Add(value, hn::Set(Tag<T>(), bias));
+        if (relu) value = hn::IfThenZeroElse(hn::Lt(value, hn::Zero(Tag<T>())), value);
       }
-      collect<F>(y + i * F::m, pixels[i]);
+      collect<T>(y + i * m, pixels[i]);
     }
-    const std::int64_t end = std::min(first + lanes, tiles);
+    const std::int64_t end = std::min(first + lanes<T>, tiles);
     for (std::int64_t t = first; t < end;) {  // runs of tiles in one row
       const std::int64_t row = t / grid.columns;
       const std::int64_t column = t % grid.columns;
       const std::int64_t run = std::min(end - t, grid.columns - column);
-      const std::int64_t left = view.left + column * F::m;
-      const std::int64_t count = std::min(run * F::m, view.width - left);
-      for (int i = 0; i < F::m; ++i) {
-        const std::int64_t h = view.top + row * F::m + i;
+      const std::int64_t left = view.left + column * m;
+      const std::int64_t count = std::min(run * m, view.width - left);
+      for (int i = 0; i < m; ++i) {
+        const std::int64_t h = view.top + row * m + i;
         if (h < view.height)
-          simd::copy_row(pixels[i] + (t - first) * F::m, count, output + h * view.width + left);
+          simd::copy_row(pixels[i] + (t - first) * m, count, output + h * view.width + left);
       }
       t += run;
     }
   }
 }
 
-template <class F>
+template <class T>
 void output_grad_tiles(const TileGrid& grid, const TileView& view, std::int64_t width,
-                       const float* packed, float* transformed, std::int64_t place_step) {
+                       const T* packed, T* transformed, std::int64_t place_step) {
   for (std::int64_t t = 0; t < grid.rows * grid.columns; ++t) {
-    const std::int64_t top = view.top + t / grid.columns * F::m;
-    const std::int64_t left = view.left + t % grid.columns * F::m;
-    for (std::int64_t f = 0; f < width; f += lanes) {
-      Vector y[F::m * F::m];
-      Vector x[F::n * F::n];
-      for (int i = 0; i < F::m; ++i) {
-        for (int j = 0; j < F::m; ++j) {
+    const std::int64_t top = view.top + t / grid.columns * m;
+    const std::int64_t left = view.left + t % grid.columns * m;
+    for (std::int64_t f = 0; f < width; f += lanes<T>) {
+      Vector<T> y[m * m];
+      Vector<T> x[n * n];
+      for (int i = 0; i < m; ++i) {
+        for (int j = 0; j < m; ++j) {
           const bool inside = top + i < view.height && left + j < view.width;
-          y[i * F::m + j] =
-              inside ? hn::LoadU(floats, packed + ((top + i) * view.width + left + j) * width + f)
-                     : hn::Zero(floats);
+          y[i * m + j] =
+              inside ? hn::LoadU(Tag<T>(), packed + ((top + i) * view.width + left + j) * width + f)
+                     : hn::Zero(Tag<T>());
         }
       }
-      sandwich<OutputAdjoint<F>>(y, x);
-      for (int e = 0; e < F::n * F::n; ++e)
-        hn::StoreU(x[e], floats, transformed + e * place_step + t * width + f);
+      sandwich<OutputAdjoint, T>(y, x);
+      for (int e = 0; e < n * n; ++e)
+        hn::StoreU(x[e], Tag<T>(), transformed + e * place_step + t * width + f);
     }
   }
 }
 
 // ---- Weights ----
 
-template <class F> void weights(std::int64_t count, const float* kernels, float* transformed) {
-  for (std::int64_t k = 0; k < count; k += lanes) {
-    const std::int64_t some = std::min(lanes, count - k);
-    HWY_ALIGN float columns[9][lanes] = {};
+template <class T> void weights(std::int64_t count, const T* kernels, T* transformed) {
+  for (std::int64_t k = 0; k < count; k += lanes<T>) {
+    const std::int64_t some = std::min(lanes<T>, count - k);
+    HWY_ALIGN T columns[9][lanes<T>] = {};
     for (std::int64_t i = 0; i < some; ++i) {
       for (int e = 0; e < 9; ++e) columns[e][i] = kernels[(k + i) * 9 + e];
     }
-    Vector g[9];
-    Vector u[F::n * F::n];
-    for (int e = 0; e < 9; ++e) g[e] = hn::Load(floats, columns[e]);
-    sandwich<WeightMatrix<F>>(g, u);
-    for (int e = 0; e < F::n * F::n; ++e) {
-      HWY_ALIGN float values[lanes];
-      hn::Store(u[e], floats, values);
+    Vector<T> g[9];
+    Vector<T> u[n * n];
+    for (int e = 0; e < 9; ++e) g[e] = hn::Load(Tag<T>(), columns[e]);
+    sandwich<WeightMatrix, T>(g, u);
+    for (int e = 0; e < n * n; ++e) {
+      HWY_ALIGN T values[lanes<T>];
+      hn::Store(u[e], Tag<T>(), values);
       std::copy_n(values, some, transformed + e * count + k);
     }
   }
 }
 
-template <class F> void weights_grad(std::int64_t count, const float* transformed, float* kernels) {
-  for (std::int64_t k = 0; k < count; k += lanes) {
-    const std::int64_t some = std::min(lanes, count - k);
-    Vector u[F::n * F::n];
-    Vector g[9];
-    for (int e = 0; e < F::n * F::n; ++e) {
-      HWY_ALIGN float values[lanes] = {};
+template <class T> void weights_grad(std::int64_t count, const T* transformed, T* kernels) {
+  for (std::int64_t k = 0; k < count; k += lanes<T>) {
+    const std::int64_t some = std::min(lanes<T>, count - k);
+    Vector<T> u[n * n];
+    Vector<T> g[9];
+    for (int e = 0; e < n * n; ++e) {
+      HWY_ALIGN T values[lanes<T>] = {};
       std::copy_n(transformed + e * count + k, some, values);
-      u[e] = hn::Load(floats, values);
+      u[e] = hn::Load(Tag<T>(), values);
     }
-    sandwich<WeightAdjoint<F>>(u, g);
+    sandwich<WeightAdjoint, T>(u, g);
     for (int e = 0; e < 9; ++e) {
-      HWY_ALIGN float values[lanes];
-      hn::Store(g[e], floats, values);
+      HWY_ALIGN T values[lanes<T>];
+      hn::Store(g[e], Tag<T>(), values);
       for (std::int64_t i = 0; i < some; ++i) kernels[(k + i) * 9 + e] = values[i];
     }
   }
 }
 
-// ---- The two sizes ----
+// ---- What a kind of CPU offers for one type ----
 
-template <class Call> HWY_INLINE auto for_tile(WinogradTile tile, const Call& call) {
-  return tile == WinogradTile::four ? call(FourByFour()) : call(TwoByTwo());
-}
-
-std::int64_t scratch_size(WinogradTile tile, const TileGrid& grid) {
-  return for_tile(tile, [&]<class F>(F) {
-    const Phases<F> phases(grid);
-    return phases.line() + phases.size() + lanes;
-  });
-}
-void input(WinogradTile tile, const TileGrid& grid, const TileView& view, const float* image,
-           float* scratch, float* transformed, std::int64_t place_step) {
-  for_tile(tile, [&]<class F>(F) {
-    input_tiles<F>(grid, view, image, scratch, transformed, place_step);
-  });
-}
-void output(WinogradTile tile, const TileGrid& grid, const TileView& view, const float* products,
-            std::int64_t place_step, float bias, bool relu, float* out) {
-  for_tile(tile,
-           [&]<class F>(F) { output_tiles<F>(grid, view, products, place_step, bias, relu, out); });
-}
-void output_grad(WinogradTile tile, const TileGrid& grid, const TileView& view, std::int64_t width,
-                 const float* packed, float* transformed, std::int64_t place_step) {
-  for_tile(tile, [&]<class F>(F) {
-    output_grad_tiles<F>(grid, view, width, packed, transformed, place_step);
-  });
-}
-void weights_any(WinogradTile tile, std::int64_t count, const float* kernels, float* transformed) {
-  for_tile(tile, [&]<class F>(F) { weights<F>(count, kernels, transformed); });
-}
-void weights_grad_any(WinogradTile tile, std::int64_t count, const float* transformed,
-                      float* kernels) {
-  for_tile(tile, [&]<class F>(F) { weights_grad<F>(count, transformed, kernels); });
+template <class T> std::int64_t scratch_size(const TileGrid& grid) {
+  const Phases<T> phases(grid);
+  return phases.line() + phases.size() + lanes<T>;
 }
 
+template <class T>
+constexpr WinogradTable<T> table{&scratch_size<T>,      &input_tiles<T>, &output_tiles<T>,
+                                 &output_grad_tiles<T>, &weights<T>,     &weights_grad<T>};
+const WinogradTable<float>* float_table() { return &table<float>; }
+const WinogradTable<double>* double_table() { return &table<double>; }
+
+}  // namespace
 }  // namespace gradus::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -375,39 +338,65 @@ namespace gradus::kernels {
 
 [[maybe_unused]] static const bool simd_limited = limit_simd();
 
-HWY_EXPORT(scratch_size);
-HWY_EXPORT(input);
-HWY_EXPORT(output);
-HWY_EXPORT(output_grad);
-HWY_EXPORT(weights_any);
-HWY_EXPORT(weights_grad_any);
+HWY_EXPORT(float_table);
+HWY_EXPORT(double_table);
 
-std::int64_t winograd_scratch(WinogradTile tile, const TileGrid& grid) {
-  return HWY_DYNAMIC_DISPATCH(scratch_size)(tile, grid);
+namespace {
+
+template <class T> const WinogradTable<T>& table() {
+  if constexpr (std::same_as<T, float>) {
+    return *HWY_DYNAMIC_DISPATCH(float_table)();
+  } else {
+    return *HWY_DYNAMIC_DISPATCH(double_table)();
+  }
 }
-void winograd_input(WinogradTile tile, const TileGrid& grid, const TileView& view,
-                    const float* image, float* scratch, float* transformed,
-                    std::int64_t place_step) {
-  HWY_DYNAMIC_DISPATCH(input)(tile, grid, view, image, scratch, transformed, place_step);
+
+}  // namespace
+
+template <class T> std::int64_t winograd_scratch(const TileGrid& grid) {
+  return table<T>().scratch(grid);
 }
-void winograd_output(WinogradTile tile, const TileGrid& grid, const TileView& view,
-                     const float* products, std::int64_t place_step, float bias, bool relu,
-                     float* out) {
-  HWY_DYNAMIC_DISPATCH(output)(tile, grid, view, products, place_step, bias, relu, out);
+template <class T>
+void winograd_input(const TileGrid& grid, const TileView& view, const T* image, T* scratch,
+                    T* transformed, std::int64_t place_step) {
+  table<T>().input(grid, view, image, scratch, transformed, place_step);
 }
-void winograd_output_grad(WinogradTile tile, const TileGrid& grid, const TileView& view,
-                          std::int64_t width, const float* packed, float* transformed,
-                          std::int64_t place_step) {
-  HWY_DYNAMIC_DISPATCH(output_grad)(tile, grid, view, width, packed, transformed, place_step);
+template <class T>
+void winograd_output(const TileGrid& grid, const TileView& view, const T* products,
+                     std::int64_t place_step, T bias, bool relu, T* out) {
+  table<T>().output(grid, view, products, place_step, bias, relu, out);
 }
-void winograd_weights(WinogradTile tile, std::int64_t count, const float* kernels,
-                      float* transformed) {
-  HWY_DYNAMIC_DISPATCH(weights_any)(tile, count, kernels, transformed);
+template <class T>
+void winograd_output_grad(const TileGrid& grid, const TileView& view, std::int64_t panel,
+                          const T* packed, T* transformed, std::int64_t place_step) {
+  table<T>().output_grad(grid, view, panel, packed, transformed, place_step);
 }
-void winograd_weights_grad(WinogradTile tile, std::int64_t count, const float* transformed,
-                           float* kernels) {
-  HWY_DYNAMIC_DISPATCH(weights_grad_any)(tile, count, transformed, kernels);
+template <class T> void winograd_kernels(std::int64_t count, const T* kernels, T* transformed) {
+  table<T>().weights(count, kernels, transformed);
 }
+template <class T>
+void winograd_kernels_grad(std::int64_t count, const T* transformed, T* kernels) {
+  table<T>().weights_grad(count, transformed, kernels);
+}
+
+template std::int64_t winograd_scratch<float>(const TileGrid&);
+template std::int64_t winograd_scratch<double>(const TileGrid&);
+template void winograd_input(const TileGrid&, const TileView&, const float*, float*, float*,
+                             std::int64_t);
+template void winograd_input(const TileGrid&, const TileView&, const double*, double*, double*,
+                             std::int64_t);
+template void winograd_output(const TileGrid&, const TileView&, const float*, std::int64_t, float,
+                              bool, float*);
+template void winograd_output(const TileGrid&, const TileView&, const double*, std::int64_t, double,
+                              bool, double*);
+template void winograd_output_grad(const TileGrid&, const TileView&, std::int64_t, const float*,
+                                   float*, std::int64_t);
+template void winograd_output_grad(const TileGrid&, const TileView&, std::int64_t, const double*,
+                                   double*, std::int64_t);
+template void winograd_kernels(std::int64_t, const float*, float*);
+template void winograd_kernels(std::int64_t, const double*, double*);
+template void winograd_kernels_grad(std::int64_t, const float*, float*);
+template void winograd_kernels_grad(std::int64_t, const double*, double*);
 
 }  // namespace gradus::kernels
 #endif

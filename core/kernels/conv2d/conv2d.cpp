@@ -1,0 +1,148 @@
+// The table of algorithms, and the choice among them. See conv2d.h.
+#include <gradus/core/kernels/conv2d/conv2d.h>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+
+#include <gradus/core/kernels/conv2d/direct.h>
+#include <gradus/core/kernels/conv2d/implicit_gemm.h>
+#include <gradus/core/kernels/conv2d/pointwise.h>
+#include <gradus/core/kernels/conv2d/tiles.h>
+#include <gradus/core/kernels/conv2d/winograd.h>
+#include <gradus/core/kernels/work.h>
+
+namespace gradus::kernels {
+namespace {
+
+bool supports_any(const Conv2dGeometry&) { return true; }
+
+/// Its three passes for one type.
+template <class T> struct Passes {
+  void (*forward)(const Conv2dGeometry&, const T*, const T*, const Epilogue<T>&, T*);
+  void (*input_grad)(const Conv2dGeometry&, const T*, const T*, T*);
+  void (*weight_grad)(const Conv2dGeometry&, const T*, const T*, T*);
+};
+
+struct Algorithm {
+  std::string_view name;
+  bool (*supports)(const Conv2dGeometry&);
+  Passes<float> floats;
+  Passes<double> doubles;
+
+  template <class T> const Passes<T>& passes() const {
+    if constexpr (std::same_as<T, float>) {
+      return floats;
+    } else {
+      return doubles;
+    }
+  }
+};
+
+/// In the order of Conv2dAlgorithm.
+constexpr std::array<Algorithm, 4> algorithms{{
+    {"direct",
+     supports_any,
+     {direct_forward, direct_input_grad, direct_weight_grad},
+     {direct_forward, direct_input_grad, direct_weight_grad}},
+    {"pointwise",
+     pointwise_supports,
+     {pointwise_forward, pointwise_input_grad, pointwise_weight_grad},
+     {pointwise_forward, pointwise_input_grad, pointwise_weight_grad}},
+    {"implicit_gemm",
+     patches_in_proportion,
+     {implicit_gemm_forward, implicit_gemm_input_grad, implicit_gemm_weight_grad},
+     {implicit_gemm_forward, implicit_gemm_input_grad, implicit_gemm_weight_grad}},
+    {"winograd",
+     winograd_supports,
+     {winograd_forward, winograd_input_grad, winograd_weight_grad},
+     {winograd_forward, winograd_input_grad, winograd_weight_grad}},
+}};
+
+const Algorithm& entry(Conv2dAlgorithm algorithm) {
+  return algorithms.at(static_cast<std::size_t>(algorithm));
+}
+
+/// The numbers are measured. Transforming a tile costs as much as some 40 channels of its products,
+/// transforming the kernels, in each call, as much as some 1000 outputs; more so in the weight
+/// gradient, where it competes with the faster loop.
+bool winograd_pays(const Conv2dGeometry& g, Conv2dPass pass) {
+  constexpr std::int64_t many_channels = 48;
+  constexpr std::int64_t many_outputs = 2048;
+  constexpr std::int64_t much_work = 200'000;  // outputs times channels
+  constexpr std::int64_t many_outputs_for_weights = 8192;
+  if (!winograd_supports(g)) return false;
+  const std::int64_t channels = std::min(g.group_in_channels(), g.group_out_channels());
+  const std::int64_t outputs = g.batch * g.out_plane();
+  if (channels < many_channels) return false;
+  if (pass == Conv2dPass::weight_grad) return outputs >= many_outputs_for_weights;
+  return outputs >= many_outputs && saturating_product({outputs, channels}) >= much_work;
+}
+
+/// BLAS is at its best when the matrices are large. It packs them for each image, which weighs the
+/// more the smaller those are, and to sum over images it goes through the sums in memory once for
+/// each.
+bool blas_pays(const Conv2dGeometry& g, Conv2dPass pass) {
+  constexpr std::int64_t few_weights = 512;
+  constexpr std::int64_t small_plane = 256;
+  if (!pointwise_supports(g)) return false;
+  if (g.group_out_channels() == 1 && g.group_in_channels() == 1) return false;  // one number
+  if (g.group_out_channels() * g.group_in_channels() < few_weights) return true;
+  return pass != Conv2dPass::weight_grad && g.out_plane() >= small_plane;
+}
+
+}  // namespace
+
+std::string_view to_string(Conv2dAlgorithm algorithm) { return entry(algorithm).name; }
+
+std::string_view to_string(Conv2dPass pass) {
+  constexpr std::array<std::string_view, 3> names{"forward", "input_grad", "weight_grad"};
+  return names.at(static_cast<std::size_t>(pass));
+}
+
+bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& g) {
+  return entry(algorithm).supports(g);
+}
+
+template <class T> Conv2dAlgorithm choose(const Conv2dGeometry& g, Conv2dPass pass, bool winograd) {
+  if (blas_pays(g, pass)) return Conv2dAlgorithm::pointwise;
+  if (!patches_in_proportion(g)) return Conv2dAlgorithm::direct;
+  if (std::same_as<T, float> && winograd && winograd_pays(g, pass))
+    return Conv2dAlgorithm::winograd;
+  return Conv2dAlgorithm::implicit_gemm;
+}
+
+template <class T>
+void conv2d_forward(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, const T* x, const T* w,
+                    const Epilogue<T>& epilogue, T* y) {
+  entry(algorithm).passes<T>().forward(g, x, w, epilogue, y);
+}
+
+template <class T>
+void conv2d_input_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, const T* dy, const T* w,
+                       T* dx) {
+  entry(algorithm).passes<T>().input_grad(g, dy, w, dx);
+}
+
+template <class T>
+void conv2d_weight_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, const T* x, const T* dy,
+                        T* dw) {
+  entry(algorithm).passes<T>().weight_grad(g, x, dy, dw);
+}
+
+template Conv2dAlgorithm choose<float>(const Conv2dGeometry&, Conv2dPass, bool);
+template Conv2dAlgorithm choose<double>(const Conv2dGeometry&, Conv2dPass, bool);
+template void conv2d_forward(Conv2dAlgorithm, const Conv2dGeometry&, const float*, const float*,
+                             const Epilogue<float>&, float*);
+template void conv2d_forward(Conv2dAlgorithm, const Conv2dGeometry&, const double*, const double*,
+                             const Epilogue<double>&, double*);
+template void conv2d_input_grad(Conv2dAlgorithm, const Conv2dGeometry&, const float*, const float*,
+                                float*);
+template void conv2d_input_grad(Conv2dAlgorithm, const Conv2dGeometry&, const double*,
+                                const double*, double*);
+template void conv2d_weight_grad(Conv2dAlgorithm, const Conv2dGeometry&, const float*, const float*,
+                                 float*);
+template void conv2d_weight_grad(Conv2dAlgorithm, const Conv2dGeometry&, const double*,
+                                 const double*, double*);
+
+}  // namespace gradus::kernels

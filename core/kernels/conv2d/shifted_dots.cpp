@@ -1,0 +1,149 @@
+// Compiled once for each kind of CPU, by Highway's including this file again; the last part only
+// once. See shifted_dots.h.
+#include <gradus/core/kernels/conv2d/shifted_dots.h>
+
+#include <type_traits>
+
+#include <gradus/core/simd.h>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "gradus/core/kernels/conv2d/shifted_dots.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <gradus/core/simd-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::kernels::HWY_NAMESPACE {
+namespace {  // the same names stand in other files
+
+namespace hn = hwy::HWY_NAMESPACE;
+namespace simd = gradus::simd::HWY_NAMESPACE;
+
+constexpr bool many_registers = HWY_MAX_BYTES == 64;
+
+/// `filters` times `taps` sums, in registers through all images.
+template <class T, int filters, int taps>
+HWY_NOINLINE void micro_kernel(const ShiftedDots& p, const std::int64_t* offset,
+                               const T* HWY_RESTRICT patch, const T* HWY_RESTRICT grad,
+                               T* HWY_RESTRICT sums) {
+  constexpr hn::ScalableTag<T> d;
+  using Vector = hn::Vec<decltype(d)>;
+  using simd::repeat;
+  Vector sum[filters][taps];
+  repeat<filters>(
+      [&](auto f) HWY_ATTR { repeat<taps>([&](auto t) HWY_ATTR { sum[f][t] = hn::Zero(d); }); });
+  for (std::int64_t image = 0; image < p.images; ++image) {
+    const T* x[taps];
+    repeat<taps>([&](auto t) { x[t] = patch + offset[t]; });
+    for (std::int64_t i = 0; i < p.length; i += static_cast<std::int64_t>(hn::Lanes(d))) {
+      Vector g[filters];
+      repeat<filters>([&](auto f) HWY_ATTR { g[f] = hn::LoadU(d, grad + f * p.length + i); });
+      repeat<taps>([&](auto t) HWY_ATTR {
+        const Vector window = hn::LoadU(d, x[t] + i);
+        repeat<filters>([&](auto f) HWY_ATTR { sum[f][t] = hn::MulAdd(g[f], window, sum[f][t]); });
+      });
+    }
+    patch += p.image_step;
+    grad += p.filters * p.length;
+  }
+  repeat<filters>([&](auto f) HWY_ATTR {
+    repeat<taps>([&](auto t) HWY_ATTR {
+      sums[f * p.taps + t] += hn::GetLane(hn::SumOfLanes(d, sum[f][t]));
+    });
+  });
+}
+
+/// All taps of `filters` filters: the largest micro-kernel as long as it fits, then smaller ones.
+template <class T, int filters>
+void all_taps(const ShiftedDots& p, const T* patch, const T* grad, T* sums) {
+  std::int64_t t = 0;
+  const auto take = [&](auto count) HWY_ATTR {
+    constexpr int taps = decltype(count)::value;
+    for (; t + taps <= p.taps; t += taps)
+      micro_kernel<T, filters, taps>(p, p.offset + t, patch, grad, sums + t);
+  };
+  if constexpr (filters == 1) take(std::integral_constant<int, 9>());
+  if constexpr (many_registers && filters == 2) take(std::integral_constant<int, 9>());
+  if constexpr (many_registers && filters == 4) take(std::integral_constant<int, 5>());
+  take(std::integral_constant<int, 3>());
+  take(std::integral_constant<int, 1>());
+}
+
+template <class T> void dots(const ShiftedDots& p, const T* patch, const T* grad, T* sums) {
+  std::int64_t f = 0;
+  for (; f + 4 <= p.filters; f += 4)
+    all_taps<T, 4>(p, patch, grad + f * p.length, sums + f * p.taps);
+  for (; f + 2 <= p.filters; f += 2)
+    all_taps<T, 2>(p, patch, grad + f * p.length, sums + f * p.taps);
+  for (; f < p.filters; ++f) all_taps<T, 1>(p, patch, grad + f * p.length, sums + f * p.taps);
+}
+
+template <class T>
+void spread(std::int64_t filters, std::int64_t rows, std::int64_t columns, const T* from,
+            std::int64_t filter_step, std::int64_t row_step, std::int64_t length, T* to) {
+  for (std::int64_t f = 0; f < filters; ++f) {
+    const T* row = from + f * filter_step;
+    T* line = to + f * length;
+    for (std::int64_t r = 0; r < rows; ++r, row += columns, line += row_step) {
+      const std::int64_t here = r + 1 < rows ? row_step : to + (f + 1) * length - line;
+      simd::copy_row(row, columns, line);
+      simd::clear_row(here - columns, line + columns);
+    }
+  }
+}
+
+void float_dots(const ShiftedDots& p, const float* patch, const float* grad, float* sums) {
+  dots(p, patch, grad, sums);
+}
+void double_dots(const ShiftedDots& p, const double* patch, const double* grad, double* sums) {
+  dots(p, patch, grad, sums);
+}
+void spread_floats(std::int64_t filters, std::int64_t rows, std::int64_t columns, const float* from,
+                   std::int64_t filter_step, std::int64_t row_step, std::int64_t length,
+                   float* to) {
+  spread(filters, rows, columns, from, filter_step, row_step, length, to);
+}
+void spread_doubles(std::int64_t filters, std::int64_t rows, std::int64_t columns,
+                    const double* from, std::int64_t filter_step, std::int64_t row_step,
+                    std::int64_t length, double* to) {
+  spread(filters, rows, columns, from, filter_step, row_step, length, to);
+}
+
+}  // namespace
+}  // namespace gradus::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradus::kernels {
+
+[[maybe_unused]] static const bool simd_limited = limit_simd();
+
+HWY_EXPORT(float_dots);
+HWY_EXPORT(double_dots);
+HWY_EXPORT(spread_floats);
+HWY_EXPORT(spread_doubles);
+
+template <>
+void shifted_dots(const ShiftedDots& dots, const float* patch, const float* grad, float* sums) {
+  HWY_DYNAMIC_DISPATCH(float_dots)(dots, patch, grad, sums);
+}
+template <>
+void shifted_dots(const ShiftedDots& dots, const double* patch, const double* grad, double* sums) {
+  HWY_DYNAMIC_DISPATCH(double_dots)(dots, patch, grad, sums);
+}
+template <>
+void spread_rows(std::int64_t filters, std::int64_t rows, std::int64_t columns, const float* from,
+                 std::int64_t filter_step, std::int64_t row_step, std::int64_t length, float* to) {
+  HWY_DYNAMIC_DISPATCH(spread_floats)
+  (filters, rows, columns, from, filter_step, row_step, length, to);
+}
+template <>
+void spread_rows(std::int64_t filters, std::int64_t rows, std::int64_t columns, const double* from,
+                 std::int64_t filter_step, std::int64_t row_step, std::int64_t length, double* to) {
+  HWY_DYNAMIC_DISPATCH(spread_doubles)
+  (filters, rows, columns, from, filter_step, row_step, length, to);
+}
+
+}  // namespace gradus::kernels
+#endif
