@@ -7,11 +7,14 @@
 // Average pooling is linear: its derivative is its adjoint, and the adjoint of that is
 // the forward pass again.
 //
-// What always holds: outputs are overwritten whole; a plane is summed by one thread in a
-// fixed order, so the bits do not depend on the thread count; NaN and infinities pass as in
-// PyTorch; an index always lies in its plane. Kernels assume what core checks: kernel,
-// stride, dilation >= 1, 0 <= 2·padding <= kernel, a plane that is not empty, and a dilated
-// kernel that fits the padded input.
+// What always holds:
+//   - outputs are overwritten whole;
+//   - a plane is summed by one thread in a fixed order, so the bits do not depend on the thread
+//     count;
+//   - NaN and infinities pass as in PyTorch;
+//   - an index always lies in its plane.
+// Kernels assume what core checks: kernel, stride, dilation >= 1, 0 <= 2·padding <= kernel, a plane
+// that is not empty, and a dilated kernel that fits the padded input.
 //
 // max_pool2d.cpp and avg_pool2d.cpp define what is declared here.
 #pragma once
@@ -43,11 +46,11 @@ struct Pool2dGeometry {
   constexpr std::int64_t out_plane() const { return out_height() * out_width(); }
 };
 
-/// y = max over each window, indices = where it was found. x [planes,H,W] -> y, indices
-/// [planes,OH,OW]. Padding counts as -inf and is never chosen. The first maximum wins; with a NaN
-/// in the window the last NaN wins, as in PyTorch; a window of -inf gives -inf at its first
-/// element. (Dilation can put a whole window into the padding: that gives -inf and the nearest
-/// index of the plane.)
+/// y = max over each window, indices = where it was found.
+/// x [planes,H,W] -> y, indices [planes,OH,OW].
+/// Padding counts as -inf and is never chosen. The first maximum wins; with a NaN in the window the
+/// last NaN wins, as in PyTorch; a window of -inf gives -inf at its first element. (Dilation can
+/// put a whole window into the padding: that gives -inf and the nearest index of the plane.)
 template <class T>
 void max_pool2d_forward(const Pool2dGeometry& geometry, const T* x, T* y, std::int64_t* indices);
 
