@@ -34,7 +34,7 @@ struct ProfileEvent {
   std::int64_t end_ns = 0;
   /// Forward: the arguments, as [] where undefined. Backward: dL/d(output). Step: none.
   std::vector<Shape> inputs{};
-  /// Forward: the result. Backward: one gradient an input, as [] where undefined. Step: none.
+  /// Forward: the result. Backward: one gradient per input, as [] where undefined. Step: none.
   std::vector<Shape> outputs{};
   /// Of convolutions and matrix products, 2 for a multiplication and its addition, those with the
   /// zeros of a padding too; everything else counts 0. Without the flops of nested events.
