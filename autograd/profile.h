@@ -24,8 +24,8 @@ enum class ProfileDirection { forward, backward, step };
 /// "forward", "backward", "step".
 std::string_view to_string(ProfileDirection direction);
 
-/// One call of an op (forward), one derivative of a recorded call (backward), or one step of an
-/// optimizer.
+/// One call of an op (forward), one derivative of a recorded call (backward),
+/// or one step of an optimizer.
 struct ProfileEvent {
   std::string name;  ///< of the op or the optimizer
   ProfileDirection direction = ProfileDirection::forward;

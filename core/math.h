@@ -117,8 +117,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               bool with_relu = false);
 
 // ---- the loss of classification (math_loss.cpp) ----
-/// Throws, naming `op`, unless scores are [N,C,...], float32 or float64, and labels int64 [N,...]
-/// in 0..C-1.
+/// Throws, naming `op`, unless scores are [N,C,...], float32 or float64,
+/// and labels int64 [N,...] in 0..C-1.
 void check_labels(std::string_view op, const Tensor& scores, const Tensor& labels);
 struct CrossEntropyResult {
   Tensor losses;   ///< -log softmax(logits)[label], [N,...]

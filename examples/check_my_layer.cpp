@@ -1,8 +1,8 @@
 // A layer of one's own, gradient-checked: right, and with five classic mistakes.
 //
 // The op is a linear layer, y = x·Wᵀ + b. Each mistake is one that training alone would hardly
-// show: the loss still falls, only more slowly. The checker catches all of them, and says what they
-// are.
+// show: the loss still falls, only more slowly.
+// The checker catches all of them, and says what they are.
 #include <gradus/gradus.h>
 
 #include <iostream>

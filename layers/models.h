@@ -32,8 +32,8 @@ Sequential make_lenet(std::int64_t classes = 10, Generator& generator = default_
 Sequential make_cnn(std::int64_t channels = 1, std::int64_t classes = 10,
                     Generator& generator = default_generator());
 
-/// A perceptron with hidden layers of 256 and 128: [N, ...] with `inputs` numbers each ->
-/// [N,classes].
+/// A perceptron with hidden layers of 256 and 128:
+/// [N, ...] with `inputs` numbers each -> [N,classes].
 Sequential make_mlp(std::int64_t inputs, std::int64_t classes = 10,
                     Generator& generator = default_generator());
 

@@ -195,8 +195,8 @@ void check_channels(std::string_view op, std::string_view what, const Tensor& te
   }
 }
 
-/// running = (1 - momentum)·running + momentum·batch, in place; the variance unbiased, as in
-/// PyTorch.
+/// running = (1 - momentum)·running + momentum·batch, in place;
+/// the variance unbiased, as in PyTorch.
 void update_running(const Tensor& running, const Tensor& batch, double factor, double momentum) {
   core::mul_(running, 1 - momentum);
   core::add_(running, batch, momentum * factor);

@@ -28,8 +28,8 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
           std::int64_t ldb, std::type_identity_t<T> beta, T* c, std::int64_t ldc);
 
 /// The same, split over threads in fixed blocks of rows or columns, whichever are more; small
-/// problems stay whole. Where an operand fits the cache, float32 goes by unpacked_gemm.h instead of
-/// BLAS.
+/// problems stay whole.
+/// Where an operand fits the cache, float32 goes by unpacked_gemm.h instead of BLAS.
 template <class T>
 void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n,
                    std::int64_t k, std::type_identity_t<T> alpha, const T* a, std::int64_t lda,
