@@ -55,7 +55,8 @@ template <class T>
 void max_pool2d_forward(const Pool2dGeometry& geometry, const T* x, T* y, std::int64_t* indices);
 
 /// dx = 0, then dx[indices] += dy in each plane: the derivative of max_pool2d_forward, and the
-/// adjoint of gather. dy, indices [planes,out_plane] -> dx [planes,in_plane].
+/// adjoint of gather.
+/// dy, indices [planes,out_plane] -> dx [planes,in_plane].
 template <class T>
 void max_pool2d_scatter(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane,
                         const T* dy, const std::int64_t* indices, T* dx);
@@ -84,8 +85,8 @@ template <class T>
 void max_pool2d_gather(const Pool2dGeometry& geometry, const T* x, const std::uint8_t* places,
                        T* y);
 
-/// y = mean over each window. x [planes,H,W] -> y [planes,OH,OW]. The divisor counts padding or
-/// not, as asked. Requires dilation 1.
+/// y = mean over each window. The divisor counts padding or not, as asked. Requires dilation 1.
+/// x [planes,H,W] -> y [planes,OH,OW].
 template <class T>
 void avg_pool2d_forward(const Pool2dGeometry& geometry, bool count_include_pad, const T* x, T* y);
 
@@ -102,8 +103,9 @@ struct AdaptivePool2dGeometry {
   std::int64_t out_width = 1;
 };
 
-/// y[oh,ow] = mean of x over rows floor(oh·H/OH) .. ceil((oh+1)·H/OH), columns likewise: PyTorch's
-/// bins, which may overlap. x [planes,H,W] -> y [planes,OH,OW].
+/// y[oh,ow] = mean of x over rows floor(oh·H/OH) .. ceil((oh+1)·H/OH), columns likewise:
+/// PyTorch's bins, which may overlap.
+/// x [planes,H,W] -> y [planes,OH,OW].
 template <class T>
 void adaptive_avg_pool2d_forward(const AdaptivePool2dGeometry& geometry, const T* x, T* y);
 
