@@ -39,8 +39,8 @@ std::string to_json(const std::filesystem::path& file, const SafetensorsHeader& 
 
 /// What bench prints with --json.
 std::string to_json(const BenchRecord& bench);
-/// The text of a file in the Trace Event Format of Chrome, which Perfetto reads as well: an event
-/// of phase X (complete) each, times in microseconds since the first.
+/// The text of a file in the Trace Event Format of Chrome, which Perfetto reads as well: one event
+/// of phase X (complete) for each, times in microseconds since the first.
 std::string to_trace_json(const std::vector<ProfileEvent>& events);
 
 }  // namespace gradus::app

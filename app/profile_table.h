@@ -20,7 +20,7 @@ class ProfileTable {
   /// One step, which took `wall_ns` in all.
   void add(const std::vector<ProfileEvent>& events, std::int64_t wall_ns);
 
-  /// Means a step: the slowest row first, the row of the rest last.
+  /// Means per step: the slowest row first, the row of the rest last.
   std::vector<ProfileRow> rows(const MachineRates& machine) const;
   /// All rows as one.
   ProfileRow total(const MachineRates& machine) const;

@@ -1,5 +1,5 @@
 // Progress on stderr, in one of three ways: a bar that is drawn over itself when stderr is a
-// terminal, a plain line an epoch when it is not (a log file, a pipe), nothing with --quiet.
+// terminal, one plain line per epoch when it is not (a log file, a pipe), nothing with --quiet.
 //
 // NO_COLOR (https://no-color.org) leaves the bar without any escape code; TERM=dumb gets lines.
 #pragma once

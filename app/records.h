@@ -108,13 +108,13 @@ struct MachineRates {
 struct TimingRecord {
   double ms = 0;  ///< median
   double images_per_second = 0;
-  double flops = 0;  ///< a step, of convolutions and matrix products
+  double flops = 0;  ///< per step, of convolutions and matrix products
   double gflops = 0;
   double sgemm_percent = 0;
-  double allocations = 0;  ///< blocks taken from the system, a step
+  double allocations = 0;  ///< blocks taken from the system, per step
 };
 
-/// A line of `gradus bench --profile`: means a step. Times are own times, without nested events.
+/// A line of `gradus bench --profile`: means per step. Times are own times, without nested events.
 struct ProfileRow {
   std::string op;
   std::string direction;  ///< "forward", "backward", "in backward", "step"; "" of the rest
@@ -122,11 +122,11 @@ struct ProfileRow {
   double ms = 0;
   double percent = 0;  ///< of the step
   double flops = 0;
-  double gflops = 0;         ///< flops by ms
+  double gflops = 0;         ///< flops / ms
   double bytes = 0;          ///< the least that must be moved
-  double gbs = 0;            ///< bytes by ms
+  double gbs = 0;            ///< bytes / ms
   double floor_ms = 0;       ///< what flops at SGEMM's rate, or bytes at memory's, would take
-  double floor_percent = 0;  ///< floor by ms; above 100 where the bytes were in a cache
+  double floor_percent = 0;  ///< floor / ms; above 100 where the bytes were in a cache
 };
 
 /// What `gradus bench` measured.

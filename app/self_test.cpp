@@ -1,5 +1,5 @@
-// The proof of the checker: bugs that it must catch and name, and hard functions that it must let
-// pass.
+// The proof of the checker: bugs that it must catch and name,
+// and hard functions that it must let pass.
 #include <gradus/autograd/check/planted.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
@@ -41,8 +41,8 @@ class Planter {
       // The last layout uses every input twice.
       used_twice_.push_back({in_every_layout({sample}).back(), sample.names});
     }
-    // A composition has no op of its own, nor has a layer: there any op that takes the input will
-    // do.
+    // A composition has no op of its own, nor has a layer:
+    // there any op that takes the input will do.
     op_ = subject.name;
     if (!plant_somewhere(Bug::sign_flipped, 0) && !plant_somewhere(Bug::sign_flipped, 1)) op_ = {};
   }

@@ -13,7 +13,7 @@
 
 namespace gradus::app {
 
-/// Images a batch of an evaluation: fixed, so that eval finds the very numbers that train printed.
+/// Images per evaluation batch: fixed, so that eval finds the very numbers that train printed.
 inline constexpr std::int64_t evaluation_batch = 256;
 
 struct Evaluation {

@@ -23,7 +23,8 @@ Variable corr2d_multi_in(const Variable& x, const Variable& k);
 Variable corr2d_multi_in_out(const Variable& x, const Variable& k);
 
 /// The same for kernels of 1x1, as what it is: a matrix product over channels, the same at every
-/// pixel. X [ci,h,w], K [co,ci,1,1] -> [co,h,w]: reshape(K [co,ci] · X [ci,h·w]).
+/// pixel, reshape(K [co,ci] · X [ci,h·w]).
+/// X [ci,h,w], K [co,ci,1,1] -> [co,h,w].
 Variable corr2d_multi_in_out_1x1(const Variable& x, const Variable& k);
 
 }  // namespace gradus

@@ -146,7 +146,7 @@ class Judge {
       GradcheckEntry entry = compare_along(i, direction);
       entry.direction = d;
       ++report_.directions;
-      // A direction says that something is wrong, not what: once an input, look for it.
+      // A direction says that something is wrong, not what: look for it, once per input.
       if (entry.verdict == Verdict::fail && !fails) locate(i, direction);
       fails = fails || entry.verdict == Verdict::fail;
       enter(std::move(entry));
@@ -231,8 +231,8 @@ class Judge {
     }
     judge_all(line, slopes, slope_of, entry);
     if (entry.verdict == Verdict::fail && std::isfinite(entry.analytic)) {
-      // Before an element fails, other steps get a hearing, and much shorter ones: long steps may
-      // have stepped over a whole period, or a narrow hill.
+      // Before an element fails, other steps are tried as well, and much shorter ones: long steps
+      // may have stepped over a whole period, or a narrow hill.
       for (const double factor : {0.7, 0.7 / 1024, 0.7 / 1048576}) {
         hear(slopes, measure(line, factor));
       }
@@ -257,7 +257,7 @@ class Judge {
     }
   }
 
-  /// Two hearings that contradict each other are none. One that finds a kink is believed.
+  /// Two measurements that contradict each other are none. One that finds a kink is believed.
   void hear(std::vector<Slope>& slopes, const std::vector<Slope>& others) const {
     for (std::size_t k = 0; k < slopes.size(); ++k) {
       Slope& slope = slopes[k];

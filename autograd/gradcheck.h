@@ -1,8 +1,9 @@
 // The gradient checker: compares what backward() says with what finite differences say, decides
 // element by element, and says what a wrong gradient looks like.
 //
-//   GradcheckReport report = gradcheck([](const Variables& v) { return tanh(v[0]) * v[1]; }, {x,
-//   y}); std::cout << report << "\n";
+//   GradcheckReport report =
+//       gradcheck([](const Variables& v) { return tanh(v[0]) * v[1]; }, {x, y});
+//   std::cout << report << "\n";
 //
 // The function may return any shape: its output is summed with random weights, so that no symmetry
 // (all ones is degenerate for softmax and batch norm) hides an error. How the numeric slopes are
@@ -25,7 +26,8 @@ namespace gradus {
 using DifferentiableFunction = std::function<Variable(const Variables&)>;
 
 /// What is known of an element, or of a whole check, from good to bad. With
-/// difference = |analytic - numeric| and tolerance = atol + rtol·max(|analytic|, |numeric|):
+///   difference = |analytic - numeric|
+///   tolerance  = atol + rtol·max(|analytic|, |numeric|)
 enum class Verdict {
   pass,          ///< difference <= tolerance, and the numeric slope is known that well
   kink,          ///< the slopes from left and right differ, and the analytic one lies between them

@@ -71,8 +71,8 @@ struct Node : std::enable_shared_from_this<Node> {
   /// A new node whose release never recurses, however long the chain behind it.
   static std::shared_ptr<Node> make(std::string_view name);
   void adopt(std::unique_ptr<Op> new_op);
-  /// op->backward(gradient), checked: one gradient an input. Throws GradError when the graph was
-  /// freed.
+  /// op->backward(gradient), checked: one gradient per input.
+  /// Throws GradError when the graph was freed.
   Variables backward(const Variable& gradient);
   /// Adds `gradient` to what `keep` has.
   void collect(const Variable& gradient, bool create_graph);

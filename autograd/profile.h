@@ -24,8 +24,8 @@ enum class ProfileDirection { forward, backward, step };
 /// "forward", "backward", "step".
 std::string_view to_string(ProfileDirection direction);
 
-/// One call of an op (forward), one derivative of a recorded call (backward), or one step of an
-/// optimizer.
+/// One call of an op (forward), one derivative of a recorded call (backward),
+/// or one step of an optimizer.
 struct ProfileEvent {
   std::string name;  ///< of the op or the optimizer
   ProfileDirection direction = ProfileDirection::forward;
@@ -34,7 +34,7 @@ struct ProfileEvent {
   std::int64_t end_ns = 0;
   /// Forward: the arguments, as [] where undefined. Backward: dL/d(output). Step: none.
   std::vector<Shape> inputs{};
-  /// Forward: the result. Backward: one gradient an input, as [] where undefined. Step: none.
+  /// Forward: the result. Backward: one gradient per input, as [] where undefined. Step: none.
   std::vector<Shape> outputs{};
   /// Of convolutions and matrix products, 2 for a multiplication and its addition, those with the
   /// zeros of a padding too; everything else counts 0. Without the flops of nested events.

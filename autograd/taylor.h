@@ -1,5 +1,5 @@
-// The Taylor-remainder test: is the gradient of a whole model right? It needs no step size, only
-// steps.
+// The Taylor-remainder test: is the gradient of a whole model right?
+// It needs no step size, only steps.
 //
 // If g is the gradient at x, then f(x + h·u) - f(x) - h·g·u shrinks like h². If g is wrong in the
 // direction u it shrinks like h only. Halving h tells the two apart without asking how small is

@@ -89,7 +89,7 @@ double digest(const Tensor& tensor) {
   return bench::digest(flat.data<float>(), flat.numel());
 }
 
-/// The matrix products of a 1x1 convolution, one BLAS call an image and pass, images in parallel:
+/// The matrix products of a 1x1 convolution, one BLAS call per image and pass, images in parallel:
 /// W·x[n], and for the gradients Wᵀ·dy[n] and Σₙ dy[n]·x[n]ᵀ.
 class Products {
  public:

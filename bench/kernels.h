@@ -31,8 +31,8 @@ inline std::int64_t bytes(std::initializer_list<gradus::Tensor> tensors) {
   return sum;
 }
 
-/// GFLOP and GB a second of a benchmark whose iterations do `flops` (none: 0) and must move `bytes`
-/// at least.
+/// GFLOP/s and GB/s of a benchmark whose iterations do `flops` (none: 0) and must move
+/// `bytes` at least.
 inline void set_rates(benchmark::State& state, std::int64_t flops, std::int64_t bytes) {
   using benchmark::Counter;
   const auto rate = [](std::int64_t count) {

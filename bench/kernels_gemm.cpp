@@ -35,7 +35,7 @@ void shapes(benchmark::internal::Benchmark* gemm) {
   gemm->Args({64, 10, 84});
   gemm->Args({1, 120, 400});
   gemm->Args({64, 256, 784});  // the perceptron
-  gemm->Args({6, 784, 25});    // LeNet's convolutions, an image
+  gemm->Args({6, 784, 25});    // LeNet's convolutions, for one image
   gemm->Args({16, 100, 150});
   gemm->Args({64, 1024, 576});   // 3x3, 64 to 64 channels on 32x32
   gemm->Args({128, 784, 1152});  // 3x3, 128 to 128 channels on 28x28

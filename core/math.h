@@ -108,17 +108,17 @@ bool equal(const Tensor& a, const Tensor& b);
 bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8);
 
 // ---- matrices (math_linalg.cpp) ----
-/// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n] with batches
-/// broadcast. float32 and float64, by OpenBLAS; transposed views are read as they lie.
+/// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n]
+/// Batches broadcast. float32 and float64, by OpenBLAS; transposed views are read as they lie.
 Tensor matmul(const Tensor& a, const Tensor& b);
-/// x·weightᵀ + bias, then relu if asked, in one pass: [..,in], [out,in], [out] or undefined
-/// -> [..,out]. float32 and float64.
+/// x·weightᵀ + bias, then relu if asked, in one pass. float32 and float64.
+/// [..,in], [out,in], [out] or undefined -> [..,out]
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               bool with_relu = false);
 
 // ---- the loss of classification (math_loss.cpp) ----
-/// Throws, naming `op`, unless scores are [N,C,...], float32 or float64, and labels int64 [N,...]
-/// in 0..C-1.
+/// Throws, naming `op`, unless scores are [N,C,...], float32 or float64,
+/// and labels int64 [N,...] in 0..C-1.
 void check_labels(std::string_view op, const Tensor& scores, const Tensor& labels);
 struct CrossEntropyResult {
   Tensor losses;   ///< -log softmax(logits)[label], [N,...]

@@ -19,8 +19,8 @@ struct Scores {
     for (int d = 2; d < scores.rank(); ++d) inner *= scores.size(d);
   }
 
-  /// Calls f(label, score) for each label; `score` is where the first of its C scores lies, `inner`
-  /// apart.
+  /// Calls f(label, score) for each label; `score` is where the first of its C scores lies,
+  /// `inner` apart.
   template <class F> void for_each_label(const F& f) const {
     const std::int64_t grain = exponentials_per_chunk / std::max<std::int64_t>(classes, 1) + 1;
     parallel_for(images * inner, grain, [&](std::int64_t begin, std::int64_t end) {

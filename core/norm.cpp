@@ -22,7 +22,7 @@ void check_same_dtype(std::string_view op, const Tensor& tensor, const Tensor& x
   }
 }
 
-/// One number a channel, row-major.
+/// One number per channel, row-major.
 Tensor numbers(std::string_view op, std::string_view what, const Tensor& tensor, const Tensor& x) {
   if (!tensor.defined()) fail<ShapeError>(op, ": ", what, " is undefined");
   if (tensor.shape() != Shape{x.shape()[1]}) {

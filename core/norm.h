@@ -16,8 +16,7 @@ struct ChannelMoments {
 /// Throws ShapeError also when a channel has no values.
 ChannelMoments channel_moments(const Tensor& x);
 
-/// What channel_map() does to each number: (x - mean)·scale + bias, and then, with relu, max(..,
-/// 0).
+/// What channel_map() does to each number: y = (x - mean)·scale + bias, with relu then max(y, 0).
 struct ChannelMap {
   Tensor mean;
   Tensor scale;

@@ -7,12 +7,12 @@
 //
 // What always holds:
 //   - every index is passed exactly once (unless a chunk throws), in chunks [i·grain,
-//   min((i+1)·grain, count));
-//   - no allocation a call; one chunk, or one thread, runs inline with no synchronisation at all;
+//     min((i+1)·grain, count));
+//   - no call allocates; one chunk, or one thread, runs inline with no synchronisation at all;
 //   - a nested call, or a call made while another thread owns the pool, runs the same chunks
-//   inline, in order;
+//     inline, in order;
 //   - when chunks throw, the first exception caught is rethrown in the caller, after every running
-//   chunk has ended.
+//     chunk has ended.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,8 @@ namespace gradus {
 /// that is a positive number, else as the number of processors this process may run on.
 int num_threads();
 
-/// Sets num_threads(); waits for a running parallel_for to end. Results do not depend on it,
-/// only speed does. Throws ValueError when count < 1. Not to be called from inside
-/// a parallel_for.
+/// Sets num_threads(); waits for a running parallel_for to end. Results do not depend on it, only
+/// speed does. Throws ValueError when count < 1. Not to be called from inside a parallel_for.
 void set_num_threads(int count);
 
 namespace detail {

@@ -31,8 +31,8 @@ struct SineCosine {
   double cosine;
 };
 
-/// sin and cos of 2π·turns for turns in [0, 1), by Taylor series after folding to an eighth of a
-/// turn.
+/// sin and cos of 2π·turns for turns in [0, 1),
+/// by Taylor series after folding to an eighth of a turn.
 SineCosine portable_sincos(double turns) {
   const int quadrant = static_cast<int>(turns * 4 + 0.5);
   const double angle = (turns - quadrant * 0.25) * (2 * std::numbers::pi);  // -π/4 .. π/4

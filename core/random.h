@@ -1,8 +1,8 @@
 // Random numbers: the counter-based generator Philox 4x32-10, written out here so that a seed gives
 // the same numbers on every machine, with every compiler and at any number of threads.
 //
-// Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1,
-// 2, 3", SC 2011.
+// Source: J. Salmon, M. Moraes, R. Dror, D. Shaw,
+// "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 #pragma once
 
 #include <array>

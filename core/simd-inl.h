@@ -1,7 +1,6 @@
 // Loads and stores of the first few lanes of a vector that touch no memory beyond them, on any CPU,
-// and short rows copied that way.
-// (Highway's masked ones do where the CPU has no masks: they read, and write back, the whole
-// vector.)
+// and short rows copied that way. (Highway's masked ones do where the CPU has no masks: they read,
+// and write back, the whole vector.)
 //
 // Included by Highway kernels, once for each kind of CPU; hence no #pragma once.
 #if defined(GRADUS_CORE_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)

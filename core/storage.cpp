@@ -1,4 +1,4 @@
-// The pool: one free list a size class, behind one mutex.
+// The pool: one free list per size class, behind one mutex.
 #include <gradus/core/error.h>
 #include <gradus/core/storage.h>
 

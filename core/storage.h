@@ -38,8 +38,8 @@ class Storage {
 
  private:
   static constexpr std::size_t alignment = 64;
-  /// Stands in front of the bytes; its own cache line, so that counting does not disturb the
-  /// numbers.
+  /// Stands in front of the bytes; its own cache line,
+  /// so that counting does not disturb the numbers.
   struct alignas(alignment) Header {
     std::atomic<std::int64_t> owners;
     std::int64_t bytes;     // asked for

@@ -24,7 +24,7 @@ template <class Pixel> void fetch_ahead(const Pixel* row, std::int64_t width) {
   for (std::int64_t b = 0; b < count; b += cache_line) __builtin_prefetch(bytes + b);
 }
 
-/// out[i] = rows[index[i]]·scale + shift, `width` elements a row.
+/// out[i] = rows[index[i]]·scale + shift, with `width` elements per row.
 template <class Pixel>
 void gather_rows(const Pixel* rows, std::int64_t width, const std::int64_t* index,
                  std::int64_t count, float scale, float shift, float* out) {
@@ -46,7 +46,7 @@ Tensor gather_images(const Dataset& dataset, const std::int64_t* index, std::int
   const std::int64_t width = count == 0 ? 0 : batch.numel() / count;
   const auto [mean, stddev] = dataset.normalization;
   const double white = images.dtype() == uint8 ? 255 : 1;
-  // (x / white - mean) / stddev, with one multiplication and one addition a pixel.
+  // (x / white - mean) / stddev, with one multiplication and one addition per pixel.
   const auto scale = static_cast<float>(1 / (white * stddev));
   const auto shift = static_cast<float>(-mean / stddev);
   auto* out = batch.data<float>();

@@ -1,8 +1,8 @@
 // A layer of one's own, gradient-checked: right, and with five classic mistakes.
 //
 // The op is a linear layer, y = x·Wᵀ + b. Each mistake is one that training alone would hardly
-// show: the loss still falls, only more slowly. The checker catches all of them, and says what they
-// are.
+// show: the loss still falls, only more slowly.
+// The checker catches all of them, and says what they are.
 #include <gradus/gradus.h>
 
 #include <iostream>
@@ -13,8 +13,7 @@ namespace {
 
 enum class Mistake {
   none,
-  weight_transposed,  // xᵀ·dy in the place of dyᵀ·x: for a square weight the shape fits all the
-                      // same
+  weight_transposed,  // xᵀ·dy in the place of dyᵀ·x: for a square weight the shape still fits
   bias_not_summed,    // the bias is added to every row, but only the first row comes back
   averaged_over_rows,  // a mean where the chain rule has a sum
   gradient_kept,       // the weight's gradient is added to that of the last call

@@ -14,8 +14,8 @@ std::int64_t multiplications(const Shape& x, const Shape& k, const Conv2dOptions
   return y.numel() * k[1] * k[2] * k[3];
 }
 
-/// Rows are windows laid flat: [c,h,w] -> [oh·ow, c·kh·kw], so that correlation is a matrix
-/// product.
+/// Rows are windows laid flat, so that correlation is a matrix product:
+/// [c,h,w] -> [oh·ow, c·kh·kw]
 Variable windows(const Variable& x, std::int64_t kh, std::int64_t kw) {
   Variables rows;
   for (std::int64_t i = 0; i + kh <= x.size(1); ++i) {

@@ -35,7 +35,7 @@ int main() {
                    Conv2d{16, 32, {.kernel_size = 3, .padding = 1}},  // -> [N,32,4,4]
                    ReLU{},
                    Flatten{},         // -> [N,512]
-                   Linear{512, 10}};  // -> [N,10]: a score a class
+                   Linear{512, 10}};  // -> [N,10]: one score per class
   SGD optimizer(model.parameters(), {.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4});
   CosineAnnealing schedule(optimizer, {.epochs = 10});  // large steps first, small ones at last
   DataLoader loader(digits.train, {.batch_size = 32, .shuffle = true, .seed = 1});

@@ -7,8 +7,9 @@
 // Unlike a pickle it holds nothing that could be executed, and unlike most formats its rules leave
 // one reading of every byte. Gradus checks all of them: names are unique, the tensors fill the data
 // without holes or overlaps exactly to the end of the file, and the header is at most 100,000,000
-// bytes. Nothing is allocated for a tensor before the file is known to hold it. Source:
-// https://huggingface.co/docs/safetensors
+// bytes. Nothing is allocated for a tensor before the file is known to hold it.
+//
+// Source: https://huggingface.co/docs/safetensors
 #pragma once
 
 #include <gradus/core/tensor.h>

@@ -10,8 +10,8 @@ namespace gradus {
 SafetensorsHeader parse_safetensors_header(const std::string& label, std::string_view json,
                                            std::int64_t data_bytes);
 
-/// `text` as a JSON string. Throws ValueError, its message opening with `label`, unless it is
-/// UTF-8.
+/// `text` as a JSON string.
+/// Throws ValueError, its message opening with `label`, unless it is UTF-8.
 std::string json_string(const std::string& label, const std::string& text);
 
 /// `text` in quotes, fit for one line of a message: long text is cut, control

@@ -1,4 +1,4 @@
-// Activations: the bends between linear layers. Elementwise, any shape, no parameters.
+// Activations: the nonlinearities between linear layers. Elementwise, any shape, no parameters.
 #pragma once
 
 #include <gradus/layers/sample.h>

@@ -18,10 +18,11 @@ struct Conv2dLayerOptions {
   bool bias = true;
 };
 
-/// Cross-correlation: y[n,o,i,j] = bias[o] + Σ_{c,u,v} x[n, c, i·stride - padding + u·dilation,
-/// j..]·weight[o,c,u,v] [N,in,H,W] -> [N,out,OH,OW], OH = (H + 2·padding - dilation·(kh-1) -
-/// 1)/stride + 1, rounded down weight [out, in/groups, kh, kw], bias [out] Starts as PyTorch's:
-/// weight and bias from U(-1/√fan_in, 1/√fan_in), fan_in = in/groups·kh·kw.
+/// Cross-correlation:
+///   y[n,o,i,j] = bias[o] + Σ_{c,u,v} x[n, c, i·stride - padding + u·dilation, j..]·weight[o,c,u,v]
+///   OH = (H + 2·padding - dilation·(kh-1) - 1)/stride + 1, rounded down
+/// [N,in,H,W] -> [N,out,OH,OW]; weight [out, in/groups, kh, kw], bias [out]
+/// Starts as PyTorch's: weight and bias from U(-1/√fan_in, 1/√fan_in), fan_in = in/groups·kh·kw.
 class Conv2d final : public Module {
  public:
   /// Conv2d{1, 6, {.kernel_size = 5, .padding = 2}}

@@ -60,8 +60,8 @@ GradcheckReport gradcheck(Module& module, const Tensor& x, const ModuleFunction:
 /// The second derivatives of module(x).
 GradcheckReport gradgradcheck(Module& module, const Tensor& x,
                               const GradcheckOptions& options = {});
-/// taylor_test() of loss(module(x)) along random directions through the input and all parameters
-/// together.
+/// taylor_test() of loss(module(x)) along random directions
+/// through the input and all parameters together.
 TaylorReport taylor_test(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,
                          const TaylorOptions& options = {});
 

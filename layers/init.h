@@ -38,24 +38,25 @@ void normal_(const Tensor& tensor, double mean, double std,
              Generator& generator = default_generator());
 void constant_(const Tensor& tensor, double value);
 
-/// U(-b, b), b = gain·√(3/fan), gain = √(2/(1+a²)). K. He et al., "Delving deep into rectifiers",
-/// ICCV 2015, eq. 15.
+/// U(-b, b), b = gain·√(3/fan), gain = √(2/(1+a²)).
+/// K. He et al., "Delving deep into rectifiers", ICCV 2015, eq. 15.
 void kaiming_uniform_(const Tensor& weight, const KaimingOptions& options = {},
                       Generator& generator = default_generator());
 /// N(0, gain²/fan), gain as above.
 void kaiming_normal_(const Tensor& weight, const KaimingOptions& options = {},
                      Generator& generator = default_generator());
-/// U(-b, b), b = gain·√(6/(fan_in+fan_out)). X. Glorot, Y. Bengio, "Understanding the difficulty of
-/// training deep feedforward neural networks", AISTATS 2010, eq. 16.
+/// U(-b, b), b = gain·√(6/(fan_in+fan_out)).
+/// X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
+/// networks", AISTATS 2010, eq. 16.
 void xavier_uniform_(const Tensor& weight, double gain = 1,
                      Generator& generator = default_generator());
 /// N(0, gain²·2/(fan_in+fan_out)).
 void xavier_normal_(const Tensor& weight, double gain = 1,
                     Generator& generator = default_generator());
 
-/// What PyTorch's Linear and Conv2d start with: kaiming_uniform_ with a = √5, that is U(-1/√fan_in,
-/// 1/√fan_in), for the weight, and the same bounds for the bias (skipped when undefined). The
-/// weight is drawn first.
+/// What PyTorch's Linear and Conv2d start with: kaiming_uniform_ with a = √5, that is
+/// U(-1/√fan_in, 1/√fan_in), for the weight, and the same bounds for the bias (skipped when
+/// undefined). The weight is drawn first.
 void default_(const Tensor& weight, const Tensor& bias, Generator& generator = default_generator());
 
 }  // namespace gradus::init

@@ -21,19 +21,19 @@ struct ImageSpec {
 };
 
 /// LeNet-5 with ReLU and max-pooling: [N,1,28,28] -> [N,classes]; 61,706 parameters for 10 classes.
-/// Y. LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE 86(11),
-/// 1998.
+/// Y. LeCun et al., "Gradient-based learning applied to document recognition",
+/// Proc. IEEE 86(11), 1998.
 Sequential make_lenet(std::int64_t classes = 10, Generator& generator = default_generator());
 
 /// A small network in network: 3x3 convolutions, each followed by a 1x1 that mixes channels, all
 /// with batch norm, then a linear head on 4x4 means. [N,C,H,W] -> [N,classes] for images of at
-/// least 2x2. Made with the 8x8 digits in mind. M. Lin, Q. Chen, S. Yan, "Network in network", ICLR
-/// 2014.
+/// least 2x2. Made with the 8x8 digits in mind.
+/// M. Lin, Q. Chen, S. Yan, "Network in network", ICLR 2014.
 Sequential make_cnn(std::int64_t channels = 1, std::int64_t classes = 10,
                     Generator& generator = default_generator());
 
-/// A perceptron with hidden layers of 256 and 128: [N, ...] with `inputs` numbers each ->
-/// [N,classes].
+/// A perceptron with hidden layers of 256 and 128:
+/// [N, ...] with `inputs` numbers each -> [N,classes].
 Sequential make_mlp(std::int64_t inputs, std::int64_t classes = 10,
                     Generator& generator = default_generator());
 

@@ -7,8 +7,8 @@
 
 namespace gradus {
 
-/// Dimensions start..end become one: [N,C,H,W] -> [N, C·H·W]. The first one, the batch, stays by
-/// default.
+/// Dimensions start..end become one: [N,C,H,W] -> [N, C·H·W].
+/// The first one, the batch, stays by default.
 class Flatten final : public Module {
  public:
   explicit Flatten(std::int64_t start_dim = 1, std::int64_t end_dim = -1)

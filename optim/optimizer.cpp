@@ -14,7 +14,7 @@
 namespace gradus {
 namespace {
 
-// Elements a chunk: some 10 microseconds of work, well above the cost of a chunk.
+// Elements per chunk: some 10 microseconds of work, well above the cost of a chunk.
 constexpr std::int64_t grain = 1 << 17;
 
 void check_lr(std::string_view name, double lr) {

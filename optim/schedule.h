@@ -55,8 +55,8 @@ struct CosineAnnealingOptions {
 };
 
 /// lr = min + (base - min)·(1 + cos(π·epoch/epochs))/2; after `epochs` it stays at min.
-/// I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
-/// eq. 5.
+/// I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts",
+/// ICLR 2017, eq. 5.
 class CosineAnnealing final : public Schedule {
  public:
   /// Throws ValueError unless epochs > 0 and min_lr is finite and not negative.

@@ -17,8 +17,10 @@ template <class T> struct SgdStep {
   bool nesterov;
 };
 
-/// p ← p - lr·g, with g decayed. For b: b ← momentum·b + damped·g, and b instead of g
-/// (Nesterov: g + momentum·b). `b` may be null. All [count].
+/// p ← p - lr·g, with g decayed. `b` may be null; where it is not, it takes the place of g:
+///   b ← momentum·b + damped·g
+///   p ← p - lr·b          (Nesterov: p ← p - lr·(g + momentum·b))
+/// All [count].
 template <class T>
 void sgd_update(std::int64_t count, T* p, const T* grad, T* b, const SgdStep<T>& step);
 
@@ -32,7 +34,9 @@ template <class T> struct AdamStep {
   T eps;
 };
 
-/// m ← beta1·m + rest1·g, v ← beta2·v + rest2·g², p ← shrink·p - size·m/(√v/root_correction + eps).
+/// m ← beta1·m + rest1·g
+/// v ← beta2·v + rest2·g²
+/// p ← shrink·p - size·m/(√v/root_correction + eps)
 template <class T>
 void adam_update(std::int64_t count, T* p, const T* grad, T* m, T* v, const AdamStep<T>& step);
 

@@ -14,7 +14,7 @@ namespace gradus {
 /// What is done to the gradient that one op returns for one of its inputs.
 enum class Bug {
   scaled,              ///< times 1.0009
-  mean_for_sum,        ///< divided by how many outputs there are to an input element
+  mean_for_sum,        ///< divided by how many outputs there are per input element
   sign_flipped,        ///< times -1
   zeroed,              ///< 0 everywhere
   element_zeroed,      ///< 0 in one element

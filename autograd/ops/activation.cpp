@@ -106,8 +106,7 @@ struct Sigmoid final : Op {
   }
 };
 
-/// y = dy where the kept output is positive, else 0; linear in dy        dL/d(dy) = the same mask
-/// on dL/dy
+/// y = dy where the kept output is positive, else 0        dL/d(dy) = dL/dy under the same mask
 struct ReluGrad final : Op {
   static constexpr std::string_view name = "relu_grad";
   Tensor output;  // of the relu

@@ -221,8 +221,8 @@ struct Pow final : Op {
   }
 };
 
-/// y = max(a, b)        dL/da = dL/dy where a > b, dL/dy/2 where a = b; likewise dL/db   (min: a <
-/// b)
+/// y = max(a, b)        dL/da = dL/dy where a > b, dL/dy/2 where a = b; likewise dL/db
+/// y = min(a, b)        likewise, where a < b
 template <bool greatest> struct Extremum : Op {
   Tensor a, b;
 

@@ -1,6 +1,6 @@
-// Convolution, the centre of the book. Σ dy·(x ⋆ w) is linear in each of dy, x and w. Fix two and
-// you have one of three operations: conv2d, conv2d_input_grad, conv2d_weight_grad. So the backward
-// pass of each is written with the other two, and derivatives of any order need nothing more.
+// Convolution. Σ dy·(x ⋆ w) is linear in each of dy, x and w. Fix two and you have one of three
+// operations: conv2d, conv2d_input_grad, conv2d_weight_grad. So the backward pass of each is
+// written with the other two, and derivatives of any order need nothing more.
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {

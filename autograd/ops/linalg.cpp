@@ -1,4 +1,4 @@
-// Matrix products. Vectors are made matrices at the door, so the op itself knows matrices only.
+// Matrix products. Vectors are made matrices first, so the op itself knows matrices only.
 #include <gradus/autograd/ops/chapter.h>
 
 namespace gradus {

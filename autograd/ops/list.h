@@ -6,7 +6,7 @@
 
 namespace gradus::ops {
 
-/// The list's entry for T. Each chapter ends with one instantiation an op; forgetting it
+/// The list's entry for T. Each chapter ends with one instantiation per op; forgetting it
 /// is a link error.
 template <class T> OpInfo op_info();
 

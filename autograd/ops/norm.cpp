@@ -24,10 +24,13 @@ Shape channel_shape(std::int64_t channels, int rank) {
 
 }  // namespace
 
-/// x̂ = (x - μ)/σ, y = x̂·w + b; of the batch: μ and σ² = var + eps over all but channels
-/// dL/db = Σ dL/dy,   dL/dw = Σ dL/dy·x̂,   dL/dx = w/σ·(dL/dy - mean(dL/dy) - x̂·mean(dL/dy·x̂))
-/// With other statistics these are constants: dL/dx = w/σ·dL/dy. With relu y = max(.., 0), and
-/// dL/dy counts where y > 0. Source: S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015.
+/// x̂ = (x - μ)/σ,   y = x̂·w + b
+/// dL/db = Σ dL/dy
+/// dL/dw = Σ dL/dy·x̂
+/// dL/dx = w/σ·(dL/dy - mean(dL/dy) - x̂·mean(dL/dy·x̂))
+/// The statistics are of the batch: μ and σ² = var + eps over all but channels. With others these
+/// are constants: dL/dx = w/σ·dL/dy. With relu y = max(.., 0), and dL/dy counts where y > 0.
+/// Source: S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015.
 template <bool rectified> struct Normalisation : Op {
   double eps;
   bool of_batch;         // are the statistics functions of x?
@@ -192,8 +195,8 @@ void check_channels(std::string_view op, std::string_view what, const Tensor& te
   }
 }
 
-/// running = (1 - momentum)·running + momentum·batch, in place; the variance unbiased, as in
-/// PyTorch.
+/// running = (1 - momentum)·running + momentum·batch, in place;
+/// the variance unbiased, as in PyTorch.
 void update_running(const Tensor& running, const Tensor& batch, double factor, double momentum) {
   core::mul_(running, 1 - momentum);
   core::add_(running, batch, momentum * factor);

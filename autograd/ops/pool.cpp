@@ -163,8 +163,8 @@ struct AvgPool2dGrad final : Op {
   }
 };
 
-/// y = means over bins that cover the image        dL/dx = Σ dL/dy / bin size, over the bins that
-/// hold x
+/// y = means over bins that cover the image
+/// dL/dx = Σ dL/dy / bin size, over the bins that hold x
 struct AdaptiveAvgPool2d final : Op {
   static constexpr std::string_view name = "adaptive_avg_pool2d";
   Pair output_size;

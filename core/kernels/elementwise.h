@@ -95,7 +95,7 @@ void elementwise_row(std::int64_t n, const std::array<std::int64_t, 1 + sizeof..
 }
 
 /// Calls row(body, n, offsets) for stretches of rows that together cover the geometry. Apart from
-/// elementwise(), and blind to what a row computes, so that it is compiled once an operand count.
+/// elementwise(), and blind to what a row computes, so that it is compiled once per operand count.
 template <std::size_t N>
 void for_each_row(const Loop<N>& loop,
                   void (*row)(const void* body, std::int64_t n,

@@ -1,5 +1,5 @@
-// Scratch memory for kernels: 64-byte aligned, one stack of blocks a thread, grown
-// but never shrunk.
+// Scratch memory for kernels: 64-byte aligned, one stack of blocks per thread,
+// grown but never shrunk.
 //
 // The n-th workspace alive on a thread borrows that thread's n-th block, so nested kernels never
 // share memory and a step that has run once allocates nothing new. Contents are undefined at the

@@ -1,5 +1,5 @@
-// gradcheck --self-test --json: the checker catches what it must, and accuses nothing that is
-// right.
+// gradcheck --self-test --json: the checker catches what it must,
+// and accuses nothing that is right.
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>

@@ -75,7 +75,7 @@ TEST_CASE("a diamond runs each node once, after both of its uses") {
   Variable y = x;
   for (int depth = 0; depth < 20; ++depth) {
     const Variable shared = apply(Counted(&runs), y);
-    y = shared + shared;  // two paths a level: a million in all
+    y = shared + shared;  // two paths per level: a million in all
   }
   y.backward();
   CHECK(runs == 20);

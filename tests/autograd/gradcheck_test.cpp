@@ -571,7 +571,8 @@ TEST_CASE("fast mode passes what is right, kinks and flat parts included, and co
   const GradcheckReport report = gradcheck(f, x, fast_gradcheck(3));
   CHECK_MESSAGE(report.passed(), report.to_string());
   CHECK(report.directions == 6);
-  // At most 32 steps on two sides each, a second hearing, two longer tries, and a few backwards.
+  // At most 32 steps on two sides each, a second measurement, two longer tries, and a few
+  // backward passes.
   CHECK(calls < 6 * 2 * 32 * 4);
   // Directions through large numbers: x + t·u is rounded, and the slope is not to blame.
   const Tensor large = core::mul(randn({200}, generator, float64), 1e6);

@@ -99,7 +99,7 @@ TEST_CASE("ten thousand training steps take no new memory after the first") {
   if (pooled) {
     CHECK(storage_statistics().allocations == warm.allocations);
     CHECK(storage_statistics().cached_bytes == warm.cached_bytes);
-    // A leak of 100 bytes a step would show as a megabyte.
+    // A leak of 100 bytes per step would show as a megabyte.
     CHECK(resident_bytes() - resident < (1 << 19));
   }
 }

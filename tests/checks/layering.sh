@@ -1,6 +1,6 @@
 #!/bin/sh
-# layering.sh SOURCE_DIR: each floor of the house includes only floors below it. Prints file:line and the rule for each
-# include that runs upwards. core/kernels is a room of its own: raw loops, which must not reach core/tensor.h even
+# layering.sh SOURCE_DIR: each folder is a level and includes only levels below it. Prints file:line and the rule for each
+# include that runs upwards. core/kernels is a level of its own: raw loops, which must not reach core/tensor.h even
 # through another header. app, examples, tests and bench stand on top and may include everything.
 set -eu
 cd "$1"

@@ -8,7 +8,7 @@ int main() {
   using namespace gradus;
   std::cout << "gradus " << library_version() << '\n';
 
-  // One pass through every floor: BLAS, the tape, a layer, an optimizer.
+  // One pass through every folder: BLAS, the tape, a layer, an optimizer.
   Linear layer{3, 2};
   SGD optimizer(layer.parameters(), {.lr = 0.1});
   const Variable loss = mse_loss(layer(ones({4, 3})), zeros({4, 2}));

@@ -72,9 +72,9 @@ std::string describe(const Conv2dGeometry& g) {
   return text;
 }
 
-/// Two sums of the same k products in different order differ by at most 2·k·eps·Σ|a||b| (each
-/// is within k·eps·Σ|a||b| of the exact sum: Higham, Accuracy and Stability, 3.1). `bounds`
-/// holds Σ|a||b|.
+/// Two sums of the same k products in different order differ by at most 2·k·eps·Σ|a||b|
+/// (each is within k·eps·Σ|a||b| of the exact sum: Higham, Accuracy and Stability, 3.1).
+/// `bounds` holds Σ|a||b|.
 template <class T>
 void check_close(const std::vector<T>& actual, const std::vector<T>& expected,
                  const std::vector<T>& bounds, std::int64_t products) {

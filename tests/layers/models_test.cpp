@@ -1,4 +1,4 @@
-// The zoo: sizes, shapes and what each model refuses.
+// The models: sizes, shapes and what each of them refuses.
 #include <doctest/doctest.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>

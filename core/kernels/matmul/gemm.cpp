@@ -84,8 +84,8 @@ std::int64_t flop_count(std::int64_t m, std::int64_t n, std::int64_t k) {
   return 2 * m * n * k;
 }
 
-// ---- By unpacked_gemm.h: no operand is copied, so a block may be as small as is worth a thread
-// ----
+// ---- By unpacked_gemm.h ----
+// No operand is copied, so a block may be as small as is worth a thread.
 
 // What is read again for each block of the result must stay in the second-level cache: 0.5 and 1
 // MiB. Measured against BLAS: below, it takes 0.5 to 0.9 of the time; at twice that, more.

@@ -7,11 +7,10 @@
 // What always holds:
 //   - beta == 0 overwrites C without reading it: a NaN or garbage in C does not survive;
 //   - k == 0 gives beta·C, m == 0 or n == 0 does nothing; NaN and infinities in A and B pass
-//   through (alpha != 0);
+//     through (alpha != 0);
 //   - a size that does not fit the BLAS library's integer throws std::length_error;
 //   - the BLAS library runs single-threaded: parallelism is ours, in blocks fixed by the problem,
-//   so the bits are the
-//     same at any thread count.
+//     so the bits are the same at any thread count.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +28,8 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
           std::int64_t ldb, std::type_identity_t<T> beta, T* c, std::int64_t ldc);
 
 /// The same, split over threads in fixed blocks of rows or columns, whichever are more; small
-/// problems stay whole. Where an operand fits the cache, float32 goes by unpacked_gemm.h instead of
-/// BLAS.
+/// problems stay whole.
+/// Where an operand fits the cache, float32 goes by unpacked_gemm.h instead of BLAS.
 template <class T>
 void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n,
                    std::int64_t k, std::type_identity_t<T> alpha, const T* a, std::int64_t lda,
@@ -38,8 +37,8 @@ void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m,
                    std::int64_t ldc);
 
 /// C = A·Bᵀ + bias, then max(C, 0) if `relu` (a NaN stays): a linear layer, finished in one pass
-/// where unpacked_gemm.h does it. A [m,k], B [n,k], bias [n] or null, added to every row of C
-/// [m,n].
+/// where unpacked_gemm.h does it.
+/// A [m,k], B [n,k], bias [n] or null, added to every row of C [m,n].
 template <class T>
 void gemm_linear(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
                  const T* b, std::int64_t ldb, const T* bias, bool relu, T* c, std::int64_t ldc);

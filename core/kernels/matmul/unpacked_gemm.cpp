@@ -32,7 +32,7 @@ constexpr Group group_tag;
 // A block of the result is as large as the registers allow: AVX-512 has 32, its predecessors 16.
 constexpr bool many_registers = HWY_MAX_BYTES == 64;
 
-// ---- Rows against rows: each sum runs along memory, a vector of partial sums a result ----
+// ---- Rows against rows: each sum runs along memory, one vector of partial sums per result ----
 
 constexpr int row_block = many_registers ? 4 : 2;  // rows of x
 constexpr int column_block = 4;                    // rows of w

@@ -18,13 +18,14 @@ struct GemmEpilogue {
   bool relu = false;            ///< then max(y, 0), a NaN stays
 };
 
-/// y[i, j] = Σ_p x[i, p]·w[j, p], finished. x [m,k], w [n,k], y [m,n], rows ldx, ldw, ldy apart.
+/// y[i, j] = Σ_p x[i, p]·w[j, p], finished.
+/// x [m,k], w [n,k], y [m,n], rows ldx, ldw, ldy apart.
 void unpacked_gemm_nt(std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
                       std::int64_t ldx, const float* w, std::int64_t ldw,
                       const GemmEpilogue& epilogue, float* y, std::int64_t ldy);
 
-/// c[i, j] = Σ_p a(i, p)·b[p, j], where a(i, p) = a[i·row_step + p·inner_step]: A may lie
-/// transposed. b [k,n], c [m,n], rows ldb, ldc apart.
+/// c[i, j] = Σ_p a(i, p)·b[p, j],   a(i, p) = a[i·row_step + p·inner_step]
+/// A may lie transposed. b [k,n], c [m,n], rows ldb, ldc apart.
 void unpacked_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                    std::int64_t row_step, std::int64_t inner_step, const float* b, std::int64_t ldb,
                    float* c, std::int64_t ldc);

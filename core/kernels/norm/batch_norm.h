@@ -33,12 +33,15 @@ void channel_moments(const ChannelPlanes& planes, const T* x, T* mean, T* varian
 template <class T>
 void channel_map(const ChannelPlanes& planes, const ChannelMap<T>& map, const T* x, T* y);
 
-/// total[c] = Σ g,   along[c] = Σ g·(x - mean[c]),   g being dy, with relu 0 where map(x) is
+/// total[c] = Σ g
+/// along[c] = Σ g·(x - mean[c])
+/// where g = dy; with relu, g is 0 where map(x) <= 0.
 template <class T>
 void channel_grad_sums(const ChannelPlanes& planes, const ChannelMap<T>& map, const T* dy,
                        const T* x, T* total, T* along);
 
-/// dx = (g - offset[c] - (x - mean[c])·slope[c])·scale[c], g as above. dx may be dy.
+/// dx = (g - offset[c] - (x - mean[c])·slope[c])·scale[c]
+/// with g as above. dx may be dy.
 template <class T>
 void channel_input_grad(const ChannelPlanes& planes, const ChannelMap<T>& map, const T* dy,
                         const T* x, const T* offset, const T* slope, T* dx);

@@ -22,8 +22,8 @@ std::int64_t planes_per_chunk(std::int64_t work_per_plane, std::int64_t work_per
   return work_per_chunk / std::max<std::int64_t>(work_per_plane, 1) + 1;
 }
 
-/// Whether a later element replaces the best so far: the first maximum wins, a NaN always does (NaN
-/// > x is false, so that no number replaces it again).
+/// Whether a later element replaces the best so far: the first maximum wins, a NaN always does.
+/// (NaN > x is false, so that no number replaces it again.)
 template <class T> bool replaces(T value, T best) { return (value > best) | (value != value); }
 
 /// The positions a window reads along one axis: begin, begin + dilation, ... below end.

@@ -7,11 +7,14 @@
 // Average pooling is linear: its derivative is its adjoint, and the adjoint of that is
 // the forward pass again.
 //
-// What always holds: outputs are overwritten whole; a plane is summed by one thread in a
-// fixed order, so the bits do not depend on the thread count; NaN and infinities pass as in
-// PyTorch; an index always lies in its plane. Kernels assume what core checks: kernel,
-// stride, dilation >= 1, 0 <= 2·padding <= kernel, a plane that is not empty, and a dilated
-// kernel that fits the padded input.
+// What always holds:
+//   - outputs are overwritten whole;
+//   - a plane is summed by one thread in a fixed order, so the bits do not depend on the thread
+//     count;
+//   - NaN and infinities pass as in PyTorch;
+//   - an index always lies in its plane.
+// Kernels assume what core checks: kernel, stride, dilation >= 1, 0 <= 2·padding <= kernel, a plane
+// that is not empty, and a dilated kernel that fits the padded input.
 //
 // max_pool2d.cpp and avg_pool2d.cpp define what is declared here.
 #pragma once
@@ -43,16 +46,17 @@ struct Pool2dGeometry {
   constexpr std::int64_t out_plane() const { return out_height() * out_width(); }
 };
 
-/// y = max over each window, indices = where it was found. x [planes,H,W] -> y, indices
-/// [planes,OH,OW]. Padding counts as -inf and is never chosen. The first maximum wins; with a NaN
-/// in the window the last NaN wins, as in PyTorch; a window of -inf gives -inf at its first
-/// element. (Dilation can put a whole window into the padding: that gives -inf and the nearest
-/// index of the plane.)
+/// y = max over each window, indices = where it was found.
+/// x [planes,H,W] -> y, indices [planes,OH,OW].
+/// Padding counts as -inf and is never chosen. The first maximum wins; with a NaN in the window the
+/// last NaN wins, as in PyTorch; a window of -inf gives -inf at its first element. (Dilation can
+/// put a whole window into the padding: that gives -inf and the nearest index of the plane.)
 template <class T>
 void max_pool2d_forward(const Pool2dGeometry& geometry, const T* x, T* y, std::int64_t* indices);
 
 /// dx = 0, then dx[indices] += dy in each plane: the derivative of max_pool2d_forward, and the
-/// adjoint of gather. dy, indices [planes,out_plane] -> dx [planes,in_plane].
+/// adjoint of gather.
+/// dy, indices [planes,out_plane] -> dx [planes,in_plane].
 template <class T>
 void max_pool2d_scatter(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane,
                         const T* dy, const std::int64_t* indices, T* dx);
@@ -81,8 +85,8 @@ template <class T>
 void max_pool2d_gather(const Pool2dGeometry& geometry, const T* x, const std::uint8_t* places,
                        T* y);
 
-/// y = mean over each window. x [planes,H,W] -> y [planes,OH,OW]. The divisor counts padding or
-/// not, as asked. Requires dilation 1.
+/// y = mean over each window. The divisor counts padding or not, as asked. Requires dilation 1.
+/// x [planes,H,W] -> y [planes,OH,OW].
 template <class T>
 void avg_pool2d_forward(const Pool2dGeometry& geometry, bool count_include_pad, const T* x, T* y);
 
@@ -99,8 +103,9 @@ struct AdaptivePool2dGeometry {
   std::int64_t out_width = 1;
 };
 
-/// y[oh,ow] = mean of x over rows floor(oh·H/OH) .. ceil((oh+1)·H/OH), columns likewise: PyTorch's
-/// bins, which may overlap. x [planes,H,W] -> y [planes,OH,OW].
+/// y[oh,ow] = mean of x over rows floor(oh·H/OH) .. ceil((oh+1)·H/OH), columns likewise:
+/// PyTorch's bins, which may overlap.
+/// x [planes,H,W] -> y [planes,OH,OW].
 template <class T>
 void adaptive_avg_pool2d_forward(const AdaptivePool2dGeometry& geometry, const T* x, T* y);
 
