@@ -44,26 +44,36 @@ HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_first(D tag, std::int64_t count,
 #endif
 }
 
-/// from[i] in the lanes i of [begin, end), which may reach beyond the vector on either side; 0 in
-/// the others.
-template <class D>
-HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_range(D tag, std::int64_t begin, std::int64_t end,
-                                                 const hwy::HWY_NAMESPACE::TFromD<D>* from) {
-  namespace hn = hwy::HWY_NAMESPACE;
-  constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
-  if (begin <= 0 && end >= lanes) return hn::LoadU(tag, from);
-  const std::int64_t last = std::clamp<std::int64_t>(end, 0, lanes);
-  const std::int64_t first = std::clamp<std::int64_t>(begin, 0, last);
+/// Lanes i of [begin, end), which may reach beyond the vector on either side: worked out once, to
+/// load from many places.
+template <class T> class Range {
+ public:
+  HWY_INLINE Range(std::int64_t begin, std::int64_t end)
+      : last_(std::clamp<std::int64_t>(end, 0, lanes)),
+        first_(std::clamp<std::int64_t>(begin, 0, last_)) {}
+
+  /// from[i] in these lanes, 0 in the others; touches no memory beyond them.
+  HWY_INLINE auto load(const T* from) const {
+    namespace hn = hwy::HWY_NAMESPACE;
+    if (first_ == 0 && last_ == lanes) return hn::LoadU(tag, from);
 #if HWY_TARGET <= HWY_AVX2
-  const auto mask = hn::AndNot(hn::FirstN(tag, static_cast<std::size_t>(first)),
-                               hn::FirstN(tag, static_cast<std::size_t>(last)));
-  return hn::MaskedLoad(mask, tag, from);
+    const auto mask = hn::AndNot(hn::FirstN(tag, static_cast<std::size_t>(first_)),
+                                 hn::FirstN(tag, static_cast<std::size_t>(last_)));
+    return hn::MaskedLoad(mask, tag, from);
 #else
-  HWY_ALIGN hn::TFromD<D> values[hn::MaxLanes(D())] = {};
-  std::copy(from + first, from + last, values + first);
-  return hn::Load(tag, values);
+    HWY_ALIGN T values[lanes] = {};
+    std::copy(from + first_, from + last_, values + first_);
+    return hn::Load(tag, values);
 #endif
-}
+  }
+
+ private:
+  static constexpr hwy::HWY_NAMESPACE::ScalableTag<T> tag{};
+  static constexpr auto lanes =
+      static_cast<std::int64_t>(hwy::HWY_NAMESPACE::MaxLanes(hwy::HWY_NAMESPACE::ScalableTag<T>()));
+
+  std::int64_t last_, first_;
+};
 
 /// The first `count` lanes -> to[0 .. count)
 template <class D>

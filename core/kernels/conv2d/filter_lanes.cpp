@@ -247,6 +247,7 @@ void unpack(std::int64_t filters, std::int64_t columns, const T* HWY_RESTRICT pa
 /// What is the same for all sums of a pass.
 template <class T> struct Pass {
   const std::int64_t* step;
+  const std::int64_t* row;
   std::int64_t length;
   std::int64_t images, image_step, rows_step;
   const T* start;  // of the panel's filters, or nullptr
@@ -254,7 +255,7 @@ template <class T> struct Pass {
 
 /// `runs` times `run` sums times `vectors` vectors of filters.
 template <class T, int runs, int run, int vectors>
-HWY_NOINLINE void micro_kernel(const Pass<T>& p, const std::int64_t* at,
+HWY_NOINLINE void micro_kernel(const Pass<T>& p, const std::int64_t* at, const std::int64_t* place,
                                const T* HWY_RESTRICT image, const T* HWY_RESTRICT rows,
                                T* HWY_RESTRICT sums) {
   constexpr Tag<T> d;
@@ -264,25 +265,25 @@ HWY_NOINLINE void micro_kernel(const Pass<T>& p, const std::int64_t* at,
     repeat<runs>([&](auto i) HWY_ATTR {
       repeat<run>([&](auto j) HWY_ATTR {
         repeat<vectors>([&](auto v) HWY_ATTR {
-          f(sum[i][j][v], ((i * run + j) * vectors + v) * lanes<T>, v * lanes<T>);
+          f(sum[i][j][v], ((place[i * run] + j) * vectors + v) * lanes<T>, v * lanes<T>);
         });
       });
     });
   };
-  for_each_sum([&](Vector<T>& s, std::int64_t place, std::int64_t filter) HWY_ATTR {
-    s = hn::LoadU(d, p.start == nullptr ? sums + place : p.start + filter);
+  for_each_sum([&](Vector<T>& s, std::int64_t to, std::int64_t filter) HWY_ATTR {
+    s = hn::LoadU(d, p.start == nullptr ? sums + to : p.start + filter);
   });
-  const std::int64_t* const end = p.step + p.length;
   for (std::int64_t k = 0; k < p.images; ++k) {
     const T* window[runs];
     repeat<runs>([&](auto i) { window[i] = image + at[i * run]; });
-    const T* HWY_RESTRICT row = rows;
-    for (const std::int64_t* step = p.step; step != end; ++step, row += vectors * lanes<T>) {
+    for (std::int64_t l = 0; l < p.length; ++l) {
+      const T* HWY_RESTRICT row = rows + p.row[l] * vectors * lanes<T>;
+      const std::int64_t step = p.step[l];
       Vector<T> weight[vectors];
       repeat<vectors>([&](auto v) HWY_ATTR { weight[v] = hn::LoadU(d, row + v * lanes<T>); });
       repeat<runs>([&](auto i) HWY_ATTR {
         repeat<run>([&](auto j) HWY_ATTR {
-          const Vector<T> number = hn::Set(d, window[i][*step + j]);
+          const Vector<T> number = hn::Set(d, window[i][step + j]);
           repeat<vectors>(
               [&](auto v) HWY_ATTR { sum[i][j][v] = hn::MulAdd(number, weight[v], sum[i][j][v]); });
         });
@@ -291,19 +292,19 @@ HWY_NOINLINE void micro_kernel(const Pass<T>& p, const std::int64_t* at,
     image += p.image_step;
     rows += p.rows_step;
   }
-  for_each_sum([&](Vector<T>& s, std::int64_t place, std::int64_t)
-                   HWY_ATTR { hn::StoreU(s, d, sums + place); });
+  for_each_sum([&](Vector<T>& s, std::int64_t to, std::int64_t)
+                   HWY_ATTR { hn::StoreU(s, d, sums + to); });
 }
 
 /// All sums of a panel: the largest micro-kernel as long as it fits, then smaller ones.
 template <class T, int run, int vectors>
-void all_runs(const Pass<T>& p, std::int64_t count, const std::int64_t* at, const T* image,
-              const T* rows, T* sums) {
+void all_runs(const Pass<T>& p, const FilterLanes& product, const T* image, const T* rows,
+              T* sums) {
   std::int64_t i = 0;
   const auto take = [&](auto size) HWY_ATTR {
     constexpr int runs = decltype(size)::value;
-    for (; i + runs * run <= count; i += runs * run) {
-      micro_kernel<T, runs, run, vectors>(p, at + i, image, rows, sums + i * vectors * lanes<T>);
+    for (; i + runs * run <= product.count; i += runs * run) {
+      micro_kernel<T, runs, run, vectors>(p, product.at + i, product.place + i, image, rows, sums);
     }
   };
   constexpr int most = std::min(most_runs, most_registers / (run * vectors));
@@ -325,23 +326,24 @@ void all_sums(const Pass<T>& p, const FilterLanes& product, const T* image, cons
     (std::make_integer_sequence<int, most_neighbours>());
     all = all_of[static_cast<std::size_t>(product.run - 1)];
   }
-  all(p, product.count, product.at, image, rows, sums);
+  all(p, product, image, rows, sums);
 }
 
 template <class T>
 void multiply(const FilterLanes& p, const T* images, const T* rows, const T* start, T* sums) {
   for_each_panel<T>(p.filters, [&](std::int64_t first, std::int64_t width) {
     const std::int64_t rows_per_pass = numbers_per_pass<T> / width;
-    T* sum = sums + first * p.count;
+    T* sum = sums + first * p.packed_sums;
     std::int64_t l = 0;
     do {
       const Pass<T> pass{.step = p.step + l,
+                         .row = p.row + l,
                          .length = std::min(rows_per_pass, p.length - l),
                          .images = p.images,
                          .image_step = p.image_step,
                          .rows_step = p.rows_step,
                          .start = l == 0 && start != nullptr ? start + first : nullptr};
-      const T* row = rows + first * p.length + l * width;
+      const T* row = rows + first * p.packed_rows;
       if (width == 3 * lanes<T>) all_sums<T, 3>(pass, p, images, row, sum);
       if (width == 2 * lanes<T>) all_sums<T, 2>(pass, p, images, row, sum);
       if (width == 1 * lanes<T>) all_sums<T, 1>(pass, p, images, row, sum);

@@ -1,7 +1,7 @@
 // The micro-kernel whose vectors are vectors of filters: each number of an image is multiplied with
 // a vector of weights, or of gradients, of neighbouring filters.
 //
-//   sums[i, f] = Σ_{image, l} image[at[i] + step[l]] · row[image][l, f]
+//   sums[place[i], f] = Σ_{image, l} image[at[i] + step[l]] · rows[image][row[l], f]
 //
 // A convolution needs this twice, with the roles of the two lists of positions exchanged:
 //
@@ -53,18 +53,22 @@ std::int64_t run_of(std::int64_t count);
 
 struct FilterLanes {
   std::int64_t filters = 0;
-  std::int64_t count = 0;              ///< of sums for each filter
-  const std::int64_t* at = nullptr;    ///< [count], elements
-  std::int64_t run = 1;                ///< `at` consists of runs of so many neighbours
-  std::int64_t length = 0;             ///< of each sum, in one image
-  const std::int64_t* step = nullptr;  ///< [length], elements
+  std::int64_t count = 0;               ///< of sums for each filter
+  const std::int64_t* at = nullptr;     ///< [count], elements
+  const std::int64_t* place = nullptr;  ///< [count], among the sums
+  std::int64_t run = 1;                 ///< both consist of runs of so many neighbours
+  std::int64_t length = 0;              ///< of each sum, in one image
+  const std::int64_t* step = nullptr;   ///< [length], elements
+  const std::int64_t* row = nullptr;    ///< [length], among the packed rows
   std::int64_t images = 1;
-  std::int64_t image_step = 0;  ///< elements from one image to the next one
-  std::int64_t rows_step = 0;   ///< likewise of the packed rows
+  std::int64_t image_step = 0;   ///< elements from one image to the next one
+  std::int64_t rows_step = 0;    ///< likewise of the packed rows
+  std::int64_t packed_rows = 0;  ///< of an image, at least `length`
+  std::int64_t packed_sums = 0;  ///< at least `count`
 };
 
-/// sums [filters, count], packed: the sum above, added to `start` [padded filters]; without that
-/// to what sums holds. rows [filters, length] of each image, packed.
+/// sums [filters, packed_sums], packed: the sum above, added to `start` [padded filters]; without
+/// that to what sums holds. rows [filters, packed_rows] of each image, packed.
 template <class T>
 void filter_lanes_product(const FilterLanes& product, const T* images, const T* rows,
                           const T* start, T* sums);

@@ -2,10 +2,13 @@
 #include <gradus/core/kernels/conv2d/implicit_gemm.h>
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 #include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d/filter_lanes.h>
 #include <gradus/core/kernels/conv2d/partial_sums.h>
+#include <gradus/core/kernels/conv2d/pointwise.h>
 #include <gradus/core/kernels/conv2d/shifted_dots.h>
 #include <gradus/core/kernels/conv2d/tiles.h>
 #include <gradus/core/kernels/work.h>
@@ -21,6 +24,16 @@ constexpr std::int64_t outputs_per_sum = 256;
 
 // Below so many filters, most lanes of a vector of them would be empty.
 constexpr std::int64_t few_filters = 12;
+
+/// A small 1x1 needs no rows: its image is one line of pixels, which fills vectors best.
+Conv2dGeometry in_one_line(const Conv2dGeometry& g) {
+  constexpr std::int64_t small_plane = 1024;
+  if (!pointwise_supports(g) || g.in_plane() > small_plane) return g;
+  Conv2dGeometry line = g;
+  line.in_height = 1;
+  line.in_width = g.in_plane();
+  return line;
+}
 
 template <class T> void clear(std::int64_t size, T* values) {
   constexpr std::int64_t grain = 65536;
@@ -56,7 +69,15 @@ template <class T> class SumsAlongFilters {
   static constexpr Lanes lanes = Lanes::filters;
 
   SumsAlongFilters(const Conv2dGeometry& g, const ForwardTiles<T>& tiles)
-      : g_(g), tiles_(tiles), padded_(padded_filters<T>(g.group_out_channels())) {}
+      : g_(g), tiles_(tiles), padded_(padded_filters<T>(g.group_out_channels())) {
+    const TapProductSize& size = tiles.product().size();
+    for (std::int64_t row = 0; row < size.rows; ++row) {
+      for (std::int64_t column = 0; column < size.columns; ++column)
+        windows_.push_back(row * size.row_step + column * size.column_step);
+    }
+    in_order_.resize(std::max(windows_.size(), static_cast<std::size_t>(g.taps())));
+    std::iota(in_order_.begin(), in_order_.end(), 0);
+  }
 
   std::int64_t size() const { return padded_ * g_.taps(); }
   std::int64_t grad_size() const { return padded_ * tiles_.product().size().rows * g_.out_width(); }
@@ -72,12 +93,16 @@ template <class T> class SumsAlongFilters {
     filter_lanes_product<T>({.filters = filters,
                              .count = g_.taps(),
                              .at = tiles_.product().offsets().data(),
+                             .place = in_order_.data(),
                              .run = g_.dilation_w == 1 ? run_of(g_.kernel_w) : 1,
                              .length = outputs,
-                             .step = tiles_.product().windows().data(),
+                             .step = windows_.data(),
+                             .row = in_order_.data(),
                              .images = images,
                              .image_step = tiles_.image_step(),
-                             .rows_step = grad_size()},
+                             .rows_step = grad_size(),
+                             .packed_rows = outputs,
+                             .packed_sums = g_.taps()},
                             x, grads, nullptr, sums);
   }
 
@@ -89,6 +114,7 @@ template <class T> class SumsAlongFilters {
   const Conv2dGeometry& g_;
   const ForwardTiles<T>& tiles_;
   std::int64_t padded_;
+  std::vector<std::int64_t> windows_, in_order_;
 };
 
 /// The same in vectors of outputs: kept as the weights are.
@@ -135,7 +161,7 @@ template <class T> class SumsAlongOutputs {
 
 template <class Sums, class T>
 void weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
-  const ForwardTiles<T> tiles(g, Sums::lanes);
+  const ForwardTiles<T> tiles(g, Sums::lanes, Conv2dPass::weight_grad);
   const Sums kernel(g, tiles);
   // Small images are summed over together: the sums leave the registers less often.
   const std::int64_t together =
@@ -178,8 +204,9 @@ void weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
 }  // namespace
 
 template <class T>
-void implicit_gemm_forward(const Conv2dGeometry& g, const T* x, const T* w,
+void implicit_gemm_forward(const Conv2dGeometry& geometry, const T* x, const T* w,
                            const Epilogue<T>& epilogue, T* y) {
+  const Conv2dGeometry g = in_one_line(geometry);
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
   const ForwardTiles<T> tiles(g, ForwardTiles<T>::best_lanes(g));
@@ -209,7 +236,8 @@ void implicit_gemm_forward(const Conv2dGeometry& g, const T* x, const T* w,
 }
 
 template <class T>
-void implicit_gemm_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, T* dx) {
+void implicit_gemm_input_grad(const Conv2dGeometry& geometry, const T* dy, const T* w, T* dx) {
+  const Conv2dGeometry g = in_one_line(geometry);
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
   const InputTiles<T> tiles(g);
@@ -232,7 +260,8 @@ void implicit_gemm_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, 
 }
 
 template <class T>
-void implicit_gemm_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
+void implicit_gemm_weight_grad(const Conv2dGeometry& geometry, const T* x, const T* dy, T* dw) {
+  const Conv2dGeometry g = in_one_line(geometry);
   if (g.group_out_channels() < few_filters) return weight_grad<SumsAlongOutputs<T>>(g, x, dy, dw);
   weight_grad<SumsAlongFilters<T>>(g, x, dy, dw);
 }

@@ -24,8 +24,7 @@ namespace {  // the same names stand in other files
 namespace hn = hwy::HWY_NAMESPACE;
 namespace simd = gradus::simd::HWY_NAMESPACE;
 
-// Sums that are kept in registers: 8·3 of 32, or 4·3 of 16. A single filter takes more vectors,
-// so that one addition need not wait for another.
+// Sums that are kept in registers: 8·3 of 32, or 4·3 of 16.
 constexpr bool many_registers = HWY_MAX_BYTES == 64;
 constexpr int most_filters = many_registers ? 8 : 4;
 constexpr int most_vectors = 3;
@@ -51,9 +50,10 @@ HWY_NOINLINE void micro_kernel(const OutputLanes& p, const OutputVector* at,
   for (std::int64_t t = 0; t < p.taps; ++t) {
     Vector x[vectors];
     const std::int64_t offset = p.offset[t];
+    const std::int64_t tap = p.tap[t];
     repeat<vectors>([&](auto v) HWY_ATTR { x[v] = hn::LoadU(d, window[v] + offset); });
     repeat<filters>([&](auto f) HWY_ATTR {
-      const Vector w = hn::Set(d, rows[f / 3][f % 3 * p.filter_step + t]);
+      const Vector w = hn::Set(d, rows[f / 3][f % 3 * p.filter_step + tap]);
       repeat<vectors>([&](auto v) HWY_ATTR { sum[f][v] = hn::MulAdd(w, x[v], sum[f][v]); });
     });
   }
@@ -97,10 +97,18 @@ void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilo
   const OutputVector* at = p.vector;
   const OutputVector* const end = at + p.vectors;
   if (p.filters == 1) {
-    constexpr int eight = many_registers ? 8 : 6;
-    for (; end - at >= eight; at += eight)
-      micro_kernel<T, 1, eight>(p, at, patch, weight, epilogue, output);
-    for (; end - at >= 4; at += 4) micro_kernel<T, 1, 4>(p, at, patch, weight, epilogue, output);
+    // Alone, it takes more vectors, so that one addition need not wait for another.
+    constexpr int most = many_registers ? 8 : 6;
+    constexpr auto kernel_of = []<int... v>(std::integer_sequence<int, v...>) {
+      return std::array{&micro_kernel<T, 1, v + 1>...};
+    }
+    (std::make_integer_sequence<int, most>());
+    while (at != end) {
+      const std::int64_t count = ceil_div(end - at, ceil_div(end - at, most));
+      kernel_of[static_cast<std::size_t>(count - 1)](p, at, patch, weight, epilogue, output);
+      at += count;
+    }
+    return;
   }
   for (; end - at >= 3; at += 3) all_filters<T, 3>(p, at, patch, weight, epilogue, output);
   if (end - at == 2) all_filters<T, 2>(p, at, patch, weight, epilogue, output);

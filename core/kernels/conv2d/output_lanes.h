@@ -1,7 +1,7 @@
 // The micro-kernel whose vectors run along the outputs: each weight is multiplied with a vector of
 // neighbouring pixels.
 //
-//   output[f, i] = bias[f] + Σ_t weight[f, t] · patch[window(i) + offset[t]]
+//   output[f, i] = bias[f] + Σ_t weight[f, tap[t]] · patch[window(i) + offset[t]]
 //
 // The loop in the middle multiplies a few filters with a few vectors of outputs, all sums in
 // registers: for each tap it loads the vectors once and each weight once. That is the way of every
@@ -47,13 +47,14 @@ struct OutputLanes {
   const OutputVector* vector = nullptr;
   std::int64_t vectors = 0;
   std::int64_t taps = 0;
+  const std::int64_t* tap = nullptr;     ///< [taps], which of a filter's weights each is
   const std::int64_t* offset = nullptr;  ///< [taps], elements
   std::int64_t filters = 0;
   std::int64_t filter_step = 0;   ///< elements from one filter's weights to the next one's
   std::int64_t output_plane = 0;  ///< elements from one filter's output to the next one's
 };
 
-/// The sum above, finished. weight [filters, taps].
+/// The sum above, finished. weight [filters, ...], filter_step apart.
 template <class T>
 void output_lanes_product(const OutputLanes& product, const T* patch, const T* weight,
                           const Epilogue<T>& epilogue, T* output);

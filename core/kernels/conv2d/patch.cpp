@@ -26,51 +26,62 @@ namespace simd = gradus::simd::HWY_NAMESPACE;
 
 template <class T> using Tag = hn::ScalableTag<T>;
 
-/// A row of an image, seen from a patch: column k is pixels[k] if k is in [begin, end), else 0.
-template <class T> struct Row {
-  const T* pixels;  // those of column 0, which may lie before the image
+/// The rows of one phase of a channel that lie inside the image: row r's column k is
+/// image[r·image_step + k] if k is in [begin, end), else 0. Columns are taken vector by vector, so
+/// that what a vector needs at the borders is worked out once for all rows.
+template <class T> struct PhaseOfRows {
+  const T* image;  // column 0 of the first row, which may lie before the image
+  std::int64_t image_step;
   std::int64_t begin, end;
-
-  HWY_INLINE auto load(std::int64_t column) const {
-    return simd::load_range(Tag<T>(), begin - column, end - column, pixels + column);
-  }
+  std::int64_t rows, columns;  // of the patch
 };
 
-/// to[k] = the row's column k
-template <class T>
-HWY_INLINE void fill_row(const Row<T>& row, std::int64_t count, T* HWY_RESTRICT to) {
-  simd::for_each_vector<T>(
-      count, [&](std::int64_t k, auto some) HWY_ATTR { some.store(row.load(k), to + k); });
+template <class T> HWY_INLINE void fill_rows(const PhaseOfRows<T>& p, T* HWY_RESTRICT to) {
+  simd::for_each_vector<T>(p.columns, [&](std::int64_t k, auto some) HWY_ATTR {
+    const simd::Range<T> range(p.begin - k, p.end - k);
+    for (std::int64_t r = 0; r < p.rows; ++r)
+      some.store(range.load(p.image + r * p.image_step + k), to + r * p.columns + k);
+  });
 }
 
 #if HWY_TARGET != HWY_SCALAR
-/// even[k] = the row's column 2k, odd[k] = column 2k + 1, unless odd is nullptr
+/// even[k] = column 2k, odd[k] = column 2k + 1, unless odd is nullptr
 template <class T>
-HWY_INLINE void fill_two_rows(const Row<T>& row, std::int64_t count, T* HWY_RESTRICT even,
-                              T* HWY_RESTRICT odd) {
+HWY_INLINE void fill_rows_of_two(const PhaseOfRows<T>& p, T* HWY_RESTRICT even,
+                                 T* HWY_RESTRICT odd) {
   constexpr Tag<T> d;
-  simd::for_each_vector<T>(count, [&](std::int64_t k, auto some) HWY_ATTR {
-    const auto lower = row.load(2 * k);
-    const auto upper = row.load(2 * k + static_cast<std::int64_t>(hn::Lanes(d)));
-    some.store(hn::ConcatEven(d, upper, lower), even + k);
-    if (odd != nullptr) some.store(hn::ConcatOdd(d, upper, lower), odd + k);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  simd::for_each_vector<T>(p.columns, [&](std::int64_t k, auto some) HWY_ATTR {
+    const simd::Range<T> first(p.begin - 2 * k, p.end - 2 * k);
+    const simd::Range<T> second(p.begin - 2 * k - lanes, p.end - 2 * k - lanes);
+    for (std::int64_t r = 0; r < p.rows; ++r) {
+      const T* row = p.image + r * p.image_step + 2 * k;
+      const auto lower = first.load(row);
+      const auto upper = second.load(row + lanes);
+      some.store(hn::ConcatEven(d, upper, lower), even + r * p.columns + k);
+      if (odd != nullptr) some.store(hn::ConcatOdd(d, upper, lower), odd + r * p.columns + k);
+    }
   });
 }
 #endif
 
-/// A row of the patch, all phases of it: phase p's column k is the row's column k·stride + p.
+/// All phases of columns of such rows: phase p's column k is the row's column k·stride + p.
 template <class T>
-HWY_INLINE void fill_phases(const PatchFill& p, const Row<T>& row, std::int64_t phase_step, T* to) {
-  if (p.stride_w == 1) return fill_row(row, p.phase_columns, to);
+HWY_INLINE void fill_phases(const PatchFill& p, const PhaseOfRows<T>& rows, std::int64_t phase_step,
+                            T* to) {
+  if (p.stride_w == 1) return fill_rows(rows, to);
 #if HWY_TARGET != HWY_SCALAR
   if (p.stride_w == 2)
-    return fill_two_rows(row, p.phase_columns, to, p.phases_w == 2 ? to + phase_step : nullptr);
+    return fill_rows_of_two(rows, to, p.phases_w == 2 ? to + phase_step : nullptr);
 #endif
   for (std::int64_t phase = 0; phase < p.phases_w; ++phase) {
-    for (std::int64_t k = 0; k < p.phase_columns; ++k) {
-      const std::int64_t column = k * p.stride_w + phase;
-      const bool inside = column >= row.begin && column < row.end;
-      to[phase * phase_step + k] = inside ? row.pixels[column] : T{0};
+    for (std::int64_t r = 0; r < rows.rows; ++r) {
+      T* row = to + phase * phase_step + r * rows.columns;
+      for (std::int64_t k = 0; k < rows.columns; ++k) {
+        const std::int64_t column = k * p.stride_w + phase;
+        const bool inside = column >= rows.begin && column < rows.end;
+        row[k] = inside ? rows.image[r * rows.image_step + column] : T{0};
+      }
     }
   }
 }
@@ -78,45 +89,61 @@ HWY_INLINE void fill_phases(const PatchFill& p, const Row<T>& row, std::int64_t 
 template <class T>
 void fill_patch(const PatchFill& p, std::int64_t channels, const T* HWY_RESTRICT images,
                 T* HWY_RESTRICT patch) {
+  const PatchView& view = p.view;
   const std::int64_t phase = p.phase_rows * p.phase_columns;
-  const std::int64_t plane = p.view.image_height * p.view.image_width;
+  const std::int64_t plane = view.image_height * view.image_width;
   const std::int64_t used = p.phases_h * p.phases_w * phase;
-  Row<T> row{.pixels = nullptr, .begin = -p.view.left, .end = p.view.image_width - p.view.left};
   for (std::int64_t c = 0; c < channels; ++c) {
     for (std::int64_t phase_h = 0; phase_h < p.phases_h; ++phase_h) {
+      // Row r of the phase is row first + r·stride of the image; rows [begin, end) are inside.
+      const std::int64_t first = view.top + phase_h;
+      const std::int64_t begin =
+          std::min(p.phase_rows, first < 0 ? ceil_div(-first, p.stride_h) : 0);
+      const std::int64_t end = std::clamp(
+          view.image_height > first ? ceil_div(view.image_height - first, p.stride_h) : 0, begin,
+          p.phase_rows);
       T* to = patch + c * p.channel + phase_h * p.phases_w * phase;
-      for (std::int64_t r = 0; r < p.phase_rows; ++r, to += p.phase_columns) {
-        const std::int64_t h = p.view.top + r * p.stride_h + phase_h;
-        if (h < 0 || h >= p.view.image_height) {
-          for (std::int64_t phase_w = 0; phase_w < p.phases_w; ++phase_w)
-            simd::clear_row(p.phase_columns, to + phase_w * phase);
-        } else {
-          row.pixels = images + c * plane + h * p.view.image_width + p.view.left;
-          fill_phases(p, row, phase, to);
-        }
+      for (std::int64_t phase_w = 0; phase_w < p.phases_w; ++phase_w) {
+        simd::clear_row(begin * p.phase_columns, to + phase_w * phase);
+        simd::clear_row((p.phase_rows - end) * p.phase_columns,
+                        to + phase_w * phase + end * p.phase_columns);
       }
+      if (begin == end) continue;
+      const PhaseOfRows<T> rows{
+          .image = images + c * plane + (first + begin * p.stride_h) * view.image_width + view.left,
+          .image_step = p.stride_h * view.image_width,
+          .begin = -view.left,
+          .end = view.image_width - view.left,
+          .rows = end - begin,
+          .columns = p.phase_columns};
+      fill_phases(p, rows, phase, to + begin * p.phase_columns);
     }
     simd::clear_row(p.channel - used, patch + c * p.channel + used);
   }
   simd::clear_row(patch_slack, patch + channels * p.channel);
 }
 
-/// One row of two phases side by side: first[k], second[k] -> to[2k], to[2k + 1]. second may have
-/// one pixel less.
+/// One row of two phases side by side: first[k], second[k] -> to[2k], to[2k + 1].
 template <class T>
 HWY_INLINE void interleave_two(const T* HWY_RESTRICT first, const T* HWY_RESTRICT second,
                                std::int64_t pairs, T* HWY_RESTRICT to) {
-  std::int64_t k = 0;
-#if HWY_TARGET != HWY_SCALAR
-  constexpr Tag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (; k + lanes <= pairs; k += lanes)
-    hn::StoreInterleaved2(hn::LoadU(d, first + k), hn::LoadU(d, second + k), d, to + 2 * k);
-#endif
-  for (; k < pairs; ++k) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::int64_t k = 0; k < pairs; ++k) {
     to[2 * k] = first[k];
     to[2 * k + 1] = second[k];
   }
+#else
+  constexpr Tag<T> d;
+  constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  std::int64_t k = 0;
+  for (; k + lanes <= pairs; k += lanes)
+    hn::StoreInterleaved2(hn::LoadU(d, first + k), hn::LoadU(d, second + k), d, to + 2 * k);
+  if (k == pairs) return;
+  HWY_ALIGN T rest[2 * lanes];
+  hn::StoreInterleaved2(simd::load_first(d, pairs - k, first + k),
+                        simd::load_first(d, pairs - k, second + k), d, rest);
+  simd::copy_row(rest, 2 * (pairs - k), to + 2 * k);
+#endif
 }
 
 template <class T>

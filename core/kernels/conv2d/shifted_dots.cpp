@@ -82,14 +82,18 @@ template <class T> void dots(const ShiftedDots& p, const T* patch, const T* grad
 template <class T>
 void spread(std::int64_t filters, std::int64_t rows, std::int64_t columns, const T* from,
             std::int64_t filter_step, std::int64_t row_step, std::int64_t length, T* to) {
+  const std::int64_t line = (rows - 1) * row_step + columns;
   for (std::int64_t f = 0; f < filters; ++f) {
-    const T* row = from + f * filter_step;
-    T* line = to + f * length;
-    for (std::int64_t r = 0; r < rows; ++r, row += columns, line += row_step) {
-      const std::int64_t here = r + 1 < rows ? row_step : to + (f + 1) * length - line;
-      simd::copy_row(row, columns, line);
-      simd::clear_row(here - columns, line + columns);
+    T* out = to + f * length;
+    simd::for_each_vector<T>(columns, [&](std::int64_t k, auto some) HWY_ATTR {
+      for (std::int64_t r = 0; r < rows; ++r)
+        some.store(some.load(from + f * filter_step + r * columns + k), out + r * row_step + k);
+    });
+    if (row_step > columns) {
+      for (std::int64_t r = 0; r + 1 < rows; ++r)
+        simd::clear_row(row_step - columns, out + r * row_step + columns);
     }
+    simd::clear_row(length - line, out + line);
   }
 }
 

@@ -9,6 +9,10 @@
 // There are two ways to spread it over the lanes of vectors: along the outputs (output_lanes.h) or
 // along the filters (filter_lanes.h). A vector of 16 outputs is badly filled by rows of 10, one of
 // 16 filters by 6 of them. Both give the same bits.
+//
+// Where a tile is a whole image, taps that meet only the padding are left out: outputs are sorted
+// into parts whose taps are the same. In an image of 4x4, a 3x3 kernel with padding 1 loses three
+// tenths of its products that way.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +28,20 @@ enum class Lanes {
   filters,
 };
 
+/// One axis of a product: at output o, tap k of the kernel meets position o·stride + shift[k] of the
+/// input, which is inside from 0 to below `limit`. The taps of a product are those of the kernel,
+/// once for each channel.
+struct TapAxis {
+  std::int64_t stride = 1;
+  std::int64_t limit = 0;
+  std::vector<std::int64_t> shift{};
+
+  bool meets(std::int64_t output, std::size_t tap) const {
+    const std::int64_t position = output * stride + shift[tap];
+    return position >= 0 && position < limit;
+  }
+};
+
 struct TapProductSize {
   std::int64_t rows = 0;         ///< of the output
   std::int64_t last_rows = 0;    ///< of the last tile of an image, which may have fewer
@@ -37,6 +55,7 @@ struct TapProductSize {
   std::int64_t images = 1;
   std::int64_t image_step = 0;   ///< elements from one image to the next one
   std::int64_t output_step = 0;  ///< likewise of the output
+  std::int64_t uses = 1;         ///< how often it is multiplied: what planning may cost
 };
 
 /// The lanes that promise to be faster for a product of this size, from what is lost in each.
@@ -45,15 +64,25 @@ template <class T> Lanes choose_lanes(const TapProductSize& size, std::int64_t s
 
 template <class T> class TapProduct {
  public:
+  /// Outputs whose taps are the same: some rows times, along filters, some columns.
+  struct Part {
+    std::int64_t first_row = 0, rows = 0;
+    std::int64_t first_column = 0, columns = 0;
+    std::vector<std::int64_t> taps{}, offsets{};    ///< which, and where they read
+    std::vector<OutputVector> vectors{};            ///< Lanes::outputs
+    std::vector<std::int64_t> windows{}, places{};  ///< Lanes::filters, of all images in order
+  };
+
   TapProduct() = default;
-  /// offsets [taps], elements.
-  TapProduct(const TapProductSize& size, Lanes lanes, std::vector<std::int64_t> offsets);
+  /// offsets [taps], elements. With the axes, taps that meet only padding are left out; these are
+  /// for tiles that are whole images.
+  TapProduct(const TapProductSize& size, Lanes lanes, std::vector<std::int64_t> offsets,
+             const TapAxis& vertical = {}, const TapAxis& horizontal = {});
 
   const TapProductSize& size() const { return size_; }
   Lanes lanes() const { return lanes_; }
   const std::vector<std::int64_t>& offsets() const { return offsets_; }
-  /// Where the windows of all outputs of all images are. For Lanes::filters.
-  const std::vector<std::int64_t>& windows() const { return windows_; }
+  const std::vector<Part>& parts() const { return parts_; }
 
   /// Elements of the weights: [filters, taps], for Lanes::filters packed in panels.
   std::int64_t weight_size() const;
@@ -64,16 +93,20 @@ template <class T> class TapProduct {
                 const Epilogue<T>& epilogue, T* output) const;
 
  private:
-  void multiply_panels(std::int64_t rows, std::int64_t images, const T* image, const T* packed,
-                       const Epilogue<T>& epilogue, T* output) const;
+  void plan_whole(std::int64_t rows, std::vector<Part>& parts) const;
+  void plan_parts(const TapAxis& vertical, const TapAxis& horizontal);
+  void plan_lanes(std::int64_t tile_rows, Part& part) const;
+  void multiply_panels(const std::vector<Part>& parts, std::int64_t outputs, std::int64_t plane,
+                       const T* image, const T* packed, const Epilogue<T>& epilogue,
+                       T* output) const;
   void unpack_outputs(std::int64_t plane, std::int64_t filters, std::int64_t first,
                       std::int64_t count, const T* sums, bool relu, T* output) const;
 
   TapProductSize size_;
   Lanes lanes_ = Lanes::outputs;
   std::vector<std::int64_t> offsets_;
-  std::vector<std::int64_t> windows_;                 // Lanes::filters
-  std::vector<OutputVector> vectors_, last_vectors_;  // Lanes::outputs
+  std::vector<Part> parts_;
+  std::vector<Part> last_;  // of a last tile with fewer rows
 };
 
 }  // namespace gradus::kernels

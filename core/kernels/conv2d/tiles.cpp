@@ -109,7 +109,7 @@ template <class T> Lanes ForwardTiles<T>::best_lanes(const Conv2dGeometry& g) {
 }
 
 template <class T>
-ForwardTiles<T>::ForwardTiles(const Conv2dGeometry& g, Lanes lanes)
+ForwardTiles<T>::ForwardTiles(const Conv2dGeometry& g, Lanes lanes, Conv2dPass pass)
     : g_(g),
       in_place_(lanes == Lanes::filters && g.padding_h == 0 && g.padding_w == 0),
       rows_(rows_per_tile(g.out_height(), bytes_of_a_row<T>([&](std::int64_t row_count) {
@@ -141,7 +141,17 @@ ForwardTiles<T>::ForwardTiles(const Conv2dGeometry& g, Lanes lanes)
     size.image_step = image_step();
     size.output_step = g.out_channels * g.out_plane();
   }
-  product_ = TapProduct<T>(size, lanes, std::move(offsets));
+  size.uses = ceil_div(g.batch, size.images) * g.groups * count();
+  TapAxis vertical, horizontal;
+  if (count() == 1 && pass == Conv2dPass::forward) {
+    vertical = {.stride = g.stride_h, .limit = g.in_height};
+    horizontal = {.stride = g.stride_w, .limit = g.in_width};
+    for (std::int64_t tap = 0; tap < g.kernel_plane(); ++tap) {
+      vertical.shift.push_back(tap / g.kernel_w * g.dilation_h - g.padding_h);
+      horizontal.shift.push_back(tap % g.kernel_w * g.dilation_w - g.padding_w);
+    }
+  }
+  product_ = TapProduct<T>(size, lanes, std::move(offsets), vertical, horizontal);
 }
 
 template <class T> std::int64_t ForwardTiles<T>::count() const {
@@ -316,7 +326,17 @@ template <class T> void InputTiles<T>::plan_products() {
       size.output_step =
           is_dense() ? g_.in_channels * g_.in_plane() : size.filters * size.output_plane;
     }
-    p.product = TapProduct<T>(size, lanes[k], std::move(offsets));
+    size.uses = ceil_div(g_.batch, images_) * g_.groups * count();
+    TapAxis vertical, horizontal;
+    if (count() == 1) {
+      vertical.limit = g_.out_height();
+      horizontal.limit = g_.out_width();
+      for (const std::int64_t tap : p.taps) {
+        vertical.shift.push_back(p.first_q - tap / g_.kernel_w * g_.dilation_h / g_.stride_h);
+        horizontal.shift.push_back(p.left_q - tap % g_.kernel_w * g_.dilation_w / g_.stride_w);
+      }
+    }
+    p.product = TapProduct<T>(size, lanes[k], std::move(offsets), vertical, horizontal);
     p.weights_at = weight_size_;
     weight_size_ += p.product.weight_size();
   }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <gradus/core/kernels/conv2d/algorithm.h>
 #include <gradus/core/kernels/conv2d/geometry.h>
 #include <gradus/core/kernels/conv2d/patch.h>
 #include <gradus/core/kernels/conv2d/tap_product.h>
@@ -25,8 +26,9 @@ template <class T> class ForwardTiles {
   /// The lanes that the outputs of this geometry are computed in.
   static Lanes best_lanes(const Conv2dGeometry& g);
 
-  /// `g` must live as long.
-  ForwardTiles(const Conv2dGeometry& g, Lanes lanes);
+  /// `g` must live as long. The weight gradient reads what the forward pass reads, but multiplies
+  /// by itself.
+  ForwardTiles(const Conv2dGeometry& g, Lanes lanes, Conv2dPass pass = Conv2dPass::forward);
 
   std::int64_t count() const;                                     ///< of tiles, for each image
   std::int64_t images() const { return product_.size().images; }  ///< of an item of work

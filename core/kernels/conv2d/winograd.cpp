@@ -83,6 +83,13 @@ std::vector<std::int64_t> channel_offsets(std::int64_t channels, std::int64_t ti
   return offsets;
 }
 
+/// 0, 1, ... count - 1
+std::vector<std::int64_t> first_numbers(std::int64_t count) {
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return numbers;
+}
+
 /// kernels [groups, filters, channels, 3, 3] -> [groups, places, filters, channels]
 template <class T> void transform_kernels(const Correlation& c, const T* kernels, T* transformed) {
   const std::int64_t size = c.filters * c.channels;
@@ -125,6 +132,7 @@ void correlate(const Correlation& c, const T* in, const T* kernels, const Epilog
   const std::int64_t out_step = c.filters * items.tiles;
   const std::int64_t plane = c.out_height * c.out_width;
   const std::int64_t work = places * matrix * items.tiles;
+  const std::vector<std::int64_t> in_order = first_numbers(c.channels);
   const std::vector<OutputVector> vectors = output_vectors<T>(1, items.tiles, items.tiles);
   parallel_for(
       items.count * c.groups, items_per_chunk(work), [&](std::int64_t begin, std::int64_t end) {
@@ -141,6 +149,7 @@ void correlate(const Correlation& c, const T* in, const T* kernels, const Epilog
               .vector = vectors.data(),
               .vectors = static_cast<std::int64_t>(vectors.size()) * padded / items.tiles,
               .taps = c.channels,
+              .tap = in_order.data(),
               .offset = offsets.data(),
               .filters = c.filters,
               .filter_step = c.channels,
@@ -230,8 +239,7 @@ void winograd_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* d
                       .padding_w = g.padding_w};
   const Items items(c, sizeof(T));
   const std::vector<std::int64_t> offsets = channel_offsets(c.channels, items.tiles);
-  std::vector<std::int64_t> positions(static_cast<std::size_t>(items.tiles));
-  std::iota(positions.begin(), positions.end(), 0);
+  const std::vector<std::int64_t> in_order = first_numbers(std::max(items.tiles, c.channels));
   const std::int64_t in_step = c.channels * items.tiles;
   const std::int64_t padded = padded_filters<T>(c.filters);
   const std::int64_t matrix = c.filters * c.channels;
@@ -277,8 +285,12 @@ void winograd_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* d
         const FilterLanes product{.filters = c.filters,
                                   .count = c.channels,
                                   .at = offsets.data(),
+                                  .place = in_order.data(),
                                   .length = item.tiles(),
-                                  .step = positions.data()};
+                                  .step = in_order.data(),
+                                  .row = in_order.data(),
+                                  .packed_rows = item.tiles(),
+                                  .packed_sums = c.channels};
         for (std::int64_t e = 0; e < places; ++e) {
           filter_lanes_product<T>(product, tiles.data() + e * in_step, grads.data() + e * grad_step,
                                   nullptr, sums.data() + e * sum_step);
