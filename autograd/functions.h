@@ -5,6 +5,9 @@
 // arguments and defaults are PyTorch's. Binary functions broadcast and want equal dtypes; a number
 // takes the tensor's dtype. Shapes and dtypes are checked by the core function of the same name
 // (ShapeError, DTypeError).
+//
+// add, linear, conv2d and batch_norm take the activation behind them: relu(y) bit for bit, without
+// another pass over memory.
 #pragma once
 
 #include <gradus/autograd/variable.h>
@@ -17,7 +20,7 @@
 namespace gradus {
 
 // ---- ops/arithmetic.cpp ----
-Variable add(const Variable& a, const Variable& b);
+Variable add(const Variable& a, const Variable& b, Activation activation = Activation::none);
 Variable sub(const Variable& a, const Variable& b);
 Variable mul(const Variable& a, const Variable& b);
 Variable div(const Variable& a, const Variable& b);
@@ -59,8 +62,6 @@ Variable tanh(const Variable& x);
 Variable sigmoid(const Variable& x);
 /// max(x, 0); the gradient at 0 is 0.
 Variable relu(const Variable& x);
-/// relu(a + b), bit for bit, in one pass over memory.
-Variable add_relu(const Variable& a, const Variable& b);
 /// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError
 /// unless 0 <= p <= 1.
 Variable dropout(const Variable& x, double p, Generator& generator);
@@ -106,9 +107,8 @@ Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
 /// [k]·[k], [m,k]·[k], [k]·[k,n] or [..,m,k]·[..,k,n] with broadcast batches.
 Variable matmul(const Variable& a, const Variable& b);
 /// x·weightᵀ + bias: [..,in], [out,in], [out] or undefined -> [..,out]
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
-/// relu(linear(x, weight, bias)), in one pass.
-Variable linear_relu(const Variable& x, const Variable& weight, const Variable& bias = {});
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {},
+                Activation activation = Activation::none);
 
 // ---- ops/conv.cpp ----
 /// Cross-correlation, as every framework's "convolution":
@@ -116,9 +116,6 @@ Variable linear_relu(const Variable& x, const Variable& weight, const Variable& 
 /// x [N,C,H,W], weight [O,C/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW]
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
                 const Conv2dOptions& options = {});
-/// relu(conv2d(...)), bit for bit, without another pass over memory.
-Variable conv2d_relu(const Variable& x, const Variable& weight, const Variable& bias = {},
-                     const Conv2dOptions& options = {});
 
 // ---- ops/pool.cpp ---- [N,C,H,W] -> [N,C,OH,OW]
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options);
@@ -130,6 +127,7 @@ struct BatchNormOptions {
   bool training = true;  ///< normalise with the batch's statistics; otherwise with the running ones
   double momentum = 0.1;  ///< running = (1-momentum)·running + momentum·batch
   double eps = 1e-5;
+  Activation activation = Activation::none;
 };
 /// (x - mean)/sqrt(var + eps)·weight + bias per channel; x [N,C,...], the rest [C] or undefined.
 /// In training the running statistics (float tensors, or undefined) are updated in place, with the
@@ -137,10 +135,6 @@ struct BatchNormOptions {
 Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
                     const Tensor& running_mean, const Tensor& running_var,
                     const BatchNormOptions& options = {});
-/// relu(batch_norm(...)), bit for bit, in fewer passes over memory.
-Variable batch_norm_relu(const Variable& x, const Variable& weight, const Variable& bias,
-                         const Tensor& running_mean, const Tensor& running_var,
-                         const BatchNormOptions& options = {});
 
 // ---- ops/loss.cpp ----
 enum class Reduction { none, sum, mean };

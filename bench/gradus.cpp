@@ -29,7 +29,9 @@ struct Residual : Module {
     v("body", body);
     v("shortcut", shortcut);
   }
-  Variable forward(const Variable& x) override { return add_relu(body(x), shortcut(x)); }
+  Variable forward(const Variable& x) override {
+    return add(body(x), shortcut(x), Activation::relu);
+  }
 };
 
 Conv2d make_conv(const Layer& layer, bench::Parameters& first) {

@@ -65,6 +65,12 @@ void check_extent(std::string_view op, const Shape& shape) {
   }
 }
 
+/// A forgotten mask would be a wrong gradient that looks like a right one.
+void check_linear(std::string_view op, const Conv2dOptions& o) {
+  if (o.activation != Activation::none)
+    fail<ValueError>(op, ": the activation must be none, got relu; mask dy with relu_grad");
+}
+
 kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const Shape& w,
                                     const Conv2dOptions& o) {
   check_options(op, o);
@@ -260,8 +266,9 @@ void set_conv2d_winograd(bool allowed) {
 namespace core {
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
-              const Conv2dOptions& options, bool with_relu) {
-  const std::string_view op = with_relu ? "conv2d_relu" : "conv2d";
+              const Conv2dOptions& options) {
+  constexpr std::string_view op = "conv2d";
+  const bool relu = options.activation == Activation::relu;
   check_tensor(op, "input", x, 4);
   check_tensor(op, "weight", weight, 4);
   check_same_dtype(op, "input", x, "weight", weight);
@@ -281,12 +288,12 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
     if (is_empty(geometry)) {  // an empty sum, plus the bias
       y.fill_(0);
       if (bias.defined()) y.copy_(dense_bias.reshape({1, bias.numel(), 1, 1}));
-      if (with_relu) y.copy_(core::relu(y));
+      if (relu) y.copy_(core::relu(y));
       return;
     }
     kernels::conv2d_forward(algorithm_for<T>(geometry, kernels::Conv2dPass::forward), geometry,
                             x.contiguous().data<T>(), weight.contiguous().data<T>(),
-                            {.bias = offset, .relu = with_relu}, y.data<T>());
+                            {.bias = offset, .relu = relu}, y.data<T>());
   });
   return y;
 }
@@ -296,6 +303,7 @@ Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& in
   check_tensor("conv2d_input_grad", "dy", dy, 4);
   check_tensor("conv2d_input_grad", "weight", weight, 4);
   check_same_dtype("conv2d_input_grad", "dy", dy, "weight", weight);
+  check_linear("conv2d_input_grad", options);
   const auto geometry = geometry_of("conv2d_input_grad", input, weight.shape(), options);
   check_output("conv2d_input_grad", dy, output_shape(geometry));
   const Tensor dx = Tensor::empty(input, dy.dtype());
@@ -313,6 +321,7 @@ Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight
   check_tensor("conv2d_weight_grad", "dy", dy, 4);
   check_tensor("conv2d_weight_grad", "input", x, 4);
   check_same_dtype("conv2d_weight_grad", "dy", dy, "input", x);
+  check_linear("conv2d_weight_grad", options);
   const auto geometry = geometry_of("conv2d_weight_grad", x.shape(), weight, options);
   check_output("conv2d_weight_grad", dy, output_shape(geometry));
   const Tensor dw = Tensor::empty(weight, dy.dtype());

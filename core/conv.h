@@ -5,6 +5,7 @@
 // set_conv2d_algorithm() overrules it, conv2d_algorithm() tells the choice.
 #pragma once
 
+#include <gradus/core/activation.h>
 #include <gradus/core/kernels/conv2d/algorithm.h>
 #include <gradus/core/tensor.h>
 
@@ -27,6 +28,7 @@ struct Conv2dOptions {
   Pair padding = 0;
   Pair dilation = 1;
   std::int64_t groups = 1;
+  Activation activation = Activation::none;  ///< conv2d only: its gradients want dy without it
 };
 
 struct Pool2dOptions {
@@ -51,10 +53,10 @@ namespace core {
 
 /// x [N,C,H,W], weight [O,C/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW],
 /// OH = (H + 2·padding - dilation·(kh-1) - 1)/stride + 1, rounded down.
-/// With `with_relu` its max(·, 0), in the same pass over memory.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
-              const Conv2dOptions& options = {}, bool with_relu = false);
-/// dL/dx of shape `input`, from dy = dL/dy and weight.
+              const Conv2dOptions& options = {});
+/// dL/dx of shape `input`, from dy = dL/dy and weight. This and the next are linear: both throw
+/// ValueError for options with an activation, whose gradient is the caller's (relu_grad()).
 Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& input,
                          const Conv2dOptions& options = {});
 /// dL/dweight of shape `weight`, from dy = dL/dy and x.

@@ -6,6 +6,7 @@
 // PyTorch. Results are contiguous. Defined in math_*.cpp, by topic.
 #pragma once
 
+#include <gradus/core/activation.h>
 #include <gradus/core/tensor.h>
 
 #include <optional>
@@ -17,7 +18,7 @@ namespace gradus::core {
 // ---- elementwise (math_elementwise.cpp) ----
 // Arithmetic takes every dtype but bool; div, and the functions from exp to sigmoid,
 // float32 and float64.
-Tensor add(const Tensor& a, const Tensor& b);
+Tensor add(const Tensor& a, const Tensor& b, Activation activation = Activation::none);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 Tensor div(const Tensor& a, const Tensor& b);
@@ -43,8 +44,6 @@ Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 /// max(x, 0); NaN stays NaN.
 Tensor relu(const Tensor& x);
-/// max(a + b, 0); NaN stays NaN.
-Tensor add_relu(const Tensor& a, const Tensor& b);
 /// dy where y > 0 (or NaN), else 0: the gradient of relu.
 Tensor relu_grad(const Tensor& dy, const Tensor& y);
 /// The same, written over dy.
@@ -111,10 +110,10 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol 
 /// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n]
 /// Batches broadcast. float32 and float64, by OpenBLAS; transposed views are read as they lie.
 Tensor matmul(const Tensor& a, const Tensor& b);
-/// x·weightᵀ + bias, then relu if asked, in one pass. float32 and float64.
+/// x·weightᵀ + bias, then the activation, in one pass. float32 and float64.
 /// [..,in], [out,in], [out] or undefined -> [..,out]
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
-              bool with_relu = false);
+              Activation activation = Activation::none);
 
 // ---- the loss of classification (math_loss.cpp) ----
 /// Throws, naming `op`, unless scores are [N,C,...], float32 or float64,

@@ -113,7 +113,10 @@ constexpr auto lesser_of = []<class T>(T a, T b) { return a < b || a != a ? a : 
 
 }  // namespace
 
-Tensor add(const Tensor& a, const Tensor& b) { return number_zip("add", a, b, plus); }
+Tensor add(const Tensor& a, const Tensor& b, Activation activation) {
+  if (activation == Activation::none) return number_zip("add", a, b, plus);
+  return number_zip("add", a, b, []<class T>(T x, T y) { return positive_part(plus(x, y)); });
+}
 Tensor sub(const Tensor& a, const Tensor& b) { return number_zip("sub", a, b, minus); }
 Tensor mul(const Tensor& a, const Tensor& b) { return number_zip("mul", a, b, times); }
 Tensor div(const Tensor& a, const Tensor& b) { return floating_zip("div", a, b, over); }
@@ -184,10 +187,6 @@ Tensor sigmoid(const Tensor& x) {
 }
 
 Tensor relu(const Tensor& x) { return number_map("relu", x, positive_part); }
-
-Tensor add_relu(const Tensor& a, const Tensor& b) {
-  return number_zip("add_relu", a, b, []<class T>(T x, T y) { return positive_part(plus(x, y)); });
-}
 
 Tensor relu_grad(const Tensor& dy, const Tensor& y) {
   return floating_zip("relu_grad", dy, y, where_positive);

@@ -101,8 +101,8 @@ void check_linear(std::string_view op, const Tensor& x, const Tensor& weight, co
 
 }  // namespace
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool with_relu) {
-  const std::string_view op = with_relu ? "linear_relu" : "linear";
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation) {
+  constexpr std::string_view op = "linear";
   check_linear(op, x, weight, bias);
   Shape shape = x.shape();
   shape[shape.rank() - 1] = weight.size(0);
@@ -113,11 +113,11 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool wi
     const Tensor rows = x.contiguous();
     const Tensor dense_weight = weight.contiguous();
     const Tensor dense_bias = bias.defined() ? bias.contiguous() : bias;
-    kernels::gemm_linear<T>(out == 0 ? 0 : y.numel() / out, out, in, rows.data<T>(),
-                            std::max<std::int64_t>(in, 1), dense_weight.data<T>(),
-                            std::max<std::int64_t>(in, 1),
-                            bias.defined() ? dense_bias.data<T>() : nullptr, with_relu, y.data<T>(),
-                            std::max<std::int64_t>(out, 1));
+    kernels::gemm_linear<T>(
+        out == 0 ? 0 : y.numel() / out, out, in, rows.data<T>(), std::max<std::int64_t>(in, 1),
+        dense_weight.data<T>(), std::max<std::int64_t>(in, 1),
+        bias.defined() ? dense_bias.data<T>() : nullptr, activation == Activation::relu,
+        y.data<T>(), std::max<std::int64_t>(out, 1));
   });
   return y;
 }

@@ -35,12 +35,12 @@ Tensor numbers(std::string_view op, std::string_view what, const Tensor& tensor,
 
 ChannelMap checked(std::string_view op, const ChannelMap& map, const Tensor& x) {
   return {numbers(op, "mean", map.mean, x), numbers(op, "scale", map.scale, x),
-          map.bias.defined() ? numbers(op, "bias", map.bias, x) : Tensor(), map.relu};
+          map.bias.defined() ? numbers(op, "bias", map.bias, x) : Tensor(), map.activation};
 }
 
 template <class T> kernels::ChannelMap<T> pointers(const ChannelMap& map) {
   return {map.mean.data<T>(), map.scale.data<T>(),
-          map.bias.defined() ? map.bias.data<T>() : nullptr, map.relu};
+          map.bias.defined() ? map.bias.data<T>() : nullptr, map.activation == Activation::relu};
 }
 
 void check_gradient(std::string_view op, const Tensor& dy, const Tensor& x) {

@@ -4,6 +4,7 @@
 // float64. Throws ShapeError and DTypeError otherwise. Sums of float32 are accumulated in float64.
 #pragma once
 
+#include <gradus/core/activation.h>
 #include <gradus/core/tensor.h>
 
 namespace gradus::core {
@@ -16,12 +17,12 @@ struct ChannelMoments {
 /// Throws ShapeError also when a channel has no values.
 ChannelMoments channel_moments(const Tensor& x);
 
-/// What channel_map() does to each number: y = (x - mean)·scale + bias, with relu then max(y, 0).
+/// What channel_map() does to each number: y = (x - mean)·scale + bias, then the activation.
 struct ChannelMap {
   Tensor mean;
   Tensor scale;
   Tensor bias = {};  ///< undefined for none
-  bool relu = false;
+  Activation activation = Activation::none;
 };
 /// In one pass, bit for bit what sub, mul, add and relu give one after the other.
 Tensor channel_map(const Tensor& x, const ChannelMap& map);

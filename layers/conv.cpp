@@ -52,8 +52,13 @@ void Conv2d::visit(Visitor& v) {
   v("bias", bias);
 }
 
-Variable Conv2d::forward(const Variable& x) { return conv2d(x, weight, bias, options_); }
-Variable Conv2d::forward_relu(const Variable& x) { return conv2d_relu(x, weight, bias, options_); }
+Variable Conv2d::forward(const Variable& x) { return forward_fused(x, Activation::none); }
+
+Variable Conv2d::forward_fused(const Variable& x, Activation activation) {
+  Conv2dOptions options = options_;
+  options.activation = activation;
+  return conv2d(x, weight, bias, options);
+}
 
 std::string Conv2d::extra() const {
   std::ostringstream text;

@@ -39,7 +39,7 @@ class Conv2d final : public Module {
 
   void visit(Visitor& v) override;
   Variable forward(const Variable& x) override;
-  Variable forward_relu(const Variable& x) override;
+  Variable forward_fused(const Variable& x, Activation activation) override;
   std::string extra() const override;
   static std::vector<LayerSample> samples();
 

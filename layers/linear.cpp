@@ -24,8 +24,11 @@ void Linear::visit(Visitor& v) {
   v("bias", bias);
 }
 
-Variable Linear::forward(const Variable& x) { return linear(x, weight, bias); }
-Variable Linear::forward_relu(const Variable& x) { return linear_relu(x, weight, bias); }
+Variable Linear::forward(const Variable& x) { return forward_fused(x, Activation::none); }
+
+Variable Linear::forward_fused(const Variable& x, Activation activation) {
+  return linear(x, weight, bias, activation);
+}
 
 std::string Linear::extra() const {
   std::ostringstream text;

@@ -1,6 +1,7 @@
 // What a module can do, all of it by asking visit(). Two visitors suffice: Members writes down what
 // one module names, and walk() goes through the tree in PyTorch's order with it.
 #include <cxxabi.h>
+#include <gradus/autograd/functions.h>
 #include <gradus/layers/module.h>
 
 #include <algorithm>
@@ -130,17 +131,16 @@ void print(std::ostream& out, const Module& module, const std::string& indent) {
 
 }  // namespace
 
-Variable Module::operator()(const Variable& x) {
+Variable Module::operator()(const Variable& x, Activation activation) {
   const ModuleScope scope(*this);
-  return forward(x);
+  if (activation == Activation::none) return forward(x);
+  Variable y = forward_fused(x, activation);
+  return y.defined() ? y : relu(forward(x));
 }
 
-Variable Module::followed_by_relu(const Variable& x, Module& relu) {
-  {
-    const ModuleScope scope(*this);
-    if (Variable y = forward_relu(x); y.defined()) return y;
-  }
-  return relu((*this)(x));
+Variable Module::fused(const Variable& x, Activation activation) {
+  const ModuleScope scope(*this);
+  return forward_fused(x, activation);
 }
 
 NamedVariables Module::named_parameters() const {

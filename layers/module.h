@@ -7,7 +7,9 @@
 //     Conv2d conv{1, 8, {.kernel_size = 3, .padding = 1}};
 //     Linear head{8 * 8 * 8, 10};
 //     void visit(Visitor& v) override { v("conv", conv); v("head", head); }
-//     Variable forward(const Variable& x) override { return head(flatten(relu(conv(x)), 1)); }
+//     Variable forward(const Variable& x) override {
+//       return head(flatten(conv(x, Activation::relu), 1));
+//     }
 //   };
 //
 // Everything else (listing, counting, saving, loading, casting, printing) asks visit(). No
@@ -21,6 +23,7 @@
 #pragma once
 
 #include <gradus/autograd/variable.h>
+#include <gradus/core/activation.h>
 #include <gradus/core/random.h>
 
 #include <cstdint>
@@ -73,14 +76,15 @@ class Module {
   virtual void visit(Visitor& v) = 0;
   /// The function itself.
   virtual Variable forward(const Variable& x) = 0;
-  /// relu(forward(x)), bit for bit, for a layer that computes it in fewer passes over memory. Any
-  /// other leaves this as it is: undefined stands for "runs like any module, with a ReLU behind".
-  virtual Variable forward_relu(const Variable&) { return {}; }
-  /// forward(x); while it runs, errors name this module's place in the model.
-  Variable operator()(const Variable& x);
-  /// relu((*this)(x)), by forward_relu() where this module has it; `relu` is the module that stands
-  /// for it in the model. What containers call.
-  Variable followed_by_relu(const Variable& x, Module& relu);
+  /// activation(forward(x)), bit for bit, of a layer that computes it in fewer passes over memory.
+  /// Any other leaves this as it is: undefined stands for "run the activation behind forward(x)".
+  virtual Variable forward_fused(const Variable&, Activation) { return {}; }
+  /// activation(forward(x)), fused where this module can; while it runs, errors name this module's
+  /// place in the model.
+  Variable operator()(const Variable& x, Activation activation = Activation::none);
+  /// The same if this module can fuse, else undefined: for containers, where the activation is a
+  /// module with a place of its own.
+  Variable fused(const Variable& x, Activation activation);
 
   /// Every parameter once, under its first name: own ones first, then the children's.
   std::vector<Variable> parameters() const;

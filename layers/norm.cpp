@@ -36,11 +36,9 @@ void BatchNorm2d::visit(Visitor& v) {
   v("num_batches_tracked", num_batches_tracked);
 }
 
-Variable BatchNorm2d::forward(const Variable& x) { return normalise(x, batch_norm); }
-Variable BatchNorm2d::forward_relu(const Variable& x) { return normalise(x, batch_norm_relu); }
+Variable BatchNorm2d::forward(const Variable& x) { return forward_fused(x, Activation::none); }
 
-/// `norm` is one of the two.
-template <class Norm> Variable BatchNorm2d::normalise(const Variable& x, const Norm& norm) {
+Variable BatchNorm2d::forward_fused(const Variable& x, Activation activation) {
   if (x.rank() != 4 || x.size(1) != channels_) {
     fail<ShapeError>("BatchNorm2d: expects [N,", channels_, ",H,W], got ", x.shape());
   }
@@ -48,14 +46,15 @@ template <class Norm> Variable BatchNorm2d::normalise(const Variable& x, const N
     fail<ShapeError>("BatchNorm2d: training needs more than 1 value per channel, got ", x.shape());
   }
   const bool tracked = options_.track_running_stats;
-  BatchNormOptions options{.training = is_training() || !tracked, .eps = options_.eps};
+  BatchNormOptions options{
+      .training = is_training() || !tracked, .eps = options_.eps, .activation = activation};
   if (!tracked || !is_training()) {
-    return norm(x, weight, bias, running_mean, running_var, options);
+    return batch_norm(x, weight, bias, running_mean, running_var, options);
   }
   // The batch is counted only once the call has succeeded, so that a failed one leaves no trace.
   std::int64_t& batches = num_batches_tracked.at<std::int64_t>({});
   options.momentum = options_.momentum.value_or(1 / static_cast<double>(batches + 1));
-  Variable y = norm(x, weight, bias, running_mean, running_var, options);
+  Variable y = batch_norm(x, weight, bias, running_mean, running_var, options);
   ++batches;
   return y;
 }

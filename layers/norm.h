@@ -37,12 +37,11 @@ class BatchNorm2d final : public Module {
   void visit(Visitor& v) override;
   /// Throws ShapeError unless x is [N,C,H,W] with, in training, more than one value per channel.
   Variable forward(const Variable& x) override;
-  Variable forward_relu(const Variable& x) override;
+  Variable forward_fused(const Variable& x, Activation activation) override;
   std::string extra() const override;
   static std::vector<LayerSample> samples();
 
  private:
-  template <class Norm> Variable normalise(const Variable& x, const Norm& norm);
   std::int64_t channels_;
   BatchNorm2dOptions options_;
 };

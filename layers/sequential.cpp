@@ -39,12 +39,11 @@ void Sequential::visit(Visitor& v) {
 Variable Sequential::forward(const Variable& x) {
   Variable y = x;
   for (std::size_t i = 0; i < modules_.size(); ++i) {
-    Module* next = i + 1 < modules_.size() ? modules_[i + 1].get() : nullptr;
-    if (dynamic_cast<ReLU*>(next) != nullptr) {
-      y = modules_[i++]->followed_by_relu(y, *next);
-    } else {
-      y = (*modules_[i])(y);
-    }
+    Variable both;
+    if (i + 1 < modules_.size() && dynamic_cast<ReLU*>(modules_[i + 1].get()) != nullptr)
+      both = modules_[i]->fused(y, Activation::relu);
+    y = both.defined() ? both : (*modules_[i])(y);
+    if (both.defined()) ++i;
   }
   return y;
 }

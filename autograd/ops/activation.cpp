@@ -155,36 +155,6 @@ struct Relu final : Op {
   }
 };
 
-/// y = max(a + b, 0)        dL/da = dL/db = dL/dy where y > 0, else 0
-struct AddRelu final : Op {
-  static constexpr std::string_view name = "add_relu";
-  Tensor y;
-
-  Tensor forward(const Variable& a, const Variable& b) {
-    return y = core::add_relu(a.value(), b.value());
-  }
-
-  Variables backward(const Variable& dy) override {
-    const Variable g = relu_grad(dy, y);
-    return {needs(0) ? sum_to(g, input_shape(0)) : Variable(),
-            needs(1) ? sum_to(g, input_shape(1)) : Variable()};
-  }
-
-  static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return add_relu(v[0], v[1]); };
-    return {{"all sizes different", {spread({3, 4, 5}, 1), spread({3, 4, 5}, 2)}, f},
-            {"squares", {spread({4, 4}, 3), spread({4, 4}, 4)}, f},
-            {"a row", {spread({3, 4}, 5), spread({4}, 6)}, f},
-            {"both broadcast", {spread({3, 1, 4}, 7), spread({5, 1}, 8)}, f},
-            {"scalars", {spread({}, 9), spread({}, 10)}, f},
-            {"nothing", {spread({0, 3}, 11), spread({3}, 12)}, f},
-            {"all positive", {positive({3, 4}, 13), positive({3, 4}, 14)}, f},
-            {"the same twice", {spread({3, 4}, 15)}, [](const Variables& v) {
-               return add_relu(v[0], v[0]);
-             }}};
-  }
-};
-
 /// y = x·mask/(1-p), mask random        dL/dx = dL/dy·mask/(1-p)
 struct Dropout {
   static constexpr std::string_view name = "dropout";
@@ -211,7 +181,6 @@ template OpInfo op_info<Tanh>();
 template OpInfo op_info<Sigmoid>();
 template OpInfo op_info<ReluGrad>();
 template OpInfo op_info<Relu>();
-template OpInfo op_info<AddRelu>();
 template OpInfo op_info<Dropout>();
 
 }  // namespace ops
@@ -223,7 +192,6 @@ Variable abs(const Variable& x) { return apply(ops::Abs(), x); }
 Variable tanh(const Variable& x) { return apply(ops::Tanh(), x); }
 Variable sigmoid(const Variable& x) { return apply(ops::Sigmoid(), x); }
 Variable relu(const Variable& x) { return apply(ops::Relu(), x); }
-Variable add_relu(const Variable& a, const Variable& b) { return apply(ops::AddRelu(), a, b); }
 
 Variable dropout(const Variable& x, double p, Generator& generator) {
   if (!(p >= 0 && p <= 1)) fail<ValueError>("dropout: p must be in 0..1, got ", p);

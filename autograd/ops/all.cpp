@@ -20,7 +20,7 @@ using AllOps = List<
     struct PowScalar, struct Pow, struct Maximum, struct Minimum, struct Clamp, struct Where,
     // activation.cpp
     struct Exp, struct Log, struct Sqrt, struct Abs, struct Tanh, struct Sigmoid, struct ReluGrad,
-    struct Relu, struct AddRelu, struct Dropout,
+    struct Relu, struct Dropout,
     // reduce.cpp
     struct Sum, struct Mean, struct Var, struct Max, struct Min, struct LogSumExp, struct Softmax,
     struct LogSoftmax, struct SumTo,
@@ -28,14 +28,14 @@ using AllOps = List<
     struct Reshape, struct Permute, struct Expand, struct SliceScatter, struct Slice, struct Cat,
     struct Stack, struct IndexSelect, struct IndexAdd, struct Gather, struct ScatterAdd,
     // linalg.cpp
-    struct MatMul, struct Linear, struct LinearRelu,
+    struct MatMul, struct Linear,
     // conv.cpp
-    struct Conv2d, struct Conv2dRelu, struct Conv2dInputGrad, struct Conv2dWeightGrad,
+    struct Conv2d, struct Conv2dInputGrad, struct Conv2dWeightGrad,
     // pool.cpp
     struct MaxPool2d, struct MaxPool2dScatter, struct MaxPool2dGather, struct AvgPool2d,
     struct AvgPool2dGrad, struct AdaptiveAvgPool2d, struct AdaptiveAvgPool2dGrad,
     // norm.cpp
-    struct BatchNorm, struct BatchNormRelu,
+    struct BatchNorm,
     // loss.cpp
     struct CrossEntropy, struct NllLoss, struct MseLoss>;
 

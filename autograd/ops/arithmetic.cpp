@@ -30,16 +30,26 @@ std::vector<Sample> binary_samples(const std::function<Variable(const Variables&
 /// y = a + b        dL/da = dL/dy,   dL/db = dL/dy
 struct Add final : Op {
   static constexpr std::string_view name = "add";
+  Epilogue epilogue;
 
-  Tensor forward(const Variable& a, const Variable& b) { return core::add(a.value(), b.value()); }
+  explicit Add(Activation activation) : epilogue{activation} {}
+
+  Tensor forward(const Variable& a, const Variable& b) {
+    return epilogue.kept(core::add(a.value(), b.value(), epilogue.activation));
+  }
 
   Variables backward(const Variable& dy) override {
-    return {needs(0) ? sum_to(dy, input_shape(0)) : Variable(),
-            needs(1) ? sum_to(dy, input_shape(1)) : Variable()};
+    const Variable g = epilogue.backward(dy);
+    return {needs(0) ? sum_to(g, input_shape(0)) : Variable(),
+            needs(1) ? sum_to(g, input_shape(1)) : Variable()};
   }
 
   static std::vector<Sample> samples() {
-    return binary_samples([](const Variables& v) { return add(v[0], v[1]); });
+    return activation_samples([](Activation activation) {
+      const auto f = [=](const Variables& v) { return add(v[0], v[1], activation); };
+      return binary_samples(f, {}, {},
+                            {{"all positive", {positive({3, 4}, 18), positive({3, 4}, 19)}, f}});
+    });
   }
 };
 
@@ -340,7 +350,9 @@ template OpInfo op_info<Where>();
 
 }  // namespace ops
 
-Variable add(const Variable& a, const Variable& b) { return apply(ops::Add(), a, b); }
+Variable add(const Variable& a, const Variable& b, Activation activation) {
+  return apply(ops::Add(activation), a, b);
+}
 Variable sub(const Variable& a, const Variable& b) { return apply(ops::Sub(), a, b); }
 Variable mul(const Variable& a, const Variable& b) { return apply(ops::Mul(), a, b); }
 Variable div(const Variable& a, const Variable& b) { return apply(ops::Div(), a, b); }

@@ -15,6 +15,19 @@ template <class T> OpInfo op_info() { return {T::name, &T::samples}; }
 /// where nobody else can see that.
 Variable relu_grad(const Variable& dy, const Tensor& y);
 
+/// The activation inside an op: forward() keeps the output where backward() will ask for it, and
+/// backward() begins with the gradient of what stood before the activation.
+struct Epilogue {
+  Activation activation = Activation::none;
+  Tensor y{};  // defined only with an activation
+
+  Tensor kept(Tensor output) {
+    if (activation != Activation::none) y = output;
+    return output;
+  }
+  Variable backward(const Variable& dy) const { return y.defined() ? relu_grad(dy, y) : dy; }
+};
+
 struct Range {
   double low = -2;
   double high = 2;
@@ -46,6 +59,17 @@ inline std::vector<Sample> unary_samples(const std::function<Variable(const Vari
                           {"a scalar", {spread({}, 3, range)}, f},
                           {"nothing", {spread({0, 3}, 4, range)}, f}};
   all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+/// The samples of an op without and with an activation inside.
+inline std::vector<Sample> activation_samples(
+    const std::function<std::vector<Sample>(Activation)>& samples) {
+  std::vector<Sample> all = samples(Activation::none);
+  for (Sample& sample : samples(Activation::relu)) {
+    sample.description += ", relu";
+    all.push_back(std::move(sample));
+  }
   return all;
 }
 

@@ -20,127 +20,90 @@ std::int64_t flops(const Tensor& y, const Shape& weight) {
 
 }  // namespace
 
-namespace {
-
-/// y = x ⋆ w + b, max(y, 0) with `relu`, and what dy = dL/d(x ⋆ w + b) makes of the three inputs:
-/// dL/dx = input_grad(dy, w),   dL/dw = weight_grad(dy, x),   dL/db = Σ_{n,i,j} dy
-struct Convolution {
-  Conv2dOptions options;
-  Variable x, w;
-  Shape input, weight;
-
-  Tensor forward(const Variable& in, const Variable& kernels, const Variable& bias, bool x_needs,
-                 bool w_needs, bool relu) {
-    if (w_needs) x = in;
-    if (x_needs) w = kernels;
-    input = in.shape();
-    weight = kernels.shape();
-    Tensor y = core::conv2d(in.value(), kernels.value(), bias.defined() ? bias.value() : Tensor(),
-                            options, relu);
-    count_flops(flops(y, weight));
-    return y;
-  }
-
-  Variables backward(const Variable& dy, bool x_needs, bool w_needs, bool bias_needs) const {
-    return {x_needs ? input_grad(dy, w, input, options) : Variable(),
-            w_needs ? weight_grad(dy, x, weight, options) : Variable(),
-            bias_needs ? sum(dy, {0, 2, 3}) : Variable()};
-  }
-};
-
-/// The corners of both ops.
-std::vector<Sample> conv2d_samples(Variable (*convolution)(const Variable&, const Variable&,
-                                                           const Variable&, const Conv2dOptions&)) {
-  const auto with = [=](const Conv2dOptions& o) {
-    return [=](const Variables& v) {
-      return convolution(v[0], v[1], v.size() > 2 ? v[2] : Variable(), o);
-    };
-  };
-  return {
-      {"3x3 with bias",
-       {spread({2, 2, 5, 4}, 1), spread({4, 2, 3, 3}, 2), spread({4}, 3)},
-       with({})},
-      {"all sizes different", {spread({3, 2, 6, 4}, 4), spread({5, 2, 4, 3}, 5)}, with({})},
-      {"all sizes equal", {spread({3, 3, 3, 3}, 6), spread({3, 3, 3, 3}, 7)}, with({.padding = 1})},
-      {"1x1", {spread({2, 3, 3, 4}, 8), spread({4, 3, 1, 1}, 9), spread({4}, 10)}, with({})},
-      {"1x1, strided", {spread({1, 3, 5, 4}, 11), spread({2, 3, 1, 1}, 12)}, with({.stride = 2})},
-      {"1x1, padded", {spread({1, 2, 3, 3}, 13), spread({2, 2, 1, 1}, 14)}, with({.padding = 1})},
-      {"stride and padding",
-       {spread({2, 2, 5, 6}, 15), spread({2, 2, 3, 2}, 16)},
-       with({.stride = {2, 1}, .padding = {1, 0}})},
-      {"dilation",
-       {spread({1, 2, 6, 7}, 17), spread({2, 2, 2, 3}, 18)},
-       with({.dilation = {2, 3}})},
-      {"groups",
-       {spread({2, 4, 4, 4}, 19), spread({6, 2, 3, 3}, 20), spread({6}, 21)},
-       with({.padding = 1, .groups = 2})},
-      {"depthwise",
-       {spread({1, 3, 5, 5}, 22), spread({3, 1, 3, 3}, 23)},
-       with({.stride = 2, .padding = 1, .groups = 3})},
-      {"depthwise, two filters a channel",
-       {spread({2, 2, 4, 5}, 24), spread({4, 1, 3, 3}, 25), spread({4}, 26)},
-       with({.groups = 2})},
-      {"every option at once",
-       {spread({2, 4, 6, 4}, 27), spread({4, 2, 3, 2}, 28), spread({4}, 29)},
-       with({.stride = {1, 2}, .padding = {2, 1}, .dilation = {2, 3}, .groups = 2})},
-      {"pixels no window reaches",
-       {spread({1, 1, 6, 6}, 30), spread({1, 1, 2, 2}, 31)},
-       with({.stride = 3})},
-      {"a permuted input",
-       {spread({2, 5, 4, 2}, 32), spread({3, 2, 3, 3}, 33)},
-       [=](const Variables& v) {
-         return convolution(permute(v[0], {0, 3, 1, 2}), v[1], {}, {});
-       }},
-      {"no images",
-       {spread({0, 2, 4, 4}, 34), spread({3, 2, 3, 3}, 35), spread({3}, 36)},
-       with({})},
-      {"no input channels",
-       {spread({2, 0, 4, 4}, 37), spread({3, 0, 3, 3}, 38), spread({3}, 39)},
-       with({})},
-      {"no output channels", {spread({2, 3, 4, 4}, 40), spread({0, 3, 3, 3}, 41)}, with({})},
-      {"the same twice", {spread({2, 2, 3, 3}, 42)}, [=](const Variables& v) {
-         return convolution(v[0], v[0], {}, {.padding = 1});
-       }}};
-}
-
-}  // namespace
-
-/// y = x ⋆ w + b        gradients: those of Convolution
+/// y = x ⋆ w + b        dL/dx = input_grad(dL/dy, w),   dL/dw = weight_grad(dL/dy, x),
+///                      dL/db = Σ_{n,i,j} dL/dy
 struct Conv2d final : Op {
   static constexpr std::string_view name = "conv2d";
-  Convolution convolution;
+  Conv2dOptions options;
+  Variable x, w;
+  Epilogue epilogue;
 
-  explicit Conv2d(const Conv2dOptions& options) { convolution.options = options; }
+  explicit Conv2d(const Conv2dOptions& o) : options(o), epilogue{o.activation} {}
 
-  Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
-    return convolution.forward(x, weight, bias, needs(0), needs(1), false);
+  Tensor forward(const Variable& input, const Variable& weight, const Variable& bias) {
+    if (needs(1)) x = input;
+    if (needs(0)) w = weight;
+    const Tensor y = core::conv2d(input.value(), weight.value(),
+                                  bias.defined() ? bias.value() : Tensor(), options);
+    options.activation = Activation::none;  // the gradients are those of the convolution alone
+    count_flops(flops(y, weight.shape()));
+    return epilogue.kept(y);
   }
 
   Variables backward(const Variable& dy) override {
-    return convolution.backward(dy, needs(0), needs(1), needs(2));
+    const Variable g = epilogue.backward(dy);
+    return {needs(0) ? input_grad(g, w, input_shape(0), options) : Variable(),
+            needs(1) ? weight_grad(g, x, input_shape(1), options) : Variable(),
+            needs(2) ? sum(g, {0, 2, 3}) : Variable()};
   }
 
-  static std::vector<Sample> samples() { return conv2d_samples(conv2d); }
-};
+  static std::vector<Sample> samples() { return activation_samples(samples_with); }
 
-/// y = max(x ⋆ w + b, 0)        gradients: those of Convolution, of dL/dy where y > 0, else 0
-struct Conv2dRelu final : Op {
-  static constexpr std::string_view name = "conv2d_relu";
-  Convolution convolution;
-  Tensor y;
-
-  explicit Conv2dRelu(const Conv2dOptions& options) { convolution.options = options; }
-
-  Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
-    y = convolution.forward(x, weight, bias, needs(0), needs(1), true);
-    return y;
+  static std::vector<Sample> samples_with(Activation activation) {
+    const auto with = [=](Conv2dOptions o) {
+      o.activation = activation;
+      return [=](const Variables& v) {
+        return conv2d(v[0], v[1], v.size() > 2 ? v[2] : Variable(), o);
+      };
+    };
+    return {
+        {"3x3 with bias",
+         {spread({2, 2, 5, 4}, 1), spread({4, 2, 3, 3}, 2), spread({4}, 3)},
+         with({})},
+        {"all sizes different", {spread({3, 2, 6, 4}, 4), spread({5, 2, 4, 3}, 5)}, with({})},
+        {"all sizes equal",
+         {spread({3, 3, 3, 3}, 6), spread({3, 3, 3, 3}, 7)},
+         with({.padding = 1})},
+        {"1x1", {spread({2, 3, 3, 4}, 8), spread({4, 3, 1, 1}, 9), spread({4}, 10)}, with({})},
+        {"1x1, strided", {spread({1, 3, 5, 4}, 11), spread({2, 3, 1, 1}, 12)}, with({.stride = 2})},
+        {"1x1, padded", {spread({1, 2, 3, 3}, 13), spread({2, 2, 1, 1}, 14)}, with({.padding = 1})},
+        {"stride and padding",
+         {spread({2, 2, 5, 6}, 15), spread({2, 2, 3, 2}, 16)},
+         with({.stride = {2, 1}, .padding = {1, 0}})},
+        {"dilation",
+         {spread({1, 2, 6, 7}, 17), spread({2, 2, 2, 3}, 18)},
+         with({.dilation = {2, 3}})},
+        {"groups",
+         {spread({2, 4, 4, 4}, 19), spread({6, 2, 3, 3}, 20), spread({6}, 21)},
+         with({.padding = 1, .groups = 2})},
+        {"depthwise",
+         {spread({1, 3, 5, 5}, 22), spread({3, 1, 3, 3}, 23)},
+         with({.stride = 2, .padding = 1, .groups = 3})},
+        {"depthwise, two filters a channel",
+         {spread({2, 2, 4, 5}, 24), spread({4, 1, 3, 3}, 25), spread({4}, 26)},
+         with({.groups = 2})},
+        {"every option at once",
+         {spread({2, 4, 6, 4}, 27), spread({4, 2, 3, 2}, 28), spread({4}, 29)},
+         with({.stride = {1, 2}, .padding = {2, 1}, .dilation = {2, 3}, .groups = 2})},
+        {"pixels no window reaches",
+         {spread({1, 1, 6, 6}, 30), spread({1, 1, 2, 2}, 31)},
+         with({.stride = 3})},
+        {"a permuted input",
+         {spread({2, 5, 4, 2}, 32), spread({3, 2, 3, 3}, 33)},
+         [=](const Variables& v) {
+           return conv2d(permute(v[0], {0, 3, 1, 2}), v[1], {}, {.activation = activation});
+         }},
+        {"no images",
+         {spread({0, 2, 4, 4}, 34), spread({3, 2, 3, 3}, 35), spread({3}, 36)},
+         with({})},
+        {"no input channels",
+         {spread({2, 0, 4, 4}, 37), spread({3, 0, 3, 3}, 38), spread({3}, 39)},
+         with({})},
+        {"no output channels", {spread({2, 3, 4, 4}, 40), spread({0, 3, 3, 3}, 41)}, with({})},
+        {"the same twice", {spread({2, 2, 3, 3}, 42)}, [=](const Variables& v) {
+           return conv2d(v[0], v[0], {}, {.padding = 1, .activation = activation});
+         }}};
   }
-
-  Variables backward(const Variable& dy) override {
-    return convolution.backward(relu_grad(dy, y), needs(0), needs(1), needs(2));
-  }
-
-  static std::vector<Sample> samples() { return conv2d_samples(conv2d_relu); }
 };
 
 /// dx = input_grad(dy, w)        dL/d(dy) = dL/d(dx) ⋆ w,   dL/dw = weight_grad(dy, dL/d(dx))
@@ -259,7 +222,6 @@ Variable weight_grad(const Variable& dy, const Variable& x, const Shape& weight,
 }  // namespace
 
 template OpInfo op_info<Conv2d>();
-template OpInfo op_info<Conv2dRelu>();
 template OpInfo op_info<Conv2dInputGrad>();
 template OpInfo op_info<Conv2dWeightGrad>();
 
@@ -268,10 +230,6 @@ template OpInfo op_info<Conv2dWeightGrad>();
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
                 const Conv2dOptions& options) {
   return apply(ops::Conv2d(options), x, weight, bias);
-}
-Variable conv2d_relu(const Variable& x, const Variable& weight, const Variable& bias,
-                     const Conv2dOptions& options) {
-  return apply(ops::Conv2dRelu(options), x, weight, bias);
 }
 
 }  // namespace gradus

@@ -50,91 +50,56 @@ struct MatMul final : Op {
   }
 };
 
-namespace {
+/// y = x·Wᵀ + b        dL/dx = dL/dy·W,   dL/dW = dL/dyᵀ·x,   dL/db = Σ dL/dy over the rows
+struct Linear final : Op {
+  static constexpr std::string_view name = "linear";
+  Variable x, w;
+  Epilogue epilogue;
 
-/// What dy = dL/dy of y = x·Wᵀ + b makes of its three inputs:
-/// dL/dx = dy·W,   dL/dW = dyᵀ·x,   dL/db = Σ dy over the rows
-struct LinearGradients {
-  Variable x, weight;
-  Shape bias;  // needed when the bias wants a gradient
+  explicit Linear(Activation activation) : epilogue{activation} {}
 
-  Variables operator()(const Variable& dy, bool x_needs, bool weight_needs, bool bias_needs) const {
+  Tensor forward(const Variable& input, const Variable& weight, const Variable& bias) {
+    if (needs(1)) x = input;
+    if (needs(0)) w = weight;
+    const Tensor y = core::linear(input.value(), weight.value(),
+                                  bias.defined() ? bias.value() : Tensor(), epilogue.activation);
+    count_flops(2 * y.numel() * input.size(-1));
+    return epilogue.kept(y);
+  }
+
+  Variables backward(const Variable& dy) override {
+    const Variable g = epilogue.backward(dy);
     const auto rows = [](const Variable& v) {
       return v.rank() == 2
                  ? v
                  : reshape(v, {v.numel() / std::max<std::int64_t>(v.size(-1), 1), v.size(-1)});
     };
-    return {x_needs ? matmul(dy, weight) : Variable(),
-            weight_needs ? matmul(transpose(rows(dy)), rows(x)) : Variable(),
-            bias_needs ? sum_to(dy, bias) : Variable()};
-  }
-};
-
-std::vector<Sample> linear_samples(Variable (*linear_function)(const Variable&, const Variable&,
-                                                               const Variable&)) {
-  const auto f = [=](const Variables& v) {
-    return linear_function(v[0], v[1], v.size() > 2 ? v[2] : Variable());
-  };
-  return {{"with bias", {spread({3, 4}, 1), spread({5, 4}, 2), spread({5}, 3)}, f},
-          {"without bias", {spread({2, 3, 4}, 4), spread({5, 4}, 5)}, f},
-          {"all sizes equal", {spread({4, 4}, 6), spread({4, 4}, 7), spread({4}, 8)}, f},
-          {"batches, with bias", {spread({2, 3, 4}, 19), spread({5, 4}, 20), spread({5}, 21)}, f},
-          {"one vector", {spread({4}, 9), spread({3, 4}, 10), spread({3}, 11)}, f},
-          {"no rows", {spread({0, 4}, 12), spread({3, 4}, 13), spread({3}, 14)}, f},
-          {"no features", {spread({2, 0}, 15), spread({3, 0}, 16), spread({3}, 17)}, f},
-          {"the same twice", {spread({3, 4}, 18)}, [=](const Variables& v) {
-             return linear_function(v[0], v[0], {});
-           }}};
-}
-
-}  // namespace
-
-/// y = x·Wᵀ + b        gradients: LinearGradients
-struct Linear final : Op {
-  static constexpr std::string_view name = "linear";
-  LinearGradients gradients;
-
-  Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
-    if (needs(1)) gradients.x = x;
-    if (needs(0)) gradients.weight = weight;
-    Tensor y = core::linear(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor());
-    count_flops(2 * y.numel() * x.size(-1));
-    return y;
+    return {needs(0) ? matmul(g, w) : Variable(),
+            needs(1) ? matmul(transpose(rows(g)), rows(x)) : Variable(),
+            needs(2) ? sum_to(g, input_shape(2)) : Variable()};
   }
 
-  Variables backward(const Variable& dy) override {
-    if (needs(2)) gradients.bias = input_shape(2);
-    return gradients(dy, needs(0), needs(1), needs(2));
+  static std::vector<Sample> samples() { return activation_samples(samples_with); }
+
+  static std::vector<Sample> samples_with(Activation activation) {
+    const auto f = [=](const Variables& v) {
+      return linear(v[0], v[1], v.size() > 2 ? v[2] : Variable(), activation);
+    };
+    return {{"with bias", {spread({3, 4}, 1), spread({5, 4}, 2), spread({5}, 3)}, f},
+            {"without bias", {spread({2, 3, 4}, 4), spread({5, 4}, 5)}, f},
+            {"all sizes equal", {spread({4, 4}, 6), spread({4, 4}, 7), spread({4}, 8)}, f},
+            {"batches, with bias", {spread({2, 3, 4}, 19), spread({5, 4}, 20), spread({5}, 21)}, f},
+            {"one vector", {spread({4}, 9), spread({3, 4}, 10), spread({3}, 11)}, f},
+            {"no rows", {spread({0, 4}, 12), spread({3, 4}, 13), spread({3}, 14)}, f},
+            {"no features", {spread({2, 0}, 15), spread({3, 0}, 16), spread({3}, 17)}, f},
+            {"the same twice", {spread({3, 4}, 18)}, [=](const Variables& v) {
+               return linear(v[0], v[0], {}, activation);
+             }}};
   }
-
-  static std::vector<Sample> samples() { return linear_samples(linear); }
-};
-
-/// y = max(x·Wᵀ + b, 0)        gradients: LinearGradients of dL/dy where y > 0, else 0
-struct LinearRelu final : Op {
-  static constexpr std::string_view name = "linear_relu";
-  LinearGradients gradients;
-  Tensor y;
-
-  Tensor forward(const Variable& x, const Variable& weight, const Variable& bias) {
-    if (needs(1)) gradients.x = x;
-    if (needs(0)) gradients.weight = weight;
-    y = core::linear(x.value(), weight.value(), bias.defined() ? bias.value() : Tensor(), true);
-    count_flops(2 * y.numel() * x.size(-1));
-    return y;
-  }
-
-  Variables backward(const Variable& dy) override {
-    if (needs(2)) gradients.bias = input_shape(2);
-    return gradients(relu_grad(dy, y), needs(0), needs(1), needs(2));
-  }
-
-  static std::vector<Sample> samples() { return linear_samples(linear_relu); }
 };
 
 template OpInfo op_info<MatMul>();
 template OpInfo op_info<Linear>();
-template OpInfo op_info<LinearRelu>();
 
 }  // namespace ops
 
@@ -150,11 +115,9 @@ Variable matmul(const Variable& a, const Variable& b) {
   return product;
 }
 
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
-  return apply(ops::Linear(), x, weight, bias);
-}
-Variable linear_relu(const Variable& x, const Variable& weight, const Variable& bias) {
-  return apply(ops::LinearRelu(), x, weight, bias);
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
+                Activation activation) {
+  return apply(ops::Linear(activation), x, weight, bias);
 }
 
 }  // namespace gradus

@@ -1,6 +1,5 @@
-// Batch normalisation, alone and with a relu behind it. In training the statistics are functions of
-// the input and take part in the derivative; in evaluation they are constants and the whole is an
-// affine map.
+// Batch normalisation. In training the statistics are functions of the input and take part in the
+// derivative; in evaluation they are constants and the whole is an affine map.
 #include <gradus/autograd/ops/chapter.h>
 #include <gradus/core/norm.h>
 
@@ -29,21 +28,23 @@ Shape channel_shape(std::int64_t channels, int rank) {
 /// dL/dw = Σ dL/dy·x̂
 /// dL/dx = w/σ·(dL/dy - mean(dL/dy) - x̂·mean(dL/dy·x̂))
 /// The statistics are of the batch: μ and σ² = var + eps over all but channels. With others these
-/// are constants: dL/dx = w/σ·dL/dy. With relu y = max(.., 0), and dL/dy counts where y > 0.
+/// are constants: dL/dx = w/σ·dL/dy. With an activation dL/dy counts where y > 0: computed again
+/// from x, so that y need not be kept.
 /// Source: S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015.
-template <bool rectified> struct Normalisation : Op {
+struct BatchNorm final : Op {
+  static constexpr std::string_view name = "batch_norm";
   double eps;
   bool of_batch;         // are the statistics functions of x?
   Tensor inverse_sigma;  // [C]
   Variable x, w;
   core::ChannelMap map;  // x -> y
 
-  Normalisation(double epsilon, bool batch, Tensor mean, const Tensor& variance)
-      : eps(epsilon),
-        of_batch(batch),
+  BatchNorm(const BatchNormOptions& options, Tensor mean, const Tensor& variance)
+      : eps(options.eps),
+        of_batch(options.training),
         inverse_sigma(core::div(1, core::sqrt(core::add(variance, eps)))) {
     map.mean = std::move(mean);
-    map.relu = rectified;
+    map.activation = options.activation;
   }
 
   Tensor forward(const Variable& input, const Variable& weight, const Variable& bias) {
@@ -90,7 +91,7 @@ template <bool rectified> struct Normalisation : Op {
       mean_x = mean(x, dims, true);
       inverse = pow(var(x, dims, true, 0) + eps, -0.5);
     }
-    const Variable g = rectified ? kept(dy) : dy;
+    const Variable g = map.activation == Activation::none ? dy : kept(dy);
     const Variable normal = (x - mean_x) * inverse;
     const bool all = needs(0) && of_batch;
     const Variable total = all || needs(2) ? sum(g, dims, true) : Variable();  // [1,C,1,..]
@@ -115,70 +116,55 @@ template <bool rectified> struct Normalisation : Op {
   double values_of_a_channel() const {
     return static_cast<double>(x.numel() / std::max<std::int64_t>(x.size(1), 1));
   }
-};
 
-namespace {
+  static std::vector<Sample> samples() { return activation_samples(samples_with); }
 
-using NormFunction = Variable (*)(const Variable& x, const Variable& weight, const Variable& bias,
-                                  const Tensor& running_mean, const Tensor& running_var,
-                                  const BatchNormOptions& options);
-
-/// The corners of both ops.
-std::vector<Sample> norm_samples(NormFunction normalise, std::uint64_t seed) {
-  const auto train = [=](const Variables& v) {
-    return normalise(v[0], v.size() > 1 ? v[1] : Variable(), v.size() > 2 ? v[2] : Variable(), {},
-                     {}, {.eps = 0.1});
-  };
-  const auto evaluate = [=](const Variables& v) {
-    return normalise(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, float64),
-                     Tensor::from({1.5, 0.75}, float64), {.training = false});
-  };
-  return {{"images",
-           {spread({3, 2, 2, 4}, seed + 1), positive({2}, seed + 2), spread({2}, seed + 3)},
-           train},
-          {"sequences",
-           {spread({3, 4, 5}, seed + 4), positive({4}, seed + 5), spread({4}, seed + 6)},
-           train},
-          {"a square",
-           {spread({4, 4}, seed + 7), positive({4}, seed + 8), spread({4}, seed + 9)},
-           train},
-          {"rows, no weight", {spread({4, 3}, seed + 10)}, train},
-          {"no bias", {spread({3, 4}, seed + 11), positive({4}, seed + 12)}, train},
-          {"no weight",
-           {spread({3, 4}, seed + 13), spread({4}, seed + 14)},
-           [=](const Variables& v) { return normalise(v[0], {}, v[1], {}, {}, {}); }},
-          {"one image",
-           {spread({1, 2, 3, 2}, seed + 15), positive({2}, seed + 16), spread({2}, seed + 17)},
-           train},
-          {"the same twice",
-           {spread({3, 4}, seed + 18), positive({4}, seed + 19)},
-           [=](const Variables& v) { return normalise(v[0], v[1], v[1], {}, {}, {}); }},
-          {"running statistics",
-           {spread({3, 2, 2, 4}, seed + 20), positive({2}, seed + 21), spread({2}, seed + 22)},
-           evaluate},
-          {"running statistics, no images",
-           {spread({0, 2, 2, 2}, seed + 23), positive({2}, seed + 24), spread({2}, seed + 25)},
-           evaluate}};
-}
-
-}  // namespace
-
-struct BatchNorm final : Normalisation<false> {
-  static constexpr std::string_view name = "batch_norm";
-  using Normalisation::Normalisation;
-  static std::vector<Sample> samples() { return norm_samples(batch_norm, 0); }
-};
-
-/// relu(batch_norm(x, ...)) in one op: what lies between them is neither written nor kept.
-struct BatchNormRelu final : Normalisation<true> {
-  static constexpr std::string_view name = "batch_norm_relu";
-  using Normalisation::Normalisation;
-  /// With these seeds no number comes nearer to the kink than 0.06.
-  static std::vector<Sample> samples() { return norm_samples(batch_norm_relu, 3313); }
+  static std::vector<Sample> samples_with(Activation activation) {
+    // With these seeds no number comes nearer to relu's kink than 0.06.
+    const std::uint64_t seed = activation == Activation::none ? 0 : 3313;
+    const auto train = [=](const Variables& v) {
+      return batch_norm(v[0], v.size() > 1 ? v[1] : Variable(), v.size() > 2 ? v[2] : Variable(),
+                        {}, {}, {.eps = 0.1, .activation = activation});
+    };
+    const auto evaluate = [=](const Variables& v) {
+      return batch_norm(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, float64),
+                        Tensor::from({1.5, 0.75}, float64),
+                        {.training = false, .activation = activation});
+    };
+    return {{"images",
+             {spread({3, 2, 2, 4}, seed + 1), positive({2}, seed + 2), spread({2}, seed + 3)},
+             train},
+            {"sequences",
+             {spread({3, 4, 5}, seed + 4), positive({4}, seed + 5), spread({4}, seed + 6)},
+             train},
+            {"a square",
+             {spread({4, 4}, seed + 7), positive({4}, seed + 8), spread({4}, seed + 9)},
+             train},
+            {"rows, no weight", {spread({4, 3}, seed + 10)}, train},
+            {"no bias", {spread({3, 4}, seed + 11), positive({4}, seed + 12)}, train},
+            {"no weight",
+             {spread({3, 4}, seed + 13), spread({4}, seed + 14)},
+             [=](const Variables& v) {
+               return batch_norm(v[0], {}, v[1], {}, {}, {.activation = activation});
+             }},
+            {"one image",
+             {spread({1, 2, 3, 2}, seed + 15), positive({2}, seed + 16), spread({2}, seed + 17)},
+             train},
+            {"the same twice",
+             {spread({3, 4}, seed + 18), positive({4}, seed + 19)},
+             [=](const Variables& v) {
+               return batch_norm(v[0], v[1], v[1], {}, {}, {.activation = activation});
+             }},
+            {"running statistics",
+             {spread({3, 2, 2, 4}, seed + 20), positive({2}, seed + 21), spread({2}, seed + 22)},
+             evaluate},
+            {"running statistics, no images",
+             {spread({0, 2, 2, 2}, seed + 23), positive({2}, seed + 24), spread({2}, seed + 25)},
+             evaluate}};
+  }
 };
 
 template OpInfo op_info<BatchNorm>();
-template OpInfo op_info<BatchNormRelu>();
 
 namespace {
 
@@ -202,26 +188,27 @@ void update_running(const Tensor& running, const Tensor& batch, double factor, d
   core::add_(running, batch, momentum * factor);
 }
 
-/// Either op: checks, statistics, and what becomes of the running ones.
-template <class Norm>
-Variable normalise(const Variable& x, const Variable& weight, const Variable& bias,
-                   const Tensor& running_mean, const Tensor& running_var,
-                   const BatchNormOptions& options) {
-  constexpr std::string_view op = Norm::name;
+}  // namespace
+}  // namespace ops
+
+Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
+                    const Tensor& running_mean, const Tensor& running_var,
+                    const BatchNormOptions& options) {
+  constexpr std::string_view op = ops::BatchNorm::name;
   const Shape& shape = x.shape();
   if (shape.rank() < 2) fail<ShapeError>(op, ": expects input [N,C,...], got ", shape);
   dispatch_floating(op, x.dtype(), []<class T>() {});
-  check_channels(op, "weight", weight.defined() ? weight.value() : Tensor(), x.value());
-  check_channels(op, "bias", bias.defined() ? bias.value() : Tensor(), x.value());
-  check_channels(op, "running_mean", running_mean, x.value());
-  check_channels(op, "running_var", running_var, x.value());
+  ops::check_channels(op, "weight", weight.defined() ? weight.value() : Tensor(), x.value());
+  ops::check_channels(op, "bias", bias.defined() ? bias.value() : Tensor(), x.value());
+  ops::check_channels(op, "running_mean", running_mean, x.value());
+  ops::check_channels(op, "running_var", running_var, x.value());
 
   if (!options.training) {
     if (!running_mean.defined() || !running_var.defined()) {
       fail<ValueError>(op, ": evaluation needs running_mean and running_var");
     }
     // A copy: the next step of training changes the running mean in place.
-    return apply(Norm(options.eps, false, running_mean.clone(), running_var), x, weight, bias);
+    return apply(ops::BatchNorm(options, running_mean.clone(), running_var), x, weight, bias);
   }
 
   const std::int64_t count = shape[1] == 0 ? 0 : x.numel() / shape[1];
@@ -229,27 +216,12 @@ Variable normalise(const Variable& x, const Variable& weight, const Variable& bi
     fail<ShapeError>(op, ": training needs more than one value a channel, got input ", shape);
   }
   const core::ChannelMoments moments = core::channel_moments(x.value());
-  if (running_mean.defined()) update_running(running_mean, moments.mean, 1, options.momentum);
+  if (running_mean.defined()) ops::update_running(running_mean, moments.mean, 1, options.momentum);
   if (running_var.defined()) {
     const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-    update_running(running_var, moments.variance, unbiased, options.momentum);
+    ops::update_running(running_var, moments.variance, unbiased, options.momentum);
   }
-  return apply(Norm(options.eps, true, moments.mean, moments.variance), x, weight, bias);
-}
-
-}  // namespace
-}  // namespace ops
-
-Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
-                    const Tensor& running_mean, const Tensor& running_var,
-                    const BatchNormOptions& options) {
-  return ops::normalise<ops::BatchNorm>(x, weight, bias, running_mean, running_var, options);
-}
-
-Variable batch_norm_relu(const Variable& x, const Variable& weight, const Variable& bias,
-                         const Tensor& running_mean, const Tensor& running_var,
-                         const BatchNormOptions& options) {
-  return ops::normalise<ops::BatchNormRelu>(x, weight, bias, running_mean, running_var, options);
+  return apply(ops::BatchNorm(options, moments.mean, moments.variance), x, weight, bias);
 }
 
 }  // namespace gradus

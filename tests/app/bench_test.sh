@@ -12,7 +12,7 @@ awk 'length > 110 { exit 1 }' out || fail "the table is wider than 110 columns"
 
 # The trace, as a whole or not at all.
 run 0 bench --batch 1 --steps 1 --profile --trace trace.json
-says trace.json '"traceEvents":[{"name":"conv2d_relu"'
+says trace.json '"traceEvents":[{"name":"conv2d"'
 echo before >trace.json
 run 0 bench --batch 1 --steps 1 --profile --trace trace.json
 says trace.json '"traceEvents"'

@@ -89,7 +89,7 @@ TEST_CASE("batch_norm is its formula, written with other functions") {
   }
 }
 
-TEST_CASE("batch_norm_relu is relu behind batch_norm, bit for bit") {
+TEST_CASE("batch_norm with relu inside is relu behind batch_norm, bit for bit") {
   Generator generator(2);
   for (const DType dtype : {float32, float64}) {
     const double tolerance = dtype == float32 ? float32_sums : float64_sums;
@@ -98,9 +98,10 @@ TEST_CASE("batch_norm_relu is relu behind batch_norm, bit for bit") {
       const Inputs in(dtype, generator);
       const Tensor mean = in.mean.clone();
       const Tensor variance = in.variance.clone();
-      const BatchNormOptions options{.training = training};
-      const Variable fused = batch_norm_relu(in.x, in.w, in.b, mean, variance, options);
-      const Variable composed = relu(batch_norm(in.x, in.w, in.b, in.mean, in.variance, options));
+      const Variable fused = batch_norm(in.x, in.w, in.b, mean, variance,
+                                        {.training = training, .activation = Activation::relu});
+      const Variable composed =
+          relu(batch_norm(in.x, in.w, in.b, in.mean, in.variance, {.training = training}));
       CHECK(core::equal(fused.value(), composed.value()));
       CHECK(core::equal(mean, in.mean));
       CHECK(core::equal(variance, in.variance));
@@ -122,9 +123,9 @@ TEST_CASE("a gradient that two branches see is not written over") {
   const auto twice = [&](const Variable& normal) {
     return grad({normal + normal}, {in.x}, {seed})[0].value();
   };
-  CHECK(core::allclose(twice(batch_norm_relu(in.x, in.w, in.b, {}, {})),
-                       twice(relu(composed_norm(in, true, true, true))), float64_sums,
-                       float64_sums));
+  CHECK(
+      core::allclose(twice(batch_norm(in.x, in.w, in.b, {}, {}, {.activation = Activation::relu})),
+                     twice(relu(composed_norm(in, true, true, true))), float64_sums, float64_sums));
   const Variable kept = batch_norm(in.x, in.w, in.b, {}, {});
   kept.retain_grad();
   mul(kept, 2).backward(seed);
@@ -134,7 +135,8 @@ TEST_CASE("a gradient that two branches see is not written over") {
 TEST_CASE("evaluation remembers the statistics it was given, not what became of them") {
   Generator generator(4);
   const Inputs in(float64, generator);
-  const Variable y = batch_norm_relu(in.x, in.w, in.b, in.mean, in.variance, {.training = false});
+  const Variable y = batch_norm(in.x, in.w, in.b, in.mean, in.variance,
+                                {.training = false, .activation = Activation::relu});
   const Tensor expected =
       grad({y}, {in.x}, {ones_like(y.value())}, {.retain_graph = true})[0].value();
   in.mean.fill_(100);
@@ -142,7 +144,7 @@ TEST_CASE("evaluation remembers the statistics it was given, not what became of 
   CHECK(core::equal(grad({y}, {in.x}, {ones_like(y.value())})[0].value(), expected));
 }
 
-TEST_CASE("add_relu is relu of a sum, bit for bit, and so are its gradients") {
+TEST_CASE("add with relu inside is relu of a sum, bit for bit, and so are its gradients") {
   Generator generator(5);
   for (const DType dtype : {float32, float64}) {
     const std::vector<std::pair<Shape, Shape>> shapes{
@@ -150,7 +152,7 @@ TEST_CASE("add_relu is relu of a sum, bit for bit, and so are its gradients") {
     for (const auto& shape : shapes) {
       const Variable a(randn(shape.first, generator, dtype), true);
       const Variable b(randn(shape.second, generator, dtype), true);
-      const Variable fused = add_relu(a, b);
+      const Variable fused = add(a, b, Activation::relu);
       const Variable composed = relu(a + b);
       CHECK(core::equal(fused.value(), composed.value()));
       const Tensor seed = randn(fused.shape(), generator, dtype);
@@ -164,14 +166,15 @@ TEST_CASE("add_relu is relu of a sum, bit for bit, and so are its gradients") {
   }
 }
 
-TEST_CASE("both inputs of add_relu may be batch norms: neither spoils the other's gradient") {
+TEST_CASE(
+    "both inputs of a rectified sum may be batch norms: neither spoils the other's gradient") {
   Generator generator(6);
   const Inputs left(float64, generator);
   const Inputs right(float64, generator);
   const Tensor seed = randn({4, 3, 5, 5}, generator, float64);
   const auto norm = [](const Inputs& in) { return batch_norm(in.x, in.w, in.b, {}, {}); };
   const Variables inputs{left.x, left.w, right.x, right.w};
-  const Variables mine = grad({add_relu(norm(left), norm(right))}, inputs, {seed});
+  const Variables mine = grad({add(norm(left), norm(right), Activation::relu)}, inputs, {seed});
   const Variables oracle =
       grad({relu(composed_norm(left, true, true, true) + composed_norm(right, true, true, true))},
            inputs, {seed});

@@ -1,4 +1,4 @@
-// Fused ops against the compositions that they replace: values, and both orders of derivatives.
+// Fused ops against the compositions that they replace: values, and three orders of derivatives.
 #include <doctest/doctest.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
@@ -30,7 +30,27 @@ Variables leaves(const std::vector<Shape>& shapes, DType dtype) {
   return inputs;
 }
 
-/// Values, gradients without a tape, gradients with one, and the derivative of those.
+/// Two lists of results, and both of their derivatives `orders` times over.
+void check_equal_derivatives(const Variables& left, const Variables& right, const Variables& inputs,
+                             int orders, Generator& generator) {
+  Variable left_total, right_total;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    REQUIRE(left[i].defined() == right[i].defined());
+    if (!left[i].defined()) continue;
+    check_close(left[i].value(), right[i].value());
+    const Variable weight(randn(left[i].shape(), generator, left[i].dtype()));
+    const Variable part = sum(left[i] * weight);
+    const Variable right_part = sum(right[i] * weight);
+    left_total = left_total.defined() ? left_total + part : part;
+    right_total = right_total.defined() ? right_total + right_part : right_part;
+  }
+  if (orders == 0) return;
+  const GradOptions options{.create_graph = true, .allow_unused = true};
+  check_equal_derivatives(grad({left_total}, inputs, {}, options),
+                          grad({right_total}, inputs, {}, options), inputs, orders - 1, generator);
+}
+
+/// Values, gradients without a tape, gradients with one, and the derivatives of those, twice.
 void check_equal_functions(const Function& fused, const Function& composed,
                            const std::vector<Shape>& shapes) {
   for (const DType dtype : {float32, float64}) {
@@ -43,25 +63,10 @@ void check_equal_functions(const Function& fused, const Function& composed,
     const Variables plain = grad({y}, inputs, {seed}, {.retain_graph = true});
     const Variables recorded = grad({y}, inputs, {seed}, {.create_graph = true});
     const Variables right = grad({expected}, inputs, {seed}, {.create_graph = true});
-    Variable total, right_total;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      check_close(plain[i].value(), right[i].value());
-      check_close(recorded[i].value(), right[i].value());
-      const Variable weight(randn(inputs[i].shape(), generator, dtype));
-      const Variable part = sum(recorded[i] * weight);
-      const Variable right_part = sum(right[i] * weight);
-      total = total.defined() ? total + part : part;
-      right_total = right_total.defined() ? right_total + right_part : right_part;
-    }
+    for (std::size_t i = 0; i < inputs.size(); ++i) check_close(plain[i].value(), right[i].value());
     Variables all = inputs;
     all.push_back(seed);
-    const GradOptions options{.allow_unused = true};
-    const Variables second = grad({total}, all, {}, options);
-    const Variables right_second = grad({right_total}, all, {}, options);
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      REQUIRE(second[i].defined() == right_second[i].defined());
-      if (second[i].defined()) check_close(second[i].value(), right_second[i].value());
-    }
+    check_equal_derivatives(recorded, right, all, 2, generator);
   }
 }
 
@@ -69,14 +74,15 @@ Variable composed_linear(const Variables& v) { return matmul(v[0], transpose(v[1
 
 }  // namespace
 
-TEST_CASE("linear is matmul and add, linear_relu is relu of that") {
+TEST_CASE("linear is matmul and add, with relu inside relu of that") {
   for (const std::vector<Shape>& shapes : {std::vector<Shape>{{6, 20}, {9, 20}, {9}},
                                            {{2, 3, 7}, {5, 7}, {5}},
                                            {{1, 33}, {40, 33}, {40}}}) {
     check_equal_functions([](const Variables& v) { return linear(v[0], v[1], v[2]); },
                           composed_linear, shapes);
-    check_equal_functions([](const Variables& v) { return linear_relu(v[0], v[1], v[2]); },
-                          [](const Variables& v) { return relu(composed_linear(v)); }, shapes);
+    check_equal_functions(
+        [](const Variables& v) { return linear(v[0], v[1], v[2], Activation::relu); },
+        [](const Variables& v) { return relu(composed_linear(v)); }, shapes);
   }
   check_equal_functions([](const Variables& v) { return linear(v[0], v[1]); },
                         [](const Variables& v) { return matmul(v[0], transpose(v[1])); },
@@ -122,15 +128,14 @@ TEST_CASE("cross_entropy keeps a NaN to its own row") {
   CHECK(x.grad().value().at<float>({1, 1}) == -0.5f);
 }
 
-TEST_CASE("conv2d_relu is relu of conv2d: the same bits forward, the same gradients") {
+TEST_CASE("conv2d with relu inside is relu of conv2d: the same bits forward, the same gradients") {
   for (const std::int64_t kernel : {1, 3}) {
-    const Conv2dOptions options{.padding = kernel / 2};
     const std::vector<Shape> shapes = {{2, 3, 6, 5}, {4, 3, kernel, kernel}, {4}};
     const Function fused = [=](const Variables& v) {
-      return conv2d_relu(v[0], v[1], v[2], options);
+      return conv2d(v[0], v[1], v[2], {.padding = kernel / 2, .activation = Activation::relu});
     };
     const Function composed = [=](const Variables& v) {
-      return relu(conv2d(v[0], v[1], v[2], options));
+      return relu(conv2d(v[0], v[1], v[2], {.padding = kernel / 2}));
     };
     check_equal_functions(fused, composed, shapes);
     for (const DType dtype : {float32, float64}) {

@@ -84,7 +84,7 @@ std::map<std::string, Function> make_functions() {
       {"mul_number", [](const Variables& v) { return v[0] * 0.1; }},
       {"div_number", [](const Variables& v) { return v[0] / 0.1; }},
       {"number_div", [](const Variables& v) { return 0.1 / v[0]; }},
-      {"add", binary(add)},
+      {"add", [](const Variables& v) { return add(v[0], v[1]); }},
       {"sub", binary(sub)},
       {"mul", binary(mul)},
       {"div", binary(div)},

@@ -103,6 +103,18 @@ TEST_CASE("an algorithm can be forced and asked for, and refuses what it cannot 
   CHECK(core::equal(core::conv2d(x, w), expected));
 }
 
+TEST_CASE("the gradients refuse an activation: its mask belongs on dy") {
+  const Conv2dOptions rectified{.activation = Activation::relu};
+  const Tensor x = ones({1, 2, 4, 4});
+  const Tensor w = ones({3, 2, 3, 3});
+  const Tensor dy = core::relu_grad(ones({1, 3, 2, 2}), core::conv2d(x, w, {}, rectified));
+  CHECK(message_of<ValueError>([&] { core::conv2d_input_grad(dy, w, x.shape(), rectified); }) ==
+        "conv2d_input_grad: the activation must be none, got relu; mask dy with relu_grad");
+  CHECK(contains(
+      message_of<ValueError>([&] { core::conv2d_weight_grad(dy, x, w.shape(), rectified); }),
+      "conv2d_weight_grad: the activation must be none, got relu"));
+}
+
 TEST_CASE("a gradient of a shape that is not the output's is refused") {
   const Tensor x = ones({1, 2, 4, 4});
   const Tensor w = ones({3, 2, 3, 3});

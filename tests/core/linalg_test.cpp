@@ -151,7 +151,7 @@ TEST_CASE("linear is x·weightᵀ + bias, and relu of that, whatever the layout"
     const Tensor bias = randint(-3, 4, {5}, generator).to(dtype);
     const Tensor expected = core::add(core::matmul(x, weight.transpose()), bias);
     CHECK(core::equal(core::linear(x, weight, bias), expected));
-    CHECK(core::equal(core::linear(x, weight, bias, true), core::relu(expected)));
+    CHECK(core::equal(core::linear(x, weight, bias, Activation::relu), core::relu(expected)));
     CHECK(core::equal(core::linear(x, weight), core::matmul(x, weight.transpose())));
     const Tensor strided = weight.transpose().clone().transpose();
     CHECK(core::equal(core::linear(x.slice(1, 0, 3, 2), strided, bias),

@@ -33,13 +33,13 @@ Tensor beside(const Tensor& numbers) { return numbers.reshape({1, numbers.numel(
 Tensor composed(const Tensor& x, const core::ChannelMap& map) {
   Tensor y = core::mul(core::sub(x, beside(map.mean)), beside(map.scale));
   if (map.bias.defined()) y = core::add(y, beside(map.bias));
-  return map.relu ? core::relu(y) : y;
+  return map.activation == Activation::relu ? core::relu(y) : y;
 }
 
 core::ChannelMap random_map(std::int64_t channels, DType dtype, Generator& generator, bool bias,
-                            bool relu) {
+                            Activation activation) {
   return {randn({channels}, generator, dtype), randn({channels}, generator, dtype),
-          bias ? randn({channels}, generator, dtype) : Tensor(), relu};
+          bias ? randn({channels}, generator, dtype) : Tensor(), activation};
 }
 
 }  // namespace
@@ -48,11 +48,11 @@ TEST_CASE("channel_map gives the bits of sub, mul, add and relu, one after the o
   Generator generator(1);
   for (const DType dtype : {float32, float64}) {
     for (const bool bias : {false, true}) {
-      for (const bool relu : {false, true}) {
+      for (const Activation activation : {Activation::none, Activation::relu}) {
         for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{3, 20, 8, 8}, Shape{0, 2, 3, 3}}) {
           for (const auto& [layout, wide] : naive::layouts(shape, generator)) {
             const Tensor x = dtype == float64 ? wide : wide.to(dtype);
-            const core::ChannelMap map = random_map(shape[1], dtype, generator, bias, relu);
+            const core::ChannelMap map = random_map(shape[1], dtype, generator, bias, activation);
             CAPTURE(layout);
             CHECK(same_bits(core::channel_map(x, map), composed(x, map)));
           }
@@ -69,8 +69,8 @@ TEST_CASE("channel_map keeps NaN, infinities and the sign of 0, at each place of
     for (int at = 0; at < 37; ++at) {
       const Tensor x = ones({1, 1, 1, 37});
       x.at<float>({0, 0, 0, at}) = special;
-      for (const bool relu : {false, true}) {
-        const core::ChannelMap map{zeros({1}), core::mul(ones({1}), 2), Tensor(), relu};
+      for (const Activation activation : {Activation::none, Activation::relu}) {
+        const core::ChannelMap map{zeros({1}), core::mul(ones({1}), 2), Tensor(), activation};
         CHECK(same_bits(core::channel_map(x, map), composed(x, map)));
       }
     }
@@ -94,15 +94,16 @@ TEST_CASE("channel_moments are mean and var, whatever the layout") {
 TEST_CASE("the sums and the gradient are those of the masked gradient") {
   Generator generator(3);
   const Shape shape{2, 3, 5, 7};
-  for (const bool relu : {false, true}) {
-    const core::ChannelMap map = random_map(3, float64, generator, true, relu);
+  for (const Activation activation : {Activation::none, Activation::relu}) {
+    const core::ChannelMap map = random_map(3, float64, generator, true, activation);
     const Tensor offset = randn({3}, generator, float64);
     const Tensor slope = randn({3}, generator, float64);
     for (const auto& [layout, x] : naive::layouts(shape, generator)) {
       for (const auto& [other, dy] : naive::layouts(shape, generator)) {
         CAPTURE(layout);
         CAPTURE(other);
-        const Tensor g = relu ? core::relu_grad(dy, composed(x, map)) : dy;
+        const Tensor g =
+            activation == Activation::relu ? core::relu_grad(dy, composed(x, map)) : dy;
         const Tensor centred = core::sub(x, beside(map.mean));
         const core::ChannelGradSums sums = core::channel_grad_sums(dy, x, map);
         CHECK(core::allclose(sums.total, core::sum(g, {0, 2, 3}), 1e-13, 1e-13));
@@ -123,7 +124,7 @@ TEST_CASE("the sums and the gradient are those of the masked gradient") {
 
 TEST_CASE("a gradient may be the input itself, and be written over it") {
   Generator generator(4);
-  const core::ChannelMap map = random_map(3, float32, generator, true, true);
+  const core::ChannelMap map = random_map(3, float32, generator, true, Activation::relu);
   const Tensor offset = randn({3}, generator);
   const Tensor slope = randn({3}, generator);
   const Tensor x = randn({2, 3, 5, 7}, generator);
@@ -134,7 +135,7 @@ TEST_CASE("a gradient may be the input itself, and be written over it") {
 
 TEST_CASE("what does not fit is refused in one line") {
   const Tensor x = zeros({2, 3, 4, 4});
-  const core::ChannelMap map{zeros({3}), ones({3}), Tensor(), false};
+  const core::ChannelMap map{zeros({3}), ones({3}), Tensor()};
   CHECK(message_of<ShapeError>([] { core::channel_moments({}); }) ==
         "channel_moments: the operand is undefined");
   CHECK(message_of<ShapeError>([] { core::channel_moments(zeros({3})); }) ==

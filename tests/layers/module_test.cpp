@@ -2,6 +2,7 @@
 // things is in fixtures/torch_layers.inc.
 #include <doctest/doctest.h>
 #include <gradus/autograd/functions.h>
+#include <gradus/autograd/profile.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 #include <gradus/layers/activation.h>
@@ -232,6 +233,43 @@ TEST_CASE("a ReLU in a Sequential is one step with the module before it, and nob
                    Sequential{ReLU{}, Identity{}}(zeros({2}, boolean));
                  }),
                  "[in 0]"));
+}
+
+TEST_CASE("a module with an activation is relu behind it, bit for bit, and fused where it can be") {
+  const auto ops_of = [](Module& module, const Tensor& x) {
+    const Profiler profiler;
+    const Variable y = module(x, Activation::relu);
+    std::vector<std::string> names;
+    for (const ProfileEvent& event : profiler.events()) names.push_back(event.name);
+    CHECK(core::equal(y.value(), relu(module(x)).value()));
+    return names;
+  };
+  const auto one = [](const char* name) { return std::vector<std::string>{name}; };
+  Generator generator(6);
+  const Tensor x = randn({2, 3, 4, 4}, generator);
+  Conv2d conv{3, 2, {.kernel_size = 3, .padding = 1}, generator};
+  Linear dense{4, 5, {}, generator};
+  BatchNorm2d norm{3};
+  Tanh other;
+  CHECK(ops_of(conv, x) == one("conv2d"));
+  CHECK(ops_of(dense, x) == one("linear"));
+  CHECK(ops_of(norm, x) == one("batch_norm"));
+  CHECK(norm.num_batches_tracked.at<std::int64_t>({}) == 2);  // one for each call
+  CHECK(ops_of(other, x) == std::vector<std::string>{"tanh", "relu"});
+
+  /// A hand-written net names the place of a fused layer as of any other.
+  struct HandWritten : Module {
+    Conv2d first{3, 2, {.kernel_size = 1}};
+    Linear second{3, 5};
+    void visit(Visitor& v) override {
+      v("first", first);
+      v("second", second);
+    }
+    Variable forward(const Variable& input) override {
+      return second(first(input, Activation::relu), Activation::relu);
+    }
+  };
+  CHECK(contains(message_of([&] { HandWritten{}(x); }), "[in second]"));
 }
 
 TEST_CASE("a module that its caller does not name goes by its class") {
