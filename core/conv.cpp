@@ -176,8 +176,8 @@ kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const
   return g;
 }
 
-/// Indices into the planes of `input`, as max_pool2d gives them: anything else would be read or
-/// written outside of the tensor.
+/// Indices into the planes of `input`, or no_pixel, as max_pool2d gives them: anything else would be
+/// read or written outside of the tensor.
 void check_indices(std::string_view op, const Tensor& indices, const Shape& input) {
   if (!indices.defined() || indices.dtype() != int64) {
     fail<DTypeError>(op, ": the indices must be int64, got ", describe(indices),
@@ -189,10 +189,10 @@ void check_indices(std::string_view op, const Tensor& indices, const Shape& inpu
   }
   const Tensor dense = indices.contiguous();
   const std::int64_t* index = dense.data<std::int64_t>();
-  const auto plane = static_cast<std::uint64_t>(input[2] * input[3]);
+  const std::int64_t plane = input[2] * input[3];
   bool outside = false;
   for (std::int64_t i = 0, n = dense.numel(); i < n; ++i)
-    outside |= static_cast<std::uint64_t>(index[i]) >= plane;
+    outside |= index[i] < kernels::no_pixel || index[i] >= plane;
   if (outside)
     fail<ShapeError>(op, ": an index is outside of the ", plane, " pixels of input ", input);
 }

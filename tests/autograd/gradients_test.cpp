@@ -267,6 +267,19 @@ TEST_CASE("the gradient of a mean or variance of nothing has derivative 0, as in
   }
 }
 
+TEST_CASE("a max pooling window in the padding alone gives no gradient, in any order") {
+  // Rows -1 and 2 of 2.
+  const Pool2dOptions options{
+      .kernel_size = {2, 1}, .stride = 1, .padding = {1, 0}, .dilation = {3, 1}};
+  const Variable x(ones({1, 1, 2, 3}, float64), true);
+  const Variable dy(ones({1, 1, 1, 3}, float64), true);
+  const Variable y = max_pool2d(x, options);
+  CHECK(core::equal(y.value(), full({1, 1, 1, 3}, -HUGE_VAL, float64)));
+  const Variable dx = grad({y}, {x}, {dy}, {.create_graph = true})[0];
+  CHECK(core::equal(dx.value(), zeros(x.shape(), float64)));
+  CHECK(core::equal(grad({dx}, {dy}, {x.value()})[0].value(), zeros(dy.shape(), float64)));
+}
+
 TEST_CASE("a slice in the greatest step can be differentiated twice") {
   const Variable x(arange(0, 6, 1, float64).reshape({2, 3}), true);
   const Variable dy(ones({2, 1}, float64), true);

@@ -143,10 +143,26 @@ TEST_CASE("indices of max pooling that point outside of the image are refused") 
   };
   CHECK(core::max_pool2d_gather(x, index(3)).item() == 1);
   CHECK_THROWS_AS(core::max_pool2d_gather(x, index(4)), ShapeError);
-  CHECK_THROWS_AS(core::max_pool2d_gather(x, index(-1)), ShapeError);
+  CHECK_THROWS_AS(core::max_pool2d_gather(x, index(-2)), ShapeError);
   CHECK_THROWS_AS(core::max_pool2d_gather(x, index(0).to(float32)), DTypeError);
   CHECK_THROWS_AS(core::max_pool2d_gather(x, zeros({2, 1, 1, 1}, int64)), ShapeError);
   CHECK_THROWS_AS(core::max_pool2d_scatter(ones({1, 1, 1, 1}), index(4), {1, 1, 2, 2}), ShapeError);
+}
+
+TEST_CASE("a max pooling window in the padding alone chooses nothing") {
+  // Columns -1 and 2 of 2: none of the image.
+  const Pool2dOptions options{
+      .kernel_size = {1, 2}, .stride = 1, .padding = {0, 1}, .dilation = {1, 3}};
+  const Tensor x = ones({1, 2, 5, 2});
+  for (const auto& pool : {core::max_pool2d, core::max_pool2d_compact}) {
+    const core::MaxPool2dResult result = pool(x, options);
+    CHECK(core::equal(result.values, full({1, 2, 5, 1}, -HUGE_VAL)));
+    CHECK(core::equal(result.indices, full({1, 2, 5, 1}, -1, int64)));
+    const Tensor dy = ones({1, 2, 5, 1});
+    CHECK(core::equal(core::max_pool2d_scatter(dy, result.indices, x.shape(), options),
+                      zeros(x.shape())));
+    CHECK(core::equal(core::max_pool2d_gather(x, result.indices, options), zeros(dy.shape())));
+  }
 }
 
 TEST_CASE("the compact choice of max pooling gives the same numbers as the indices") {
