@@ -18,8 +18,8 @@ constexpr std::int64_t moves_per_chunk = 20'000;
 constexpr std::int64_t vector_comparisons_per_chunk = 60'000;
 constexpr std::int64_t vector_moves_per_chunk = 60'000;
 
-std::int64_t planes_per_chunk(std::int64_t work_per_plane, std::int64_t work_per_chunk) {
-  return work_per_chunk / std::max<std::int64_t>(work_per_plane, 1) + 1;
+std::int64_t planes_per_chunk(std::int64_t items_per_plane, std::int64_t items_per_chunk) {
+  return items_per_chunk / std::max<std::int64_t>(items_per_plane, 1) + 1;
 }
 
 /// Whether a later element replaces the best so far: the first maximum wins, a NaN always does (NaN
@@ -120,8 +120,9 @@ bool is_2x2(const Pool2dGeometry& g) {
 template <class T, class Choice>
 void forward(const Pool2dGeometry& g, const T* x, T* y, Choice* choices) {
   const auto plane_kernel = is_2x2(g) ? max_pool_plane_2x2<T, Choice> : max_pool_plane<T, Choice>;
-  const std::int64_t work = g.out_plane() * g.kernel_h * g.kernel_w;
-  parallel_for(g.planes, planes_per_chunk(work, comparisons_per_chunk),
+  // One division after the other: the product of all three may be beyond int64.
+  const std::int64_t outputs_per_chunk = comparisons_per_chunk / (g.kernel_h * g.kernel_w);
+  parallel_for(g.planes, planes_per_chunk(g.out_plane(), outputs_per_chunk),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t plane = begin; plane < end; ++plane) {
                    plane_kernel(g, x + plane * g.in_plane(), y + plane * g.out_plane(),
