@@ -26,6 +26,9 @@ Variable mul(const Variable& a, const Variable& b);
 Variable div(const Variable& a, const Variable& b);
 Variable add(const Variable& a, double b);
 Variable mul(const Variable& a, double b);
+/// True divisions: 49/49 is 1, and 0/x is 0 for every x but 0.
+Variable div(const Variable& a, double b);
+Variable div(double a, const Variable& b);
 Variable neg(const Variable& x);
 /// x^exponent, elementwise.
 Variable pow(const Variable& x, double exponent);
@@ -45,11 +48,11 @@ inline Variable operator/(const Variable& a, const Variable& b) { return div(a, 
 inline Variable operator+(const Variable& a, double b) { return add(a, b); }
 inline Variable operator-(const Variable& a, double b) { return add(a, -b); }
 inline Variable operator*(const Variable& a, double b) { return mul(a, b); }
-inline Variable operator/(const Variable& a, double b) { return mul(a, 1 / b); }
+inline Variable operator/(const Variable& a, double b) { return div(a, b); }
 inline Variable operator+(double a, const Variable& b) { return add(b, a); }
 inline Variable operator-(double a, const Variable& b) { return add(neg(b), a); }
 inline Variable operator*(double a, const Variable& b) { return mul(b, a); }
-inline Variable operator/(double a, const Variable& b) { return mul(pow(b, -1), a); }
+inline Variable operator/(double a, const Variable& b) { return div(a, b); }
 inline Variable operator-(const Variable& x) { return neg(x); }
 
 // ---- ops/activation.cpp ----

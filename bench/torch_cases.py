@@ -114,6 +114,8 @@ def arithmetic():
         spread(torch.broadcast_shapes(a.shape, b.shape), 1) > 0, a, b))
     unary("shift", op(lambda x: x + 1.5))
     unary("scale", op(lambda x: x * -1.5))
+    unary("div_scalar", op(lambda x: x / -1.5))
+    unary("scalar_div", op(lambda x: 2.0 / x), POSITIVE)
     unary("neg", op(torch.neg))
     unary("pow_scalar", op(lambda x: x ** 3))
     unary("clamp", op(lambda x: x.clamp(-1, 1)))

@@ -137,25 +137,37 @@ bool is_empty(const kernels::Conv2dGeometry& g) {
   return g.batch == 0 || g.in_channels == 0 || g.out_channels == 0 || g.in_plane() == 0;
 }
 
+void check_shape(std::string_view op, std::string_view what, const Tensor& tensor,
+                 const Shape& output) {
+  if (tensor.shape() != output)
+    fail<ShapeError>(op, ": ", what, " is ", tensor.shape(), ", the output is ", output);
+}
+
 void check_output(std::string_view op, const Tensor& dy, const Shape& expected) {
-  if (dy.shape() != expected)
-    fail<ShapeError>(op, ": dy is ", dy.shape(), ", the output is ", expected);
+  check_shape(op, "dy", dy, expected);
 }
 
 Shape output_shape(const kernels::Conv2dGeometry& g) {
   return {g.batch, g.out_channels, g.out_height(), g.out_width()};
 }
 
-/// `average` pooling has neither dilation nor windows that may hang over by more than
+/// [N,C,H,W] whose products do not overflow: of an input that is given as a tensor or as a shape.
+void check_image(std::string_view op, const Shape& input) {
+  if (input.rank() != 4) fail<ShapeError>(op, ": expects an input [N,C,H,W], got ", input);
+  check_extent(op, input);
+  check_sizes(op, input);
+}
+
+/// Average pooling has neither dilation nor windows that may hang over by more than
 /// half a kernel.
 kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const Pool2dOptions& o) {
+  check_image(op, x);
   const Pair stride{o.stride.height == 0 ? o.kernel_size.height : o.stride.height,
                     o.stride.width == 0 ? o.kernel_size.width : o.stride.width};
   if (o.kernel_size.height < 1 || o.kernel_size.width < 1) {
     fail<ValueError>(op, ": kernel_size must be at least 1, got ", spell(o.kernel_size));
   }
   check_extent(op, {o.kernel_size.height, o.kernel_size.width});
-  check_extent(op, x);
   check_options(op, {.stride = stride, .padding = o.padding, .dilation = o.dilation});
   if (2 * o.padding.height > o.kernel_size.height || 2 * o.padding.width > o.kernel_size.width) {
     fail<ValueError>(op, ": padding ", spell(o.padding), " is more than half of kernel_size ",
@@ -183,23 +195,23 @@ kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const
   return g;
 }
 
-/// Indices into the planes of `input`, as max_pool2d gives them: anything else would be read or
-/// written outside of the tensor.
+/// Indices into the planes of `input`, or no_pixel, as max_pool2d gives them: anything else would be
+/// read or written outside of the tensor.
 void check_indices(std::string_view op, const Tensor& indices, const Shape& input) {
   if (!indices.defined() || indices.dtype() != int64) {
     fail<DTypeError>(op, ": the indices must be int64, got ", describe(indices),
                      "; cast with .to(int64)");
   }
-  if (input.rank() != 4 || indices.rank() != 4 || indices.shape()[0] != input[0] ||
-      indices.shape()[1] != input[1]) {
+  check_image(op, input);
+  if (indices.rank() != 4 || indices.shape()[0] != input[0] || indices.shape()[1] != input[1]) {
     fail<ShapeError>(op, ": indices ", indices.shape(), " do not fit input ", input);
   }
   const Tensor dense = indices.contiguous();
   const std::int64_t* index = dense.data<std::int64_t>();
-  const auto plane = static_cast<std::uint64_t>(input[2] * input[3]);
+  const std::int64_t plane = input[2] * input[3];
   bool outside = false;
   for (std::int64_t i = 0, n = dense.numel(); i < n; ++i)
-    outside |= static_cast<std::uint64_t>(index[i]) >= plane;
+    outside |= index[i] < kernels::no_pixel || index[i] >= plane;
   if (outside)
     fail<ShapeError>(op, ": an index is outside of the ", plane, " pixels of input ", input);
 }
@@ -208,15 +220,21 @@ Shape pooled_shape(const Shape& x, const kernels::Pool2dGeometry& g) {
   return {x[0], x[1], g.out_height(), g.out_width()};
 }
 
+/// Throws unless `choices` have the shape of what pooling `input` gives.
+kernels::Pool2dGeometry geometry_of_choices(std::string_view op, const Tensor& choices,
+                                            const Shape& input, const Pool2dOptions& options) {
+  const auto g = pool_geometry(op, input, options);
+  check_shape(op, "the choice", choices, pooled_shape(input, g));
+  return g;
+}
+
 /// Places as max_pool2d_compact gives them for `input`: with one in the padding, or beyond the
 /// window, memory outside of the tensor would be read or written.
 kernels::Pool2dGeometry geometry_of_places(std::string_view op, const Tensor& places,
                                            const Shape& input, const Pool2dOptions& options) {
-  if (input.rank() != 4) fail<ShapeError>(op, ": the input must have rank 4, got ", input);
-  const auto g = pool_geometry(op, input, options);
+  const auto g = geometry_of_choices(op, places, input, options);
   if (!kernels::place_fits_byte(g))
     fail<DTypeError>(op, ": the indices must be int64, got ", describe(places));
-  check_output(op, places, pooled_shape(input, g));
   const Tensor dense = places.contiguous();
   const std::uint8_t* place = dense.data<std::uint8_t>();
   std::uint8_t greatest = 0;
@@ -238,13 +256,13 @@ kernels::Pool2dGeometry geometry_of_places(std::string_view op, const Tensor& pl
   return g;
 }
 
-kernels::AdaptivePool2dGeometry adaptive_geometry(const Shape& x, Pair output_size) {
-  if (output_size.height < 1 || output_size.width < 1) {
-    fail<ValueError>("adaptive_avg_pool2d: output_size must be at least 1, got ",
-                     spell(output_size));
-  }
-  if (x[2] < 1 || x[3] < 1)
-    fail<ShapeError>("adaptive_avg_pool2d: the input ", x, " has no pixels");
+kernels::AdaptivePool2dGeometry adaptive_geometry(std::string_view op, const Shape& x,
+                                                  Pair output_size) {
+  check_image(op, x);
+  if (output_size.height < 1 || output_size.width < 1)
+    fail<ValueError>(op, ": output_size must be at least 1, got ", spell(output_size));
+  check_extent(op, {output_size.height, output_size.width});
+  if (x[2] < 1 || x[3] < 1) fail<ShapeError>(op, ": the input ", x, " has no pixels");
   return {.planes = x[0] * x[1],
           .in_height = x[2],
           .in_width = x[3],
@@ -393,7 +411,10 @@ MaxPool2dResult max_pool2d_compact(const Tensor& x, const Pool2dOptions& options
 
 Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& choices, const Shape& input,
                           const Pool2dOptions& options) {
-  if (choices.dtype() != uint8) return max_pool2d_scatter(dy, choices, input);
+  if (choices.dtype() != uint8) {
+    geometry_of_choices("max_pool2d_scatter", choices, input, options);
+    return max_pool2d_scatter(dy, choices, input);
+  }
   check_tensor("max_pool2d_scatter", "dy", dy, 4);
   const auto geometry = geometry_of_places("max_pool2d_scatter", choices, input, options);
   check_output("max_pool2d_scatter", dy, choices.shape());
@@ -406,8 +427,11 @@ Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& choices, const Shape& 
 }
 
 Tensor max_pool2d_gather(const Tensor& x, const Tensor& choices, const Pool2dOptions& options) {
-  if (choices.dtype() != uint8) return max_pool2d_gather(x, choices);
   check_tensor("max_pool2d_gather", "input", x, 4);
+  if (choices.dtype() != uint8) {
+    geometry_of_choices("max_pool2d_gather", choices, x.shape(), options);
+    return max_pool2d_gather(x, choices);
+  }
   const auto geometry = geometry_of_places("max_pool2d_gather", choices, x.shape(), options);
   const Tensor y = Tensor::empty(choices.shape(), x.dtype());
   dispatch_floating("max_pool2d_gather", x.dtype(), [&]<class T>() {
@@ -451,7 +475,7 @@ Tensor avg_pool2d_grad(const Tensor& dy, const Shape& input, const Pool2dOptions
 
 Tensor adaptive_avg_pool2d(const Tensor& x, Pair output_size) {
   check_tensor("adaptive_avg_pool2d", "input", x, 4);
-  const auto geometry = adaptive_geometry(x.shape(), output_size);
+  const auto geometry = adaptive_geometry("adaptive_avg_pool2d", x.shape(), output_size);
   const Tensor y =
       Tensor::empty({x.size(0), x.size(1), output_size.height, output_size.width}, x.dtype());
   dispatch_floating("adaptive_avg_pool2d", x.dtype(), [&]<class T>() {
@@ -462,7 +486,9 @@ Tensor adaptive_avg_pool2d(const Tensor& x, Pair output_size) {
 
 Tensor adaptive_avg_pool2d_grad(const Tensor& dy, const Shape& input) {
   check_tensor("adaptive_avg_pool2d_grad", "dy", dy, 4);
-  const auto geometry = adaptive_geometry(input, {dy.size(2), dy.size(3)});
+  const auto geometry =
+      adaptive_geometry("adaptive_avg_pool2d_grad", input, {dy.size(2), dy.size(3)});
+  check_output("adaptive_avg_pool2d_grad", dy, {input[0], input[1], dy.size(2), dy.size(3)});
   const Tensor dx = Tensor::empty(input, dy.dtype());
   dispatch_floating("adaptive_avg_pool2d_grad", dy.dtype(), [&]<class T>() {
     kernels::adaptive_avg_pool2d_input_grad(geometry, dy.contiguous().data<T>(), dx.data<T>());

@@ -69,14 +69,15 @@ Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight,
 
 struct MaxPool2dResult {
   Tensor values;   ///< [N,C,OH,OW]
-  Tensor indices;  ///< int64 [N,C,OH,OW], into the H·W plane of the input
+  Tensor indices;  ///< int64 [N,C,OH,OW], into the H·W plane of the input; -1 for none
 };
-/// Greatest of each window; NaN wins, the first of equals wins, padding never does.
+/// Greatest of each window; NaN wins, the first of equals wins, padding never does. A window in the
+/// padding alone, as a dilated one can be, gives -inf, the index -1, and no gradient to anything.
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
-/// Zeros of shape `input` with dy added at `indices`, plane by plane: the adjoint of reading
-/// x at `indices`.
+/// Zeros of shape `input` with dy added at `indices`, plane by plane, but nowhere for -1: the adjoint
+/// of reading x at `indices`.
 Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& indices, const Shape& input);
-/// x read at `indices`, plane by plane.
+/// x read at `indices`, plane by plane; 0 for -1.
 Tensor max_pool2d_gather(const Tensor& x, const Tensor& indices);
 
 /// The same choice in an eighth of the memory, for who need not look at it: in place of `indices`

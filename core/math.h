@@ -2,7 +2,7 @@
 // kernels do the rest.
 //
 // Binary functions broadcast (NumPy's rule) and want equal dtypes: mixing throws DTypeError. A
-// number as second argument takes the tensor's dtype. NaN and infinities pass through as in
+// number takes the tensor's dtype (in a quotient only if that can hold it: see div). NaN and infinities pass through as in
 // PyTorch. Results are contiguous. Defined in math_*.cpp, by topic.
 #pragma once
 
@@ -29,6 +29,8 @@ Tensor add(const Tensor& a, double b);
 Tensor sub(const Tensor& a, double b);
 Tensor sub(double a, const Tensor& b);
 Tensor mul(const Tensor& a, double b);
+/// A division, not a product with 1/b. A float32 tensor is divided in float64 by a number that
+/// float32 cannot hold: 1e-10 / 1e-40 = 1e30.
 Tensor div(const Tensor& a, double b);
 Tensor div(double a, const Tensor& b);
 Tensor pow(const Tensor& a, double exponent);

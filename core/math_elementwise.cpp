@@ -83,6 +83,32 @@ Tensor number_map(std::string_view op, const Tensor& x, double number, const F& 
   });
 }
 
+/// Has T all the digits that it can have of `number`? A float32 of 1e-40 is subnormal and has lost
+/// some, 1e-50 is 0 and 1e40 is infinite.
+template <class T> bool holds_digits(double number) {
+  using limits = std::numeric_limits<T>;
+  const double size = std::fabs(number);
+  const bool in_range =
+      size >= static_cast<double>(limits::min()) && size <= static_cast<double>(limits::max());
+  return in_range || size == 0 || !std::isfinite(number);
+}
+
+/// f(x[i], number), a quotient of the two, with the number in x's dtype as everywhere else. But where
+/// the dtype cannot hold the number its quotient may be in range all the same (1e-10 / 1e-40 = 1e30
+/// in float32), so it is taken in double and rounded once.
+template <class F> Tensor quotient(const Tensor& x, double number, const F& f) {
+  check_defined("div", x);
+  return dispatch_floating("div", x.dtype(), [&]<class T>() {
+    if (!holds_digits<T>(number)) {
+      return map<T, T>(x, [&f, number](T value) {
+        return static_cast<T>(f(static_cast<double>(value), number));
+      });
+    }
+    const T same = static_cast<T>(number);
+    return map<T, T>(x, [&f, same](T value) { return f(value, same); });
+  });
+}
+
 /// The number takes the dtype of a floating tensor, so that a float32 0.1 equals 0.1; an integer
 /// tensor may be compared with 0.5.
 template <class F> Tensor compare(std::string_view op, const Tensor& x, double number, const F& f) {
@@ -131,11 +157,9 @@ Tensor sub(double a, const Tensor& b) {
 }
 Tensor mul(const Tensor& a, double b) { return number_map("mul", a, b, times); }
 
-Tensor div(const Tensor& a, double b) {
-  return floating_map("div", a, [b]<class T>(T value) { return value / static_cast<T>(b); });
-}
+Tensor div(const Tensor& a, double b) { return quotient(a, b, over); }
 Tensor div(double a, const Tensor& b) {
-  return floating_map("div", b, [a]<class T>(T value) { return static_cast<T>(a) / value; });
+  return quotient(b, a, []<class T>(T x, T number) { return over(number, x); });
 }
 
 Tensor pow(const Tensor& a, double exponent) {

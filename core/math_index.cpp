@@ -72,6 +72,7 @@ Tensor cat(const std::vector<Tensor>& parts, std::int64_t dim) {
                        "; cast with .to(", first.dtype(), ")");
     }
     shape[d] += parts[i].shape()[d];
+    check_sizes("cat", shape);  // part by part: sixteen may be beyond int64
   }
   const Tensor out = Tensor::empty(shape, first.dtype());
   std::int64_t start = 0;
@@ -173,15 +174,22 @@ Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
 Tensor slice_scatter(const Shape& shape, const Tensor& source, std::int64_t dim, std::int64_t start,
                      std::int64_t step) {
   const int d = normalize_dim("slice_scatter", dim, shape.rank());
-  const Tensor out = zeros(shape, source.dtype());
+  check_sizes("slice_scatter", shape);
+  if (step < 1) fail<ValueError>("slice_scatter: step must be at least 1, got ", step);
+  const std::int64_t size = shape[d];
+  const std::int64_t first = start < 0 ? start + size : start;
   const std::int64_t length = source.rank() == shape.rank() ? source.shape()[d] : 0;
-  const std::int64_t stride = std::min(step, shape[d] + 1);  // as slice(); no product overflows
-  const Tensor window = out.slice(d, start, start + length * stride, stride);
-  if (window.shape() != source.shape()) {
+  Shape expected = shape;
+  expected[d] = length;
+  // Divided, since (length - 1)·step may be beyond int64.
+  const bool reaches =
+      length == 0 || (first >= 0 && first < size && length - 1 <= (size - 1 - first) / step);
+  if (!reaches || source.shape() != expected) {
     fail<ShapeError>("slice_scatter: source ", source.shape(), " does not fit ", shape, " from ",
                      start, " in steps of ", step);
   }
-  window.copy_(source);
+  const Tensor out = zeros(shape, source.dtype());
+  if (length > 0) out.slice(d, first, first + (length - 1) * step + 1, step).copy_(source);
   return out;
 }
 

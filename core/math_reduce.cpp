@@ -266,7 +266,8 @@ Tensor var(const Tensor& x, const Dims& dims, bool keepdim, std::int64_t correct
   const std::int64_t count = split_dims("var", x, dims, keepdim).reduced.numel();
   const Tensor centred = sub(x, mean(x, dims, true));
   const Tensor squares = sum(mul(centred, centred), dims, keepdim);
-  return div(squares, static_cast<double>(std::max<std::int64_t>(count - correction, 0)));
+  // In double, in which no correction overflows.
+  return div(squares, std::max(static_cast<double>(count) - static_cast<double>(correction), 0.0));
 }
 
 Tensor max(const Tensor& x, const Dims& dims, bool keepdim) {

@@ -116,8 +116,9 @@ void check_sizes(std::string_view op, const Shape& shape) {
   std::int64_t count = 1;
   for (const std::int64_t size : shape) {
     if (size < 0) fail<ShapeError>(op, ": sizes must not be negative, got ", shape);
-    if (size > 0 && count > limit / size)
-      fail<ShapeError>(op, ": shape ", shape, " has too many elements");
+    if (size > 0 && count > limit / size) {
+      fail<ShapeError>(op, ": shape ", shape, " has too many elements: more than ", limit);
+    }
     count *= std::max<std::int64_t>(size, 1);
   }
 }

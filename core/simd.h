@@ -3,12 +3,15 @@
 
 namespace gradus {
 
-/// Obeys the environment variable GRADUS_SIMD, once: "avx512", "avx2", "sse4" or "baseline" (what
-/// every x86-64 has) is the most that will be used; anything else is a warning. Each file of
-/// Highway kernels calls it when the program starts, before any kernel runs. Returns true.
+/// Obeys the environment variable GRADUS_SIMD, once: "avx512", "avx2", "sse4" or "baseline" is the
+/// most that will be used; anything else is a warning. "baseline" is what Highway has for every CPU
+/// that the compiler compiles for: on x86-64, up to Highway 1.0.3 (Debian 12), no vectors but one
+/// number at a time. Each file of Highway kernels calls this when the program starts, before any
+/// kernel runs. Returns true.
 bool limit_simd();
 
-/// The vectors in use: "AVX3", "AVX2", "SSE4", ... as Highway calls them.
+/// The vectors in use: "AVX3", "AVX2", "SSE4", ... as Highway calls them; "SCALAR" or "EMU128" for
+/// none.
 const char* simd_in_use();
 
 }  // namespace gradus

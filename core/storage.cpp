@@ -44,7 +44,8 @@ bool pooling_wanted() {
 
 class Pool {
  public:
-  std::byte* take(std::int64_t capacity) {
+  /// A block of `capacity` bytes, `wanted` of which were asked for.
+  std::byte* take(std::int64_t capacity, std::int64_t wanted) {
     {
       const std::lock_guard lock(mutex_);
       auto& blocks = free_[class_of(capacity)];
@@ -64,8 +65,8 @@ class Pool {
     }
     const std::lock_guard lock(mutex_);
     if (block == nullptr) {
-      fail<Error>("storage: out of memory asking for ", capacity, " bytes (",
-                  statistics_.live_bytes, " bytes in use)");
+      fail<Error>("storage: out of memory asking for ", wanted, " bytes (", statistics_.live_bytes,
+                  " bytes in use)");
     }
     ++statistics_.allocations;
     add_live(capacity);
@@ -130,8 +131,12 @@ Pool& pool() {
 }  // namespace
 
 Storage::Storage(std::int64_t bytes) {
+  // With its header, and rounded up, 2^62 bytes are still below 2^63.
+  constexpr std::int64_t most = std::int64_t{1} << 62;
+  if (bytes < 0 || bytes > most)
+    fail<Error>("storage: a block has 0 to ", most, " bytes, asked for ", bytes);
   const std::int64_t capacity = round_up(bytes + static_cast<std::int64_t>(sizeof(Header)));
-  block_ = pool().take(capacity);
+  block_ = pool().take(capacity, bytes);
   new (block_) Header{1, bytes, capacity};
 }
 

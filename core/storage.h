@@ -17,6 +17,7 @@ namespace gradus {
 class Storage {
  public:
   Storage() = default;
+  /// Throws Error with the number of bytes where the system has not so many.
   explicit Storage(std::int64_t bytes);
   Storage(const Storage& other) noexcept : block_(other.block_) { retain(); }
   Storage(Storage&& other) noexcept : block_(other.block_) { other.block_ = nullptr; }

@@ -290,7 +290,8 @@ Tensor Tensor::slice(std::int64_t dim, std::int64_t start, std::int64_t stop,
   const std::int64_t stride = std::min(step, size + 1);  // beyond the end is beyond the end
   Tensor window = *this;
   window.shape_[d] = (last - first + stride - 1) / stride;
-  window.strides_[d] = strides_[d] * stride;
+  // A single element is never stepped over; a step kept for it would grow with each slice of a slice.
+  if (window.shape_[d] > 1) window.strides_[d] = strides_[d] * stride;
   window.offset_ = offset_ + first * strides_[d];
   return window;
 }

@@ -198,7 +198,7 @@ Variable dropout(const Variable& x, double p, Generator& generator) {
   dispatch_floating("dropout", x.dtype(), []<class T>() {});
   if (p == 0) return x;
   const Tensor kept = core::ge(rand(x.shape(), generator, x.dtype()), p).to(x.dtype());
-  return mul(x, p < 1 ? core::mul(kept, 1 / (1 - p)) : kept);
+  return mul(x, p < 1 ? core::div(kept, 1 - p) : kept);
 }
 
 }  // namespace gradus

@@ -16,8 +16,9 @@ template <class... T> struct List {
 /// Naming a struct here also declares it; its definition stays in its chapter.
 using AllOps = List<
     // arithmetic.cpp
-    struct Add, struct Shift, struct Sub, struct Mul, struct Scale, struct Div, struct Neg,
-    struct PowScalar, struct Pow, struct Maximum, struct Minimum, struct Clamp, struct Where,
+    struct Add, struct Shift, struct Sub, struct Mul, struct Scale, struct Div, struct DivScalar,
+    struct ScalarDiv, struct Neg, struct PowScalar, struct Pow, struct Maximum, struct Minimum,
+    struct Clamp, struct Where,
     // activation.cpp
     struct Exp, struct Log, struct Sqrt, struct Abs, struct Tanh, struct Sigmoid, struct ReluGrad,
     struct Relu, struct Dropout,

@@ -126,7 +126,10 @@ struct Scale final : Op {
   }
 };
 
-/// y = a/b        dL/da = dL/dy/b,   dL/db = -dL/dy·a/b²
+/// y = a/b        dL/da = dL/dy/b,   dL/db = -(dL/dy·y)/b
+///
+/// Not -dL/dy·a/b² nor -(dL/dy/b)·y, the same numbers on paper: b², or dL/dy/b, leaves the range
+/// for a small b, where y and the gradient are still in it.
 struct Div final : Op {
   static constexpr std::string_view name = "div";
   Variable a, b;
@@ -138,17 +141,52 @@ struct Div final : Op {
   }
 
   Variables backward(const Variable& dy) override {
-    const Variable scaled = div(dy, b);
-    return {needs(0) ? sum_to(scaled, input_shape(0)) : Variable(),
-            needs(1) ? sum_to(neg(mul(scaled, div(a, b))), input_shape(1)) : Variable()};
+    return {needs(0) ? sum_to(div(dy, b), input_shape(0)) : Variable(),
+            needs(1) ? sum_to(neg(div(mul(dy, div(a, b)), b)), input_shape(1)) : Variable()};
   }
 
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return div(v[0], v[1]); };
     return binary_samples(
         f, {}, above_zero,
-        {{"a negative divisor", {spread({3, 4}, 18), spread({4}, 19, {-2, -0.5})}, f},
-         {"a number over x", {positive({3}, 20)}, [](const Variables& v) { return 2.0 / v[0]; }}});
+        {{"a negative divisor", {spread({3, 4}, 18), spread({4}, 19, {-2, -0.5})}, f}});
+  }
+};
+
+/// y = x/number        dL/dx = dL/dy/number
+struct DivScalar final : Op {
+  static constexpr std::string_view name = "div_scalar";
+  double number;
+
+  explicit DivScalar(double value) : number(value) {}
+
+  Tensor forward(const Variable& x) { return core::div(x.value(), number); }
+
+  Variables backward(const Variable& dy) override { return {div(dy, number)}; }
+
+  static std::vector<Sample> samples() {
+    return unary_samples([](const Variables& v) { return div(v[0], -1.5); });
+  }
+};
+
+/// y = number/x        dL/dx = -(dL/dy·y)/x
+struct ScalarDiv final : Op {
+  static constexpr std::string_view name = "scalar_div";
+  double number;
+  Variable x;
+
+  explicit ScalarDiv(double value) : number(value) {}
+
+  Tensor forward(const Variable& divisor) {
+    if (needs(0)) x = divisor;
+    return core::div(number, divisor.value());
+  }
+
+  Variables backward(const Variable& dy) override { return {neg(div(mul(dy, div(number, x)), x))}; }
+
+  static std::vector<Sample> samples() {
+    const auto f = [](const Variables& v) { return div(2.0, v[0]); };
+    return unary_samples(f, above_zero, {{"a negative divisor", {spread({3}, 5, {-2, -0.5})}, f}});
   }
 };
 
@@ -340,6 +378,8 @@ template OpInfo op_info<Sub>();
 template OpInfo op_info<Mul>();
 template OpInfo op_info<Scale>();
 template OpInfo op_info<Div>();
+template OpInfo op_info<DivScalar>();
+template OpInfo op_info<ScalarDiv>();
 template OpInfo op_info<Neg>();
 template OpInfo op_info<PowScalar>();
 template OpInfo op_info<Pow>();
@@ -358,6 +398,8 @@ Variable mul(const Variable& a, const Variable& b) { return apply(ops::Mul(), a,
 Variable div(const Variable& a, const Variable& b) { return apply(ops::Div(), a, b); }
 Variable add(const Variable& a, double b) { return apply(ops::Shift(b), a); }
 Variable mul(const Variable& a, double b) { return apply(ops::Scale(b), a); }
+Variable div(const Variable& a, double b) { return apply(ops::DivScalar(b), a); }
+Variable div(double a, const Variable& b) { return apply(ops::ScalarDiv(a), b); }
 Variable neg(const Variable& x) { return apply(ops::Neg(), x); }
 Variable pow(const Variable& x, double exponent) { return apply(ops::PowScalar(exponent), x); }
 Variable pow(const Variable& base, const Variable& exponent) {

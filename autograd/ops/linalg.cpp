@@ -70,9 +70,10 @@ struct Linear final : Op {
   Variables backward(const Variable& dy) override {
     const Variable g = epilogue.backward(dy);
     const auto rows = [](const Variable& v) {
-      return v.rank() == 2
-                 ? v
-                 : reshape(v, {v.numel() / std::max<std::int64_t>(v.size(-1), 1), v.size(-1)});
+      if (v.rank() == 2) return v;
+      std::int64_t count = 1;  // not numel()/in: `in` may be 0
+      for (int d = 0; d < v.rank() - 1; ++d) count *= v.size(d);
+      return reshape(v, {count, v.size(-1)});
     };
     return {needs(0) ? matmul(g, w) : Variable(),
             needs(1) ? matmul(transpose(rows(g)), rows(x)) : Variable(),
@@ -92,6 +93,10 @@ struct Linear final : Op {
             {"one vector", {spread({4}, 9), spread({3, 4}, 10), spread({3}, 11)}, f},
             {"no rows", {spread({0, 4}, 12), spread({3, 4}, 13), spread({3}, 14)}, f},
             {"no features", {spread({2, 0}, 15), spread({3, 0}, 16), spread({3}, 17)}, f},
+            {"batches without features", {spread({2, 2, 0}, 22), spread({3, 0}, 23)}, f},
+            {"batches to nothing", {spread({2, 3, 4}, 24), spread({0, 4}, 25), spread({0}, 26)}, f},
+            {"one vector to nothing", {spread({4}, 27), spread({0, 4}, 28)}, f},
+            {"one vector without features", {spread({0}, 29), spread({3, 0}, 30)}, f},
             {"the same twice", {spread({3, 4}, 18)}, [=](const Variables& v) {
                return linear(v[0], v[0], {}, activation);
              }}};

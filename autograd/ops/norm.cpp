@@ -67,9 +67,9 @@ struct BatchNorm final : Op {
     Variable dx;
     if (needs(0)) {
       count_bytes(2 * bytes_of(dy.value()) + bytes_of(x.value()));
-      const double share = 1 / values_of_a_channel();
-      const Tensor offset = core::mul(sums.total, share);
-      const Tensor slope = core::mul(core::mul(along, inverse_sigma), share);
+      const double count = values_of_a_channel();
+      const Tensor offset = core::div(sums.total, count);
+      const Tensor slope = core::div(core::mul(along, inverse_sigma), count);
       if (dy.is_unshared() && dy.value().is_contiguous()) {
         core::channel_input_grad_(dy.value(), x.value(), map, offset, slope);
         dx = dy;
@@ -99,8 +99,8 @@ struct BatchNorm final : Op {
         all || needs(1) ? sum(g * normal, dims, true) : Variable();  // [1,C,1,..]
     Variable dx;
     if (needs(0)) {
-      const double share = 1 / values_of_a_channel();
-      dx = (of_batch ? g - total * share - normal * (along * share) : g) *
+      const double count = values_of_a_channel();
+      dx = (of_batch ? g - total / count - normal * (along / count) : g) *
            (w.defined() ? inverse * reshape(w, channels) : inverse);
     }
     return {dx, needs(1) ? reshape(along, w.shape()) : Variable(),

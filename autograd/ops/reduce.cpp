@@ -92,7 +92,7 @@ struct Mean final : Op {
     // The gradient of nothing is nothing; divided by 0 its own derivative would be NaN, not 0.
     const auto count =
         static_cast<double>(std::max<std::int64_t>(reduced_count(name, dims, input_shape(0)), 1));
-    return {spread_back(mul(dy, 1 / count), dims, input_shape(0))};
+    return {spread_back(div(dy, count), dims, input_shape(0))};
   }
 
   static std::vector<Sample> samples() {
@@ -273,8 +273,8 @@ Variable var(const Variable& x, const Dims& dims, bool keepdim, std::int64_t cor
   const auto count = static_cast<double>(ops::reduced_count("var", dims, x.shape()));
   const Variable centred = x - mean(x, dims, true);
   if (count == 0) return mean(centred * centred, dims, keepdim);  // NaN, whose gradient is nothing
-  return sum(centred * centred, dims, keepdim) *
-         (1 / std::max(count - static_cast<double>(correction), 0.0));
+  return sum(centred * centred, dims, keepdim) /
+         std::max(count - static_cast<double>(correction), 0.0);
 }
 
 Variable max(const Variable& x, const Dims& dims, bool keepdim) {

@@ -1,8 +1,10 @@
 // The thread-local stack of scratch blocks behind Workspace.
+#include <gradus/core/error.h>
 #include <gradus/core/kernels/workspace.h>
+#include <gradus/core/storage.h>
 
-#include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <new>
 #include <string_view>
 #include <vector>
@@ -42,7 +44,12 @@ class Block {
   void* reserve(std::size_t bytes) {
     if (data_ == nullptr || bytes > bytes_) {
       release();
-      data_ = ::operator new(bytes, alignment);
+      data_ = ::operator new(bytes, alignment, std::nothrow);
+      if (data_ == nullptr) {  // what the pool of tensors keeps may be what is missing
+        empty_storage_cache();
+        data_ = ::operator new(bytes, alignment, std::nothrow);
+      }
+      if (data_ == nullptr) fail<Error>("workspace: out of memory asking for ", bytes, " bytes");
       bytes_ = bytes;
     }
     return data_;
@@ -70,7 +77,11 @@ Stack& stack() {
 
 }  // namespace
 
-void* workspace_push(std::size_t bytes) {
+void* workspace_push(std::int64_t count, std::int64_t size) {
+  if (count < 0 || count > std::numeric_limits<std::int64_t>::max() / size) {
+    fail<Error>("workspace: out of memory asking for ", count, " elements of ", size, " bytes");
+  }
+  const auto bytes = static_cast<std::size_t>(count * size);
   Stack& own = stack();
   if (own.depth == own.blocks.size()) own.blocks.emplace_back();
   void* data = own.blocks[own.depth].reserve(bytes);

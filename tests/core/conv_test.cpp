@@ -155,10 +155,76 @@ TEST_CASE("indices of max pooling that point outside of the image are refused") 
   };
   CHECK(core::max_pool2d_gather(x, index(3)).item() == 1);
   CHECK_THROWS_AS(core::max_pool2d_gather(x, index(4)), ShapeError);
-  CHECK_THROWS_AS(core::max_pool2d_gather(x, index(-1)), ShapeError);
+  CHECK_THROWS_AS(core::max_pool2d_gather(x, index(-2)), ShapeError);
   CHECK_THROWS_AS(core::max_pool2d_gather(x, index(0).to(float32)), DTypeError);
   CHECK_THROWS_AS(core::max_pool2d_gather(x, zeros({2, 1, 1, 1}, int64)), ShapeError);
   CHECK_THROWS_AS(core::max_pool2d_scatter(ones({1, 1, 1, 1}), index(4), {1, 1, 2, 2}), ShapeError);
+}
+
+TEST_CASE("a max pooling window in the padding alone chooses nothing") {
+  // Columns -1 and 2 of 2: none of the image.
+  const Pool2dOptions options{
+      .kernel_size = {1, 2}, .stride = 1, .padding = {0, 1}, .dilation = {1, 3}};
+  const Tensor x = ones({1, 2, 5, 2});
+  for (const auto& pool : {core::max_pool2d, core::max_pool2d_compact}) {
+    const core::MaxPool2dResult result = pool(x, options);
+    CHECK(core::equal(result.values, full({1, 2, 5, 1}, -HUGE_VAL)));
+    CHECK(core::equal(result.indices, full({1, 2, 5, 1}, -1, int64)));
+    const Tensor dy = ones({1, 2, 5, 1});
+    CHECK(core::equal(core::max_pool2d_scatter(dy, result.indices, x.shape(), options),
+                      zeros(x.shape())));
+    CHECK(core::equal(core::max_pool2d_gather(x, result.indices, options), zeros(dy.shape())));
+  }
+}
+
+TEST_CASE("a shape that pooling's gradients are told is compared as a whole") {
+  const Tensor dy = ones({1, 1, 2, 2});
+  const Pool2dOptions two{.kernel_size = 2};
+  const Tensor indices = core::max_pool2d(ones({1, 1, 4, 4}), two).indices;
+  const Tensor places = core::max_pool2d_compact(ones({1, 1, 4, 4}), two).indices;
+  for (const Shape& input : {Shape{64, 64, 4, 4}, Shape{1, 2, 4, 4}, Shape{1, 1, 4, 4, 7},
+                             Shape{1, 4, 4}, Shape{1, 1, -4, -4}, Shape{-1, -1, 4, 4}}) {
+    CAPTURE(input);
+    CHECK_THROWS_AS(core::adaptive_avg_pool2d_grad(dy, input), ShapeError);
+    CHECK_THROWS_AS(core::avg_pool2d_grad(dy, input, two), ShapeError);
+    CHECK_THROWS_AS(core::max_pool2d_scatter(dy, indices, input), ShapeError);
+    CHECK_THROWS_AS(core::max_pool2d_scatter(dy, indices, input, two), ShapeError);
+    CHECK_THROWS_AS(core::max_pool2d_scatter(dy, places, input, two), ShapeError);
+    CHECK_THROWS_AS(core::conv2d_input_grad(dy, ones({1, 1, 3, 3}), input), ShapeError);
+  }
+  CHECK(message_of<ShapeError>([&] {
+          core::adaptive_avg_pool2d_grad(ones({1, 1, 1, 1}), {64, 64, 1, 1});
+        }) == "adaptive_avg_pool2d_grad: dy is [1,1,1,1], the output is [64,64,1,1]");
+  CHECK(message_of<ShapeError>([&] {
+          core::max_pool2d_gather(ones({1, 1, 6, 4}), indices, two);
+        }) == "max_pool2d_gather: the choice is [1,1,2,2], the output is [1,1,3,2]");
+}
+
+TEST_CASE("pooling options and sizes whose products are beyond int64 are refused or work") {
+  constexpr std::int64_t most = (std::int64_t{1} << 31) - 1;
+  // A window as large as the options allow, on an image of 3x3: 9 outputs of 2^62 elements each.
+  const Pool2dOptions vast{.kernel_size = most, .stride = 1, .padding = most / 2};
+  const Tensor x = arange(9).to(float32).reshape({1, 1, 3, 3});
+  CHECK(core::equal(core::max_pool2d(x, vast).values, full({1, 1, 3, 3}, 8)));
+  const Pool2dOptions counted_inside{
+      .kernel_size = most, .stride = 1, .padding = most / 2, .count_include_pad = false};
+  CHECK(core::equal(core::avg_pool2d(x, counted_inside), full({1, 1, 3, 3}, 4)));
+  CHECK(core::sum(core::avg_pool2d_grad(ones({1, 1, 3, 3}), x.shape(), counted_inside)).item() ==
+        doctest::Approx(9));
+  CHECK_THROWS_AS(core::max_pool2d(x, {.kernel_size = 2, .padding = most, .dilation = most}),
+                  ValueError);
+  CHECK_THROWS_AS(core::max_pool2d(x, {.kernel_size = 3, .padding = 1, .dilation = most}),
+                  ShapeError);
+  for (const Shape& input : {Shape{1, 1, most, most}, Shape{most, most, 1, 1},
+                             Shape{1, 1, most + 1, 1}, Shape{most, most, most, most}}) {
+    CAPTURE(input);
+    CHECK_THROWS_AS(core::adaptive_avg_pool2d_grad(ones({1, 1, 1, 1}), input), ShapeError);
+    CHECK_THROWS_AS(core::max_pool2d_scatter(ones({1, 1, 1, 1}), zeros({1, 1, 1, 1}, int64), input),
+                    ShapeError);
+    CHECK_THROWS_AS(core::avg_pool2d_grad(ones({1, 1, 1, 1}), input, {.kernel_size = most}),
+                    ShapeError);
+  }
+  CHECK_THROWS_AS(core::adaptive_avg_pool2d(x, Pair(most + 1, 1)), ShapeError);
 }
 
 TEST_CASE("the compact choice of max pooling gives the same numbers as the indices") {

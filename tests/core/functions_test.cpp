@@ -175,6 +175,21 @@ TEST_CASE("a number must fit the dtype it meets") {
   CHECK_THROWS_AS(core::clamp(ones({2}), NAN, 0), ValueError);
 }
 
+TEST_CASE("a quotient is right also where its number does not fit the dtype") {
+  CHECK(core::div(Tensor::from({1e-10}), 1e-40).at<float>({0}) == 1e30F);
+  CHECK(core::div(Tensor::from({1e-10}), -1e-50).at<float>({0}) == -HUGE_VALF);
+  CHECK(core::div(Tensor::from({0x1p-60}), 0x1p-160).at<float>({0}) == 0x1p100F);
+  CHECK(core::div(Tensor::from({1e30}), 1e40).at<float>({0}) == 1e-10F);
+  CHECK(core::div(1e-40, Tensor::from({1e-10})).at<float>({0}) == 1e-30F);
+  CHECK(core::div(1e40, Tensor::from({1e30})).at<float>({0}) == 1e10F);
+  // What is no ordinary number stays what it is, and any other is rounded to float32 first, as in
+  // PyTorch: 0.1F is not 0.1.
+  CHECK(core::div(Tensor::from({1.0}), HUGE_VAL).at<float>({0}) == 0);
+  CHECK(std::isnan(core::div(Tensor::from({1.0}), NAN).at<float>({0})));
+  CHECK(core::div(Tensor::from({1.0}), -0.0).at<float>({0}) == -HUGE_VALF);
+  CHECK(core::div(Tensor::from({3.0}), 0.1).at<float>({0}) == 3.0F / 0.1F);
+}
+
 TEST_CASE("integer arithmetic wraps around") {
   constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();

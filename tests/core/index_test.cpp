@@ -3,6 +3,7 @@
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -141,6 +142,23 @@ TEST_CASE("slice_scatter puts back what slice took") {
           core::slice_scatter({3, 7}, ones({3, 4}), 1, 5, 1);
         }) == "slice_scatter: source [3,4] does not fit [3,7] from 5 in steps of 1");
   CHECK_THROWS_AS(core::slice_scatter({3, 7}, ones({3}), 1, 0, 1), ShapeError);
+  CHECK_THROWS_AS(core::slice_scatter({3, 7}, ones({3, 1}), 1, 0, 0), ValueError);
+  check_equals(core::slice_scatter({3}, ones({2}), 0, -2, 1), Tensor::from({0.0, 1.0, 1.0}));
+}
+
+TEST_CASE("what is put beyond the end of an int64 is refused, before anything is allocated") {
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t vast = std::int64_t{1} << 59;
+  const Tensor many = ones({1}).expand({vast});  // of one number
+  CHECK(core::slice_scatter({3}, ones({1}), 0, 2, most).at<float>({2}) == 1);
+  CHECK_THROWS_AS(core::slice_scatter({3}, ones({1}), 0, most, 1), ShapeError);
+  CHECK_THROWS_AS(core::slice_scatter({3}, ones({2}), 0, 1, most), ShapeError);
+  CHECK_THROWS_AS(core::slice_scatter({3}, ones({1}), 0, -most, 1), ShapeError);
+  CHECK_THROWS_AS(core::slice_scatter({vast}, many, 0, 0, vast), ShapeError);
+  CHECK_THROWS_AS(core::slice_scatter({most, most}, ones({1, 1}), 0, 0, 1), ShapeError);
+  CHECK_THROWS_AS(core::cat(std::vector<Tensor>(16, many), 0), ShapeError);
+  CHECK(contains(message_of<ShapeError>([&] { core::stack(std::vector<Tensor>(16, many), 0); }),
+                 "has too many elements: more than 576460752303423488"));
 }
 
 TEST_CASE("one_hot marks each label, in any shape and dtype") {

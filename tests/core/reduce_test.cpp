@@ -232,6 +232,8 @@ TEST_CASE("var takes a correction, and has no value for too few elements") {
   CHECK(core::var(x).item() == doctest::Approx(7.0 / 3));
   CHECK(core::var(x, {}, false, 0).item() == doctest::Approx(14.0 / 9));
   CHECK(std::isnan(core::var(ones({1})).item()));
+  CHECK(core::var(x, {}, false, std::numeric_limits<std::int64_t>::min()).item() ==
+        doctest::Approx(14.0 / 3 * 0x1p-63));
 }
 
 TEST_CASE("sum_to is the adjoint of expand: what was repeated is added up") {

@@ -16,11 +16,13 @@
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "support/error_message.h"
+#include "support/sanitizer.h"
 
 using namespace gradus;
 
@@ -29,14 +31,6 @@ namespace {
 bool pooled() {
   { const Storage storage(4096); }
   return storage_statistics().cached_bytes > 0;
-}
-
-bool under_sanitizer() {
-#if defined(__SANITIZE_ADDRESS__)
-  return true;
-#else
-  return false;
-#endif
 }
 
 /// Runs f in a child process; its result is the exit status, 255 for anything else.
@@ -175,7 +169,7 @@ TEST_CASE("GRADUS_POOL=0 gives every block back at once") {
 TEST_CASE("running out of memory is an error with the size, and the pool is emptied before it") {
   if (under_sanitizer()) return;  // it ends the process instead
   CHECK(contains(message_of<Error>([] { Tensor::empty({std::int64_t{1} << 50}, uint8); }),
-                 "storage: out of memory asking for "));
+                 "storage: out of memory asking for 1125899906842624 bytes ("));
   CHECK(in_child([] {
           constexpr std::int64_t block = std::int64_t{600} << 20;
           { const Storage cached(block); }  // never touched, so it costs addresses only
@@ -192,6 +186,16 @@ TEST_CASE("running out of memory is an error with the size, and the pool is empt
           }
           return 0;
         }) == 0);
+}
+
+TEST_CASE("a number of bytes that no block can have is refused with it") {
+  for (const std::int64_t bytes :
+       {std::int64_t{-1}, std::numeric_limits<std::int64_t>::min(),
+        std::numeric_limits<std::int64_t>::max(), (std::int64_t{1} << 62) + 1}) {
+    CAPTURE(bytes);
+    CHECK(contains(message_of<Error>([&] { const Storage block(bytes); }),
+                   "asked for " + std::to_string(bytes)));
+  }
 }
 
 TEST_CASE("a failed request leaves the statistics as they were") {

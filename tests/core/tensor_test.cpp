@@ -301,6 +301,13 @@ TEST_CASE("slice takes what Python's slice takes") {
   CHECK_THROWS_AS(Tensor::scalar(1).slice(0, 0, 1), ShapeError);
 }
 
+TEST_CASE("the step of a slice of a slice does not grow beyond int64") {
+  Tensor x = arange(std::int64_t{4});
+  for (int i = 0; i < 100; ++i) x = x.slice(0, 0, 4, 3);  // [4] -> [2] -> [1] -> [1] ...
+  CHECK(x.shape() == Shape{1});
+  CHECK(x.item() == 0);
+}
+
 TEST_CASE("slices, selections and permutations of every layout hold the right elements") {
   for_all([](const Tensor& x) {
     for (int d = 0; d < x.rank(); ++d) {

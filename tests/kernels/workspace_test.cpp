@@ -4,8 +4,13 @@
 #include <cstdint>
 #include <thread>
 
+#include <gradus/core/error.h>
 #include <gradus/core/kernels/workspace.h>
 
+#include "support/error_message.h"
+#include "support/sanitizer.h"
+
+using gradus::Error;
 using gradus::kernels::Workspace;
 
 TEST_CASE("a workspace is aligned to 64 bytes, also when it is empty") {
@@ -27,6 +32,21 @@ TEST_CASE("nested workspaces do not share memory") {
     CHECK(inner.data()[999] == -1);
   }
   for (int k = 0; k < 100; ++k) REQUIRE(outer.data()[k] == k);
+}
+
+TEST_CASE(
+    "a workspace for which there is no memory is an error with its size, and harms no other") {
+  if (under_sanitizer()) return;  // it ends the process instead
+  constexpr std::int64_t petabyte = std::int64_t{1} << 50;
+  Workspace<double> outer(100);
+  outer.data()[99] = 1;
+  CHECK(message_of<Error>([] { const Workspace<double> scratch(petabyte / 8); }) ==
+        "workspace: out of memory asking for 1125899906842624 bytes");
+  CHECK(message_of<Error>([] { const Workspace<double> scratch(petabyte << 12); }) ==
+        "workspace: out of memory asking for 4611686018427387904 elements of 8 bytes");
+  Workspace<double> inner(100);
+  inner.data()[99] = 2;
+  CHECK(outer.data()[99] == 1);
 }
 
 TEST_CASE("each thread has workspaces of its own") {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <limits>
 #include <span>
-#include <stdexcept>
 #include <type_traits>
 
 #include <cblas.h>
 
+#include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
 
 namespace gradus::kernels {
@@ -34,8 +34,8 @@ bool pin_blas_to_one_thread() {
 
 blasint to_blas_int(std::int64_t size) {
   if (size > std::numeric_limits<blasint>::max()) {
-    throw std::length_error("gemm: size " + std::to_string(size) +
-                            " does not fit the BLAS library's integer");
+    fail<ShapeError>("gemm: a size of ", size, " is beyond the BLAS library's greatest, ",
+                     std::numeric_limits<blasint>::max());
   }
   return static_cast<blasint>(size);
 }

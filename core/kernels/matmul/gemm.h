@@ -8,7 +8,7 @@
 //   - beta == 0 overwrites C without reading it: a NaN or garbage in C does not survive;
 //   - k == 0 gives beta·C, m == 0 or n == 0 does nothing; NaN and infinities in A and B pass
 //     through (alpha != 0);
-//   - a size that does not fit the BLAS library's integer throws std::length_error;
+//   - a size that does not fit the BLAS library's integer is a ShapeError;
 //   - the BLAS library runs single-threaded: parallelism is ours, in blocks fixed by the problem,
 //     so the bits are the same at any thread count.
 #pragma once

@@ -5,8 +5,9 @@
 // each channel. Pointers to tensors point at the block's first element, pointers to per-channel
 // numbers at those of its first channel.
 //
-// float32 in vectors by Highway, chosen at run time: SSE2, AVX2 or AVX-512 on x86-64. float64, and
-// runs too short for a vector, in plain loops, which are the oracle of the others. Sums are float64
+// float32 in vectors by Highway, chosen at run time: SSE4, AVX2 or AVX-512 on x86-64, and one number
+// at a time on a CPU without any (core/simd.h). float64, and runs too short for a vector, in plain
+// loops, which are the oracle of the others. Sums are float64
 // in both (tile_grad_sums adds four float32 numbers first). Each function adds in an order that
 // depends on the sizes and the width of a vector alone.
 #pragma once

@@ -13,8 +13,10 @@ namespace {
 
 constexpr std::int64_t additions_per_chunk = 20'000;  // about 10 microseconds
 
-std::int64_t planes_per_chunk(std::int64_t additions_per_plane) {
-  return additions_per_chunk / std::max<std::int64_t>(additions_per_plane, 1) + 1;
+/// One division after the other: the product of all may be beyond int64.
+std::int64_t planes_per_chunk(std::int64_t outputs_per_plane, std::int64_t additions_per_output) {
+  return additions_per_chunk / additions_per_output / std::max<std::int64_t>(outputs_per_plane, 1) +
+         1;
 }
 
 /// The part of a window that lies in the image, along one axis, and the length that
@@ -88,8 +90,8 @@ void spread(T grad, T* plane, std::int64_t width, const Window& rows, const Wind
 
 template <class T>
 void avg_pool2d_forward(const Pool2dGeometry& g, bool count_include_pad, const T* x, T* y) {
-  const std::int64_t work = g.out_plane() * g.kernel_h * g.kernel_w;
-  parallel_for(g.planes, planes_per_chunk(work), [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t grain = planes_per_chunk(g.out_plane(), g.kernel_h * g.kernel_w);
+  parallel_for(g.planes, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t plane = begin; plane < end; ++plane) {
       const T* in = x + plane * g.in_plane();
       T* out = y + plane * g.out_plane();
@@ -103,8 +105,8 @@ void avg_pool2d_forward(const Pool2dGeometry& g, bool count_include_pad, const T
 
 template <class T>
 void avg_pool2d_input_grad(const Pool2dGeometry& g, bool count_include_pad, const T* dy, T* dx) {
-  const std::int64_t work = g.out_plane() * g.kernel_h * g.kernel_w;
-  parallel_for(g.planes, planes_per_chunk(work), [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t grain = planes_per_chunk(g.out_plane(), g.kernel_h * g.kernel_w);
+  parallel_for(g.planes, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t plane = begin; plane < end; ++plane) {
       const T* grad = dy + plane * g.out_plane();
       T* out = dx + plane * g.in_plane();
@@ -128,37 +130,37 @@ void adaptive_avg_pool2d_forward(const AdaptivePool2dGeometry& g, const T* x, T*
       y[plane] = static_cast<T>(sums.data()[plane] / static_cast<double>(in_plane));
     return;
   }
-  parallel_for(
-      g.planes, planes_per_chunk(in_plane + out_plane), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t plane = begin; plane < end; ++plane) {
-          const T* in = x + plane * in_plane;
-          T* out = y + plane * out_plane;
-          for_each_window(g, [&](std::int64_t output, const Window& rows, const Window& columns) {
-            out[output] = mean(in, g.in_width, rows, columns);
-          });
-        }
+  const std::int64_t grain = planes_per_chunk(in_plane + out_plane, 1);
+  parallel_for(g.planes, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t plane = begin; plane < end; ++plane) {
+      const T* in = x + plane * in_plane;
+      T* out = y + plane * out_plane;
+      for_each_window(g, [&](std::int64_t output, const Window& rows, const Window& columns) {
+        out[output] = mean(in, g.in_width, rows, columns);
       });
+    }
+  });
 }
 
 template <class T>
 void adaptive_avg_pool2d_input_grad(const AdaptivePool2dGeometry& g, const T* dy, T* dx) {
   const std::int64_t in_plane = g.in_height * g.in_width;
   const std::int64_t out_plane = g.out_height * g.out_width;
-  parallel_for(
-      g.planes, planes_per_chunk(in_plane + out_plane), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t plane = begin; plane < end; ++plane) {
-          const T* grad = dy + plane * out_plane;
-          T* out = dx + plane * in_plane;
-          if (out_plane == 1) {  // the same share for all
-            std::fill_n(out, in_plane, *grad / static_cast<T>(in_plane));
-            continue;
-          }
-          std::fill_n(out, in_plane, T{0});
-          for_each_window(g, [&](std::int64_t output, const Window& rows, const Window& columns) {
-            spread(grad[output], out, g.in_width, rows, columns);
-          });
-        }
+  const std::int64_t grain = planes_per_chunk(in_plane + out_plane, 1);
+  parallel_for(g.planes, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t plane = begin; plane < end; ++plane) {
+      const T* grad = dy + plane * out_plane;
+      T* out = dx + plane * in_plane;
+      if (out_plane == 1) {  // the same share for all
+        std::fill_n(out, in_plane, *grad / static_cast<T>(in_plane));
+        continue;
+      }
+      std::fill_n(out, in_plane, T{0});
+      for_each_window(g, [&](std::int64_t output, const Window& rows, const Window& columns) {
+        spread(grad[output], out, g.in_width, rows, columns);
       });
+    }
+  });
 }
 
 template void avg_pool2d_forward(const Pool2dGeometry&, bool, const float*, float*);

@@ -18,8 +18,8 @@ constexpr std::int64_t moves_per_chunk = 20'000;
 constexpr std::int64_t vector_comparisons_per_chunk = 60'000;
 constexpr std::int64_t vector_moves_per_chunk = 60'000;
 
-std::int64_t planes_per_chunk(std::int64_t work_per_plane, std::int64_t work_per_chunk) {
-  return work_per_chunk / std::max<std::int64_t>(work_per_plane, 1) + 1;
+std::int64_t planes_per_chunk(std::int64_t items_per_plane, std::int64_t items_per_chunk) {
+  return items_per_chunk / std::max<std::int64_t>(items_per_plane, 1) + 1;
 }
 
 /// Whether a later element replaces the best so far: the first maximum wins, a NaN always does.
@@ -30,6 +30,8 @@ template <class T> bool replaces(T value, T best) { return (value > best) | (val
 struct Window {
   std::int64_t begin;
   std::int64_t end;
+
+  bool empty() const { return begin >= end; }
 
   Window(std::int64_t output, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
          std::int64_t dilation, std::int64_t size) {
@@ -50,9 +52,8 @@ void max_pool_plane(const Pool2dGeometry& g, const T* x, T* y, Choice* choices) 
     for (std::int64_t ow = 0, width = g.out_width(); ow < width; ++ow) {
       const Window columns(ow, g.kernel_w, g.stride_w, g.padding_w, g.dilation_w, g.in_width);
       T best = -std::numeric_limits<T>::infinity();
-      // Valid even when the whole window lies in the padding.
-      std::int64_t best_h = std::min(rows.begin, g.in_height - 1);
-      std::int64_t best_w = std::min(columns.begin, g.in_width - 1);
+      std::int64_t best_h = rows.begin;
+      std::int64_t best_w = columns.begin;
       for (std::int64_t h = rows.begin; h < rows.end; h += g.dilation_h) {
         for (std::int64_t w = columns.begin; w < columns.end; w += g.dilation_w) {
           const T value = x[h * g.in_width + w];
@@ -69,7 +70,7 @@ void max_pool_plane(const Pool2dGeometry& g, const T* x, T* y, Choice* choices) 
         const std::int64_t kw = (best_w - ow * g.stride_w + g.padding_w) / g.dilation_w;
         *choices++ = static_cast<Choice>(kh * g.kernel_w + kw);
       } else {
-        *choices++ = best_h * g.in_width + best_w;
+        *choices++ = rows.empty() || columns.empty() ? no_pixel : best_h * g.in_width + best_w;
       }
     }
   }
@@ -119,8 +120,9 @@ bool is_2x2(const Pool2dGeometry& g) {
 template <class T, class Choice>
 void forward(const Pool2dGeometry& g, const T* x, T* y, Choice* choices) {
   const auto plane_kernel = is_2x2(g) ? max_pool_plane_2x2<T, Choice> : max_pool_plane<T, Choice>;
-  const std::int64_t work = g.out_plane() * g.kernel_h * g.kernel_w;
-  parallel_for(g.planes, planes_per_chunk(work, comparisons_per_chunk),
+  // One division after the other: the product of all three may be beyond int64.
+  const std::int64_t outputs_per_chunk = comparisons_per_chunk / (g.kernel_h * g.kernel_w);
+  parallel_for(g.planes, planes_per_chunk(g.out_plane(), outputs_per_chunk),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t plane = begin; plane < end; ++plane) {
                    plane_kernel(g, x + plane * g.in_plane(), y + plane * g.out_plane(),
@@ -175,8 +177,9 @@ void max_pool2d_scatter(std::int64_t planes, std::int64_t in_plane, std::int64_t
                  for (std::int64_t plane = begin; plane < end; ++plane) {
                    T* out = dx + plane * in_plane;
                    std::fill_n(out, in_plane, T{0});
-                   for (std::int64_t k = plane * out_plane; k < (plane + 1) * out_plane; ++k)
-                     out[indices[k]] += dy[k];
+                   for (std::int64_t k = plane * out_plane; k < (plane + 1) * out_plane; ++k) {
+                     if (indices[k] != no_pixel) out[indices[k]] += dy[k];
+                   }
                  }
                });
 }
@@ -189,7 +192,7 @@ void max_pool2d_gather(std::int64_t planes, std::int64_t in_plane, std::int64_t 
                  for (std::int64_t plane = begin; plane < end; ++plane) {
                    const T* in = x + plane * in_plane;
                    for (std::int64_t k = plane * out_plane; k < (plane + 1) * out_plane; ++k)
-                     y[k] = in[indices[k]];
+                     y[k] = indices[k] == no_pixel ? T{0} : in[indices[k]];
                  }
                });
 }

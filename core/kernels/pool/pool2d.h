@@ -12,7 +12,7 @@
 //   - a plane is summed by one thread in a fixed order, so the bits do not depend on the thread
 //     count;
 //   - NaN and infinities pass as in PyTorch;
-//   - an index always lies in its plane.
+//   - an index lies in its plane, or is no_pixel.
 // Kernels assume what core checks: kernel, stride, dilation >= 1, 0 <= 2·padding <= kernel, a plane
 // that is not empty, and a dilated kernel that fits the padded input.
 //
@@ -22,6 +22,12 @@
 #include <cstdint>
 
 namespace gradus::kernels {
+
+/// The index of a window that lies in the padding alone, as a dilated one can: it chose nothing, so
+/// it gives no gradient to any pixel. (PyTorch 1.13 takes the same -inf for its value and leaves the
+/// index beyond the row or the plane: the gradient goes to a pixel outside of the window, or to
+/// memory outside of the tensor. Its backward pass skips a -1.)
+inline constexpr std::int64_t no_pixel = -1;
 
 struct Pool2dGeometry {
   std::int64_t planes = 1;
@@ -49,26 +55,26 @@ struct Pool2dGeometry {
 /// y = max over each window, indices = where it was found.
 /// x [planes,H,W] -> y, indices [planes,OH,OW].
 /// Padding counts as -inf and is never chosen. The first maximum wins; with a NaN in the window the
-/// last NaN wins, as in PyTorch; a window of -inf gives -inf at its first element. (Dilation can
-/// put a whole window into the padding: that gives -inf and the nearest index of the plane.)
+/// last NaN wins, as in PyTorch; a window of -inf gives -inf at its first element; a window in the
+/// padding alone gives -inf and no_pixel.
 template <class T>
 void max_pool2d_forward(const Pool2dGeometry& geometry, const T* x, T* y, std::int64_t* indices);
 
-/// dx = 0, then dx[indices] += dy in each plane: the derivative of max_pool2d_forward, and the
-/// adjoint of gather.
+/// dx = 0, then dx[indices] += dy in each plane, no_pixel aside: the derivative of
+/// max_pool2d_forward, and the adjoint of gather.
 /// dy, indices [planes,out_plane] -> dx [planes,in_plane].
 template <class T>
 void max_pool2d_scatter(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane,
                         const T* dy, const std::int64_t* indices, T* dx);
 
-/// y = x[indices] in each plane: what the second derivative of max pooling asks for.
+/// y = x[indices] in each plane, 0 for no_pixel: what the second derivative of max pooling asks for.
 /// x [planes,in_plane], indices [planes,out_plane] -> y [planes,out_plane].
 template <class T>
 void max_pool2d_gather(std::int64_t planes, std::int64_t in_plane, std::int64_t out_plane,
                        const T* x, const std::int64_t* indices, T* y);
 
-/// Can a byte say which element of a window was chosen? (A window that dilation puts wholly into
-/// the padding has none.)
+/// Can a byte say which element of a window was chosen? (It has no value for no_pixel, so no window
+/// may lie in the padding alone.)
 constexpr bool place_fits_byte(const Pool2dGeometry& g) {
   return g.kernel_h * g.kernel_w <= 256 && (g.dilation_h == 1 || g.padding_h == 0) &&
          (g.dilation_w == 1 || g.padding_w == 0);
