@@ -113,11 +113,12 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
     const Tensor rows = x.contiguous();
     const Tensor dense_weight = weight.contiguous();
     const Tensor dense_bias = bias.defined() ? bias.contiguous() : bias;
-    kernels::gemm_linear<T>(
-        out == 0 ? 0 : y.numel() / out, out, in, rows.data<T>(), std::max<std::int64_t>(in, 1),
-        dense_weight.data<T>(), std::max<std::int64_t>(in, 1),
-        bias.defined() ? dense_bias.data<T>() : nullptr, activation == Activation::relu,
-        y.data<T>(), std::max<std::int64_t>(out, 1));
+    kernels::gemm_linear<T>(out == 0 ? 0 : y.numel() / out, out, in, rows.data<T>(),
+                            std::max<std::int64_t>(in, 1), dense_weight.data<T>(),
+                            std::max<std::int64_t>(in, 1),
+                            {.bias = bias.defined() ? dense_bias.data<T>() : nullptr,
+                             .relu = activation == Activation::relu},
+                            y.data<T>(), std::max<std::int64_t>(out, 1));
   });
   return y;
 }

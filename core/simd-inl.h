@@ -75,17 +75,42 @@ template <class T> class Range {
   std::int64_t last_, first_;
 };
 
-/// The first `count` lanes -> to[0 .. count)
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET > HWY_AVX3
+/// Halves, quarters and so on, as the bits of `count` say: fewer than all lanes.
+template <class D>
+HWY_INLINE void store_bits(hwy::HWY_NAMESPACE::Vec<D> vector, D tag, std::int64_t count,
+                           hwy::HWY_NAMESPACE::TFromD<D>* to) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  if constexpr (hn::MaxLanes(D()) > 1) {
+    const hn::Half<D> half;
+    constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(half));
+    if ((count & lanes) != 0) {
+      hn::StoreU(hn::LowerHalf(half, vector), half, to);
+      store_bits(hn::UpperHalf(half, vector), half, count, to + lanes);
+    } else {
+      store_bits(hn::LowerHalf(half, vector), half, count, to);
+    }
+  } else {
+    static_cast<void>(tag);
+    static_cast<void>(vector);
+    static_cast<void>(to);
+  }
+}
+#endif
+
+/// The first `count` lanes -> to[0 .. count). Masked stores only where they are fast: those of AVX2
+/// take some CPUs as long as ten others.
 template <class D>
 HWY_INLINE void store_first(hwy::HWY_NAMESPACE::Vec<D> vector, D tag, std::int64_t count,
                             hwy::HWY_NAMESPACE::TFromD<D>* to) {
   namespace hn = hwy::HWY_NAMESPACE;
-#if HWY_TARGET <= HWY_AVX2
+#if HWY_TARGET == HWY_SCALAR
+  if (count > 0) hn::StoreU(vector, tag, to);
+#elif HWY_TARGET <= HWY_AVX3
   hn::BlendedStore(vector, hn::FirstN(tag, static_cast<std::size_t>(count)), tag, to);
 #else
-  HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(D())];
-  hn::Store(vector, tag, lanes);
-  std::copy_n(lanes, count, to);
+  if (count == static_cast<std::int64_t>(hn::MaxLanes(D()))) return hn::StoreU(vector, tag, to);
+  store_bits(vector, tag, count, to);
 #endif
 }
 

@@ -24,10 +24,12 @@ namespace {  // the same names stand in other files
 namespace hn = hwy::HWY_NAMESPACE;
 namespace simd = gradus::simd::HWY_NAMESPACE;
 
-// Sums that are kept in registers: 8·3 of 32, or 4·3 of 16.
+// Sums that are kept in registers, of 32 or of 16: filters for so many vectors.
 constexpr bool many_registers = HWY_MAX_BYTES == 64;
-constexpr int most_filters = many_registers ? 8 : 4;
-constexpr int most_vectors = 3;
+constexpr int most_filters(int vectors) {
+  if (many_registers) return 8;
+  return vectors == 3 ? 4 : vectors == 2 ? 6 : 8;
+}
 
 /// `filters` filters times `vectors` vectors of outputs: all sums in registers.
 template <class T, int filters, int vectors>
@@ -81,10 +83,10 @@ void all_filters(const OutputLanes& p, const OutputVector* at, const T* patch, c
   constexpr auto kernel_of = []<int... f>(std::integer_sequence<int, f...>) {
     return std::array{&micro_kernel<T, f + 1, vectors>...};
   }
-  (std::make_integer_sequence<int, most_filters>());
+  (std::make_integer_sequence<int, most_filters(vectors)>());
   for (std::int64_t f = 0; f < p.filters;) {
     const std::int64_t left = p.filters - f;
-    const std::int64_t count = ceil_div(left, ceil_div(left, most_filters));
+    const std::int64_t count = ceil_div(left, ceil_div(left, most_filters(vectors)));
     kernel_of[static_cast<std::size_t>(count - 1)](p, at, patch, weight + f * p.filter_step,
                                                    epilogue.from(f), output + f * p.output_plane);
     f += count;
@@ -110,6 +112,10 @@ void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilo
     }
     return;
   }
+  // Six filters times two vectors keep more sums going than twice three times three.
+  const bool in_pairs = !many_registers && (p.filters == 5 || p.filters == 6);
+  for (; end - at >= 2 && in_pairs; at += 2)
+    all_filters<T, 2>(p, at, patch, weight, epilogue, output);
   for (; end - at >= 3; at += 3) all_filters<T, 3>(p, at, patch, weight, epilogue, output);
   if (end - at == 2) all_filters<T, 2>(p, at, patch, weight, epilogue, output);
   if (end - at == 1) all_filters<T, 1>(p, at, patch, weight, epilogue, output);

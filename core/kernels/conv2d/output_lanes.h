@@ -21,8 +21,8 @@
 
 namespace gradus::kernels {
 
-/// How far beyond the last window a product may read: a patch has room for that.
-constexpr std::int64_t patch_slack = 64;
+/// How far beyond the last window a product may read, a vector at most: a patch has room for that.
+constexpr std::int64_t patch_slack = 16;
 
 /// One vector of outputs: where the first lane's window begins, where its first output goes, and
 /// which lanes are outputs at all: these are stored side by side.

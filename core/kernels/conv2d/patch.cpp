@@ -36,12 +36,36 @@ template <class T> struct PhaseOfRows {
   std::int64_t rows, columns;  // of the patch
 };
 
+/// Columns [first, columns) of phase `phase` of `stride`, one by one.
+template <class T>
+HWY_INLINE void fill_single_columns(const PhaseOfRows<T>& p, std::int64_t stride,
+                                    std::int64_t phase, std::int64_t first, T* to) {
+  for (std::int64_t k = first; k < p.columns; ++k) {
+    const std::int64_t column = k * stride + phase;
+    const bool inside = column >= p.begin && column < p.end;
+    for (std::int64_t r = 0; r < p.rows; ++r)
+      to[r * p.columns + k] = inside ? p.image[r * p.image_step + column] : T{0};
+  }
+}
+
+/// f(k, whole vector or part) until at most two columns are left, as the borders of a 3x3 kernel
+/// leave them: a vector for those would cost more. Returns the first of them.
+template <class T, class F>
+HWY_INLINE std::int64_t most_columns(const PhaseOfRows<T>& p, const F& f) {
+  constexpr std::int64_t few = 2;
+  const std::int64_t rest = p.columns % static_cast<std::int64_t>(hn::Lanes(Tag<T>()));
+  const std::int64_t count = rest <= few ? p.columns - rest : p.columns;
+  simd::for_each_vector<T>(count, f);
+  return count;
+}
+
 template <class T> HWY_INLINE void fill_rows(const PhaseOfRows<T>& p, T* HWY_RESTRICT to) {
-  simd::for_each_vector<T>(p.columns, [&](std::int64_t k, auto some) HWY_ATTR {
+  const std::int64_t done = most_columns(p, [&](std::int64_t k, auto some) HWY_ATTR {
     const simd::Range<T> range(p.begin - k, p.end - k);
     for (std::int64_t r = 0; r < p.rows; ++r)
       some.store(range.load(p.image + r * p.image_step + k), to + r * p.columns + k);
   });
+  fill_single_columns(p, 1, 0, done, to);
 }
 
 #if HWY_TARGET != HWY_SCALAR
@@ -51,7 +75,7 @@ HWY_INLINE void fill_rows_of_two(const PhaseOfRows<T>& p, T* HWY_RESTRICT even,
                                  T* HWY_RESTRICT odd) {
   constexpr Tag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  simd::for_each_vector<T>(p.columns, [&](std::int64_t k, auto some) HWY_ATTR {
+  const std::int64_t done = most_columns(p, [&](std::int64_t k, auto some) HWY_ATTR {
     const simd::Range<T> first(p.begin - 2 * k, p.end - 2 * k);
     const simd::Range<T> second(p.begin - 2 * k - lanes, p.end - 2 * k - lanes);
     for (std::int64_t r = 0; r < p.rows; ++r) {
@@ -62,6 +86,8 @@ HWY_INLINE void fill_rows_of_two(const PhaseOfRows<T>& p, T* HWY_RESTRICT even,
       if (odd != nullptr) some.store(hn::ConcatOdd(d, upper, lower), odd + r * p.columns + k);
     }
   });
+  fill_single_columns(p, 2, 0, done, even);
+  if (odd != nullptr) fill_single_columns(p, 2, 1, done, odd);
 }
 #endif
 
@@ -74,16 +100,8 @@ HWY_INLINE void fill_phases(const PatchFill& p, const PhaseOfRows<T>& rows, std:
   if (p.stride_w == 2)
     return fill_rows_of_two(rows, to, p.phases_w == 2 ? to + phase_step : nullptr);
 #endif
-  for (std::int64_t phase = 0; phase < p.phases_w; ++phase) {
-    for (std::int64_t r = 0; r < rows.rows; ++r) {
-      T* row = to + phase * phase_step + r * rows.columns;
-      for (std::int64_t k = 0; k < rows.columns; ++k) {
-        const std::int64_t column = k * p.stride_w + phase;
-        const bool inside = column >= rows.begin && column < rows.end;
-        row[k] = inside ? rows.image[r * rows.image_step + column] : T{0};
-      }
-    }
-  }
+  for (std::int64_t phase = 0; phase < p.phases_w; ++phase)
+    fill_single_columns(rows, p.stride_w, phase, 0, to + phase * phase_step);
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 #include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d/filter_lanes.h>
 #include <gradus/core/kernels/work.h>
+#include <gradus/core/kernels/workspace.h>
 #include <gradus/core/parallel.h>
 
 namespace gradus::kernels {
@@ -413,14 +414,16 @@ void InputTiles<T>::compute_phases(std::size_t first, std::size_t last, std::int
   }
   // images·channels·rows of pixels for each phase, then from there to every stride-th of the image.
   const std::int64_t channels = g_.group_in_channels();
-  std::vector<RowPhase<T>> sources;
-  for (std::size_t k = first; k < last; ++k) {
-    const Phase& p = phases_[k];
+  const auto count = static_cast<std::int64_t>(last - first);
+  Workspace<RowPhase<T>> workspace(count);
+  RowPhase<T>* const sources = workspace.data();
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Phase& p = phases_[first + static_cast<std::size_t>(i)];
     p.product.multiply(rows, images, read, weights + p.weights_at, {}, pixels);
-    sources.push_back({.first = p.column,
-                       .columns = p.columns,
-                       .pixels = pixels,
-                       .plane = p.product.size().output_plane});
+    sources[i] = {.first = p.column,
+                  .columns = p.columns,
+                  .pixels = pixels,
+                  .plane = p.product.size().output_plane};
     pixels += images * channels * p.product.size().output_plane;
   }
   for (std::int64_t k = 0; k < images; ++k) {
@@ -429,10 +432,9 @@ void InputTiles<T>::compute_phases(std::size_t first, std::size_t last, std::int
                           .stride = g_.stride_w,
                           .plane_step = g_.in_plane(),
                           .row_step = g_.stride_h * g_.in_width},
-                         static_cast<std::int64_t>(sources.size()), sources.data(),
+                         count, sources,
                          image + k * g_.in_channels * g_.in_plane() + row * g_.in_width);
-    for (std::size_t i = 0; i < sources.size(); ++i)
-      sources[i].pixels += phases_[first + i].product.size().output_step;
+    for (std::int64_t i = 0; i < count; ++i) sources[i].pixels += channels * sources[i].plane;
   }
 }
 

@@ -17,6 +17,8 @@
 #include <string>
 #include <type_traits>
 
+#include <gradus/core/kernels/epilogue.h>
+
 namespace gradus::kernels {
 
 enum class Transpose { no, yes };
@@ -29,19 +31,18 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
 
 /// The same, split over threads in fixed blocks of rows or columns, whichever are more; small
 /// problems stay whole.
-/// Where an operand fits the cache, float32 goes by unpacked_gemm.h instead of BLAS.
+/// Where an operand fits the cache, unpacked_gemm.h computes it instead of BLAS.
 template <class T>
 void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n,
                    std::int64_t k, std::type_identity_t<T> alpha, const T* a, std::int64_t lda,
                    const T* b, std::int64_t ldb, std::type_identity_t<T> beta, T* c,
                    std::int64_t ldc);
 
-/// C = A·Bᵀ + bias, then max(C, 0) if `relu` (a NaN stays): a linear layer, finished in one pass
-/// where unpacked_gemm.h does it.
-/// A [m,k], B [n,k], bias [n] or null, added to every row of C [m,n].
+/// C = A·Bᵀ, finished, with a bias for each column: a linear layer, in one pass where
+/// unpacked_gemm.h does it. A [m,k], B [n,k], C [m,n].
 template <class T>
 void gemm_linear(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
-                 const T* b, std::int64_t ldb, const T* bias, bool relu, T* c, std::int64_t ldc);
+                 const T* b, std::int64_t ldb, const Epilogue<T>& epilogue, T* c, std::int64_t ldc);
 
 /// Matrix i of a batch starts at a + i·stride_a; a stride of 0 uses one matrix for the whole batch
 /// (broadcasting).

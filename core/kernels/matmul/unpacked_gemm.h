@@ -1,5 +1,5 @@
 // Products of matrices that fit the cache, as linear layers on a batch have them, in the widest
-// vectors that the CPU has. float32 only.
+// vectors that the CPU has. T is float or double.
 //
 // BLAS first copies both operands into panels of its own layout, which pays when each number is
 // used hundreds of times. With a batch of 64 rows that copying is a quarter of the work, so here
@@ -10,24 +10,22 @@
 
 #include <cstdint>
 
-namespace gradus::kernels {
+#include <gradus/core/kernels/epilogue.h>
 
-/// How a product of rows is finished.
-struct GemmEpilogue {
-  const float* bias = nullptr;  ///< [n], added to every row; or none
-  bool relu = false;            ///< then max(y, 0), a NaN stays
-};
+namespace gradus::kernels {
 
 /// y[i, j] = Σ_p x[i, p]·w[j, p], finished.
 /// x [m,k], w [n,k], y [m,n], rows ldx, ldw, ldy apart.
-void unpacked_gemm_nt(std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
-                      std::int64_t ldx, const float* w, std::int64_t ldw,
-                      const GemmEpilogue& epilogue, float* y, std::int64_t ldy);
+template <class T>
+void unpacked_gemm_nt(std::int64_t m, std::int64_t n, std::int64_t k, const T* x, std::int64_t ldx,
+                      const T* w, std::int64_t ldw, const Epilogue<T>& epilogue, T* y,
+                      std::int64_t ldy);
 
 /// c[i, j] = Σ_p a(i, p)·b[p, j],   a(i, p) = a[i·row_step + p·inner_step]
 /// A may lie transposed. b [k,n], c [m,n], rows ldb, ldc apart.
-void unpacked_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
-                   std::int64_t row_step, std::int64_t inner_step, const float* b, std::int64_t ldb,
-                   float* c, std::int64_t ldc);
+template <class T>
+void unpacked_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+                   std::int64_t row_step, std::int64_t inner_step, const T* b, std::int64_t ldb,
+                   T* c, std::int64_t ldc);
 
 }  // namespace gradus::kernels
