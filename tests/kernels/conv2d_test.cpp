@@ -14,6 +14,7 @@
 #include <gradus/core/kernels/conv2d/conv2d.h>
 #include <gradus/core/parallel.h>
 
+#include "kernels/conv2d_geometries.h"
 #include "kernels/numbers.h"
 
 using namespace gradus::kernels;
@@ -51,16 +52,6 @@ template <class T> struct Results {
 
   bool operator==(const Results&) const = default;
 };
-
-std::string describe(const Conv2dGeometry& g) {
-  std::string text = "N,Ci,H,W,Co,kh,kw,sh,sw,ph,pw,dh,dw,groups =";
-  for (const std::int64_t size :
-       {g.batch, g.in_channels, g.in_height, g.in_width, g.out_channels, g.kernel_h, g.kernel_w,
-        g.stride_h, g.stride_w, g.padding_h, g.padding_w, g.dilation_h, g.dilation_w, g.groups}) {
-    text += " " + std::to_string(size);
-  }
-  return text;
-}
 
 /// Two sums of the same k products in different order differ by at most 2·k·eps·Σ|a||b| (each
 /// is within k·eps·Σ|a||b| of the exact sum: Higham, Accuracy and Stability, 3.1). `bounds`

@@ -14,33 +14,18 @@
 #include <gradus/core/kernels/conv2d/conv2d.h>
 #include <gradus/core/parallel.h>
 
+#include "kernels/winograd_matrices.h"
+
 using namespace gradus::kernels;
 
+using winograd::a_t;
+using winograd::b_t;
+using winograd::m;
+using winograd::Matrix;
+using winograd::n;
+using winograd::transposed;
+
 namespace {
-
-using Matrix = std::vector<std::vector<double>>;
-
-constexpr std::int64_t m = 4;      // the side of an output tile
-constexpr std::int64_t n = m + 2;  // and of an input tile
-
-// |Bᵀ|, |G| and |Aᵀ|: what the bound is made of.
-const Matrix b_t{{4, 0, 5, 0, 1, 0}, {0, 4, 4, 1, 1, 0}, {0, 4, 4, 1, 1, 0},
-                 {0, 2, 1, 2, 1, 0}, {0, 2, 1, 2, 1, 0}, {0, 4, 0, 5, 0, 1}};
-const Matrix g_matrix{{0.25, 0, 0},
-                      {1.0 / 6, 1.0 / 6, 1.0 / 6},
-                      {1.0 / 6, 1.0 / 6, 1.0 / 6},
-                      {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                      {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                      {0, 0, 1}};
-const Matrix a_t{{1, 1, 1, 1, 1, 0}, {0, 1, 1, 2, 2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, 1, 8, 8, 1}};
-
-Matrix transposed(const Matrix& a) {
-  Matrix t(a[0].size(), std::vector<double>(a.size()));
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    for (std::size_t j = 0; j < a[0].size(); ++j) t[j][i] = a[i][j];
-  }
-  return t;
-}
 
 /// by·x·byᵀ
 Matrix sandwich(const Matrix& by, const Matrix& x) {
@@ -127,7 +112,7 @@ struct Bounds {
             }
           }
         }
-        const Matrix grad = sandwich(transposed(g_matrix), sum);
+        const Matrix grad = sandwich(transposed(winograd::g), sum);
         for (std::int64_t k = 0; k < 9; ++k) {
           dw[static_cast<std::size_t>((co * channels + c) * 9 + k)] =
               grad[static_cast<std::size_t>(k / 3)][static_cast<std::size_t>(k % 3)];
@@ -153,7 +138,7 @@ struct Bounds {
             const double* kernel = &kernels[static_cast<std::size_t>(
                 ((image_group % groups * filters + k % filters) * channels + c) * 9)];
             add_product(sum, sandwich(b_t, window(plane, in_h, in_w, h - pad_h, w - pad_w, n)),
-                        sandwich(g_matrix, window(kernel, 3, 3, 0, 0, 3)));
+                        sandwich(winograd::g, window(kernel, 3, 3, 0, 0, 3)));
           }
           const Matrix tile = sandwich(a_t, sum);
           for (std::int64_t i = 0; i < m && h + i < out_h; ++i) {

@@ -231,9 +231,13 @@ void implicit_gemm_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, 
                });
 }
 
+Lanes weight_grad_lanes(const Conv2dGeometry& g) {
+  return g.group_out_channels() < few_filters ? Lanes::outputs : Lanes::filters;
+}
+
 template <class T>
 void implicit_gemm_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
-  if (g.group_out_channels() < few_filters) return weight_grad<SumsAlongOutputs<T>>(g, x, dy, dw);
+  if (weight_grad_lanes(g) == Lanes::outputs) return weight_grad<SumsAlongOutputs<T>>(g, x, dy, dw);
   weight_grad<SumsAlongFilters<T>>(g, x, dy, dw);
 }
 
