@@ -1,6 +1,6 @@
-// The single convolutions of workloads.h by every algorithm that can do them, in each direction:
-// conv2d/ALGORITHM/DIRECTION/SHAPE. The one that choose() takes is marked.
-#include <gradus/core/kernels/conv2d/select.h>
+// The single convolutions of workloads.h by every algorithm that can do them, in each pass:
+// conv2d/ALGORITHM/PASS/SHAPE. The one that choose() takes is marked.
+#include <gradus/core/kernels/conv2d/conv2d.h>
 
 #include <string>
 #include <vector>
@@ -13,6 +13,7 @@ namespace {
 using namespace gradus;
 using kernels::Conv2dAlgorithm;
 using kernels::Conv2dGeometry;
+using kernels::Conv2dPass;
 
 Conv2dGeometry geometry_of(const bench::Workload& workload) {
   const bench::Layer& conv = workload.net.front();
@@ -32,21 +33,7 @@ Conv2dGeometry geometry_of(const bench::Workload& workload) {
           .groups = conv.groups};
 }
 
-enum class Direction { forward, input_grad, weight_grad };
-
-const char* to_string(Direction direction) {
-  switch (direction) {
-    case Direction::forward:
-      return "forward";
-    case Direction::input_grad:
-      return "input_grad";
-    case Direction::weight_grad:
-      return "weight_grad";
-  }
-  return "?";
-}
-
-void run(benchmark::State& state, Conv2dAlgorithm algorithm, Direction direction,
+void run(benchmark::State& state, Conv2dAlgorithm algorithm, Conv2dPass pass,
          const Conv2dGeometry& g) {
   const Tensor input = bench::numbers({g.input_size()});
   const Tensor weight = bench::numbers({g.weight_size()});
@@ -55,14 +42,14 @@ void run(benchmark::State& state, Conv2dAlgorithm algorithm, Direction direction
   float* w = weight.data<float>();
   float* y = output.data<float>();
   for (auto _ : state) {
-    switch (direction) {
-      case Direction::forward:
-        kernels::conv2d_forward<float>(algorithm, g, x, w, nullptr, y);
+    switch (pass) {
+      case Conv2dPass::forward:
+        kernels::conv2d_forward<float>(algorithm, g, x, w, {}, y);
         break;
-      case Direction::input_grad:
+      case Conv2dPass::input_grad:
         kernels::conv2d_input_grad<float>(algorithm, g, y, w, x);
         break;
-      case Direction::weight_grad:
+      case Conv2dPass::weight_grad:
         kernels::conv2d_weight_grad<float>(algorithm, g, x, y, w);
         break;
     }
@@ -71,39 +58,18 @@ void run(benchmark::State& state, Conv2dAlgorithm algorithm, Direction direction
   bench::set_rates(state, 2 * g.output_size() * g.taps(), bench::bytes({input, weight, output}));
 }
 
-/// Whatever has a name: a new algorithm appears here by itself.
-std::vector<Conv2dAlgorithm> all_algorithms() {
-  std::vector<Conv2dAlgorithm> all;
-  for (int i = 0; kernels::to_string(static_cast<Conv2dAlgorithm>(i)) != "unknown"; ++i)
-    all.push_back(static_cast<Conv2dAlgorithm>(i));
-  return all;
-}
-
-kernels::Conv2dPass pass_of(Direction direction) {
-  switch (direction) {
-    case Direction::forward:
-      return kernels::Conv2dPass::forward;
-    case Direction::input_grad:
-      return kernels::Conv2dPass::input_grad;
-    case Direction::weight_grad:
-      return kernels::Conv2dPass::weight_grad;
-  }
-  return kernels::Conv2dPass::forward;
-}
-
 const bool registered = [] {
   for (const bench::Workload& workload : bench::all_workloads()) {
     if (workload.kind != bench::Kind::conv_forward) continue;
     const Conv2dGeometry g = geometry_of(workload);
-    for (const Direction direction :
-         {Direction::forward, Direction::input_grad, Direction::weight_grad}) {
-      for (const Conv2dAlgorithm algorithm : all_algorithms()) {
-        if (!kernels::supports<float>(algorithm, g)) continue;
-        const std::string name =
-            "conv2d/" + std::string(kernels::to_string(algorithm)) + "/" + to_string(direction) +
-            "/" + workload.name +
-            (algorithm == kernels::choose<float>(g, pass_of(direction)) ? "/chosen" : "");
-        benchmark::RegisterBenchmark(name.c_str(), run, algorithm, direction, g)
+    for (const auto pass : {Conv2dPass::forward, Conv2dPass::input_grad, Conv2dPass::weight_grad}) {
+      for (const auto algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::pointwise,
+                                   Conv2dAlgorithm::implicit_gemm, Conv2dAlgorithm::winograd}) {
+        if (!kernels::supports(algorithm, g)) continue;
+        const std::string name = "conv2d/" + std::string(to_string(algorithm)) + "/" +
+                                 std::string(to_string(pass)) + "/" + workload.name +
+                                 (algorithm == kernels::choose<float>(g, pass) ? "/chosen" : "");
+        benchmark::RegisterBenchmark(name.c_str(), run, algorithm, pass, g)
             ->Unit(benchmark::kMillisecond)
             ->UseRealTime();
       }

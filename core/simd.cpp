@@ -13,9 +13,9 @@
 namespace gradus {
 namespace {
 
-bool apply_limit() {
+void apply_limit() {
   const char* text = std::getenv("GRADUS_SIMD");
-  if (text == nullptr || *text == '\0') return true;
+  if (text == nullptr || *text == '\0') return;
   const std::string_view limit = text;
   // Better targets have smaller numbers.
   if (limit == "avx512") {
@@ -30,20 +30,25 @@ bool apply_limit() {
     log_warn("GRADUS_SIMD='" + std::string(limit) +
              "' is none of avx512, avx2, sse4, baseline; using what the CPU has");
   }
-  return true;
+}
+
+/// The name of the vectors that are left. Asking Highway for its targets chooses among all that the
+/// CPU has, whatever is disabled; so it is asked once, and told the choice again.
+const char* choose_target() {
+  apply_limit();
+  const std::int64_t targets = hwy::SupportedTargets();
+  hwy::GetChosenTarget().Update(targets);
+  const std::int64_t compiled = targets & HWY_TARGETS;
+  return hwy::TargetName(compiled & -compiled);
 }
 
 }  // namespace
 
-bool limit_simd() {
-  static const bool done = apply_limit();
-  return done;
-}
+bool limit_simd() { return simd_in_use() != nullptr; }
 
 const char* simd_in_use() {
-  limit_simd();
-  const std::int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
-  return hwy::TargetName(targets & -targets);
+  static const char* const name = choose_target();
+  return name;
 }
 
 }  // namespace gradus

@@ -3,7 +3,10 @@
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/storage.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <new>
 #include <string_view>
@@ -30,13 +33,22 @@ bool keeps_blocks() {
   return keeps;
 }
 
+// More than any vector, or row of a small image, that goes too far.
+constexpr std::size_t guard_bytes = 4096;
+// A NaN of float and double.
+constexpr unsigned char guard_byte = 0xFF;
+
+std::atomic<bool> guards_on{false};
+std::atomic<std::int64_t> written_guards{0};
+
 class Block {
  public:
   Block() = default;
   ~Block() { release(); }
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
-  Block(Block&& other) noexcept : data_(other.data_), bytes_(other.bytes_) {
+  Block(Block&& other) noexcept
+      : data_(other.data_), bytes_(other.bytes_), guarded_(other.guarded_), lent_(other.lent_) {
     other.data_ = nullptr;
   }
   Block& operator=(Block&&) = delete;
@@ -55,6 +67,28 @@ class Block {
     return data_;
   }
 
+  /// Filled with NaN, and the same on both sides.
+  void* reserve_guarded(std::size_t bytes) {
+    guarded_ = true;
+    lent_ = bytes;
+    auto* data = static_cast<unsigned char*>(reserve(guard_bytes + bytes + guard_bytes));
+    std::memset(data, guard_byte, guard_bytes + bytes + guard_bytes);
+    return data + guard_bytes;
+  }
+
+  /// What was lent out is back.
+  void take_back() noexcept {
+    if (!guarded_) return;
+    guarded_ = false;
+    const auto* before = static_cast<const unsigned char*>(data_);
+    const auto* behind = before + guard_bytes + lent_;
+    const auto is_whole = [](const unsigned char* guard) {
+      return std::all_of(guard, guard + guard_bytes,
+                         [](unsigned char byte) { return byte == guard_byte; });
+    };
+    if (!is_whole(before) || !is_whole(behind)) ++written_guards;
+  }
+
   void release() noexcept {
     ::operator delete(data_, alignment);
     data_ = nullptr;
@@ -63,6 +97,8 @@ class Block {
  private:
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
+  bool guarded_ = false;
+  std::size_t lent_ = 0;  // if guarded
 };
 
 struct Stack {
@@ -84,15 +120,21 @@ void* workspace_push(std::int64_t count, std::int64_t size) {
   const auto bytes = static_cast<std::size_t>(count * size);
   Stack& own = stack();
   if (own.depth == own.blocks.size()) own.blocks.emplace_back();
-  void* data = own.blocks[own.depth].reserve(bytes);
+  Block& block = own.blocks[own.depth];
+  void* data = guards_on ? block.reserve_guarded(bytes) : block.reserve(bytes);
   ++own.depth;
   return data;
 }
 
 void workspace_pop() noexcept {
   Stack& own = stack();
-  --own.depth;
-  if (!keeps_blocks()) own.blocks[own.depth].release();
+  Block& block = own.blocks[--own.depth];
+  block.take_back();
+  if (!keeps_blocks()) block.release();
 }
+
+void guard_workspaces(bool on) { guards_on = on; }
+
+std::int64_t overwritten_guards() { return written_guards; }
 
 }  // namespace gradus::kernels::detail

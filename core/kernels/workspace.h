@@ -27,6 +27,13 @@ void* workspace_push(std::int64_t count, std::int64_t size);
 /// Gives the last pushed block back.
 void workspace_pop() noexcept;
 
+/// For tests: while it is on, a workspace is filled with NaN when it is made, and so are 4096 bytes
+/// on both sides of it. What was left there earlier, or lies beyond, then shows in the results.
+void guard_workspaces(bool on);
+
+/// How many workspaces were found to have been written beyond, when they were given back.
+std::int64_t overwritten_guards();
+
 }  // namespace detail
 
 template <class T> class Workspace {

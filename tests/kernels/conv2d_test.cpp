@@ -14,25 +14,16 @@
 #include <gradus/core/kernels/conv2d/conv2d.h>
 #include <gradus/core/parallel.h>
 
+#include "kernels/conv2d_geometries.h"
+#include "kernels/numbers.h"
+
 using namespace gradus::kernels;
 
 namespace {
 
-template <class T> std::vector<T> random_values(std::int64_t count, std::mt19937& engine) {
-  std::vector<T> values(static_cast<std::size_t>(count));
-  for (T& value : values)
-    value = static_cast<T>(static_cast<double>(engine()) / 2147483648.0 - 1.0);
-  return values;
-}
-
 template <class T> std::vector<T> magnitudes(std::vector<T> values) {
   for (T& value : values) value = std::abs(value);
   return values;
-}
-
-/// A buffer that shows when an element is not overwritten.
-template <class T> std::vector<T> unwritten(std::int64_t count) {
-  return std::vector<T>(static_cast<std::size_t>(count), std::numeric_limits<T>::quiet_NaN());
 }
 
 /// The operands of one convolution.
@@ -61,16 +52,6 @@ template <class T> struct Results {
 
   bool operator==(const Results&) const = default;
 };
-
-std::string describe(const Conv2dGeometry& g) {
-  std::string text = "N,Ci,H,W,Co,kh,kw,sh,sw,ph,pw,dh,dw,groups =";
-  for (const std::int64_t size :
-       {g.batch, g.in_channels, g.in_height, g.in_width, g.out_channels, g.kernel_h, g.kernel_w,
-        g.stride_h, g.stride_w, g.padding_h, g.padding_w, g.dilation_h, g.dilation_w, g.groups}) {
-    text += " " + std::to_string(size);
-  }
-  return text;
-}
 
 /// Two sums of the same k products in different order differ by at most 2·k·eps·Σ|a||b|
 /// (each is within k·eps·Σ|a||b| of the exact sum: Higham, Accuracy and Stability, 3.1).
@@ -109,8 +90,8 @@ void check_against_direct(Conv2dAlgorithm algorithm, const Conv2dGeometry& g,
   check_close(actual.dw, expected.dw, bounds.dw, g.batch * g.out_plane());
 }
 
-constexpr Conv2dAlgorithm all_algorithms[] = {
-    Conv2dAlgorithm::direct, Conv2dAlgorithm::pointwise, Conv2dAlgorithm::implicit_gemm};
+constexpr Conv2dAlgorithm all_algorithms[] = {Conv2dAlgorithm::direct, Conv2dAlgorithm::pointwise,
+                                              Conv2dAlgorithm::implicit_gemm};
 
 void check_all_algorithms(const Conv2dGeometry& g, std::mt19937& engine) {
   for (const auto algorithm : all_algorithms) {

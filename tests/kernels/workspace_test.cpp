@@ -1,6 +1,7 @@
 // Scratch memory: aligned, nested without sharing, reused.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <thread>
 
@@ -58,4 +59,35 @@ TEST_CASE("each thread has workspaces of its own") {
   });
   other.join();
   CHECK(mine.data()[0] == 1);
+}
+
+TEST_CASE("a guarded workspace is full of NaN, and so is what lies beside it") {
+  {
+    Workspace<float> before(5);
+    for (int k = 0; k < 5; ++k) before.data()[k] = 1;
+  }
+  gradus::kernels::detail::guard_workspaces(true);
+  const std::int64_t already = gradus::kernels::detail::overwritten_guards();
+  {
+    Workspace<float> floats(5);
+    for (int k = -16; k < 5 + 16; ++k) CHECK(std::isnan(floats.data()[k]));
+    CHECK(reinterpret_cast<std::uintptr_t>(floats.data()) % 64 == 0);
+    Workspace<double> doubles(0);
+    for (int k = -8; k < 8; ++k) CHECK(std::isnan(doubles.data()[k]));
+    floats.data()[4] = 1;
+  }
+  CHECK(gradus::kernels::detail::overwritten_guards() == already);
+  {
+    Workspace<float> behind(5);
+    behind.data()[5] = 1;
+  }
+  CHECK(gradus::kernels::detail::overwritten_guards() == already + 1);
+  {
+    Workspace<float> in_front(5);
+    in_front.data()[-1] = 1;
+  }
+  CHECK(gradus::kernels::detail::overwritten_guards() == already + 2);
+  gradus::kernels::detail::guard_workspaces(false);
+  { Workspace<float> unguarded(5); }
+  CHECK(gradus::kernels::detail::overwritten_guards() == already + 2);
 }

@@ -259,10 +259,14 @@ void implicit_gemm_input_grad(const Conv2dGeometry& geometry, const T* dy, const
                });
 }
 
+Lanes weight_grad_lanes(const Conv2dGeometry& g) {
+  return g.group_out_channels() < few_filters ? Lanes::outputs : Lanes::filters;
+}
+
 template <class T>
 void implicit_gemm_weight_grad(const Conv2dGeometry& geometry, const T* x, const T* dy, T* dw) {
   const Conv2dGeometry g = in_one_line(geometry);
-  if (g.group_out_channels() < few_filters) return weight_grad<SumsAlongOutputs<T>>(g, x, dy, dw);
+  if (weight_grad_lanes(g) == Lanes::outputs) return weight_grad<SumsAlongOutputs<T>>(g, x, dy, dw);
   weight_grad<SumsAlongFilters<T>>(g, x, dy, dw);
 }
 

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <gradus/core/kernels/conv2d/geometry.h>
+#include <gradus/core/kernels/conv2d/tap_product.h>
 #include <gradus/core/kernels/epilogue.h>
 
 namespace gradus::kernels {
@@ -27,6 +28,9 @@ void implicit_gemm_forward(const Conv2dGeometry& geometry, const T* x, const T* 
 /// dL/dx from dL/dy.  dy [N,Co,OH,OW], w [Co,Ci/groups,kh,kw] -> dx [N,Ci,H,W], overwritten.
 template <class T>
 void implicit_gemm_input_grad(const Conv2dGeometry& geometry, const T* dy, const T* w, T* dx);
+
+/// The lanes that the weight gradient is summed in.
+Lanes weight_grad_lanes(const Conv2dGeometry& geometry);
 
 /// dL/dw from dL/dy.  x [N,Ci,H,W], dy [N,Co,OH,OW] -> dw [Co,Ci/groups,kh,kw], overwritten.
 template <class T>

@@ -35,6 +35,19 @@ struct Correlation {
   std::int64_t padding_h, padding_w;
 };
 
+Correlation forward_correlation(const Conv2dGeometry& g) {
+  return {.batch = g.batch,
+          .groups = g.groups,
+          .channels = g.group_in_channels(),
+          .filters = g.group_out_channels(),
+          .in_height = g.in_height,
+          .in_width = g.in_width,
+          .out_height = g.out_height(),
+          .out_width = g.out_width(),
+          .padding_h = g.padding_h,
+          .padding_w = g.padding_w};
+}
+
 /// How the tiles of all images are cut into items: several images, or some rows of one.
 struct Items {
   TileGrid image;       // the tiles of an image
@@ -183,20 +196,15 @@ bool winograd_supports(const Conv2dGeometry& g) {
          g.dilation_h == 1 && g.dilation_w == 1;
 }
 
+template <class T> WinogradItems winograd_items(const Conv2dGeometry& g) {
+  const Items items(forward_correlation(g), sizeof(T));
+  return {items.images, items.per_image};
+}
+
 template <class T>
 void winograd_forward(const Conv2dGeometry& g, const T* x, const T* w, const Epilogue<T>& epilogue,
                       T* y) {
-  correlate<T>({.batch = g.batch,
-                .groups = g.groups,
-                .channels = g.group_in_channels(),
-                .filters = g.group_out_channels(),
-                .in_height = g.in_height,
-                .in_width = g.in_width,
-                .out_height = g.out_height(),
-                .out_width = g.out_width(),
-                .padding_h = g.padding_h,
-                .padding_w = g.padding_w},
-               x, w, epilogue, y);
+  correlate<T>(forward_correlation(g), x, w, epilogue, y);
 }
 
 template <class T>
@@ -227,16 +235,7 @@ void winograd_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, T* dx
 
 template <class T>
 void winograd_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
-  const Correlation c{.batch = g.batch,
-                      .groups = g.groups,
-                      .channels = g.group_in_channels(),
-                      .filters = g.group_out_channels(),
-                      .in_height = g.in_height,
-                      .in_width = g.in_width,
-                      .out_height = g.out_height(),
-                      .out_width = g.out_width(),
-                      .padding_h = g.padding_h,
-                      .padding_w = g.padding_w};
+  const Correlation c = forward_correlation(g);
   const Items items(c, sizeof(T));
   const std::vector<std::int64_t> offsets = channel_offsets(c.channels, items.tiles);
   const std::vector<std::int64_t> in_order = first_numbers(std::max(items.tiles, c.channels));
@@ -307,6 +306,8 @@ void winograd_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* d
   std::copy_n(partials.data(), g.weight_size(), dw);
 }
 
+template WinogradItems winograd_items<float>(const Conv2dGeometry&);
+template WinogradItems winograd_items<double>(const Conv2dGeometry&);
 template void winograd_forward(const Conv2dGeometry&, const float*, const float*,
                                const Epilogue<float>&, float*);
 template void winograd_input_grad(const Conv2dGeometry&, const float*, const float*, float*);

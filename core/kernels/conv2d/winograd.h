@@ -16,6 +16,13 @@ namespace gradus::kernels {
 
 bool winograd_supports(const Conv2dGeometry& geometry);
 
+/// How the forward pass is cut into items of work: several images each, or several of an image.
+struct WinogradItems {
+  std::int64_t images;     ///< of an item
+  std::int64_t per_image;  ///< items
+};
+template <class T> WinogradItems winograd_items(const Conv2dGeometry& geometry);
+
 /// y = x ⋆ w, finished.  x [N,Ci,H,W], w [Co,Ci/groups,3,3] -> y [N,Co,OH,OW], overwritten.
 template <class T>
 void winograd_forward(const Conv2dGeometry& geometry, const T* x, const T* w,

@@ -1,0 +1,315 @@
+// The paths that a convolution takes through core/kernels/conv2d/, by name, as the plans there tell.
+// A test that draws geometries knows from them what its draws have reached, and what they have not.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <gradus/core/kernels/ceil_div.h>
+#include <gradus/core/kernels/conv2d/conv2d.h>
+#include <gradus/core/kernels/conv2d/filter_lanes.h>
+#include <gradus/core/kernels/conv2d/implicit_gemm.h>
+#include <gradus/core/kernels/conv2d/output_lanes.h>
+#include <gradus/core/kernels/conv2d/partial_sums.h>
+#include <gradus/core/kernels/conv2d/pointwise.h>
+#include <gradus/core/kernels/conv2d/tiles.h>
+#include <gradus/core/kernels/conv2d/winograd.h>
+#include <gradus/core/kernels/work.h>
+
+namespace conv2d_paths {
+
+using namespace gradus::kernels;
+
+/// The numbers in a vector of this CPU.
+template <class T> std::int64_t lanes() { return padded_filters<T>(1); }
+
+/// The names of the paths of one geometry.
+template <class T> class Paths {
+ public:
+  explicit Paths(const Conv2dGeometry& g) : g_(g) {
+    extents();
+    if (patches_in_proportion(g)) {
+      forward();
+      input_grad();
+      weight_grad();
+    } else {
+      out_of_proportion();
+    }
+    if (winograd_supports(g)) winograd();
+    if (pointwise_supports(g)) pointwise();
+  }
+
+  const std::vector<std::string>& names() const { return names_; }
+
+  /// All that there are on this CPU.
+  static std::vector<std::string> all() {
+    std::vector<std::string> all{"a height of 1",
+                                 "a width of 1",
+                                 "more than 100 rows",
+                                 "more than 100 columns",
+                                 "more than 100 input channels",
+                                 "more than 100 output channels",
+                                 "more than 40 images",
+                                 "a kernel of 11",
+                                 "a stride of 5",
+                                 "padding wider than the image",
+                                 "groups",
+                                 "depthwise, one filter each",
+                                 "depthwise, several filters each",
+                                 "a stride beyond the image",
+                                 "out of proportion: padding",
+                                 "out of proportion: dilation",
+                                 "forward, borders wider than a tile",
+                                 "input_grad, phases without taps",
+                                 "input_grad, all phases of a stride",
+                                 "input_grad, dense",
+                                 "input_grad, phases that begin one q later",
+                                 "input_grad, a stride and several tiles",
+                                 "input_grad, later phases and several tiles",
+                                 "weight_grad, 1 part",
+                                 "weight_grad, several parts",
+                                 "weight_grad, small images together",
+                                 "winograd, several images an item",
+                                 "winograd, fewer images in the last item",
+                                 "winograd, several items an image",
+                                 "winograd, whole tiles",
+                                 "winograd, a partial tile right",
+                                 "winograd, a partial tile at the bottom",
+                                 "winograd, groups",
+                                 "winograd, several parts",
+                                 "pointwise, one tile of pixels",
+                                 "pointwise, several tiles of pixels",
+                                 "pointwise, groups",
+                                 "pointwise, several parts"};
+    for (int channels = 1; channels <= 5; ++channels)
+      all.push_back("channels of a group " + std::to_string(channels));
+    for (const std::string pass : {"forward", "input_grad", "weight_grad"}) {
+      for (const char* path : {", more than two tiles", ", a shorter last tile", ", a patch",
+                               ", several chunks", ", one chunk"})
+        all.push_back(pass + path);
+      // Where a vector is a single number, those of filters are chosen only for strided windows.
+      if (pass == "input_grad" && lanes<T>() == 1) continue;
+      all.push_back(pass + ", in place");
+      if (pass != "weight_grad") {
+        all.push_back(pass + ", several images an item");
+        all.push_back(pass + ", fewer images in the last item");
+      }
+      for (std::int64_t filters = 1; filters <= 160; ++filters) {
+        if (pass == "weight_grad" && weight_grad_lanes({.out_channels = filters}) != Lanes::filters)
+          continue;
+        for (const std::string& path : along_filters(filters)) all.push_back(pass + path);
+      }
+    }
+    for (const std::string pass : {"forward", "input_grad"}) {
+      all.push_back(pass + ", along outputs, row by row");
+      if (lanes<T>() > 1) all.push_back(pass + ", along outputs, in one line");
+      for (std::int64_t rest = 0; rest < lanes<T>(); ++rest)
+        all.push_back(pass + ", along outputs, modulo lanes " + std::to_string(rest));
+      for (int filters = 1; filters <= 9; ++filters)
+        all.push_back(pass + ", along outputs, filters " + std::to_string(filters));
+      for (int vectors = 0; vectors < 9; ++vectors)
+        all.push_back(pass + ", along outputs, vectors modulo 9 " + std::to_string(vectors));
+    }
+    for (int run = 1; run <= most_neighbours; ++run)
+      all.push_back("weight_grad, along filters, runs of " + std::to_string(run));
+    for (int filters = 1; filters <= 8; ++filters)
+      all.push_back("weight_grad, along outputs, filters " + std::to_string(filters));
+    for (int taps = 0; taps < 9; ++taps)
+      all.push_back("weight_grad, along outputs, taps modulo 9 " + std::to_string(taps));
+    return all;
+  }
+
+ private:
+  void add(bool taken, const std::string& name) {
+    if (taken) names_.push_back(name);
+  }
+
+  void extents() {
+    const auto& g = g_;
+    add(g.in_height == 1, "a height of 1");
+    add(g.in_width == 1, "a width of 1");
+    add(g.in_height > 100, "more than 100 rows");
+    add(g.in_width > 100, "more than 100 columns");
+    add(g.in_channels > 100, "more than 100 input channels");
+    add(g.out_channels > 100, "more than 100 output channels");
+    add(g.batch > 40, "more than 40 images");
+    add(g.kernel_h == 11 || g.kernel_w == 11, "a kernel of 11");
+    add(g.stride_h == 5 || g.stride_w == 5, "a stride of 5");
+    number("channels of a group ", std::min<std::int64_t>(5, g.group_in_channels()));
+    const bool depthwise = g.groups > 1 && g.group_in_channels() == 1;
+    add(depthwise && g.group_out_channels() == 1, "depthwise, one filter each");
+    add(depthwise && g.group_out_channels() > 1, "depthwise, several filters each");
+    add(g.groups > 1 && !depthwise, "groups");
+    if (!patches_in_proportion(g)) return;
+    add(g.padding_h > g.in_height || g.padding_w > g.in_width, "padding wider than the image");
+    add(g.stride_h > g.in_height + 2 * g.padding_h || g.stride_w > g.in_width + 2 * g.padding_w,
+        "a stride beyond the image");
+  }
+
+  void out_of_proportion() {
+    add(g_.dilation_h > 1 || g_.dilation_w > 1, "out of proportion: dilation");
+    add(g_.dilation_h == 1 && g_.dilation_w == 1, "out of proportion: padding");
+  }
+
+  void forward() {
+    const ForwardTiles<T> tiles(g_, ForwardTiles<T>::best_lanes(g_));
+    const std::string pass = "forward";
+    cut(pass, tiles.count(), tiles.rows(tiles.count() - 1) < tiles.rows(0), tiles.in_place());
+    items(pass, tiles.count(), tiles.images(), tiles.work());
+    product(pass, tiles.product());
+    add(tiles.count() > 1 &&
+            (tiles.rows(0) - 1) * g_.stride_h + g_.dilation_h * (g_.kernel_h - 1) < g_.padding_h,
+        pass + ", borders wider than a tile");
+  }
+
+  void input_grad() {
+    const InputTiles<T> tiles(g_);
+    const std::string pass = "input_grad";
+    const bool strided = g_.stride_h > 1 || g_.stride_w > 1;
+    bool shorter = false;
+    bool later = false;
+    bool later_row = false;
+    for (const auto& phase : tiles.phases()) {
+      product(pass, phase.product);
+      shorter = shorter || phase.product.size().last_rows < phase.product.size().rows;
+      later_row = later_row || phase.first_q > g_.padding_h / g_.stride_h;
+      later = later || later_row || phase.left_q > g_.padding_w / g_.stride_w;
+    }
+    cut(pass, tiles.count(), tiles.count() > 1 && shorter, tiles.patch_size() == 0);
+    if (!tiles.phases().empty()) items(pass, tiles.count(), tiles.images(), tiles.work());
+    add(!strided, pass + ", dense");
+    add(strided && tiles.leaves_gaps(), pass + ", phases without taps");
+    add(strided && !tiles.leaves_gaps(), pass + ", all phases of a stride");
+    add(strided && tiles.count() > 1, pass + ", a stride and several tiles");
+    add(later, pass + ", phases that begin one q later");
+    add(later_row && tiles.count() > 1, pass + ", later phases and several tiles");
+  }
+
+  void weight_grad() {
+    const Lanes way = weight_grad_lanes(g_);
+    const ForwardTiles<T> tiles(g_, way);
+    const std::string pass = "weight_grad";
+    cut(pass, tiles.count(), tiles.rows(tiles.count() - 1) < tiles.rows(0), tiles.in_place());
+    const PartialSums split = plan_partial_sums(g_, g_.batch * tiles.count(), sizeof(T));
+    add(split.parts == 1, pass + ", 1 part");
+    add(split.parts > 1, pass + ", several parts");
+    chunks(pass, split.parts * g_.groups, tiles.work() * split.items_per_part);
+    add(tiles.count() == 1 && g_.batch > 3 && g_.out_plane() < 64,
+        pass + ", small images together");
+    if (way == Lanes::filters) {
+      for (const std::string& path : along_filters(g_.group_out_channels())) add(true, pass + path);
+      add(true, pass + ", along filters, runs of " +
+                    std::to_string(g_.dilation_w == 1 ? run_of(g_.kernel_w) : 1));
+    } else {
+      number(pass + ", along outputs, filters ",
+             std::min<std::int64_t>(8, g_.group_out_channels()));
+      number(pass + ", along outputs, taps modulo 9 ", g_.taps() % 9);
+    }
+  }
+
+  void cut(const std::string& pass, std::int64_t tiles, bool shorter, bool in_place) {
+    add(tiles > 2, pass + ", more than two tiles");
+    add(shorter, pass + ", a shorter last tile");
+    add(in_place, pass + ", in place");
+    add(!in_place, pass + ", a patch");
+  }
+
+  void items(const std::string& pass, std::int64_t tiles, std::int64_t images, std::int64_t work) {
+    add(images > 1, pass + ", several images an item");
+    add(g_.batch % images != 0, pass + ", fewer images in the last item");
+    chunks(pass, ceil_div(g_.batch, images) * g_.groups * tiles, work);
+  }
+
+  void chunks(const std::string& pass, std::int64_t items, std::int64_t work) {
+    const bool several = items > items_per_chunk(work);
+    add(several, pass + ", several chunks");
+    add(!several, pass + ", one chunk");
+  }
+
+  void product(const std::string& pass, const TapProduct<T>& product) {
+    const TapProductSize& size = product.size();
+    if (product.lanes() == Lanes::filters) {
+      for (const std::string& path : along_filters(size.filters)) add(true, pass + path);
+      return;
+    }
+    const std::string way = pass + ", along outputs, ";
+    const auto vectors = output_vectors<T>(size.rows, size.columns, size.row_step);
+    const bool in_line = padded_outputs<T>(size.rows, size.columns, size.row_step) <
+                         size.rows * padded_outputs<T>(1, size.columns, size.row_step);
+    add(in_line, way + "in one line");
+    add(!in_line, way + "row by row");
+    number(way + "modulo lanes ",
+           (in_line ? (size.rows - 1) * size.row_step + size.columns : size.columns) % lanes<T>());
+    number(way + "filters ", std::min<std::int64_t>(9, size.filters));
+    number(way + "vectors modulo 9 ", static_cast<std::int64_t>(vectors.size()) % 9);
+  }
+
+  static std::vector<std::string> along_filters(std::int64_t filters) {
+    std::vector<std::string> paths{", along filters, modulo lanes " +
+                                   std::to_string(filters % lanes<T>())};
+    const std::int64_t padded = padded_filters<T>(filters);
+    for (std::int64_t first = 0; first < padded;) {
+      const std::int64_t width = panel_width<T>(padded - first);
+      paths.push_back(", along filters, a panel of " + std::to_string(width / lanes<T>()));
+      first += width;
+    }
+    return paths;
+  }
+
+  void number(const std::string& name, std::int64_t value) {
+    names_.push_back(name + std::to_string(value));
+  }
+
+  void winograd() {
+    const WinogradItems items = winograd_items<T>(g_);
+    add(items.images > 1, "winograd, several images an item");
+    add(g_.batch % items.images != 0, "winograd, fewer images in the last item");
+    add(items.per_image > 1, "winograd, several items an image");
+    add(g_.out_width() % 4 != 0, "winograd, a partial tile right");
+    add(g_.out_height() % 4 != 0, "winograd, a partial tile at the bottom");
+    add(g_.out_width() % 4 == 0 && g_.out_height() % 4 == 0, "winograd, whole tiles");
+    add(g_.groups > 1, "winograd, groups");
+    const std::int64_t count = ceil_div(g_.batch, items.images) * items.per_image;
+    add(plan_partial_sums(g_, count, sizeof(T)).parts > 1, "winograd, several parts");
+  }
+
+  void pointwise() {
+    add(g_.in_plane() < 100, "pointwise, one tile of pixels");
+    add(g_.in_plane() > 1000, "pointwise, several tiles of pixels");
+    add(g_.groups > 1, "pointwise, groups");
+    add(plan_partial_sums(g_, g_.batch, sizeof(T)).parts > 1, "pointwise, several parts");
+  }
+
+  const Conv2dGeometry& g_;
+  std::vector<std::string> names_;
+};
+
+namespace detail {
+
+inline std::vector<std::string> both(const std::vector<std::string>& floats,
+                                     const std::vector<std::string>& doubles) {
+  std::vector<std::string> paths;
+  for (const std::string& path : floats) paths.push_back("float, " + path);
+  for (const std::string& path : doubles) paths.push_back("double, " + path);
+  std::ranges::sort(paths);
+  paths.erase(std::unique(paths.begin(), paths.end()), paths.end());
+  return paths;
+}
+
+}  // namespace detail
+
+/// The paths of a geometry in float and in double, each once, sorted.
+inline std::vector<std::string> paths_of(const Conv2dGeometry& g) {
+  return detail::both(Paths<float>(g).names(), Paths<double>(g).names());
+}
+
+/// All that there are on this CPU, sorted.
+inline std::vector<std::string> all_paths() {
+  return detail::both(Paths<float>::all(), Paths<double>::all());
+}
+
+}  // namespace conv2d_paths
