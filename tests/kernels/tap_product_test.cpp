@@ -125,46 +125,64 @@ template <class T> int wrong_sums_over_filters(std::mt19937& engine) {
   const std::int64_t image_step = 150;
   const auto image = random_values<T>(images * image_step, engine);
 
+  // Of more rows than are taken, to more sums than are meant: any rows, and any runs of places.
+  const std::int64_t packed_rows = length + between(0, 4, engine);
+  const std::int64_t packed_sums = count + between(0, 4, engine);
+  std::vector<std::int64_t> taken, runs, places;
+  for (std::int64_t l = 0; l < length; ++l) taken.push_back(between(0, packed_rows - 1, engine));
+  for (std::int64_t i = 0; i < count / run; ++i) runs.push_back(i);
+  std::shuffle(runs.begin(), runs.end(), engine);
+  for (std::int64_t i = 0; i < count; ++i) places.push_back(at(runs, i / run) * run + i % run);
+
   const std::int64_t padded = padded_filters<T>(filters);
-  std::vector<T> rows = unwritten<T>(images * padded * length);
-  const auto matrices = random_values<T>(images * filters * length, engine);
+  std::vector<T> rows = unwritten<T>(images * padded * packed_rows);
+  const auto matrices = random_values<T>(images * filters * packed_rows, engine);
   for (std::int64_t k = 0; k < images; ++k) {
-    pack_panels(filters, length, matrices.data() + k * filters * length, length,
-                rows.data() + k * padded * length, length);
+    pack_panels(filters, packed_rows, matrices.data() + k * filters * packed_rows, packed_rows,
+                rows.data() + k * padded * packed_rows, packed_rows);
   }
-  const auto before = random_values<T>(filters * count, engine);
-  std::vector<T> sums = unwritten<T>(padded * count);
-  pack_panels(filters, count, before.data(), count, sums.data(), count);
+  const auto before = random_values<T>(filters * packed_sums, engine);
+  std::vector<T> sums = unwritten<T>(padded * packed_sums);
+  pack_panels(filters, packed_sums, before.data(), packed_sums, sums.data(), packed_sums);
   filter_lanes_product<T>({.filters = filters,
                            .count = count,
                            .at = positions.data(),
+                           .place = places.data(),
                            .run = run,
                            .length = length,
                            .step = steps.data(),
+                           .row = taken.data(),
                            .images = images,
                            .image_step = image_step,
-                           .rows_step = padded * length},
+                           .rows_step = padded * packed_rows,
+                           .packed_rows = packed_rows,
+                           .packed_sums = packed_sums},
                           image.data(), rows.data(), nullptr, sums.data());
-  std::vector<T> result = unwritten<T>(filters * count);
-  unpack_panels(filters, count, sums.data(), false, result.data(), count);
+  std::vector<T> result = unwritten<T>(filters * packed_sums);
+  unpack_panels(filters, packed_sums, sums.data(), false, result.data(), packed_sums);
 
   int wrong = 0;
   for (std::int64_t f = 0; f < filters; ++f) {
     for (std::int64_t i = 0; i < count; ++i) {
-      double sum = at(before, f * count + i);
+      double sum = at(before, f * packed_sums + at(places, i));
       double magnitude = std::abs(sum);
       for (std::int64_t k = 0; k < images; ++k) {
         for (std::int64_t l = 0; l < length; ++l) {
           const double term =
-              static_cast<double>(at(matrices, (k * filters + f) * length + l)) *
+              static_cast<double>(at(matrices, (k * filters + f) * packed_rows + at(taken, l))) *
               static_cast<double>(at(image, k * image_step + at(positions, i) + at(steps, l)));
           sum += term;
           magnitude += std::abs(term);
         }
       }
-      const double difference = static_cast<double>(at(result, f * count + i)) - sum;
+      const double difference =
+          static_cast<double>(at(result, f * packed_sums + at(places, i))) - sum;
       wrong += !(std::abs(difference) <= bound<T>(images * length + 1, magnitude));
     }
+  }
+  for (std::int64_t f = 0; f < filters; ++f) {  // the others are as they were
+    for (std::int64_t i = count; i < packed_sums; ++i)
+      wrong += at(result, f * packed_sums + i) != at(before, f * packed_sums + i);
   }
   return wrong;
 }
