@@ -5,11 +5,15 @@
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "kernels/conv2d_geometries.h"
 #include "support/error_message.h"
 
 using namespace gradus;
@@ -56,6 +60,33 @@ TEST_CASE("a convolution with nothing in it gives zeros, or the bias, or nothing
                   zeros({3, 2, 3, 3})));
   CHECK(core::equal(core::conv2d_input_grad(zeros({2, 0, 2, 2}), zeros({0, 2, 3, 3}), {2, 2, 4, 4}),
                     zeros({2, 2, 4, 4})));
+}
+
+TEST_CASE("so it does for random geometries of which one extent is 0") {
+  std::mt19937 engine(1);
+  RandomGeometries geometries(engine);
+  for (int tried = 0; tried < 500;) {
+    kernels::Conv2dGeometry g = geometries.next();
+    *std::array{&g.batch, &g.in_height, &g.in_width}[engine() % 3] = 0;
+    if (g.in_height + 2 * g.padding_h <= g.dilation_h * (g.kernel_h - 1)) continue;
+    if (g.in_width + 2 * g.padding_w <= g.dilation_w * (g.kernel_w - 1)) continue;
+    ++tried;
+    CAPTURE(describe(g));
+    const Conv2dOptions options{.stride = {g.stride_h, g.stride_w},
+                                .padding = {g.padding_h, g.padding_w},
+                                .dilation = {g.dilation_h, g.dilation_w},
+                                .groups = g.groups};
+    const DType dtype = engine() % 2 == 0 ? float32 : float64;
+    const Shape output{g.batch, g.out_channels, g.out_height(), g.out_width()};
+    const Tensor x = zeros({g.batch, g.in_channels, g.in_height, g.in_width}, dtype);
+    const Tensor w = ones({g.out_channels, g.group_in_channels(), g.kernel_h, g.kernel_w}, dtype);
+    const Tensor bias = full({g.out_channels}, 2, dtype);
+    const Tensor dy = ones(output, dtype);
+    { const Tensor dirt = full(output, NAN, dtype); }
+    CHECK(core::equal(core::conv2d(x, w, bias, options), full(output, 2, dtype)));
+    CHECK(core::conv2d_input_grad(dy, w, x.shape(), options).shape() == x.shape());
+    CHECK(core::equal(core::conv2d_weight_grad(dy, x, w.shape(), options), zeros_like(w)));
+  }
 }
 
 TEST_CASE("the three convolutions read every view as they read a copy of it") {

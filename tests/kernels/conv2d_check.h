@@ -204,21 +204,17 @@ Samples sample(std::int64_t rows, std::int64_t columns, std::int64_t planes,
   return samples;
 }
 
-template <class T> std::vector<std::int64_t> seams_of_outputs(const Conv2dGeometry& g) {
-  std::vector<std::int64_t> seams;
-  const ForwardTiles<T> tiles(g, ForwardTiles<T>::best_lanes(g));
-  for (std::int64_t tile = 1; tile < tiles.count(); ++tile) seams.push_back(tiles.first_row(tile));
-  return seams;
-}
-
-template <class T> std::vector<std::int64_t> seams_of_inputs(const Conv2dGeometry& g) {
-  std::vector<std::int64_t> seams;
-  const InputTiles<T> tiles(g);
-  for (const auto& phase : tiles.phases()) {
+template <class T>
+void add_seams(const Conv2dGeometry& g, std::vector<std::int64_t>& outputs,
+               std::vector<std::int64_t>& inputs) {
+  const ForwardTiles<T> forward(g, ForwardTiles<T>::best_lanes(g));
+  for (std::int64_t tile = 1; tile < forward.count(); ++tile)
+    outputs.push_back(forward.first_row(tile));
+  const InputTiles<T> backward(g);
+  for (const auto& phase : backward.phases()) {
     for (std::int64_t k = phase.product.size().rows; k < phase.rows; k += phase.product.size().rows)
-      seams.push_back(phase.row + k * g.stride_h);
+      inputs.push_back(phase.row + k * g.stride_h);
   }
-  return seams;
 }
 
 // ---- What may differ ----
@@ -316,8 +312,8 @@ class Check {
       : g_(g), engine_(engine), in_(g, engine), oracle_(g, in_) {
     std::vector<std::int64_t> output_seams, input_seams;
     if (patches_in_proportion(g)) {
-      output_seams = seams_of_outputs<float>(g);
-      input_seams = seams_of_inputs<float>(g);
+      add_seams<float>(g, output_seams, input_seams);
+      add_seams<double>(g, output_seams, input_seams);
     }
     y_ = sample(g.out_height(), g.out_width(), g.batch * g.out_channels, output_seams, g.taps(),
                 engine, [&](std::int64_t k) { return oracle_.y(k); });

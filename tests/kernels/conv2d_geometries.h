@@ -37,7 +37,7 @@ class RandomGeometries {
   explicit RandomGeometries(std::mt19937& engine) : engine_(engine) {}
 
   Geometry next() {
-    const std::int64_t kind = between(0, 99);
+    const std::int64_t kind = between(0, 99);  // so often, of a hundred, is each drawn
     if (kind < 4) return out_of_proportion();
     Geometry g;
     g.groups = one_in(4) ? around(1, 16) : 1;
