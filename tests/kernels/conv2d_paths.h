@@ -30,7 +30,7 @@ template <class T> std::int64_t lanes() { return padded_filters<T>(1); }
 /// The names of the paths of one geometry.
 template <class T> class Paths {
  public:
-  explicit Paths(const Conv2dGeometry& g) : g_(g) {
+  explicit Paths(const Conv2dGeometry& g) : g_(g), line_(in_one_line(g)) {
     extents();
     if (patches_in_proportion(g)) {
       forward();
@@ -58,6 +58,7 @@ template <class T> class Paths {
                                  "a stride of 5",
                                  "padding wider than the image",
                                  "groups",
+                                 "1x1 in one line",
                                  "depthwise, one filter each",
                                  "depthwise, several filters each",
                                  "a stride beyond the image",
@@ -105,6 +106,9 @@ template <class T> class Paths {
       }
     }
     for (const std::string pass : {"forward", "input_grad"}) {
+      all.push_back(pass + ", along outputs, parts without the taps in the padding");
+      if (pass == "forward" || lanes<T>() > 1)
+        all.push_back(pass + ", along filters, parts without the taps in the padding");
       all.push_back(pass + ", along outputs, row by row");
       if (lanes<T>() > 1) all.push_back(pass + ", along outputs, in one line");
       for (std::int64_t rest = 0; rest < lanes<T>(); ++rest)
@@ -141,6 +145,7 @@ template <class T> class Paths {
     add(g.stride_h == 5 || g.stride_w == 5, "a stride of 5");
     number("channels of a group ", std::min<std::int64_t>(5, g.group_in_channels()));
     const bool depthwise = g.groups > 1 && g.group_in_channels() == 1;
+    add(line_ != g, "1x1 in one line");
     add(depthwise && g.group_out_channels() == 1, "depthwise, one filter each");
     add(depthwise && g.group_out_channels() > 1, "depthwise, several filters each");
     add(g.groups > 1 && !depthwise, "groups");
@@ -156,28 +161,29 @@ template <class T> class Paths {
   }
 
   void forward() {
-    const ForwardTiles<T> tiles(g_, ForwardTiles<T>::best_lanes(g_));
+    const ForwardTiles<T> tiles(line_, ForwardTiles<T>::best_lanes(line_));
     const std::string pass = "forward";
     cut(pass, tiles.count(), tiles.rows(tiles.count() - 1) < tiles.rows(0), tiles.in_place());
     items(pass, tiles.count(), tiles.images(), tiles.work());
     product(pass, tiles.product());
     add(tiles.count() > 1 &&
-            (tiles.rows(0) - 1) * g_.stride_h + g_.dilation_h * (g_.kernel_h - 1) < g_.padding_h,
+            (tiles.rows(0) - 1) * line_.stride_h + line_.dilation_h * (line_.kernel_h - 1) <
+                line_.paddinline_h,
         pass + ", borders wider than a tile");
   }
 
   void input_grad() {
-    const InputTiles<T> tiles(g_);
+    const InputTiles<T> tiles(line_);
     const std::string pass = "input_grad";
-    const bool strided = g_.stride_h > 1 || g_.stride_w > 1;
+    const bool strided = line_.stride_h > 1 || line_.stride_w > 1;
     bool shorter = false;
     bool later = false;
     bool later_row = false;
     for (const auto& phase : tiles.phases()) {
       product(pass, phase.product);
       shorter = shorter || phase.product.size().last_rows < phase.product.size().rows;
-      later_row = later_row || phase.first_q > g_.padding_h / g_.stride_h;
-      later = later || later_row || phase.left_q > g_.padding_w / g_.stride_w;
+      later_row = later_row || phase.first_q > line_.paddinline_h / line_.stride_h;
+      later = later || later_row || phase.left_q > line_.paddinline_w / line_.stride_w;
     }
     cut(pass, tiles.count(), tiles.count() > 1 && shorter, tiles.patch_size() == 0);
     if (!tiles.phases().empty()) items(pass, tiles.count(), tiles.images(), tiles.work());
@@ -190,24 +196,25 @@ template <class T> class Paths {
   }
 
   void weight_grad() {
-    const Lanes way = weight_grad_lanes(g_);
-    const ForwardTiles<T> tiles(g_, way);
+    const Lanes way = weight_grad_lanes(line_);
+    const ForwardTiles<T> tiles(line_, way, Conv2dPass::weight_grad);
     const std::string pass = "weight_grad";
     cut(pass, tiles.count(), tiles.rows(tiles.count() - 1) < tiles.rows(0), tiles.in_place());
-    const PartialSums split = plan_partial_sums(g_, g_.batch * tiles.count(), sizeof(T));
+    const PartialSums split = plan_partial_sums(line_, line_.batch * tiles.count(), sizeof(T));
     add(split.parts == 1, pass + ", 1 part");
     add(split.parts > 1, pass + ", several parts");
-    chunks(pass, split.parts * g_.groups, tiles.work() * split.items_per_part);
-    add(tiles.count() == 1 && g_.batch > 3 && g_.out_plane() < 64,
+    chunks(pass, split.parts * line_.groups, tiles.work() * split.items_per_part);
+    add(tiles.count() == 1 && line_.batch > 3 && line_.out_plane() < 64,
         pass + ", small images together");
     if (way == Lanes::filters) {
-      for (const std::string& path : along_filters(g_.group_out_channels())) add(true, pass + path);
+      for (const std::string& path : alonline_filters(line_.group_out_channels()))
+        add(true, pass + path);
       add(true, pass + ", along filters, runs of " +
-                    std::to_string(g_.dilation_w == 1 ? run_of(g_.kernel_w) : 1));
+                    std::to_string(line_.dilation_w == 1 ? run_of(line_.kernel_w) : 1));
     } else {
       number(pass + ", along outputs, filters ",
-             std::min<std::int64_t>(8, g_.group_out_channels()));
-      number(pass + ", along outputs, taps modulo 9 ", g_.taps() % 9);
+             std::min<std::int64_t>(8, line_.group_out_channels()));
+      number(pass + ", along outputs, taps modulo 9 ", line_.taps() % 9);
     }
   }
 
@@ -233,10 +240,16 @@ template <class T> class Paths {
   void product(const std::string& pass, const TapProduct<T>& product) {
     const TapProductSize& size = product.size();
     if (product.lanes() == Lanes::filters) {
+      const auto& parts = product.parts();
+      const auto cut_rows = [&](const auto& part) { return part.rows < size.rows; };
+      const auto cut_columns = [&](const auto& part) { return part.columns < size.columns; };
+      add(std::ranges::any_of(parts, cut_rows) && std::ranges::any_of(parts, cut_columns),
+          pass + ", along filters, parts without the taps in the padding");
       for (const std::string& path : along_filters(size.filters)) add(true, pass + path);
       return;
     }
     const std::string way = pass + ", along outputs, ";
+    add(product.parts().size() > 1, way + "parts without the taps in the padding");
     const auto vectors = output_vectors<T>(size.rows, size.columns, size.row_step);
     const bool in_line = padded_outputs<T>(size.rows, size.columns, size.row_step) <
                          size.rows * padded_outputs<T>(1, size.columns, size.row_step);
@@ -285,6 +298,7 @@ template <class T> class Paths {
   }
 
   const Conv2dGeometry& g_;
+  Conv2dGeometry line_;  // as it is computed
   std::vector<std::string> names_;
 };
 

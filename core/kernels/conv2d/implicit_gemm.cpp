@@ -25,16 +25,6 @@ constexpr std::int64_t outputs_per_sum = 256;
 // Below so many filters, most lanes of a vector of them would be empty.
 constexpr std::int64_t few_filters = 12;
 
-/// A small 1x1 needs no rows: its image is one line of pixels, which fills vectors best.
-Conv2dGeometry in_one_line(const Conv2dGeometry& g) {
-  constexpr std::int64_t small_plane = 1024;
-  if (!pointwise_supports(g) || g.in_plane() > small_plane) return g;
-  Conv2dGeometry line = g;
-  line.in_height = 1;
-  line.in_width = g.in_plane();
-  return line;
-}
-
 template <class T> void clear(std::int64_t size, T* values) {
   constexpr std::int64_t grain = 65536;
   parallel_for(size, grain, [&](std::int64_t begin, std::int64_t end) {
@@ -257,6 +247,15 @@ void implicit_gemm_input_grad(const Conv2dGeometry& geometry, const T* dy, const
                                  pixels.data(), dx + item.image_group(g) * channels * g.in_plane());
                  }
                });
+}
+
+Conv2dGeometry in_one_line(const Conv2dGeometry& g) {
+  constexpr std::int64_t small_plane = 1024;
+  if (!pointwise_supports(g) || g.in_plane() > small_plane) return g;
+  Conv2dGeometry line = g;
+  line.in_height = 1;
+  line.in_width = g.in_plane();
+  return line;
 }
 
 Lanes weight_grad_lanes(const Conv2dGeometry& g) {

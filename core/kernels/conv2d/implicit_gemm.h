@@ -36,4 +36,8 @@ Lanes weight_grad_lanes(const Conv2dGeometry& geometry);
 template <class T>
 void implicit_gemm_weight_grad(const Conv2dGeometry& geometry, const T* x, const T* dy, T* dw);
 
+/// The geometry as it is computed: a small 1x1 needs no rows, so its image is one line of pixels,
+/// which fills vectors best.
+Conv2dGeometry in_one_line(const Conv2dGeometry& geometry);
+
 }  // namespace gradus::kernels
