@@ -168,7 +168,7 @@ template <class T> class Paths {
     product(pass, tiles.product());
     add(tiles.count() > 1 &&
             (tiles.rows(0) - 1) * line_.stride_h + line_.dilation_h * (line_.kernel_h - 1) <
-                line_.paddinline_h,
+                line_.padding_h,
         pass + ", borders wider than a tile");
   }
 
@@ -182,8 +182,8 @@ template <class T> class Paths {
     for (const auto& phase : tiles.phases()) {
       product(pass, phase.product);
       shorter = shorter || phase.product.size().last_rows < phase.product.size().rows;
-      later_row = later_row || phase.first_q > line_.paddinline_h / line_.stride_h;
-      later = later || later_row || phase.left_q > line_.paddinline_w / line_.stride_w;
+      later_row = later_row || phase.first_q > line_.padding_h / line_.stride_h;
+      later = later || later_row || phase.left_q > line_.padding_w / line_.stride_w;
     }
     cut(pass, tiles.count(), tiles.count() > 1 && shorter, tiles.patch_size() == 0);
     if (!tiles.phases().empty()) items(pass, tiles.count(), tiles.images(), tiles.work());
@@ -207,7 +207,7 @@ template <class T> class Paths {
     add(tiles.count() == 1 && line_.batch > 3 && line_.out_plane() < 64,
         pass + ", small images together");
     if (way == Lanes::filters) {
-      for (const std::string& path : alonline_filters(line_.group_out_channels()))
+      for (const std::string& path : along_filters(line_.group_out_channels()))
         add(true, pass + path);
       add(true, pass + ", along filters, runs of " +
                     std::to_string(line_.dilation_w == 1 ? run_of(line_.kernel_w) : 1));

@@ -346,6 +346,68 @@ TEST_CASE("the input gradient is right at every seam between the tiles of a stri
   }
 }
 
+/// Not finite where it must be so, and never a finite number that is wrong.
+template <class T>
+void check_not_finite(const std::vector<T>& actual, const std::vector<T>& expected,
+                      double tolerance) {
+  int hidden = 0;
+  int wrong = 0;
+  for (std::size_t k = 0; k < actual.size(); ++k) {
+    if (!std::isfinite(expected[k])) {
+      hidden += std::isfinite(actual[k]);
+    } else if (std::isfinite(actual[k])) {
+      wrong += !(std::abs(static_cast<double>(actual[k] - expected[k])) <= tolerance);
+    }
+  }
+  CHECK(hidden == 0);
+  CHECK(wrong == 0);
+}
+
+TEST_CASE_TEMPLATE("a number that is not finite never makes a finite number wrong", T, float,
+                   double) {
+  // Sums of up to 4·9·9·36 products of numbers below 1; Winograd's transforms grow them by up to
+  // some hundred.
+  const double tolerance = 1e5 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  std::mt19937 engine(8);
+  std::vector<Conv2dGeometry> geometries;
+  for (const std::int64_t channels : {3, 16}) {
+    for (const std::int64_t side : {4, 9, 21}) {
+      geometries.push_back({.batch = 2,
+                            .in_channels = channels,
+                            .in_height = side,
+                            .in_width = side,
+                            .out_channels = channels,
+                            .kernel_h = 3,
+                            .kernel_w = 3,
+                            .padding_h = 1,
+                            .padding_w = 1});
+      geometries.push_back(geometries.back());
+      geometries.back().stride_h = geometries.back().stride_w = 2;
+    }
+  }
+  for (const Conv2dGeometry& g : geometries) {
+    for (const double number :
+         {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+      for (int operand = 0; operand < 3; ++operand) {
+        Operands<T> in(g, engine);
+        std::vector<T>& values = operand == 0 ? in.x : operand == 1 ? in.w : in.dy;
+        values[engine() % values.size()] = static_cast<T>(number);
+        const Results<T> expected(Conv2dAlgorithm::direct, g, in);
+        for (const auto algorithm : {Conv2dAlgorithm::implicit_gemm, Conv2dAlgorithm::winograd}) {
+          if (!supports(algorithm, g)) continue;
+          CAPTURE(describe(g));
+          CAPTURE(to_string(algorithm));
+          CAPTURE(operand);
+          const Results<T> actual(algorithm, g, in);
+          check_not_finite(actual.y, expected.y, tolerance);
+          check_not_finite(actual.dx, expected.dx, tolerance);
+          check_not_finite(actual.dw, expected.dw, tolerance);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("without a bias nothing is added") {
   std::mt19937 engine(3);
   for (const Conv2dGeometry& g : grid()) {

@@ -48,6 +48,7 @@ constexpr std::int64_t most_vectors = 3;
 
 // Sums that are kept in registers: of 32, or of 16.
 constexpr bool many_registers = HWY_MAX_BYTES == 64;
+constexpr bool wide = HWY_MAX_BYTES >= 32;
 constexpr int most_registers = many_registers ? 25 : 12;
 // With one vector of filters it is the processor's other registers that run out, of which each run
 // of positions takes one.
@@ -308,10 +309,9 @@ void all_runs(const Pass<T>& p, const FilterLanes& product, const T* image, cons
     }
   };
   constexpr int most = std::min(most_runs, most_registers / (run * vectors));
-  if constexpr (most > 4) take(std::integral_constant<int, most>());
-  if constexpr (most > 3) take(std::integral_constant<int, 4>());
-  if constexpr (most > 1) take(std::integral_constant<int, 2>());
-  take(std::integral_constant<int, 1>());
+  take(std::integral_constant<int, most>());
+  if constexpr (most > 3) take(std::integral_constant<int, most / 2>());
+  if constexpr (most > 1) take(std::integral_constant<int, 1>());
 }
 
 /// With several vectors of filters the numbers of an image are few loads beside the products.
@@ -319,7 +319,7 @@ template <class T, int vectors>
 void all_sums(const Pass<T>& p, const FilterLanes& product, const T* image, const T* rows,
               T* sums) {
   auto all = &all_runs<T, 1, vectors>;
-  if constexpr (vectors == 1) {
+  if constexpr (vectors == 1 && wide) {
     constexpr auto all_of = []<int... i>(std::integer_sequence<int, i...>) {
       return std::array{&all_runs<T, i + 1, vectors>...};
     }

@@ -24,11 +24,13 @@ namespace {  // the same names stand in other files
 namespace hn = hwy::HWY_NAMESPACE;
 namespace simd = gradus::simd::HWY_NAMESPACE;
 
-// Sums that are kept in registers, of 32 or of 16: filters for so many vectors.
+// Sums that are kept in registers, of 32 or of 16: filters for so many vectors. Where vectors are
+// narrow, smaller kernels do: each size is compiled for each kind of CPU.
 constexpr bool many_registers = HWY_MAX_BYTES == 64;
+constexpr bool wide = HWY_MAX_BYTES >= 32;
 constexpr int most_filters(int vectors) {
   if (many_registers) return 8;
-  return vectors == 3 ? 4 : vectors == 2 ? 6 : 8;
+  return wide && vectors == 2 ? 6 : 4;
 }
 
 /// `filters` filters times `vectors` vectors of outputs: all sums in registers.
@@ -100,7 +102,7 @@ void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilo
   const OutputVector* const end = at + p.vectors;
   if (p.filters == 1) {
     // Alone, it takes more vectors, so that one addition need not wait for another.
-    constexpr int most = many_registers ? 8 : 6;
+    constexpr int most = many_registers ? 8 : wide ? 6 : 4;
     constexpr auto kernel_of = []<int... v>(std::integer_sequence<int, v...>) {
       return std::array{&micro_kernel<T, 1, v + 1>...};
     }
@@ -113,7 +115,7 @@ void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilo
     return;
   }
   // Six filters times two vectors keep more sums going than twice three times three.
-  const bool in_pairs = !many_registers && (p.filters == 5 || p.filters == 6);
+  const bool in_pairs = wide && !many_registers && (p.filters == 5 || p.filters == 6);
   for (; end - at >= 2 && in_pairs; at += 2)
     all_filters<T, 2>(p, at, patch, weight, epilogue, output);
   for (; end - at >= 3; at += 3) all_filters<T, 3>(p, at, patch, weight, epilogue, output);
