@@ -112,18 +112,17 @@ kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const S
 
 template <class T>
 Conv2dAlgorithm algorithm_for(const kernels::Conv2dGeometry& geometry, kernels::Conv2dPass pass) {
-  const int forced = forced_algorithm.load(std::memory_order_relaxed);
-  if (forced == automatic)
+  const std::optional<Conv2dAlgorithm> forced = forced_conv2d_algorithm();
+  if (!forced)
     return kernels::choose<T>(geometry, pass, winograd_allowed().load(std::memory_order_relaxed));
-  const auto algorithm = static_cast<Conv2dAlgorithm>(forced);
-  if (!kernels::supports<T>(algorithm, geometry)) {
-    fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(algorithm),
+  if (!kernels::supports<T>(*forced, geometry)) {
+    fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(*forced),
                      " cannot do a kernel of ", geometry.kernel_h, "x", geometry.kernel_w,
                      " with padding ", spell({geometry.padding_h, geometry.padding_w}), ", ",
                      geometry.in_channels, " input channels and ", geometry.groups, " groups in ",
                      dtype_of<T>());
   }
-  return algorithm;
+  return *forced;
 }
 
 bool is_empty(const kernels::Conv2dGeometry& g) {
@@ -252,6 +251,12 @@ void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm) {
                          std::memory_order_relaxed);
 }
 
+std::optional<Conv2dAlgorithm> forced_conv2d_algorithm() {
+  const int forced = forced_algorithm.load(std::memory_order_relaxed);
+  if (forced == automatic) return std::nullopt;
+  return static_cast<Conv2dAlgorithm>(forced);
+}
+
 void set_conv2d_winograd(bool allowed) {
   winograd_allowed().store(allowed, std::memory_order_relaxed);
 }
@@ -325,11 +330,10 @@ Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight
 }
 
 Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight, const Conv2dOptions& options,
-                                 DType dtype) {
+                                 DType dtype, kernels::Conv2dPass pass) {
   const auto geometry = geometry_of("conv2d_algorithm", x, weight, options);
-  return dispatch_floating("conv2d_algorithm", dtype, [&]<class T>() {
-    return algorithm_for<T>(geometry, kernels::Conv2dPass::forward);
-  });
+  return dispatch_floating("conv2d_algorithm", dtype,
+                           [&]<class T>() { return algorithm_for<T>(geometry, pass); });
 }
 
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {

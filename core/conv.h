@@ -41,6 +41,8 @@ using Conv2dAlgorithm = kernels::Conv2dAlgorithm;
 /// Forces an algorithm for the whole process; nullopt gives the choice back. Where the forced one
 /// cannot do a geometry, ValueError is thrown: a benchmark must not silently measure another.
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm);
+/// The one that is forced, if one is.
+std::optional<Conv2dAlgorithm> forced_conv2d_algorithm();
 /// Whether float32 3x3 convolutions with many channels may use Winograd's minimal filtering, which
 /// is some 1.7 times as fast and has an error some ten times as large
 /// (kernels/conv2d/winograd_transforms.h). True unless the environment says GRADUS_WINOGRAD=0.
@@ -59,9 +61,10 @@ Tensor conv2d_input_grad(const Tensor& dy, const Tensor& weight, const Shape& in
 /// dL/dweight of shape `weight`, from dy = dL/dy and x.
 Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight,
                           const Conv2dOptions& options = {});
-/// The algorithm conv2d would use for these shapes. (Its gradients may use others.)
+/// The algorithm that a pass of conv2d would use for these shapes.
 Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight,
-                                 const Conv2dOptions& options = {}, DType dtype = float32);
+                                 const Conv2dOptions& options = {}, DType dtype = float32,
+                                 kernels::Conv2dPass pass = kernels::Conv2dPass::forward);
 
 struct MaxPool2dResult {
   Tensor values;   ///< [N,C,OH,OW]

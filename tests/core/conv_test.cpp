@@ -91,8 +91,10 @@ TEST_CASE("an algorithm can be forced and asked for, and refuses what it cannot 
   const Tensor x = whole_numbers(image, generator);
   const Tensor w = whole_numbers({3, 2, 3, 3}, generator);
   const Tensor expected = core::conv2d(x, w);
+  CHECK(forced_conv2d_algorithm() == std::nullopt);
   {
     const ForcedAlgorithm forced(Conv2dAlgorithm::direct);
+    CHECK(forced_conv2d_algorithm() == Conv2dAlgorithm::direct);
     CHECK(core::conv2d_algorithm(image, {3, 2, 1, 1}) == Conv2dAlgorithm::direct);
     CHECK(core::equal(core::conv2d(x, w), expected));
   }
@@ -101,6 +103,24 @@ TEST_CASE("an algorithm can be forced and asked for, and refuses what it cannot 
     CHECK(contains(message_of<ValueError>([&] { core::conv2d(x, w); }), "kernel of 3x3"));
   }
   CHECK(core::equal(core::conv2d(x, w), expected));
+}
+
+TEST_CASE("each pass of a convolution tells its own algorithm") {
+  using kernels::Conv2dPass;
+  const kernels::Conv2dGeometry geometry{.batch = 4,
+                                         .in_channels = 64,
+                                         .in_height = 32,
+                                         .in_width = 32,
+                                         .out_channels = 64,
+                                         .kernel_h = 3,
+                                         .kernel_w = 3,
+                                         .padding_h = 1,
+                                         .padding_w = 1};
+  for (const Conv2dPass pass :
+       {Conv2dPass::forward, Conv2dPass::input_grad, Conv2dPass::weight_grad}) {
+    CHECK(core::conv2d_algorithm({4, 64, 32, 32}, {64, 64, 3, 3}, {.padding = 1}, float32, pass) ==
+          kernels::choose<float>(geometry, pass));
+  }
 }
 
 TEST_CASE("a gradient of a shape that is not the output's is refused") {
