@@ -102,7 +102,8 @@ void add_train(CLI::App& app, TrainOptions& o) {
   add(train, "--data", o.data, "NAME", "Data set: digits, mnist or fashion-mnist", o.data)
       ->check(CLI::IsMember(dataset_names()));
   add_data_dir(train, o);
-  add(train, "--model", o.model, "NAME", "Model: cnn, mlp, or lenet, which takes 28x28 images",
+  add(train, "--model", o.model, "NAME",
+      "Model: cnn, mlp, mobilenet, resnet20, or lenet, which takes 28x28 images",
       "cnn for digits, else lenet")
       ->check(CLI::IsMember(model_names()));
   add(train, "--epochs", o.epochs, "N", "Passes over the training data, at least 1",
@@ -190,8 +191,8 @@ void add_inspect(CLI::App& app, InspectOptions& o) {
 
 void add_bench(CLI::App& app, BenchOptions& o) {
   CLI::App& bench = *app.add_subcommand("bench", "Measure how fast a model trains and infers");
-  add(bench, "--model", o.model, "NAME", "Model: cnn, mlp, or lenet, which takes 28x28 images",
-      o.model)
+  add(bench, "--model", o.model, "NAME",
+      "Model: cnn, mlp, mobilenet, resnet20, or lenet, which takes 28x28 images", o.model)
       ->check(CLI::IsMember(model_names()));
   add(bench, "--batch", o.batch, "N", "Images a step, at least 1", std::to_string(o.batch))
       ->check(whole(1, 1'000'000));
