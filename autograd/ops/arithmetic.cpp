@@ -2,9 +2,22 @@
 // on the way in, so each gradient is summed back to the shape of its input (sum_to).
 #include <gradus/autograd/ops/chapter.h>
 
+#include <cmath>
+
 namespace gradus {
 namespace ops {
 namespace {
+
+/// In units of u: by how much the float32 that stands for `number` is off.
+double error_of(double number) {
+  return std::fabs(static_cast<double>(static_cast<float>(number)) - number) / unit_roundoff;
+}
+
+/// |ln|x||, by which the error of an exponent counts: x^(p+e) = x^p·(1 + e·ln x). 0 where x is 0.
+Tensor log_magnitude(const Tensor& x) {
+  const Tensor zero = core::eq(x, 0);
+  return core::abs(core::log(core::where(zero, ones_like(x), core::abs(x))));
+}
 
 /// The corners of a function of two inputs that broadcast, and `more` of its own.
 std::vector<Sample> binary_samples(const std::function<Variable(const Variables&)>& f, Range a = {},
@@ -38,8 +51,14 @@ struct Add final : Op {
             needs(1) ? sum_to(dy, input_shape(1)) : Variable()};
   }
 
+  Rounding rounding() const { return elementwise(1, 0); }
+
   static std::vector<Sample> samples() {
     return binary_samples([](const Variables& v) { return add(v[0], v[1]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return add(v[0], v[1]); });
   }
 };
 
@@ -54,10 +73,23 @@ struct Shift final : Op {
 
   Variables backward(const Variable& dy) override { return {dy}; }
 
+  /// The number is rounded to float32, then the sum.
+  Rounding rounding() const {
+    return elementwise(
+        {.value = [error = error_of(number)](
+                      const ElementwiseCall& call) { return core::add(core::abs(call.y), error); },
+         .slopes =
+             [](const ElementwiseCall& call) { return std::vector<Tensor>{zeros_like(call.y)}; }});
+  }
+
   static std::vector<Sample> samples() {
     return unary_samples(
         [](const Variables& v) { return add(v[0], 1.5); }, {},
         {{"minus from the left", {spread({3}, 5)}, [](const Variables& v) { return 1.0 - v[0]; }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return add(v[0], 1.7); });
   }
 };
 
@@ -72,8 +104,14 @@ struct Sub final : Op {
             needs(1) ? neg(sum_to(dy, input_shape(1))) : Variable()};
   }
 
+  Rounding rounding() const { return elementwise(1, 0); }
+
   static std::vector<Sample> samples() {
     return binary_samples([](const Variables& v) { return sub(v[0], v[1]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return sub(v[0], v[1]); });
   }
 };
 
@@ -93,8 +131,18 @@ struct Mul final : Op {
             needs(1) ? sum_to(mul(dy, a), input_shape(1)) : Variable()};
   }
 
+  Rounding rounding() const {
+    Rounding rule = elementwise(1, 1);
+    rule.bilinear = true;
+    return rule;
+  }
+
   static std::vector<Sample> samples() {
     return binary_samples([](const Variables& v) { return mul(v[0], v[1]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return mul(v[0], v[1]); });
   }
 };
 
@@ -109,10 +157,17 @@ struct Scale final : Op {
 
   Variables backward(const Variable& dy) override { return {mul(dy, factor)}; }
 
+  /// The factor is rounded to float32, then the product.
+  Rounding rounding() const { return elementwise(2, 2); }
+
   static std::vector<Sample> samples() {
     return unary_samples(
         [](const Variables& v) { return mul(v[0], -1.5); }, {},
         {{"zero", {spread({2}, 5)}, [](const Variables& v) { return mul(v[0], 0); }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return mul(v[0], -1.7); });
   }
 };
 
@@ -133,12 +188,20 @@ struct Div final : Op {
             needs(1) ? sum_to(neg(mul(scaled, div(a, b))), input_shape(1)) : Variable()};
   }
 
+  /// dL/db = -(dL/dy/b)·(a/b): two quotients and their product, or as many in another order.
+  Rounding rounding() const { return elementwise(1, 4); }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return div(v[0], v[1]); };
     return binary_samples(
         f, {}, above_zero,
         {{"a negative divisor", {spread({3, 4}, 18), spread({4}, 19, {-2, -0.5})}, f},
          {"a number over x", {positive({3}, 20)}, [](const Variables& v) { return 2.0 / v[0]; }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return div(v[0], v[1]); }, {},
+                                   above_zero);
   }
 };
 
@@ -150,8 +213,14 @@ struct Neg final : Op {
 
   Variables backward(const Variable& dy) override { return {neg(dy)}; }
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     return unary_samples([](const Variables& v) { return neg(v[0]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return neg(v[0]); });
   }
 };
 
@@ -173,6 +242,24 @@ struct PowScalar final : Op {
     return {mul(mul(dy, exponent), pow(x, exponent - 1))};
   }
 
+  /// The library's power of an exponent that was rounded to float32; for the slope p and p-1 were,
+  /// and there are two products.
+  Rounding rounding() const {
+    const auto power_error = [](const Tensor& base, double power) {
+      return core::add(core::mul(log_magnitude(base), error_of(power)), library_roundings);
+    };
+    return elementwise(
+        {.value =
+             [=, p = exponent](const ElementwiseCall& call) {
+               return core::mul(core::abs(call.y), power_error(call.inputs[0], p));
+             },
+         .slopes =
+             [=, p = exponent](const ElementwiseCall& call) {
+               const Tensor relative = core::add(power_error(call.inputs[0], p - 1), 3);
+               return std::vector<Tensor>{core::mul(core::abs(call.slopes[0]), relative)};
+             }});
+  }
+
   static std::vector<Sample> samples() {
     const auto to_the = [](double p) { return [p](const Variables& v) { return pow(v[0], p); }; };
     return unary_samples(to_the(3), {},
@@ -181,6 +268,17 @@ struct PowScalar final : Op {
                           {"exponent 0.7", {positive({2, 2}, 7)}, to_the(0.7)},
                           {"exponent 1", {spread({3}, 8)}, to_the(1)},
                           {"exponent 0", {spread({3}, 9)}, to_the(0)}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    std::vector<Sample> all =
+        unary_training_samples([](const Variables& v) { return pow(v[0], -0.7); }, above_zero);
+    for (const double p : {2.0, 3.0, -1.0}) {
+      all.push_back({"exponent " + std::to_string(p),
+                     {spread({4, 16, 33, 31}, 4)},
+                     [p](const Variables& v) { return pow(v[0], p); }});
+    }
+    return all;
   }
 };
 
@@ -213,11 +311,35 @@ struct Pow final : Op {
     return {da, db};
   }
 
+  /// The library's power; dL/da has the exponent b-1 rounded and two products more, dL/db the
+  /// power, the library's logarithm and two products.
+  Rounding rounding() const {
+    return elementwise({.value =
+                            [](const ElementwiseCall& call) {
+                              return core::mul(core::abs(call.y), library_roundings);
+                            },
+                        .slopes =
+                            [](const ElementwiseCall& call) {
+                              const Tensor exponent = core::abs(core::sub(call.inputs[1], 1));
+                              const Tensor relative =
+                                  core::add(core::mul(exponent, log_magnitude(call.inputs[0])),
+                                            library_roundings + 2);
+                              return std::vector<Tensor>{
+                                  core::mul(core::abs(call.slopes[0]), relative),
+                                  core::mul(core::abs(call.slopes[1]), 2 * library_roundings + 2)};
+                            }});
+  }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return pow(v[0], v[1]); };
     return binary_samples(
         f, above_zero, above_zero,
         {{"exponents of both signs", {positive({3, 4}, 18), spread({4}, 19)}, f}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return pow(v[0], v[1]); }, above_zero,
+                                   above_zero);
   }
 };
 
@@ -249,18 +371,32 @@ template <bool greatest> struct Extremum : Op {
 struct Maximum final : Extremum<true> {
   static constexpr std::string_view name = "maximum";
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     // "the same twice" ties everywhere, but max(x, x) = x has no kink.
     return binary_samples([](const Variables& v) { return maximum(v[0], v[1]); }, {}, {-1.8, 2.3});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return maximum(v[0], v[1]); }, {},
+                                   {-1.8, 2.3});
   }
 };
 
 struct Minimum final : Extremum<false> {
   static constexpr std::string_view name = "minimum";
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     // "the same twice" ties everywhere, but min(x, x) = x has no kink.
     return binary_samples([](const Variables& v) { return minimum(v[0], v[1]); }, {}, {-1.8, 2.3});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return minimum(v[0], v[1]); }, {},
+                                   {-1.8, 2.3});
   }
 };
 
@@ -283,6 +419,18 @@ struct Clamp final : Op {
     return {where(inside, dy, Tensor::scalar(0, dy.dtype()))};
   }
 
+  /// Exact, but for bounds that float32 does not have.
+  Rounding rounding() const {
+    const double error = std::max(error_of(low.value_or(0)), error_of(high.value_or(0)));
+    return elementwise(
+        {.value =
+             [error](const ElementwiseCall& call) {
+               return core::mul(core::ne(call.y, call.inputs[0]).to(float64), error);
+             },
+         .slopes =
+             [](const ElementwiseCall& call) { return std::vector<Tensor>{zeros_like(call.y)}; }});
+  }
+
   static std::vector<Sample> samples() {
     return unary_samples([](const Variables& v) { return clamp(v[0], -1, 1); }, {},
                          {{"from below",
@@ -291,6 +439,10 @@ struct Clamp final : Op {
                           {"from above", {spread({6}, 6)}, [](const Variables& v) {
                              return clamp(v[0], std::nullopt, 0.5);
                            }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return clamp(v[0], -1.1, 0.7); });
   }
 };
 
@@ -311,6 +463,8 @@ struct Where final : Op {
             needs(1) ? sum_to(where(condition, zero, dy), input_shape(1)) : Variable()};
   }
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) {
       const Shape shape = broadcast("where", v[0].shape(), v[1].shape());
@@ -321,6 +475,13 @@ struct Where final : Op {
                           {{"a broadcast condition",
                             {spread({4, 2, 3}, 18), spread({}, 19)},
                             [mask](const Variables& v) { return where(mask, v[0], v[1]); }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) {
+      const Shape shape = broadcast("where", v[0].shape(), v[1].shape());
+      return where(core::gt(spread(shape, 1).value(), 0), v[0], v[1]);
+    });
   }
 };
 

@@ -22,6 +22,102 @@ Shape channel_shape(std::int64_t channels, int rank) {
   return shape;
 }
 
+/// How a call of batch norm rounds, by channel; [1,C,1,...] all. Errors in units of u.
+///
+/// 1/σ: the variance is rounded (its sums are of float64), eps too, then their sum, the root and the
+/// quotient: 1/2·(1 + 1) + 1 + 1 = 3. w/σ: one more, so y = (x - μ)·(w/σ) + b has 4, the
+/// difference's and the product's on the product, μ's own on |μ|·|w/σ|, and one on y.
+struct NormNumbers {
+  static constexpr double inverse_error = 3;
+  static constexpr double scale_error = inverse_error + 1;
+  Tensor mean, inverse, scale;
+  Tensor centred;     // x - μ
+  Tensor mean_error;  // μ is rounded; one that is given is not
+  double count;       // values of a channel
+
+  NormNumbers(const RoundingCall& call, double eps, bool of_batch, const Tensor& given_mean,
+              const Tensor& given_variance) {
+    const Tensor& x = call.inputs[0];
+    const Shape channels = channel_shape(x.size(1), x.rank());
+    const core::ChannelMoments moments =
+        of_batch ? core::channel_moments(x)
+                 : core::ChannelMoments{given_mean.to(float64), given_variance.to(float64)};
+    mean = moments.mean.reshape(channels);
+    inverse = core::div(1, core::sqrt(core::add(moments.variance, eps))).reshape(channels);
+    const Tensor& weight = call.inputs[1];
+    scale = weight.defined() ? core::mul(inverse, weight.reshape(channels)) : inverse;
+    scale = core::abs(scale);
+    centred = core::sub(x, mean);
+    mean_error = core::mul(core::abs(mean), of_batch ? 1 : 0);
+    count = static_cast<double>(x.numel() / std::max<std::int64_t>(x.size(1), 1));
+  }
+
+  Tensor value_bound(const Tensor& y) const {
+    const Tensor product = core::add(core::mul(core::abs(centred), scale_error + 2), mean_error);
+    return core::mul(core::add(core::mul(product, scale), core::abs(y)), unit_roundoff);
+  }
+
+  /// dL/dx = (g - G/n - (x-μ)·s)·(w/σ), g = dL/dy, G = Σ g, P = Σ g·(x-μ), s = P/(σ²·n).
+  /// The sums add four float32 numbers before they go on in float64 (kernels/norm): two roundings
+  /// of each g in G, and of each product in P, which has its own and the difference's before.
+  std::vector<Tensor> gradient_bounds(const RoundingCall& call, bool of_batch) const {
+    const Dims dims = statistics_dims(call.y.rank());
+    const Tensor size = core::abs(call.dy);
+    const Tensor distance = core::abs(centred);
+    const auto sum = [&](const Tensor& t) { return core::sum(t, dims, true); };  // [1,C,1,...]
+    const auto scaled = [](const Tensor& t, double factor) { return core::mul(t, factor); };
+    const Tensor total = sum(call.dy);
+    const Tensor along = sum(core::mul(call.dy, centred));
+    const Tensor total_error = core::add(scaled(sum(size), 2), core::abs(total));
+    const Tensor product_error = core::add(scaled(distance, 4), mean_error);
+    const Tensor along_error = core::add(sum(core::mul(size, product_error)), core::abs(along));
+
+    Tensor inner = zeros_like(call.dy);
+    Tensor outer = core::mul(core::abs(call.gradients[0].defined() ? call.gradients[0] : inner),
+                             scale_error + 1);
+    if (of_batch) {
+      const Tensor offset = core::abs(scaled(total, 1 / count));
+      const Tensor offset_error = core::add(scaled(total_error, 1 / count), scaled(offset, 2));
+      const Tensor squared = scaled(core::mul(inverse, inverse), 1 / count);
+      const Tensor slope = core::mul(core::abs(along), squared);
+      // P's error; then 1/σ twice, 1/n, and three products.
+      const Tensor slope_error =
+          core::add(core::mul(along_error, squared), scaled(slope, 2 * inverse_error + 4));
+      // (x-μ)·s: the difference and μ, s, the product.
+      inner = core::add(core::mul(distance, slope_error),
+                        core::mul(slope, core::add(scaled(distance, 2), mean_error)));
+      // g - G/n, and the difference that follows.
+      const Tensor level = core::add(size, offset);
+      inner = core::add(core::add(inner, offset_error),
+                        core::add(scaled(level, 2), core::mul(distance, slope)));
+    }
+    const auto as_channels = [&](const Tensor& t) {
+      return scaled(t, unit_roundoff).reshape({call.inputs[0].size(1)});
+    };
+    std::vector<Tensor> bounds(call.gradients.size());
+    if (call.gradients[0].defined())
+      bounds[0] = scaled(core::add(core::mul(inner, scale), outer), unit_roundoff);
+    if (call.gradients[1].defined()) {
+      const Tensor slope = core::mul(core::abs(along), inverse);
+      bounds[1] =
+          as_channels(core::add(core::mul(along_error, inverse), scaled(slope, inverse_error + 1)));
+    }
+    if (call.gradients[2].defined()) bounds[2] = as_channels(total_error);
+    return bounds;
+  }
+};
+
+Rounding norm_rounding(double eps, bool of_batch, const Tensor& mean, const Tensor& variance) {
+  const auto value = [=](const RoundingCall& call) {
+    if (call.y.numel() == 0) return zeros_like(call.y);
+    return NormNumbers(call, eps, of_batch, mean, variance).value_bound(call.y);
+  };
+  const auto gradients = [=](const RoundingCall& call) {
+    return NormNumbers(call, eps, of_batch, mean, variance).gradient_bounds(call, of_batch);
+  };
+  return {.value = value, .gradients = gradients};
+}
+
 }  // namespace
 
 /// x̂ = (x - μ)/σ, y = x̂·w + b; of the batch: μ and σ² = var + eps over all but channels
@@ -31,13 +127,15 @@ Shape channel_shape(std::int64_t channels, int rank) {
 template <bool rectified> struct Normalisation : Op {
   double eps;
   bool of_batch;         // are the statistics functions of x?
+  Tensor variance;       // [C]
   Tensor inverse_sigma;  // [C]
   Variable x, w;
   core::ChannelMap map;  // x -> y
 
-  Normalisation(double epsilon, bool batch, Tensor mean, const Tensor& variance)
+  Normalisation(double epsilon, bool batch, Tensor mean, const Tensor& sigma_squared)
       : eps(epsilon),
         of_batch(batch),
+        variance(sigma_squared),
         inverse_sigma(core::div(1, core::sqrt(core::add(variance, eps)))) {
     map.mean = std::move(mean);
     map.relu = rectified;
@@ -112,6 +210,16 @@ template <bool rectified> struct Normalisation : Op {
   double values_of_a_channel() const {
     return static_cast<double>(x.numel() / std::max<std::int64_t>(x.size(1), 1));
   }
+
+  /// On other numbers: the statistics of the batch are theirs, others stay.
+  void recast(const Variables& inputs) {
+    const Tensor& numbers = inputs[0].value();
+    core::ChannelMoments moments{map.mean.to(numbers.dtype()), variance.to(numbers.dtype())};
+    if (of_batch) moments = core::channel_moments(numbers);
+    *this = Normalisation(eps, of_batch, moments.mean, moments.variance);
+  }
+
+  Rounding rounding() const { return norm_rounding(eps, of_batch, map.mean, variance); }
 };
 
 namespace {
@@ -127,8 +235,8 @@ std::vector<Sample> norm_samples(NormFunction normalise, std::uint64_t seed) {
                      {}, {.eps = 0.1});
   };
   const auto evaluate = [=](const Variables& v) {
-    return normalise(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, float64),
-                     Tensor::from({1.5, 0.75}, float64), {.training = false});
+    return normalise(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, v[0].dtype()),
+                     Tensor::from({1.5, 0.75}, v[0].dtype()), {.training = false});
   };
   return {{"images",
            {spread({3, 2, 2, 4}, seed + 1), positive({2}, seed + 2), spread({2}, seed + 3)},
@@ -158,12 +266,36 @@ std::vector<Sample> norm_samples(NormFunction normalise, std::uint64_t seed) {
            evaluate}};
 }
 
+/// For the proof in float32.
+std::vector<Sample> norm_training_samples(NormFunction normalise) {
+  const auto train = [=](const Variables& v) { return normalise(v[0], v[1], v[2], {}, {}, {}); };
+  const auto evaluate = [=](const Variables& v) {
+    const std::int64_t channels = v[0].size(1);
+    return normalise(v[0], v[1], v[2], spread({channels}, 1).value().to(v[0].dtype()),
+                     positive({channels}, 2).value().to(v[0].dtype()), {.training = false});
+  };
+  const auto sample = [](const std::string& description, const Shape& x, const auto& f,
+                         Range range = {}) {
+    return Sample{description, {spread(x, 1, range), positive({x[1]}, 2), spread({x[1]}, 3)}, f};
+  };
+  std::vector<Sample> all{
+      sample("images", {8, 32, 32, 32}, train), sample("ragged planes", {8, 16, 33, 31}, train),
+      sample("a mean of 100", {8, 16, 33, 31}, train, {98, 102}),
+      sample("a perceptron", {64, 256}, train), sample("evaluation", {8, 16, 33, 31}, evaluate)};
+  for (const std::int64_t size : remainders) {
+    all.push_back(sample("columns, " + size_name(size), {3, 5, 4, size}, train));
+    all.push_back(sample("channels, " + size_name(size), {33, size}, train));
+  }
+  return all;
+}
+
 }  // namespace
 
 struct BatchNorm final : Normalisation<false> {
   static constexpr std::string_view name = "batch_norm";
   using Normalisation::Normalisation;
   static std::vector<Sample> samples() { return norm_samples(batch_norm, 0); }
+  static std::vector<Sample> training_samples() { return norm_training_samples(batch_norm); }
 };
 
 /// relu(batch_norm(x, ...)) in one op: what lies between them is neither written nor kept.
@@ -172,6 +304,11 @@ struct BatchNormRelu final : Normalisation<true> {
   using Normalisation::Normalisation;
   /// With these seeds no number comes nearer to the kink than 0.06.
   static std::vector<Sample> samples() { return norm_samples(batch_norm_relu, 3313); }
+  static std::vector<Sample> training_samples() { return norm_training_samples(batch_norm_relu); }
+
+  std::optional<BatchNorm> without_relu() const {
+    return BatchNorm(eps, of_batch, map.mean, variance);
+  }
 };
 
 template OpInfo op_info<BatchNorm>();
