@@ -23,6 +23,19 @@ says out "lenet with its loss, 61706 parameters" "lenet: pass" "directions" "Tay
 run 0 gradcheck --model mlp
 says out "mlp with its loss, 235146 parameters" "mlp: pass" "Taylor test: pass"
 
+# Float32, op by op and as models.
+run 0 gradcheck --float32 exp Linear
+[ "$(wc -l <out)" = 4 ] || fail "a head, two rows and a total expected: $(cat out)"
+says out "op    exp" "layer Linear" "2 of 2 passed"
+for model in lenet resnet20 mobilenet; do
+  run 0 gradcheck --float32 --model $model
+  says out "$model with its loss" "$model: pass" "identities"
+done
+says out "31946 parameters"
+refuses 2 "--float32" gradcheck exp --float32 --order 2
+refuses 2 "--float32" gradcheck --float32 --self-test
+refuses 2 "nothing is named linaer; nearest are linear, Linear" gradcheck --float32 linaer
+
 # The checker itself, on one name.
 run 0 gradcheck --self-test exp Linear
 says out "sign_flipped" "planted bugs caught" "0 false alarms"
