@@ -102,7 +102,8 @@ void add_train(CLI::App& app, TrainOptions& o) {
   add(train, "--data", o.data, "NAME", "Data set: digits, mnist or fashion-mnist", o.data)
       ->check(CLI::IsMember(dataset_names()));
   add_data_dir(train, o);
-  add(train, "--model", o.model, "NAME", "Model: cnn, mlp, or lenet, which takes 28x28 images",
+  add(train, "--model", o.model, "NAME",
+      "Model: cnn, mlp, mobilenet, resnet20, or lenet, which takes 28x28 images",
       "cnn for digits, else lenet")
       ->check(CLI::IsMember(model_names()));
   add(train, "--epochs", o.epochs, "N", "Passes over the training data, at least 1",
@@ -156,25 +157,35 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
   CLI::Option* order = add(check, "--order", o.order, "N",
                            "1, or 2: the second derivatives as well", std::to_string(o.order))
                            ->check(whole(1, 2));
-  CLI::Option* model = add(check, "--model", o.model, "NAME",
-                           "A whole model with its loss instead: cnn, mlp or lenet", "none")
-                           ->check(CLI::IsMember(model_names()))
-                           ->excludes(names)
-                           ->excludes(everything)
-                           ->excludes(order);
+  CLI::Option* model =
+      add(check, "--model", o.model, "NAME",
+          "A whole model with its loss instead: cnn, mlp, lenet, mobilenet or resnet20", "none")
+          ->check(CLI::IsMember(model_names()))
+          ->excludes(names)
+          ->excludes(everything)
+          ->excludes(order);
+  CLI::Option* float32_proof =
+      check
+          .add_flag("--float32", o.float32,
+                    "Hold float32 against float64 instead, op by op, within derived bounds")
+          ->excludes(order)
+          ->option_text(" ");
   CLI::Option* self_test =
       check
           .add_flag("--self-test", o.self_test,
                     "Plant bugs in every backward pass and count how many are caught and named")
           ->excludes(model)
           ->excludes(order)
+          ->excludes(float32_proof)
           ->option_text(" ");
   CLI::Option* html = add(check, "--html", o.html, "FILE",
                           "Write a page with pictures of the check that looks worst", "none")
                           ->check(not_empty())
+                          ->excludes(float32_proof)
                           ->excludes(self_test);
   check.add_flag("--list", o.list, "Only list the names")
       ->excludes(model)
+      ->excludes(float32_proof)
       ->excludes(self_test)
       ->excludes(order)
       ->excludes(html)
@@ -190,8 +201,8 @@ void add_inspect(CLI::App& app, InspectOptions& o) {
 
 void add_bench(CLI::App& app, BenchOptions& o) {
   CLI::App& bench = *app.add_subcommand("bench", "Measure how fast a model trains and infers");
-  add(bench, "--model", o.model, "NAME", "Model: cnn, mlp, or lenet, which takes 28x28 images",
-      o.model)
+  add(bench, "--model", o.model, "NAME",
+      "Model: cnn, mlp, mobilenet, resnet20, or lenet, which takes 28x28 images", o.model)
       ->check(CLI::IsMember(model_names()));
   add(bench, "--batch", o.batch, "N", "Images a step, at least 1", std::to_string(o.batch))
       ->check(whole(1, 1'000'000));

@@ -41,8 +41,9 @@ int run_eval(const EvalOptions& options);
 struct GradcheckCommandOptions {
   std::vector<std::string> names;  ///< none: all
   int order = 1;
-  std::string model;  ///< check this model instead
-  std::string html;   ///< file for a page of the worst report; empty: none
+  std::string model;     ///< check this model instead
+  std::string html;      ///< file for a page of the worst report; empty: none
+  bool float32 = false;  ///< rounding instead of derivatives
   bool self_test = false;
   bool list = false;
   bool json = false;

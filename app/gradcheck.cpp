@@ -20,6 +20,7 @@
 
 #include "commands.h"
 #include "exit_code.h"
+#include "float32.h"
 #include "json.h"
 #include "output_file.h"
 #include "self_test.h"
@@ -214,7 +215,7 @@ int test_checker(const GradcheckCommandOptions& options, const std::vector<Subje
 
 int run_gradcheck(const GradcheckCommandOptions& options) {
   if (!options.html.empty()) expect_writable("--html", options.html);
-  if (!options.model.empty()) return check_model(options);
+  if (!options.model.empty()) return options.float32 ? prove_model(options) : check_model(options);
   const std::vector<Subject> subjects = selected_subjects(options.names);
   if (options.list) {
     if (options.json) {
@@ -224,6 +225,7 @@ int run_gradcheck(const GradcheckCommandOptions& options) {
     }
     return exit_ok;
   }
+  if (options.float32) return prove_subjects(options, subjects);
   return options.self_test ? test_checker(options, subjects) : check_subjects(options, subjects);
 }
 

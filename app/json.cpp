@@ -272,6 +272,84 @@ std::string to_json(const SelfTestRecord& test) {
                {"bugs", bugs}});
 }
 
+std::string to_json(const std::vector<Float32Row>& rows, double seconds) {
+  Json checks = Json::array();
+  Float32Row total;
+  std::int64_t failed = 0;
+  std::int64_t ops = 0;
+  for (const Float32Row& row : rows) {
+    checks.push_back({{"kind", row.kind},
+                      {"name", row.name},
+                      {"samples", row.samples},
+                      {"elements", row.elements},
+                      {"identities", row.identities},
+                      {"undecided", row.undecided},
+                      {"fail", row.fail},
+                      {"worst", row.worst},
+                      {"worst_at", row.worst_at},
+                      {"passed", row.passed()},
+                      {"failures", row.failures}});
+    failed += row.passed() ? 0 : 1;
+    ops += row.kind == "op" ? 1 : 0;
+    total.samples += row.samples;
+    total.elements += row.elements;
+    total.identities += row.identities;
+    total.undecided += row.undecided;
+    total.fail += row.fail;
+    if (row.worst > total.worst) {
+      total.worst = row.worst;
+      total.worst_at = row.name + ": " + row.worst_at;
+    }
+  }
+  return dump({{"passed", failed == 0},
+               {"checked", rows.size()},
+               {"failed", failed},
+               {"ops", ops},
+               {"layers", std::ssize(rows) - ops},
+               {"samples", total.samples},
+               {"elements", total.elements},
+               {"identities", total.identities},
+               {"undecided", total.undecided},
+               {"fail", total.fail},
+               {"worst", total.worst},
+               {"worst_at", total.worst_at},
+               {"seconds", seconds},
+               {"checks", checks}});
+}
+
+std::string to_json(const Float32Report& report, std::int64_t parameters, double seconds) {
+  Json failures = Json::array();
+  for (const Float32Difference& failure : report.failures) {
+    Json index = Json::array();
+    for (const std::int64_t i : failure.index) index.push_back(i);
+    failures.push_back({{"op", failure.op},
+                        {"call", failure.call},
+                        {"place", failure.place},
+                        {"pass", failure.pass},
+                        {"algorithm", failure.algorithm},
+                        {"index", index},
+                        {"float32", failure.result},
+                        {"float64", failure.reference},
+                        {"difference", failure.difference},
+                        {"bound", failure.bound},
+                        {"wrong", failure.wrong},
+                        {"elements", failure.elements}});
+  }
+  return dump({{"passed", report.passed()},
+               {"subject", report.subject},
+               {"calls", report.calls},
+               {"elements", report.elements},
+               {"identities", report.identities},
+               {"undecided", report.undecided},
+               {"fail", report.fail_count},
+               {"worst", report.worst},
+               {"worst_at", report.worst_at},
+               {"failures", failures},
+               {"unstated", report.unstated},
+               {"parameters", parameters},
+               {"seconds", seconds}});
+}
+
 std::string to_json(const GradcheckReport& report, const TaylorReport& taylor,
                     std::int64_t parameters, double seconds) {
   Json orders = Json::array();

@@ -31,6 +31,8 @@ std::string to_result_json(const RunRecord& run, const std::filesystem::path& ou
 std::string to_json(const std::vector<Subject>& subjects);
 std::string to_json(const std::vector<CheckRow>& rows, int order, double seconds);
 std::string to_json(const SelfTestRecord& test);
+std::string to_json(const std::vector<Float32Row>& rows, double seconds);
+std::string to_json(const Float32Report& report, std::int64_t parameters, double seconds);
 std::string to_json(const GradcheckReport& report, const TaylorReport& taylor,
                     std::int64_t parameters, double seconds);
 

@@ -74,6 +74,22 @@ struct CheckRow {
   bool passed() const { return failures.empty(); }
 };
 
+/// What one name of `gradus gradcheck --float32` came to.
+struct Float32Row {
+  std::string kind;  ///< "op" or "layer"
+  std::string name;
+  std::int64_t samples = 0;
+  std::int64_t elements = 0;
+  std::int64_t identities = 0;
+  std::int64_t undecided = 0;  ///< at a relu's 0
+  std::int64_t fail = 0;       ///< elements and identities out of bounds
+  double worst = 0;            ///< the largest difference over its bound
+  std::string worst_at{};
+  std::vector<std::string> failures{};  ///< which sample, and its report
+
+  bool passed() const { return failures.empty(); }
+};
+
 /// What became of one bug planted by `gradus gradcheck --self-test`.
 struct PlantedRow {
   std::string kind;  ///< "op" or "layer"

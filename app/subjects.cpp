@@ -19,10 +19,17 @@ std::vector<LayerSample> Subject::samples() const {
   return nameless;
 }
 
+std::vector<Sample> Subject::training_samples() const {
+  return op_training_samples == nullptr ? std::vector<Sample>() : op_training_samples();
+}
+
 std::vector<Subject> all_subjects() {
   std::vector<Subject> subjects;
   for (const OpInfo& op : all_ops()) {
-    subjects.push_back({.kind = "op", .name = std::string(op.name), .op_samples = op.samples});
+    subjects.push_back({.kind = "op",
+                        .name = std::string(op.name),
+                        .op_samples = op.samples,
+                        .op_training_samples = op.training_samples});
   }
   for (const LayerInfo& layer : all_layers()) {
     subjects.push_back(

@@ -15,9 +15,12 @@ struct Subject {
   std::string name;
   std::vector<Sample> (*op_samples)() = nullptr;
   std::vector<LayerSample> (*layer_samples)() = nullptr;
+  std::vector<Sample> (*op_training_samples)() = nullptr;
 
   /// The inputs of an op have no names of their own.
   std::vector<LayerSample> samples() const;
+  /// For the proof in float32; a layer has none of its own, it is made of ops.
+  std::vector<Sample> training_samples() const;
 };
 
 std::vector<Subject> all_subjects();

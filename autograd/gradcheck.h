@@ -133,6 +133,92 @@ GradcheckReport gradcheck(const DifferentiableFunction& function, const Variable
 GradcheckReport gradgradcheck(const DifferentiableFunction& function, const Variables& inputs,
                               const GradcheckOptions& options = {});
 
+// ---- The proof in float32 ----
+//
+// Everybody trains in float32, and the checks above run in float64. What lies between them is
+// rounding, and rounding has bounds. gradcheck_float32() runs a function and its backward pass in
+// float32, as a training would, and repeats every call of an op and every derivative in float64 on
+// the very numbers that it got. Each element must lie within the bound that the op states
+// (check/rounding.h). Nothing piles up from op to op, so the same bounds hold in a model of any
+// depth, and the first call that breaks one is the culprit.
+
+/// One float32 tensor, what it should be, and how far it may be off.
+struct Float32Comparison {
+  std::string op{};
+  std::size_t call = 0;     ///< the ops are numbered from 0 as they ran
+  std::string place{};      ///< the module that called it, "features.3"; empty: none
+  std::string pass{};       ///< "forward", "gradient of input 1", ...
+  std::string algorithm{};  ///< where there is a choice
+  Tensor result{};          ///< float32
+  Tensor reference{};       ///< float64
+  Tensor bound{};           ///< float64; 0: must be equal
+};
+
+/// A comparison by its worst element. Out of bounds where `wrong` is not 0.
+struct Float32Difference {
+  std::string op{};
+  std::size_t call = 0;
+  std::string place{};
+  std::string pass{};
+  std::string algorithm{};
+  Shape index{};         ///< of the worst element
+  double result = 0;     ///< in float32
+  double reference = 0;  ///< in float64
+  double difference = 0;
+  double bound = 0;
+  double ratio = 0;        ///< difference over bound; infinite where 0 was allowed
+  std::int64_t wrong = 0;  ///< elements out of bounds
+  std::int64_t elements = 0;
+
+  /// One line.
+  std::string to_string() const;
+};
+
+/// Judges a float32 result, wherever it comes from. NaN belongs to NaN, an infinity to the same one.
+/// Throws ShapeError unless all three tensors have one shape.
+Float32Difference compare_float32(const Float32Comparison& comparison);
+
+struct Float32Options {
+  std::uint64_t seed = 0;                ///< of the weights of the output
+  std::string subject = "the function";  ///< what the report calls the function
+  std::vector<std::string> names{};      ///< of the inputs; others are "input 0", "input 1", ...
+  std::size_t failures = 5;              ///< how many of them the report keeps, the first ones
+  /// Convolutions of not more flops have the direct loops for reference, which share no code with
+  /// the fast ones; larger ones what is chosen for float64, which is never Winograd's.
+  std::int64_t direct_flops = 60'000'000;
+  /// Sees each comparison before it is judged, and may put another result, reference or bound in
+  /// its place (not write into them: the run goes on with these numbers). To plant a fault.
+  std::function<void(Float32Comparison& comparison)> visit{};
+};
+
+struct Float32Report {
+  std::string subject{};
+  std::int64_t calls = 0;       ///< of ops, forward; each with its derivative, if one ran
+  std::int64_t elements = 0;    ///< compared
+  std::int64_t identities = 0;  ///< Σ dy·f(a, b) = Σ a·dL/da = Σ b·dL/db, of bilinear ops
+  std::int64_t fail_count = 0;  ///< elements and identities out of bounds
+  /// Elements that a relu let pass in float32 and not in float64, or the reverse: so near to 0 that
+  /// rounding decides. They are within their bound, and derivatives follow float32.
+  std::int64_t undecided = 0;
+  double worst = 0;        ///< the largest difference over its bound
+  std::string worst_at{};  ///< where that is: "conv2d, forward by winograd"
+  /// What is out of bounds, in the order in which it happened; the first ones.
+  std::vector<Float32Difference> failures{};
+  std::vector<std::string> unstated{};  ///< ops that state no bound: these prove nothing
+
+  bool passed() const { return fail_count == 0 && unstated.empty(); }
+  /// A line of counts, and a line for each failure.
+  std::string to_string() const;
+};
+std::ostream& operator<<(std::ostream& out, const Float32Report& report);
+
+/// Runs function(inputs) and backward of it, summed with random weights, in float32. Floating inputs
+/// are rounded to float32 and keep their layout. Throws what the function throws, and DTypeError
+/// when it returns anything but float32. Not beside convolutions of other threads: while a reference
+/// runs, their algorithm is forced (set_conv2d_algorithm), and put back.
+Float32Report gradcheck_float32(const DifferentiableFunction& function, const Variables& inputs,
+                                const Float32Options& options = {});
+
 /// Every op of the framework, with the samples that check it (ops/all.cpp).
 const std::vector<OpInfo>& all_ops();
 /// Each sample as it is, with its inputs laid out transposed, with its inputs as strided slices,

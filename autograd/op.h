@@ -4,9 +4,12 @@
 // An Op's members are its parameters and what it saves for backward. forward() computes on Tensors
 // and saves the least; backward() is written with Variables, so a gradient is made of operations
 // again and may itself be differentiated. samples() brings inputs that show the corners; the
-// gradient checker runs them all.
+// gradient checker runs them all. rounding() states how far float32 may be off
+// (check/rounding.h), and training_samples() brings inputs of the sizes that train; the proof in
+// float32 runs those too.
 #pragma once
 
+#include <gradus/autograd/check/replay.h>
 #include <gradus/autograd/profile.h>
 #include <gradus/autograd/variable.h>
 
@@ -30,6 +33,9 @@ struct Sample {
 struct OpInfo {
   std::string_view name;
   std::vector<Sample> (*samples)();
+  /// For the proof in float32: sizes that train, several tiles and images, more than one chunk of
+  /// threads, all remainders of a vector.
+  std::vector<Sample> (*training_samples)() = nullptr;
 };
 
 /// Base of all operations. One object per recorded call; it lives in the call's Node.
@@ -111,9 +117,12 @@ template <class T, class... Inputs> Variable run(T op, const Inputs&... inputs) 
 /// Runs op.forward(inputs...) and records it if recording is on and an input requires a gradient.
 /// Each input is a Variable or a list of Variables.
 template <class T, class... Inputs> Variable apply(T op, const Inputs&... inputs) {
+  std::unique_ptr<detail::Replay> replay;
+  if (detail::watcher != nullptr) replay = detail::replay_of(op, inputs...);
   ProfileScope profile(T::name, ProfileDirection::forward);
   Variable result = detail::run(std::move(op), inputs...);
   if (profile) profile.finish_call(result, inputs...);
+  if (replay) detail::watcher->called(std::move(replay), result);
   return result;
 }
 

@@ -59,6 +59,9 @@ Variables Node::backward(const Variable& gradient) {
         "backward: the graph behind ", name,
         " was freed by an earlier backward(); pass retain_graph = true there to run it again");
   }
+  detail::Watcher* const watcher = detail::watcher;
+  const detail::WatchedBy nobody(nullptr);
+  if (watcher != nullptr) watcher->before_backward(*this, gradient);
   ProfileScope profile(name, ProfileDirection::backward);
   Variables gradients = op->backward(gradient);
   if (profile) profile.finish_backward(gradient, gradients);
@@ -66,6 +69,7 @@ Variables Node::backward(const Variable& gradient) {
     fail<GradError>("backward: ", name, " returned ", gradients.size(), " gradients for ",
                     inputs.size(), " inputs");
   }
+  if (watcher != nullptr) watcher->after_backward(*this, gradients);
   return gradients;
 }
 

@@ -118,19 +118,18 @@ kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const S
 
 template <class T>
 Conv2dAlgorithm algorithm_for(const kernels::Conv2dGeometry& geometry, kernels::Conv2dPass pass) {
-  const int forced = forced_algorithm.load(std::memory_order_relaxed);
-  if (forced == automatic)
+  const std::optional<Conv2dAlgorithm> forced = forced_conv2d_algorithm();
+  if (!forced)
     return kernels::choose<T>(geometry, pass, winograd_allowed().load(std::memory_order_relaxed));
-  const auto algorithm = static_cast<Conv2dAlgorithm>(forced);
-  if (!kernels::supports(algorithm, geometry)) {
-    fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(algorithm),
+  if (!kernels::supports(*forced, geometry)) {
+    fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(*forced),
                      " cannot do a kernel of ", geometry.kernel_h, "x", geometry.kernel_w,
                      " with stride ", spell({geometry.stride_h, geometry.stride_w}), ", padding ",
                      spell({geometry.padding_h, geometry.padding_w}), ", dilation ",
                      spell({geometry.dilation_h, geometry.dilation_w}), ", ", geometry.in_channels,
                      " input channels and ", geometry.groups, " groups in ", dtype_of<T>());
   }
-  return algorithm;
+  return *forced;
 }
 
 bool is_empty(const kernels::Conv2dGeometry& g) {
@@ -275,6 +274,12 @@ kernels::AdaptivePool2dGeometry adaptive_geometry(std::string_view op, const Sha
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm) {
   forced_algorithm.store(algorithm ? static_cast<int>(*algorithm) : automatic,
                          std::memory_order_relaxed);
+}
+
+std::optional<Conv2dAlgorithm> forced_conv2d_algorithm() {
+  const int forced = forced_algorithm.load(std::memory_order_relaxed);
+  if (forced == automatic) return std::nullopt;
+  return static_cast<Conv2dAlgorithm>(forced);
 }
 
 void set_conv2d_winograd(bool allowed) {

@@ -44,6 +44,8 @@ using Conv2dPass = kernels::Conv2dPass;
 /// Forces an algorithm for the whole process; nullopt gives the choice back. Where the forced one
 /// cannot do a geometry, ValueError is thrown: a benchmark must not silently measure another.
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm);
+/// The one that is forced, if one is.
+std::optional<Conv2dAlgorithm> forced_conv2d_algorithm();
 /// Whether float32 3x3 convolutions with many channels may use Winograd's minimal filtering, which
 /// is some 1.7 times as fast and has an error some ten times as large
 /// (kernels/conv2d/winograd_transforms.h). True unless the environment says GRADUS_WINOGRAD=0.

@@ -91,9 +91,13 @@ Variable ModuleFunction::operator()(const Variables& inputs) const {
     const auto at = std::find_if(parameters_.begin(), parameters_.end(), same);
     *place = inputs.at(1 + static_cast<std::size_t>(at - parameters_.begin()));
   }
+  const auto floating = std::find_if(inputs.begin(), inputs.end(), [](const Variable& input) {
+    return is_floating(input.dtype());
+  });
+  const DType dtype = floating == inputs.end() ? float64 : floating->dtype();
   for (const auto& [place, original] : places_->buffers) {
     if (!original.defined()) continue;
-    *place = is_floating(original.dtype()) ? original.to(float64).clone() : original.clone();
+    *place = is_floating(original.dtype()) ? original.to(dtype).clone() : original.clone();
   }
   const Variable output = module_(inputs.at(0));
   return loss_ ? loss_(output) : output;
@@ -102,10 +106,10 @@ Variable ModuleFunction::operator()(const Variables& inputs) const {
 namespace {
 
 /// The options with the names of a module's inputs and of the module itself, unless given.
-GradcheckOptions named(GradcheckOptions options, const Module& module,
-                       const ModuleFunction& function) {
+template <class Options>
+Options named(Options options, const Module& module, const ModuleFunction& function) {
   if (options.names.empty()) options.names = function.names();
-  if (options.subject == GradcheckOptions().subject) options.subject = module.kind();
+  if (options.subject == Options().subject) options.subject = module.kind();
   return options;
 }
 
@@ -126,6 +130,13 @@ GradcheckReport gradgradcheck(Module& module, const Tensor& x, const GradcheckOp
   const ModuleFunction function(module);
   return gradgradcheck([&](const Variables& v) { return function(v); }, function.inputs(x),
                        named(options, module, function));
+}
+
+Float32Report gradcheck_float32(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,
+                                const Float32Options& options) {
+  const ModuleFunction function(module, loss);
+  return gradcheck_float32([&](const Variables& v) { return function(v); }, function.inputs(x),
+                           named(options, module, function));
 }
 
 TaylorReport taylor_test(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,

@@ -37,7 +37,8 @@ class ModuleFunction {
   Variables inputs(const Tensor& x) const;
   /// "x", "weight", "bias", "0.weight", ...
   const std::vector<std::string>& names() const { return names_; }
-  /// loss(module(inputs[0])) with the other inputs in the place of the parameters.
+  /// loss(module(inputs[0])) with the other inputs in the place of the parameters, and buffers of
+  /// their dtype.
   Variable operator()(const Variables& inputs) const;
 
  private:
@@ -60,6 +61,11 @@ GradcheckReport gradcheck(Module& module, const Tensor& x, const ModuleFunction:
 /// The second derivatives of module(x).
 GradcheckReport gradgradcheck(Module& module, const Tensor& x,
                               const GradcheckOptions& options = {});
+/// The proof in float32 of module(x), or of loss(module(x)): each call of an op and each derivative,
+/// under the name of the module that makes it.
+Float32Report gradcheck_float32(Module& module, const Tensor& x,
+                                const ModuleFunction::Loss& loss = {},
+                                const Float32Options& options = {});
 /// taylor_test() of loss(module(x)) along random directions
 /// through the input and all parameters together.
 TaylorReport taylor_test(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,

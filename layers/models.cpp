@@ -1,4 +1,5 @@
 // The models, spelled out layer by layer.
+#include <gradus/autograd/functions.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/linear.h>
@@ -14,6 +15,59 @@ std::string joined(const std::vector<std::string>& names) {
   std::string line;
   for (const std::string& name : names) line += (line.empty() ? "" : ", ") + name;
   return line;
+}
+
+/// relu(body(x) + shortcut(x)); an empty shortcut is x itself.
+class Residual final : public Module {
+ public:
+  Residual(Sequential body, Sequential shortcut)
+      : body_(std::move(body)), shortcut_(std::move(shortcut)) {}
+
+  void visit(Visitor& v) override {
+    v("body", body_);
+    v("shortcut", shortcut_);
+  }
+  Variable forward(const Variable& x) override {
+    return add(body_(x), shortcut_(x), Activation::relu);
+  }
+
+ private:
+  Sequential body_;
+  Sequential shortcut_;
+};
+
+/// A convolution, batch norm and relu, for the end of a net. No bias, as in make_cnn.
+void append_conv_norm_relu(Sequential& net, std::int64_t in, std::int64_t out,
+                           std::int64_t kernel_size, std::int64_t stride, std::int64_t groups,
+                           Generator& g) {
+  net.append(Conv2d{in,
+                    out,
+                    {.kernel_size = kernel_size,
+                     .stride = stride,
+                     .padding = kernel_size / 2,
+                     .groups = groups,
+                     .bias = false},
+                    g});
+  net.append(BatchNorm2d{out}).append(ReLU{});
+}
+
+/// The mean of each channel, and a linear layer on these.
+void append_head(Sequential& net, std::int64_t channels, std::int64_t classes, Generator& g) {
+  net.append(AdaptiveAvgPool2d{1}).append(Flatten{}).append(Linear{channels, classes, {}, g});
+}
+
+Residual make_residual(std::int64_t in, std::int64_t out, Generator& g) {
+  const std::int64_t stride = in == out ? 1 : 2;
+  Sequential body;
+  append_conv_norm_relu(body, in, out, 3, stride, 1, g);
+  body.append(Conv2d{out, out, {.kernel_size = 3, .padding = 1, .bias = false}, g});
+  body.append(BatchNorm2d{out});
+  Sequential shortcut;
+  if (in != out) {
+    shortcut.append(Conv2d{in, out, {.kernel_size = 1, .stride = stride, .bias = false}, g});
+    shortcut.append(BatchNorm2d{out});
+  }
+  return {std::move(body), std::move(shortcut)};
 }
 
 }  // namespace
@@ -64,8 +118,37 @@ Sequential make_mlp(std::int64_t inputs, std::int64_t classes, Generator& g) {
   };
 }
 
+Sequential make_resnet20(std::int64_t channels, std::int64_t classes, Generator& g) {
+  Sequential net;
+  append_conv_norm_relu(net, channels, 16, 3, 1, 1, g);  // [N,C,H,W] -> [N,16,H,W]
+  std::int64_t in = 16;
+  for (const std::int64_t out : {16, 32, 64}) {  // -> [N,64,H/4,W/4]
+    for (int block = 0; block < 3; ++block) {
+      net.append(make_residual(in, out, g));
+      in = out;
+    }
+  }
+  append_head(net, in, classes, g);
+  return net;
+}
+
+Sequential make_mobilenet(std::int64_t channels, std::int64_t classes, Generator& g) {
+  Sequential net;
+  append_conv_norm_relu(net, channels, 32, 3, 1, 1, g);  // [N,C,H,W] -> [N,32,H,W]
+  std::int64_t in = 32;
+  std::int64_t stride = 1;
+  for (const std::int64_t out : {64, 128, 128}) {  // -> [N,128,H/4,W/4]
+    append_conv_norm_relu(net, in, in, 3, stride, in, g);
+    append_conv_norm_relu(net, in, out, 1, 1, 1, g);
+    in = out;
+    stride = 2;
+  }
+  append_head(net, in, classes, g);
+  return net;
+}
+
 const std::vector<std::string>& model_names() {
-  static const std::vector<std::string> names = {"cnn", "lenet", "mlp"};
+  static const std::vector<std::string> names = {"cnn", "lenet", "mlp", "mobilenet", "resnet20"};
   return names;
 }
 
@@ -88,6 +171,8 @@ Sequential make_model(std::string_view name, const ImageSpec& image, Generator& 
     }
     return make_cnn(channels, classes, generator);
   }
+  if (name == "mobilenet") return make_mobilenet(channels, classes, generator);
+  if (name == "resnet20") return make_resnet20(channels, classes, generator);
   if (name == "mlp") return make_mlp(channels * height * width, classes, generator);
   fail<ValueError>("make_model: no model named ", name, "; known are ", joined(model_names()));
 }

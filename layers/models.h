@@ -37,7 +37,19 @@ Sequential make_cnn(std::int64_t channels = 1, std::int64_t classes = 10,
 Sequential make_mlp(std::int64_t inputs, std::int64_t classes = 10,
                     Generator& generator = default_generator());
 
-/// "cnn", "lenet" and "mlp".
+/// The residual network for CIFAR-10 with 20 layers: 3x3 convolutions of 16, 32 and 64 channels, a
+/// shortcut over every two of them, which is a 1x1 convolution where the shape changes (option B).
+/// [N,C,H,W] -> [N,classes]; 272,474 parameters for 3 channels and 10 classes. K. He et al., "Deep
+/// residual learning for image recognition", CVPR 2016, section 4.2, n = 3.
+Sequential make_resnet20(std::int64_t channels = 3, std::int64_t classes = 10,
+                         Generator& generator = default_generator());
+
+/// A small net of depthwise 3x3 convolutions, each followed by a 1x1 that mixes channels, for images
+/// of about 32x32. [N,C,H,W] -> [N,classes]. A. Howard et al., "MobileNets", 2017.
+Sequential make_mobilenet(std::int64_t channels = 3, std::int64_t classes = 10,
+                          Generator& generator = default_generator());
+
+/// "cnn", "lenet", "mlp", "mobilenet" and "resnet20".
 const std::vector<std::string>& model_names();
 
 /// The model of that name for [N, channels, height, width] -> [N, classes].

@@ -86,8 +86,8 @@ void expect_same(const Variables& leaves, const std::vector<Tensor>& before,
 
 }  // namespace
 
-Tensor copy_with_layout(const Tensor& source) {
-  const Tensor plain = source.contiguous().to(float64).clone();
+Tensor copy_with_layout(const Tensor& source, DType dtype) {
+  const Tensor plain = source.contiguous().to(dtype).clone();
   const int rank = source.rank();
   if (source.is_contiguous() || source.numel() == 0 || rank == Shape::max_rank) return plain;
   std::vector<int> order;  // of the dimensions in memory, outermost first
@@ -105,7 +105,7 @@ Tensor copy_with_layout(const Tensor& source) {
     block.push_back(room);
   }
   block.push_back(source.strides()[order.back()]);
-  Tensor view = zeros(block, float64).select(rank, 0);
+  Tensor view = zeros(block, dtype).select(rank, 0);
   Dims back = Dims::filled(rank, 0);
   for (int i = 0; i < rank; ++i) {
     const int d = order[static_cast<std::size_t>(i)];

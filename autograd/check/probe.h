@@ -80,8 +80,8 @@ struct SecondOrder {
 SecondOrder second_order(const DifferentiableFunction& function, const Variables& inputs,
                          const GradcheckOptions& options);
 
-/// The layout of `source` (row-major where it repeats elements), with numbers of its own, float64.
-Tensor copy_with_layout(const Tensor& source);
+/// The layout of `source` (row-major where it repeats elements), with numbers of its own, of `dtype`.
+Tensor copy_with_layout(const Tensor& source, DType dtype = float64);
 /// The element `flat`, counted row-major, of a tensor of any strides.
 double* element_at(const Tensor& tensor, std::int64_t flat);
 /// A node behind `output` that takes `leaf`, with the slots it takes it in.

@@ -14,8 +14,14 @@ struct Exp final : Op {
 
   Variables backward(const Variable& dy) override { return {mul(dy, reattach(y))}; }
 
+  Rounding rounding() const { return elementwise(library_roundings, library_roundings + 1); }
+
   static std::vector<Sample> samples() {
     return unary_samples([](const Variables& v) { return exp(v[0]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return exp(v[0]); });
   }
 };
 
@@ -31,9 +37,15 @@ struct Log final : Op {
 
   Variables backward(const Variable& dy) override { return {div(dy, x)}; }
 
+  Rounding rounding() const { return elementwise(library_roundings, 1); }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return log(v[0]); };
     return unary_samples(f, above_zero, {{"small numbers", {spread({4}, 5, {0.05, 0.5})}, f}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return log(v[0]); }, above_zero);
   }
 };
 
@@ -46,11 +58,18 @@ struct Sqrt final : Op {
 
   Variables backward(const Variable& dy) override { return {div(dy, mul(reattach(y), 2))}; }
 
+  /// Division and root are rounded once each.
+  Rounding rounding() const { return elementwise(1, 2); }
+
   static std::vector<Sample> samples() {
     return unary_samples([](const Variables& v) { return sqrt(v[0]); }, above_zero,
                          {{"a sum of squares", {spread({2, 3}, 5)}, [](const Variables& v) {
                              return sqrt(sum(v[0] * v[0], {1}));
                            }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return sqrt(v[0]); }, above_zero);
   }
 };
 
@@ -66,8 +85,14 @@ struct Abs final : Op {
 
   Variables backward(const Variable& dy) override { return {mul(dy, core::sign(x))}; }
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     return unary_samples([](const Variables& v) { return abs(v[0]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return abs(v[0]); });
   }
 };
 
@@ -83,8 +108,28 @@ struct Tanh final : Op {
     return {mul(dy, 1.0 - output * output)};
   }
 
+  /// With y off by L·u·|y|, y² is off by (2L + 1)·u·y², which is much where 1 - y² is little; the
+  /// difference and the product are rounded once more each.
+  Rounding rounding() const {
+    return elementwise({.value =
+                            [](const ElementwiseCall& call) {
+                              return core::mul(core::abs(call.y), library_roundings);
+                            },
+                        .slopes =
+                            [](const ElementwiseCall& call) {
+                              const Tensor square = core::mul(call.y, call.y);
+                              return std::vector<Tensor>{
+                                  core::add(core::mul(square, 2 * library_roundings + 1),
+                                            core::mul(core::abs(call.slopes[0]), 2))};
+                            }});
+  }
+
   static std::vector<Sample> samples() {
     return unary_samples([](const Variables& v) { return tanh(v[0]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return tanh(v[0]); }, {-6, 6});
   }
 };
 
@@ -100,9 +145,30 @@ struct Sigmoid final : Op {
     return {mul(dy, output * (1.0 - output))};
   }
 
+  /// y = n/(1 + e) with e = e^-|x|, n = 1 or e: e twice, a sum and a quotient: (2L + 2)·u·|y|. The
+  /// slope y·(1-y) takes that error once as a factor and once, as it is, in 1 - y, and rounds three
+  /// times.
+  Rounding rounding() const {
+    constexpr double relative = 2 * library_roundings + 2;
+    return elementwise(
+        {.value =
+             [](const ElementwiseCall& call) { return core::mul(core::abs(call.y), relative); },
+         .slopes =
+             [](const ElementwiseCall& call) {
+               const Tensor square = core::mul(call.y, call.y);
+               return std::vector<Tensor>{
+                   core::add(core::mul(core::abs(call.slopes[0]), relative + 3),
+                             core::mul(square, relative))};
+             }});
+  }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return sigmoid(v[0]); };
     return unary_samples(f, {}, {{"far from zero", {spread({4}, 5, {-6, 6})}, f}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return sigmoid(v[0]); }, {-6, 6});
   }
 };
 
@@ -117,12 +183,18 @@ struct ReluGrad final : Op {
 
   Variables backward(const Variable& dy) override { return {apply(ReluGrad(output), dy)}; }
 
-  static std::vector<Sample> samples() {
-    return unary_samples([](const Variables& v) {
-      const Tensor positive_part = core::relu(spread(v[0].shape(), 5).value());
-      return apply(ReluGrad(positive_part), v[0]);
-    });
+  void recast(const Variables& inputs) { output = output.to(inputs[0].dtype()); }
+
+  Rounding rounding() const { return elementwise(0, 0); }
+
+  static Variable masked(const Variables& v) {
+    const Tensor positive_part = core::relu(spread(v[0].shape(), 5).value());
+    return apply(ReluGrad(positive_part.to(v[0].dtype())), v[0]);
   }
+
+  static std::vector<Sample> samples() { return unary_samples(masked); }
+
+  static std::vector<Sample> training_samples() { return unary_training_samples(masked); }
 };
 
 Variable relu_grad(const Variable& dy, const Tensor& y) {
@@ -145,6 +217,8 @@ struct Relu final : Op {
 
   Variables backward(const Variable& dy) override { return {relu_grad(dy, y)}; }
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return relu(v[0]); };
     return unary_samples(f, {},
@@ -152,6 +226,10 @@ struct Relu final : Op {
                            {spread({4, 3}, 5)},
                            [](const Variables& v) { return relu(slice(v[0], 1, 0, 3, 2)); }},
                           {"all positive", {positive({3, 4}, 6)}, f}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return relu(v[0]); });
   }
 };
 
@@ -170,6 +248,13 @@ struct Dropout {
                          {{"little", {spread({3, 4}, 5)}, with(0.1)},
                           {"nothing dropped", {spread({4}, 6)}, with(0)},
                           {"everything dropped", {spread({4}, 7)}, with(1)}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) {
+      Generator generator(7);
+      return dropout(v[0], 0.3, generator);
+    });
   }
 };
 

@@ -2,9 +2,22 @@
 // on the way in, so each gradient is summed back to the shape of its input (sum_to).
 #include <gradus/autograd/ops/chapter.h>
 
+#include <cmath>
+
 namespace gradus {
 namespace ops {
 namespace {
+
+/// In units of u: by how much the float32 that stands for `number` is off.
+double error_of(double number) {
+  return std::fabs(static_cast<double>(static_cast<float>(number)) - number) / unit_roundoff;
+}
+
+/// |ln|x||, by which the error of an exponent counts: x^(p+e) = x^p·(1 + e·ln x). 0 where x is 0.
+Tensor log_magnitude(const Tensor& x) {
+  const Tensor zero = core::eq(x, 0);
+  return core::abs(core::log(core::where(zero, ones_like(x), core::abs(x))));
+}
 
 /// The corners of a function of two inputs that broadcast, and `more` of its own.
 std::vector<Sample> binary_samples(const std::function<Variable(const Variables&)>& f, Range a = {},
@@ -44,11 +57,22 @@ struct Add final : Op {
             needs(1) ? sum_to(g, input_shape(1)) : Variable()};
   }
 
+  Activation take_activation() { return epilogue.take(); }
+
+  Rounding rounding() const { return elementwise(1, 0); }
+
   static std::vector<Sample> samples() {
     return activation_samples([](Activation activation) {
       const auto f = [=](const Variables& v) { return add(v[0], v[1], activation); };
       return binary_samples(f, {}, {},
                             {{"all positive", {positive({3, 4}, 18), positive({3, 4}, 19)}, f}});
+    });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return activation_samples([](Activation activation) {
+      return binary_training_samples(
+          [=](const Variables& v) { return add(v[0], v[1], activation); });
     });
   }
 };
@@ -64,10 +88,23 @@ struct Shift final : Op {
 
   Variables backward(const Variable& dy) override { return {dy}; }
 
+  /// The number is rounded to float32, then the sum.
+  Rounding rounding() const {
+    return elementwise(
+        {.value = [error = error_of(number)](
+                      const ElementwiseCall& call) { return core::add(core::abs(call.y), error); },
+         .slopes =
+             [](const ElementwiseCall& call) { return std::vector<Tensor>{zeros_like(call.y)}; }});
+  }
+
   static std::vector<Sample> samples() {
     return unary_samples(
         [](const Variables& v) { return add(v[0], 1.5); }, {},
         {{"minus from the left", {spread({3}, 5)}, [](const Variables& v) { return 1.0 - v[0]; }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return add(v[0], 1.7); });
   }
 };
 
@@ -82,8 +119,14 @@ struct Sub final : Op {
             needs(1) ? neg(sum_to(dy, input_shape(1))) : Variable()};
   }
 
+  Rounding rounding() const { return elementwise(1, 0); }
+
   static std::vector<Sample> samples() {
     return binary_samples([](const Variables& v) { return sub(v[0], v[1]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return sub(v[0], v[1]); });
   }
 };
 
@@ -103,8 +146,18 @@ struct Mul final : Op {
             needs(1) ? sum_to(mul(dy, a), input_shape(1)) : Variable()};
   }
 
+  Rounding rounding() const {
+    Rounding rule = elementwise(1, 1);
+    rule.bilinear = true;
+    return rule;
+  }
+
   static std::vector<Sample> samples() {
     return binary_samples([](const Variables& v) { return mul(v[0], v[1]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return mul(v[0], v[1]); });
   }
 };
 
@@ -119,10 +172,17 @@ struct Scale final : Op {
 
   Variables backward(const Variable& dy) override { return {mul(dy, factor)}; }
 
+  /// The factor is rounded to float32, then the product.
+  Rounding rounding() const { return elementwise(2, 2); }
+
   static std::vector<Sample> samples() {
     return unary_samples(
         [](const Variables& v) { return mul(v[0], -1.5); }, {},
         {{"zero", {spread({2}, 5)}, [](const Variables& v) { return mul(v[0], 0); }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return mul(v[0], -1.7); });
   }
 };
 
@@ -145,11 +205,19 @@ struct Div final : Op {
             needs(1) ? sum_to(neg(div(mul(dy, div(a, b)), b)), input_shape(1)) : Variable()};
   }
 
+  /// dL/db = -(dL/dy·y)/b: two quotients and a product.
+  Rounding rounding() const { return elementwise(1, 3); }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return div(v[0], v[1]); };
     return binary_samples(
         f, {}, above_zero,
         {{"a negative divisor", {spread({3, 4}, 18), spread({4}, 19, {-2, -0.5})}, f}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return div(v[0], v[1]); }, {},
+                                   above_zero);
   }
 };
 
@@ -164,8 +232,15 @@ struct DivScalar final : Op {
 
   Variables backward(const Variable& dy) override { return {div(dy, number)}; }
 
+  /// The number is rounded to float32, then the quotient.
+  Rounding rounding() const { return elementwise(2, 2); }
+
   static std::vector<Sample> samples() {
     return unary_samples([](const Variables& v) { return div(v[0], -1.5); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return div(v[0], -1.7); });
   }
 };
 
@@ -184,9 +259,17 @@ struct ScalarDiv final : Op {
 
   Variables backward(const Variable& dy) override { return {neg(div(mul(dy, div(number, x)), x))}; }
 
+  /// The number is rounded to float32, then the quotient; for the slope a product and a quotient
+  /// more.
+  Rounding rounding() const { return elementwise(2, 4); }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return div(2.0, v[0]); };
     return unary_samples(f, above_zero, {{"a negative divisor", {spread({3}, 5, {-2, -0.5})}, f}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return div(1.7, v[0]); }, above_zero);
   }
 };
 
@@ -198,8 +281,14 @@ struct Neg final : Op {
 
   Variables backward(const Variable& dy) override { return {neg(dy)}; }
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     return unary_samples([](const Variables& v) { return neg(v[0]); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return neg(v[0]); });
   }
 };
 
@@ -221,6 +310,24 @@ struct PowScalar final : Op {
     return {mul(mul(dy, exponent), pow(x, exponent - 1))};
   }
 
+  /// The library's power of an exponent that was rounded to float32; for the slope p and p-1 were,
+  /// and there are two products.
+  Rounding rounding() const {
+    const auto power_error = [](const Tensor& base, double power) {
+      return core::add(core::mul(log_magnitude(base), error_of(power)), library_roundings);
+    };
+    return elementwise(
+        {.value =
+             [=, p = exponent](const ElementwiseCall& call) {
+               return core::mul(core::abs(call.y), power_error(call.inputs[0], p));
+             },
+         .slopes =
+             [=, p = exponent](const ElementwiseCall& call) {
+               const Tensor relative = core::add(power_error(call.inputs[0], p - 1), 3);
+               return std::vector<Tensor>{core::mul(core::abs(call.slopes[0]), relative)};
+             }});
+  }
+
   static std::vector<Sample> samples() {
     const auto to_the = [](double p) { return [p](const Variables& v) { return pow(v[0], p); }; };
     return unary_samples(to_the(3), {},
@@ -229,6 +336,17 @@ struct PowScalar final : Op {
                           {"exponent 0.7", {positive({2, 2}, 7)}, to_the(0.7)},
                           {"exponent 1", {spread({3}, 8)}, to_the(1)},
                           {"exponent 0", {spread({3}, 9)}, to_the(0)}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    std::vector<Sample> all =
+        unary_training_samples([](const Variables& v) { return pow(v[0], -0.7); }, above_zero);
+    for (const double p : {2.0, 3.0, -1.0}) {
+      all.push_back({"exponent " + std::to_string(p),
+                     {spread({4, 16, 33, 31}, 4)},
+                     [p](const Variables& v) { return pow(v[0], p); }});
+    }
+    return all;
   }
 };
 
@@ -261,11 +379,35 @@ struct Pow final : Op {
     return {da, db};
   }
 
+  /// The library's power; dL/da has the exponent b-1 rounded and two products more, dL/db the
+  /// power, the library's logarithm and two products.
+  Rounding rounding() const {
+    return elementwise({.value =
+                            [](const ElementwiseCall& call) {
+                              return core::mul(core::abs(call.y), library_roundings);
+                            },
+                        .slopes =
+                            [](const ElementwiseCall& call) {
+                              const Tensor exponent = core::abs(core::sub(call.inputs[1], 1));
+                              const Tensor relative =
+                                  core::add(core::mul(exponent, log_magnitude(call.inputs[0])),
+                                            library_roundings + 2);
+                              return std::vector<Tensor>{
+                                  core::mul(core::abs(call.slopes[0]), relative),
+                                  core::mul(core::abs(call.slopes[1]), 2 * library_roundings + 2)};
+                            }});
+  }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return pow(v[0], v[1]); };
     return binary_samples(
         f, above_zero, above_zero,
         {{"exponents of both signs", {positive({3, 4}, 18), spread({4}, 19)}, f}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return pow(v[0], v[1]); }, above_zero,
+                                   above_zero);
   }
 };
 
@@ -297,18 +439,32 @@ template <bool greatest> struct Extremum : Op {
 struct Maximum final : Extremum<true> {
   static constexpr std::string_view name = "maximum";
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     // "the same twice" ties everywhere, but max(x, x) = x has no kink.
     return binary_samples([](const Variables& v) { return maximum(v[0], v[1]); }, {}, {-1.8, 2.3});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return maximum(v[0], v[1]); }, {},
+                                   {-1.8, 2.3});
   }
 };
 
 struct Minimum final : Extremum<false> {
   static constexpr std::string_view name = "minimum";
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     // "the same twice" ties everywhere, but min(x, x) = x has no kink.
     return binary_samples([](const Variables& v) { return minimum(v[0], v[1]); }, {}, {-1.8, 2.3});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) { return minimum(v[0], v[1]); }, {},
+                                   {-1.8, 2.3});
   }
 };
 
@@ -331,6 +487,18 @@ struct Clamp final : Op {
     return {where(inside, dy, Tensor::scalar(0, dy.dtype()))};
   }
 
+  /// Exact, but for bounds that float32 does not have.
+  Rounding rounding() const {
+    const double error = std::max(error_of(low.value_or(0)), error_of(high.value_or(0)));
+    return elementwise(
+        {.value =
+             [error](const ElementwiseCall& call) {
+               return core::mul(core::ne(call.y, call.inputs[0]).to(float64), error);
+             },
+         .slopes =
+             [](const ElementwiseCall& call) { return std::vector<Tensor>{zeros_like(call.y)}; }});
+  }
+
   static std::vector<Sample> samples() {
     return unary_samples([](const Variables& v) { return clamp(v[0], -1, 1); }, {},
                          {{"from below",
@@ -339,6 +507,10 @@ struct Clamp final : Op {
                           {"from above", {spread({6}, 6)}, [](const Variables& v) {
                              return clamp(v[0], std::nullopt, 0.5);
                            }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return unary_training_samples([](const Variables& v) { return clamp(v[0], -1.1, 0.7); });
   }
 };
 
@@ -359,6 +531,8 @@ struct Where final : Op {
             needs(1) ? sum_to(where(condition, zero, dy), input_shape(1)) : Variable()};
   }
 
+  Rounding rounding() const { return elementwise(0, 0); }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) {
       const Shape shape = broadcast("where", v[0].shape(), v[1].shape());
@@ -369,6 +543,13 @@ struct Where final : Op {
                           {{"a broadcast condition",
                             {spread({4, 2, 3}, 18), spread({}, 19)},
                             [mask](const Variables& v) { return where(mask, v[0], v[1]); }}});
+  }
+
+  static std::vector<Sample> training_samples() {
+    return binary_training_samples([](const Variables& v) {
+      const Shape shape = broadcast("where", v[0].shape(), v[1].shape());
+      return where(core::gt(spread(shape, 1).value(), 0), v[0], v[1]);
+    });
   }
 };
 

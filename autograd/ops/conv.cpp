@@ -1,7 +1,10 @@
 // Convolution. Σ dy·(x ⋆ w) is linear in each of dy, x and w. Fix two and you have one of three
 // operations: conv2d, conv2d_input_grad, conv2d_weight_grad. So the backward pass of each is
 // written with the other two, and derivatives of any order need nothing more.
+#include <gradus/autograd/check/winograd_bound.h>
 #include <gradus/autograd/ops/chapter.h>
+
+#include <array>
 
 namespace gradus {
 namespace ops {
@@ -16,6 +19,105 @@ Variable weight_grad(const Variable& dy, const Variable& x, const Shape& weight,
 /// weights [O,C/groups,kh,kw] that it sees.
 std::int64_t flops(const Tensor& y, const Shape& weight) {
   return 2 * y.numel() * weight[1] * weight[2] * weight[3];
+}
+
+/// The numbers of the trilinear form in a call of one of the three ops; those that the pass computes
+/// are not needed.
+struct Trilinear {
+  Tensor dy, x, w;
+  Shape x_shape, w_shape;
+};
+
+/// What all three state: sums of products, γ(k) of them, or Winograd's bound for a pass that
+/// Winograd computes. `passes` are those of the value and of the gradients of both inputs.
+Rounding convolution_rounding(const Conv2dOptions& options, const std::array<Conv2dPass, 3>& passes,
+                              const std::function<Trilinear(const RoundingCall&)>& numbers_of) {
+  const auto algorithm_of = [=](const Trilinear& form, std::size_t pass) {
+    return core::conv2d_algorithm(form.x_shape, form.w_shape, options, float32, passes[pass]);
+  };
+  // Undefined where the sums of products are right.
+  const auto winograd = [=](const RoundingCall& call, std::size_t pass, const Tensor& result) {
+    const Trilinear form = numbers_of(call);
+    if (algorithm_of(form, pass) != Conv2dAlgorithm::winograd || result.numel() == 0)
+      return Tensor();
+    const Tensor& first = passes[pass] == Conv2dPass::forward ? form.x : form.dy;
+    const Tensor& second = passes[pass] == Conv2dPass::weight_grad ? form.x : form.w;
+    const Tensor bound = winograd_bound(passes[pass], first, second, result.shape(), options);
+    // A bias is added last.
+    return core::add(bound, core::mul(core::abs(result), unit_roundoff));
+  };
+  const Rounding products = bilinear();
+  const auto value = [=](const RoundingCall& call) {
+    const Tensor bound = winograd(call, 0, call.y);
+    return bound.defined() ? bound : products.value(call);
+  };
+  const auto gradients = [=](const RoundingCall& call) {
+    std::vector<Tensor> bounds = products.gradients(call);
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (!bounds[i].defined()) continue;
+      const Tensor bound = winograd(call, i + 1, call.gradients[i]);
+      if (bound.defined()) bounds[i] = bound;
+    }
+    return bounds;
+  };
+  const auto algorithm = [=](const RoundingCall& call, std::size_t pass) {
+    if (pass >= passes.size()) return std::string();
+    return std::string(to_string(algorithm_of(numbers_of(call), pass)));
+  };
+  return {.value = value, .gradients = gradients, .algorithm = algorithm, .bilinear = true};
+}
+
+/// For the proof in float32: geometries that train, and all algorithms with them.
+struct Geometry {
+  const char* description;
+  Shape x, w;
+  Conv2dOptions options;
+  bool bias = false;
+};
+
+std::vector<Geometry> training_geometries() {
+  std::vector<Geometry> all{
+      {"the first layer", {8, 3, 32, 32}, {16, 3, 3, 3}, {.padding = 1}, true},
+      {"5x5", {16, 1, 28, 28}, {6, 1, 5, 5}, {.padding = 2}, true},
+      {"5x5, more channels", {8, 6, 14, 14}, {16, 6, 5, 5}, {}, true},
+      {"64x64 pixels", {4, 16, 64, 64}, {16, 16, 3, 3}, {.padding = 1}, false},
+      {"many channels", {8, 64, 32, 32}, {64, 64, 3, 3}, {.padding = 1}, true},
+      {"small images", {32, 96, 8, 8}, {96, 96, 3, 3}, {.padding = 1}, false},
+      {"ragged tiles", {9, 48, 33, 31}, {52, 48, 3, 3}, {}, true},
+      {"stride 2", {8, 32, 32, 32}, {64, 32, 3, 3}, {.stride = 2, .padding = 1}, false},
+      {"dilation", {4, 16, 20, 20}, {16, 16, 3, 3}, {.padding = 2, .dilation = 2}, false},
+      {"groups", {8, 32, 17, 15}, {48, 8, 3, 3}, {.padding = 1, .groups = 4}, true},
+      {"depthwise", {8, 33, 31, 33}, {33, 1, 3, 3}, {.padding = 1, .groups = 33}, false},
+      {"depthwise, stride 2",
+       {8, 32, 32, 32},
+       {32, 1, 3, 3},
+       {.stride = 2, .padding = 1, .groups = 32},
+       false},
+      {"1x1", {8, 64, 16, 16}, {96, 64, 1, 1}, {}, true},
+      {"1x1, few channels", {8, 16, 17, 19}, {31, 16, 1, 1}, {}, false},
+      {"1x1, stride 2", {8, 32, 16, 16}, {64, 32, 1, 1}, {.stride = 2}, false},
+  };
+  for (const std::int64_t size : remainders) {
+    all.push_back({"filters", {2, 5, 9, 9}, {size, 5, 3, 3}, {.padding = 1}, true});
+    all.push_back({"channels", {2, size, 9, 9}, {7, size, 3, 3}, {.padding = 1}, false});
+    all.push_back({"columns", {2, 5, 7, size}, {13, 5, 3, 3}, {.padding = 1}, false});
+  }
+  return all;
+}
+
+Shape output_shape(const Geometry& g) {
+  const auto size = [](std::int64_t in, std::int64_t kernel, std::int64_t stride,
+                       std::int64_t padding, std::int64_t dilation) {
+    return (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+  };
+  const Conv2dOptions& o = g.options;
+  return {g.x[0], g.w[0],
+          size(g.x[2], g.w[2], o.stride.height, o.padding.height, o.dilation.height),
+          size(g.x[3], g.w[3], o.stride.width, o.padding.width, o.dilation.width)};
+}
+
+std::string described(const Geometry& g) {
+  return std::string(g.description) + ", " + to_string(g.x) + " by " + to_string(g.w);
 }
 
 }  // namespace
@@ -45,6 +147,20 @@ struct Conv2d final : Op {
     return {needs(0) ? input_grad(g, w, input_shape(0), options) : Variable(),
             needs(1) ? weight_grad(g, x, input_shape(1), options) : Variable(),
             needs(2) ? sum(g, {0, 2, 3}) : Variable()};
+  }
+
+  Activation take_activation() {
+    options.activation = Activation::none;
+    return epilogue.take();
+  }
+
+  Rounding rounding() const {
+    return convolution_rounding(
+        options, {Conv2dPass::forward, Conv2dPass::input_grad, Conv2dPass::weight_grad},
+        [](const RoundingCall& call) {
+          return Trilinear{call.dy, call.inputs[0], call.inputs[1], call.inputs[0].shape(),
+                           call.inputs[1].shape()};
+        });
   }
 
   static std::vector<Sample> samples() { return activation_samples(samples_with); }
@@ -104,6 +220,24 @@ struct Conv2d final : Op {
            return conv2d(v[0], v[0], {}, {.padding = 1, .activation = activation});
          }}};
   }
+
+  static std::vector<Sample> training_samples() {
+    return activation_samples(training_samples_with);
+  }
+
+  static std::vector<Sample> training_samples_with(Activation activation) {
+    std::vector<Sample> all;
+    for (const Geometry& g : training_geometries()) {
+      Variables inputs{spread(g.x, 1), spread(g.w, 2)};
+      if (g.bias) inputs.push_back(spread({g.w[0]}, 3));
+      Conv2dOptions options = g.options;
+      options.activation = activation;
+      all.push_back({described(g), inputs, [=](const Variables& v) {
+                       return conv2d(v[0], v[1], v.size() > 2 ? v[2] : Variable(), options);
+                     }});
+    }
+    return all;
+  }
 };
 
 /// dx = input_grad(dy, w)        dL/d(dy) = dL/d(dx) ⋆ w,   dL/dw = weight_grad(dy, dL/d(dx))
@@ -126,6 +260,14 @@ struct Conv2dInputGrad final : Op {
   Variables backward(const Variable& g) override {
     return {needs(0) ? conv2d(g, w, {}, options) : Variable(),
             needs(1) ? weight_grad(dy, g, input_shape(1), options) : Variable()};
+  }
+
+  Rounding rounding() const {
+    return convolution_rounding(
+        options, {Conv2dPass::input_grad, Conv2dPass::forward, Conv2dPass::weight_grad},
+        [shape = input](const RoundingCall& call) {  // call.dy is dL/d(dx), in the place of x
+          return Trilinear{call.inputs[0], call.dy, call.inputs[1], shape, call.inputs[1].shape()};
+        });
   }
 
   static std::vector<Sample> samples() {
@@ -155,6 +297,18 @@ struct Conv2dInputGrad final : Op {
            return input_grad(v[0], v[0], {2, 2, 5, 5}, {});
          }}};
   }
+
+  static std::vector<Sample> training_samples() {
+    std::vector<Sample> all;
+    for (const Geometry& g : training_geometries()) {
+      all.push_back({described(g),
+                     {spread(output_shape(g), 1), spread(g.w, 2)},
+                     [x = g.x, options = g.options](const Variables& v) {
+                       return input_grad(v[0], v[1], x, options);
+                     }});
+    }
+    return all;
+  }
 };
 
 /// dw = weight_grad(dy, x)        dL/d(dy) = x ⋆ dL/d(dw),   dL/dx = input_grad(dy, dL/d(dw))
@@ -177,6 +331,14 @@ struct Conv2dWeightGrad final : Op {
   Variables backward(const Variable& g) override {
     return {needs(0) ? conv2d(x, g, {}, options) : Variable(),
             needs(1) ? input_grad(dy, g, input_shape(1), options) : Variable()};
+  }
+
+  Rounding rounding() const {
+    return convolution_rounding(
+        options, {Conv2dPass::weight_grad, Conv2dPass::forward, Conv2dPass::input_grad},
+        [shape = weight](const RoundingCall& call) {  // call.dy is dL/d(dw), in the place of w
+          return Trilinear{call.inputs[0], call.inputs[1], call.dy, call.inputs[1].shape(), shape};
+        });
   }
 
   static std::vector<Sample> samples() {
@@ -205,6 +367,18 @@ struct Conv2dWeightGrad final : Op {
         {"the same twice", {spread({2, 2, 3, 3}, 17)}, [](const Variables& v) {
            return weight_grad(v[0], v[0], {2, 2, 3, 3}, {.padding = 1});
          }}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    std::vector<Sample> all;
+    for (const Geometry& g : training_geometries()) {
+      all.push_back({described(g),
+                     {spread(output_shape(g), 1), spread(g.x, 2)},
+                     [w = g.w, options = g.options](const Variables& v) {
+                       return weight_grad(v[0], v[1], w, options);
+                     }});
+    }
+    return all;
   }
 };
 

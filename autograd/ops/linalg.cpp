@@ -27,6 +27,8 @@ struct MatMul final : Op {
             needs(1) ? sum_to(gradient_of_b(), input_shape(1)) : Variable()};
   }
 
+  Rounding rounding() const { return bilinear(); }
+
   static std::vector<Sample> samples() {
     const auto f = [](const Variables& v) { return matmul(v[0], v[1]); };
     return {{"matrices", {spread({3, 4}, 1), spread({4, 5}, 2)}, f},
@@ -47,6 +49,28 @@ struct MatMul final : Op {
             {"the same twice", {spread({3, 3}, 27)}, [](const Variables& v) {
                return matmul(v[0], v[0]);
              }}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto f = [](const Variables& v) { return matmul(v[0], v[1]); };
+    std::vector<Sample> all{
+        {"large", {spread({256, 400}, 1), spread({400, 120}, 2)}, f},
+        {"no multiples of a vector", {spread({97, 131}, 3), spread({131, 113}, 4)}, f},
+        {"long sums", {spread({31, 4099}, 5), spread({4099, 33}, 6)}, f},
+        {"batches", {spread({4, 33, 65}, 7), spread({4, 65, 17}, 8)}, f},
+        {"one matrix for all", {spread({4, 33, 65}, 9), spread({65, 47}, 10)}, f},
+        {"transposed views",
+         {spread({131, 97}, 11), spread({113, 131}, 12)},
+         [](const Variables& v) { return matmul(transpose(v[0]), transpose(v[1])); }}};
+    for (const std::int64_t size : remainders) {
+      all.push_back(
+          {"rows, " + size_name(size), {spread({size, 33}, 13), spread({33, 47}, 14)}, f});
+      all.push_back(
+          {"columns, " + size_name(size), {spread({47, 33}, 15), spread({33, size}, 16)}, f});
+      all.push_back(
+          {"inner, " + size_name(size), {spread({47, size}, 17), spread({size, 33}, 18)}, f});
+    }
+    return all;
   }
 };
 
@@ -80,6 +104,10 @@ struct Linear final : Op {
             needs(2) ? sum_to(g, input_shape(2)) : Variable()};
   }
 
+  Activation take_activation() { return epilogue.take(); }
+
+  Rounding rounding() const { return bilinear(); }
+
   static std::vector<Sample> samples() { return activation_samples(samples_with); }
 
   static std::vector<Sample> samples_with(Activation activation) {
@@ -100,6 +128,30 @@ struct Linear final : Op {
             {"the same twice", {spread({3, 4}, 18)}, [=](const Variables& v) {
                return linear(v[0], v[0], {}, activation);
              }}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    return activation_samples(training_samples_with);
+  }
+
+  static std::vector<Sample> training_samples_with(Activation activation) {
+    const auto f = [=](const Variables& v) {
+      return linear(v[0], v[1], v.size() > 2 ? v[2] : Variable(), activation);
+    };
+    std::vector<Sample> all{
+        {"a perceptron", {spread({64, 784}, 1), spread({256, 784}, 2), spread({256}, 3)}, f},
+        {"a head", {spread({32, 512}, 4), spread({10, 512}, 5), spread({10}, 6)}, f},
+        {"without bias", {spread({97, 131}, 7), spread({113, 131}, 8)}, f},
+        {"sequences", {spread({4, 33, 65}, 9), spread({47, 65}, 10), spread({47}, 11)}, f}};
+    for (const std::int64_t size : remainders) {
+      all.push_back({"batch, " + size_name(size),
+                     {spread({size, 33}, 12), spread({47, 33}, 13), spread({47}, 14)},
+                     f});
+      all.push_back({"features, " + size_name(size),
+                     {spread({33, 47}, 15), spread({size, 47}, 16), spread({size}, 17)},
+                     f});
+    }
+    return all;
   }
 };
 

@@ -38,6 +38,27 @@ template <class F> std::vector<Sample> loss_samples(F f) {
           {"nothing", {spread({0, 3}, 6)}, with(none, Reduction::sum)}};
 }
 
+/// For the proof in float32, of a loss of (scores, labels, reduction).
+template <class F> std::vector<Sample> loss_training_samples(F f) {
+  const auto with = [f](Reduction reduction) {
+    return [=](const Variables& v) {
+      Generator generator(1);
+      Shape shape;
+      for (int d = 0; d < v[0].rank(); ++d) {
+        if (d != 1) shape.push_back(v[0].size(d));
+      }
+      return f(v[0], randint(0, v[0].size(1), shape, generator), reduction);
+    };
+  };
+  std::vector<Sample> all{{"ten classes", {spread({128, 10}, 1)}, with(Reduction::mean)},
+                          {"a thousand classes", {spread({64, 1000}, 2)}, with(Reduction::mean)},
+                          {"classes of pixels", {spread({4, 19, 33, 31}, 3)}, with(Reduction::sum)},
+                          {"far apart", {spread({64, 33}, 4, {-60, 60})}, with(Reduction::none)}};
+  for (const std::int64_t size : remainders)
+    all.push_back({size_name(size), {spread({33, size}, 5)}, with(Reduction::mean)});
+  return all;
+}
+
 }  // namespace
 
 /// L = -ln softmax(x)[label], then their sum or mean
@@ -72,8 +93,49 @@ struct CrossEntropy final : Op {
     return {mul(mul(sub(softmax(x, 1), one_hot), slope), scale)};
   }
 
+  /// A loss is ln Σ - (x-m)[label]: the sum's relative error, two roundings of what the library's
+  /// logarithm gives in float64, the rounded difference, and a rounding of the loss. A slope is
+  /// (e/Σ - onehot)·(scale·dL/dL): both exponentials and a quotient, the difference, and the
+  /// rounded scale, with two products.
+  Rounding rounding() const {
+    const auto at_label = [l = labels](const Tensor& t) {
+      return core::gather(t, 1, l.unsqueeze(1)).squeeze(1);
+    };
+    const auto value = [=, r = reduction](const RoundingCall& call) {
+      const Tensor& logits = call.inputs[0];
+      if (logits.numel() == 0) return zeros_like(call.y);
+      const Exponentials e(logits, {1});
+      const Tensor logarithm = core::add(e.all, core::mul(core::abs(e.log_of_sum), 2));
+      const Tensor difference = core::abs(at_label(e.shifted));
+      const Tensor loss = core::abs(core::sub(e.log_of_sum.squeeze(1), at_label(e.shifted)));
+      const Tensor error =
+          core::mul(core::add(core::add(logarithm.squeeze(1), difference), loss), unit_roundoff);
+      if (r == Reduction::none) return error;
+      const Tensor all = r == Reduction::sum ? core::sum(error) : core::mean(error);
+      return core::add(all, core::mul(core::abs(call.y), 2 * unit_roundoff));
+    };
+    const double scale = reduction == Reduction::mean ? 1 / static_cast<double>(labels.numel()) : 1;
+    const auto gradients = [=](const RoundingCall& call) {
+      const Tensor& logits = call.inputs[0];
+      if (logits.numel() == 0) return std::vector<Tensor>{zeros_like(logits)};
+      const Exponentials e(logits, {1});
+      const Tensor share_error = core::mul(e.share, core::add(core::add(e.one, e.all), 1));
+      const Tensor slope = core::mul(
+          core::abs(call.dy.rank() == 0 ? call.dy : call.dy.unsqueeze(1)), scale * unit_roundoff);
+      return std::vector<Tensor>{
+          core::add(core::mul(share_error, slope),
+                    core::mul(core::abs(call.gradients[0]), 4 * unit_roundoff))};
+    };
+    return {.value = value, .gradients = gradients};
+  }
+
   static std::vector<Sample> samples() {
     return loss_samples(
+        [](const Variable& v, const Tensor& t, Reduction r) { return cross_entropy(v, t, r); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return loss_training_samples(
         [](const Variable& v, const Tensor& t, Reduction r) { return cross_entropy(v, t, r); });
   }
 };
@@ -84,6 +146,11 @@ struct NllLoss {
 
   static std::vector<Sample> samples() {
     return loss_samples(
+        [](const Variable& x, const Tensor& t, Reduction r) { return nll_loss(x, t, r); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return loss_training_samples(
         [](const Variable& x, const Tensor& t, Reduction r) { return nll_loss(x, t, r); });
   }
 };
@@ -104,6 +171,20 @@ struct MseLoss {
             {"the same twice", {spread({3, 3}, 11)}, [](const Variables& v) {
                return mse_loss(v[0], transpose(v[0]));  // of v and v itself it would be 0
              }}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto with = [](Reduction r) {
+      return [r](const Variables& v) { return mse_loss(v[0], v[1], r); };
+    };
+    std::vector<Sample> all{
+        {"many", {spread({many_elements}, 1), spread({many_elements}, 2)}, with(Reduction::mean)},
+        {"rows", {spread({257, 97}, 3), spread({257, 97}, 4)}, with(Reduction::sum)}};
+    for (const std::int64_t size : remainders) {
+      all.push_back(
+          {size_name(size), {spread({33, size}, 5), spread({33, size}, 6)}, with(Reduction::mean)});
+    }
+    return all;
   }
 };
 

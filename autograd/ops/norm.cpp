@@ -21,6 +21,102 @@ Shape channel_shape(std::int64_t channels, int rank) {
   return shape;
 }
 
+/// How a call of batch norm rounds, by channel; [1,C,1,...] all. Errors in units of u.
+///
+/// 1/σ: the variance is rounded (its sums are of float64), eps too, then their sum, the root and the
+/// quotient: 1/2·(1 + 1) + 1 + 1 = 3. w/σ: one more, so y = (x - μ)·(w/σ) + b has 4, the
+/// difference's and the product's on the product, μ's own on |μ|·|w/σ|, and one on y.
+struct NormNumbers {
+  static constexpr double inverse_error = 3;
+  static constexpr double scale_error = inverse_error + 1;
+  Tensor mean, inverse, scale;
+  Tensor centred;     // x - μ
+  Tensor mean_error;  // μ is rounded; one that is given is not
+  double count;       // values of a channel
+
+  NormNumbers(const RoundingCall& call, double eps, bool of_batch, const Tensor& given_mean,
+              const Tensor& given_variance) {
+    const Tensor& x = call.inputs[0];
+    const Shape channels = channel_shape(x.size(1), x.rank());
+    const core::ChannelMoments moments =
+        of_batch ? core::channel_moments(x)
+                 : core::ChannelMoments{given_mean.to(float64), given_variance.to(float64)};
+    mean = moments.mean.reshape(channels);
+    inverse = core::div(1, core::sqrt(core::add(moments.variance, eps))).reshape(channels);
+    const Tensor& weight = call.inputs[1];
+    scale = weight.defined() ? core::mul(inverse, weight.reshape(channels)) : inverse;
+    scale = core::abs(scale);
+    centred = core::sub(x, mean);
+    mean_error = core::mul(core::abs(mean), of_batch ? 1 : 0);
+    count = static_cast<double>(x.numel() / std::max<std::int64_t>(x.size(1), 1));
+  }
+
+  Tensor value_bound(const Tensor& y) const {
+    const Tensor product = core::add(core::mul(core::abs(centred), scale_error + 2), mean_error);
+    return core::mul(core::add(core::mul(product, scale), core::abs(y)), unit_roundoff);
+  }
+
+  /// dL/dx = (g - G/n - (x-μ)·s)·(w/σ), g = dL/dy, G = Σ g, P = Σ g·(x-μ), s = P/(σ²·n).
+  /// The sums add four float32 numbers before they go on in float64 (kernels/norm): two roundings
+  /// of each g in G, and of each product in P, which has its own and the difference's before.
+  std::vector<Tensor> gradient_bounds(const RoundingCall& call, bool of_batch) const {
+    const Dims dims = statistics_dims(call.y.rank());
+    const Tensor size = core::abs(call.dy);
+    const Tensor distance = core::abs(centred);
+    const auto sum = [&](const Tensor& t) { return core::sum(t, dims, true); };  // [1,C,1,...]
+    const auto scaled = [](const Tensor& t, double factor) { return core::mul(t, factor); };
+    const Tensor total = sum(call.dy);
+    const Tensor along = sum(core::mul(call.dy, centred));
+    const Tensor total_error = core::add(scaled(sum(size), 2), core::abs(total));
+    const Tensor product_error = core::add(scaled(distance, 4), mean_error);
+    const Tensor along_error = core::add(sum(core::mul(size, product_error)), core::abs(along));
+
+    Tensor inner = zeros_like(call.dy);
+    Tensor outer = core::mul(core::abs(call.gradients[0].defined() ? call.gradients[0] : inner),
+                             scale_error + 1);
+    if (of_batch) {
+      const Tensor offset = core::abs(scaled(total, 1 / count));
+      const Tensor offset_error = core::add(scaled(total_error, 1 / count), scaled(offset, 2));
+      const Tensor squared = scaled(core::mul(inverse, inverse), 1 / count);
+      const Tensor slope = core::mul(core::abs(along), squared);
+      // P's error; then 1/σ twice, n, two products and a quotient.
+      const Tensor slope_error =
+          core::add(core::mul(along_error, squared), scaled(slope, 2 * inverse_error + 4));
+      // (x-μ)·s: the difference and μ, s, the product.
+      inner = core::add(core::mul(distance, slope_error),
+                        core::mul(slope, core::add(scaled(distance, 2), mean_error)));
+      // g - G/n, and the difference that follows.
+      const Tensor level = core::add(size, offset);
+      inner = core::add(core::add(inner, offset_error),
+                        core::add(scaled(level, 2), core::mul(distance, slope)));
+    }
+    const auto as_channels = [&](const Tensor& t) {
+      return scaled(t, unit_roundoff).reshape({call.inputs[0].size(1)});
+    };
+    std::vector<Tensor> bounds(call.gradients.size());
+    if (call.gradients[0].defined())
+      bounds[0] = scaled(core::add(core::mul(inner, scale), outer), unit_roundoff);
+    if (call.gradients[1].defined()) {
+      const Tensor slope = core::mul(core::abs(along), inverse);
+      bounds[1] =
+          as_channels(core::add(core::mul(along_error, inverse), scaled(slope, inverse_error + 1)));
+    }
+    if (call.gradients[2].defined()) bounds[2] = as_channels(total_error);
+    return bounds;
+  }
+};
+
+Rounding norm_rounding(double eps, bool of_batch, const Tensor& mean, const Tensor& variance) {
+  const auto value = [=](const RoundingCall& call) {
+    if (call.y.numel() == 0) return zeros_like(call.y);
+    return NormNumbers(call, eps, of_batch, mean, variance).value_bound(call.y);
+  };
+  const auto gradients = [=](const RoundingCall& call) {
+    return NormNumbers(call, eps, of_batch, mean, variance).gradient_bounds(call, of_batch);
+  };
+  return {.value = value, .gradients = gradients};
+}
+
 }  // namespace
 
 /// x̂ = (x - μ)/σ,   y = x̂·w + b
@@ -35,13 +131,15 @@ struct BatchNorm final : Op {
   static constexpr std::string_view name = "batch_norm";
   double eps;
   bool of_batch;         // are the statistics functions of x?
+  Tensor variance;       // [C]
   Tensor inverse_sigma;  // [C]
   Variable x, w;
   core::ChannelMap map;  // x -> y
 
-  BatchNorm(const BatchNormOptions& options, Tensor mean, const Tensor& variance)
+  BatchNorm(const BatchNormOptions& options, Tensor mean, const Tensor& sigma_squared)
       : eps(options.eps),
         of_batch(options.training),
+        variance(sigma_squared),
         inverse_sigma(core::div(1, core::sqrt(core::add(variance, eps)))) {
     map.mean = std::move(mean);
     map.activation = options.activation;
@@ -117,6 +215,19 @@ struct BatchNorm final : Op {
     return static_cast<double>(x.numel() / std::max<std::int64_t>(x.size(1), 1));
   }
 
+  Activation take_activation() { return std::exchange(map.activation, Activation::none); }
+
+  /// On other numbers: the statistics of the batch are theirs, others stay.
+  void recast(const Variables& inputs) {
+    const Tensor& numbers = inputs[0].value();
+    core::ChannelMoments moments{map.mean.to(numbers.dtype()), variance.to(numbers.dtype())};
+    if (of_batch) moments = core::channel_moments(numbers);
+    *this = BatchNorm({.training = of_batch, .eps = eps, .activation = map.activation},
+                      moments.mean, moments.variance);
+  }
+
+  Rounding rounding() const { return norm_rounding(eps, of_batch, map.mean, variance); }
+
   static std::vector<Sample> samples() { return activation_samples(samples_with); }
 
   static std::vector<Sample> samples_with(Activation activation) {
@@ -127,8 +238,8 @@ struct BatchNorm final : Op {
                         {}, {}, {.eps = 0.1, .activation = activation});
     };
     const auto evaluate = [=](const Variables& v) {
-      return batch_norm(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, float64),
-                        Tensor::from({1.5, 0.75}, float64),
+      return batch_norm(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, v[0].dtype()),
+                        Tensor::from({1.5, 0.75}, v[0].dtype()),
                         {.training = false, .activation = activation});
     };
     return {{"images",
@@ -161,6 +272,35 @@ struct BatchNorm final : Op {
             {"running statistics, no images",
              {spread({0, 2, 2, 2}, seed + 23), positive({2}, seed + 24), spread({2}, seed + 25)},
              evaluate}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    return activation_samples(training_samples_with);
+  }
+
+  static std::vector<Sample> training_samples_with(Activation activation) {
+    const auto train = [=](const Variables& v) {
+      return batch_norm(v[0], v[1], v[2], {}, {}, {.activation = activation});
+    };
+    const auto evaluate = [=](const Variables& v) {
+      const std::int64_t channels = v[0].size(1);
+      return batch_norm(v[0], v[1], v[2], spread({channels}, 1).value().to(v[0].dtype()),
+                        positive({channels}, 2).value().to(v[0].dtype()),
+                        {.training = false, .activation = activation});
+    };
+    const auto sample = [](const std::string& description, const Shape& x, const auto& f,
+                           Range range = {}) {
+      return Sample{description, {spread(x, 1, range), positive({x[1]}, 2), spread({x[1]}, 3)}, f};
+    };
+    std::vector<Sample> all{
+        sample("images", {8, 32, 32, 32}, train), sample("ragged planes", {8, 16, 33, 31}, train),
+        sample("a mean of 100", {8, 16, 33, 31}, train, {98, 102}),
+        sample("a perceptron", {64, 256}, train), sample("evaluation", {8, 16, 33, 31}, evaluate)};
+    for (const std::int64_t size : remainders) {
+      all.push_back(sample("columns, " + size_name(size), {3, 5, 4, size}, train));
+      all.push_back(sample("channels, " + size_name(size), {33, size}, train));
+    }
+    return all;
   }
 };
 

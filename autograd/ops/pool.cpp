@@ -21,6 +21,42 @@ constexpr Pool2dOptions uncounted{
 constexpr Pool2dOptions dilated{
     .kernel_size = {2, 3}, .stride = 1, .padding = 1, .dilation = {3, 2}};
 
+/// A mean of `size` numbers: additions, and a quotient or a product with a rounded 1/size.
+Rounding mean_of(std::int64_t size) { return weighted(size + 1); }
+
+Rounding window_mean(const Pool2dOptions& options) {
+  return mean_of(options.kernel_size.height * options.kernel_size.width);
+}
+
+/// A bin holds at most ⌈H/OH⌉ + 1 rows, a row lies in at most ⌈OH/H⌉ + 1 bins; so do columns.
+Rounding bin_mean() {
+  const auto rule = [](const RoundingCall& call) {
+    const auto most = [&](int d) {
+      const auto [least, greatest] = std::minmax({call.inputs[0].size(d), call.y.size(d)});
+      return (greatest + least - 1) / std::max<std::int64_t>(least, 1) + 1;
+    };
+    return mean_of(most(2) * most(3));
+  };
+  return {.value = [rule](const RoundingCall& call) { return rule(call).value(call); },
+          .gradients = [rule](const RoundingCall& call) { return rule(call).gradients(call); }};
+}
+
+/// For the proof in float32: f(input shape, options) makes the sample.
+template <class F> std::vector<Sample> pool_training_samples(const F& f) {
+  std::vector<Sample> all{f(Shape{8, 16, 32, 32}, Pool2dOptions{.kernel_size = 2}),
+                          f(Shape{8, 16, 33, 31}, Pool2dOptions{.kernel_size = 2}),
+                          f(Shape{8, 16, 33, 31}, overlapping), f(Shape{4, 8, 35, 37}, uneven)};
+  for (const std::int64_t size : remainders) {
+    all.push_back(f(Shape{2, 3, 6, size + 1}, Pool2dOptions{.kernel_size = 2}));
+    all.push_back(f(Shape{2, 3, 6, size + 1}, overlapping));
+  }
+  return all;
+}
+
+Shape pooled(const Shape& input, const Pool2dOptions& options) {
+  return core::avg_pool2d(zeros(input), options).shape();
+}
+
 Tensor choice(const Shape& input, const Pool2dOptions& options) {
   return core::max_pool2d_compact(spread(input, 9).value(), options).indices;
 }
@@ -45,6 +81,8 @@ struct MaxPool2d final : Op {
     return {scatter(dy, choices, input_shape(0), options)};
   }
 
+  Rounding rounding() const { return choosing(); }
+
   static std::vector<Sample> samples() {
     const auto with = [](const Pool2dOptions& o) {
       return [o](const Variables& v) { return max_pool2d(v[0], o); };
@@ -57,6 +95,13 @@ struct MaxPool2d final : Op {
              with({.kernel_size = {2, 3}, .stride = 1, .dilation = {3, 2}})},
             {"dilated, padded", {spread({1, 2, 5, 6}, 6)}, with(dilated)},
             {"no images", {spread({0, 2, 4, 4}, 5)}, with({.kernel_size = 2})}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    return pool_training_samples([](const Shape& x, const Pool2dOptions& o) {
+      return Sample{
+          to_string(x), {spread(x, 1)}, [o](const Variables& v) { return max_pool2d(v[0], o); }};
+    });
   }
 };
 
@@ -76,6 +121,8 @@ struct MaxPool2dScatter final : Op {
 
   Variables backward(const Variable& g) override { return {collect(g, choices, options)}; }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto into = [](const Shape& x, const Pool2dOptions& o) {
       return [=](const Variables& v) { return scatter(v[0], choice(x, o), x, o); };
@@ -85,6 +132,14 @@ struct MaxPool2dScatter final : Op {
             {"pixels chosen twice", {spread({1, 2, 3, 2}, 3)}, into({1, 2, 5, 4}, overlapping)},
             {"dilated, padded", {spread({1, 2, 4, 4}, 5)}, into({1, 2, 5, 6}, dilated)},
             {"no images", {spread({0, 2, 2, 2}, 4)}, into({0, 2, 4, 4}, {.kernel_size = 2})}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    return pool_training_samples([](const Shape& x, const Pool2dOptions& o) {
+      return Sample{to_string(x), {spread(pooled(x, o), 1)}, [=](const Variables& v) {
+                      return scatter(v[0], choice(x, o), x, o);
+                    }};
+    });
   }
 };
 
@@ -102,6 +157,8 @@ struct MaxPool2dGather final : Op {
     return {scatter(dy, choices, input_shape(0), options)};
   }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto with = [](const Pool2dOptions& o) {
       return [=](const Variables& v) { return collect(v[0], choice(v[0].shape(), o), o); };
@@ -111,6 +168,14 @@ struct MaxPool2dGather final : Op {
             {"pixels chosen twice", {spread({1, 2, 5, 4}, 3)}, with(overlapping)},
             {"dilated, padded", {spread({1, 2, 5, 6}, 5)}, with(dilated)},
             {"no images", {spread({0, 2, 4, 4}, 4)}, with({.kernel_size = 2})}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    return pool_training_samples([](const Shape& x, const Pool2dOptions& o) {
+      return Sample{to_string(x), {spread(x, 1)}, [=](const Variables& v) {
+                      return collect(v[0], choice(x, o), o);
+                    }};
+    });
   }
 };
 
@@ -127,6 +192,8 @@ struct AvgPool2d final : Op {
     return {average_grad(dy, input_shape(0), options)};
   }
 
+  Rounding rounding() const { return window_mean(options); }
+
   static std::vector<Sample> samples() {
     const auto with = [](const Pool2dOptions& o) {
       return [o](const Variables& v) { return avg_pool2d(v[0], o); };
@@ -136,6 +203,13 @@ struct AvgPool2d final : Op {
             {"overlapping, padded", {spread({1, 2, 5, 4}, 3)}, with(overlapping)},
             {"padding not counted", {spread({1, 2, 4, 5}, 4)}, with(uncounted)},
             {"no images", {spread({0, 2, 4, 4}, 5)}, with({.kernel_size = 2})}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    return pool_training_samples([](const Shape& x, const Pool2dOptions& o) {
+      return Sample{
+          to_string(x), {spread(x, 1)}, [o](const Variables& v) { return avg_pool2d(v[0], o); }};
+    });
   }
 };
 
@@ -151,6 +225,8 @@ struct AvgPool2dGrad final : Op {
 
   Variables backward(const Variable& g) override { return {avg_pool2d(g, options)}; }
 
+  Rounding rounding() const { return window_mean(options); }
+
   static std::vector<Sample> samples() {
     const auto to = [](const Shape& x, const Pool2dOptions& o) {
       return [=](const Variables& v) { return average_grad(v[0], x, o); };
@@ -160,6 +236,14 @@ struct AvgPool2dGrad final : Op {
             {"overlapping, padded", {spread({1, 2, 3, 2}, 3)}, to({1, 2, 5, 4}, overlapping)},
             {"padding not counted", {spread({1, 2, 5, 5}, 4)}, to({1, 2, 4, 5}, uncounted)},
             {"no images", {spread({0, 2, 2, 2}, 5)}, to({0, 2, 4, 4}, {.kernel_size = 2})}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    return pool_training_samples([](const Shape& x, const Pool2dOptions& o) {
+      return Sample{to_string(x), {spread(pooled(x, o), 1)}, [=](const Variables& v) {
+                      return average_grad(v[0], x, o);
+                    }};
+    });
   }
 };
 
@@ -175,6 +259,8 @@ struct AdaptiveAvgPool2d final : Op {
 
   Variables backward(const Variable& dy) override { return {adaptive_grad(dy, input_shape(0))}; }
 
+  Rounding rounding() const { return bin_mean(); }
+
   static std::vector<Sample> samples() {
     const auto to = [](Pair size) {
       return [size](const Variables& v) { return adaptive_avg_pool2d(v[0], size); };
@@ -184,6 +270,17 @@ struct AdaptiveAvgPool2d final : Op {
             {"a square", {spread({2, 2, 4, 4}, 3)}, to({2, 4})},
             {"enlarging", {spread({1, 1, 2, 3}, 4)}, to(4)},
             {"no images", {spread({0, 2, 4, 4}, 5)}, to(2)}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto to = [](Pair size) {
+      return [size](const Variables& v) { return adaptive_avg_pool2d(v[0], size); };
+    };
+    std::vector<Sample> all{{"to one pixel", {spread({32, 64, 8, 8}, 1)}, to(1)},
+                            {"uneven bins", {spread({8, 16, 33, 31}, 2)}, to({5, 7})}};
+    for (const std::int64_t size : remainders)
+      all.push_back({size_name(size), {spread({2, 3, 6, size}, 3)}, to(4)});
+    return all;
   }
 };
 
@@ -200,6 +297,8 @@ struct AdaptiveAvgPool2dGrad final : Op {
     return {adaptive_avg_pool2d(g, {input_shape(0)[2], input_shape(0)[3]})};
   }
 
+  Rounding rounding() const { return bin_mean(); }
+
   static std::vector<Sample> samples() {
     const auto to = [](const Shape& x) {
       return [x](const Variables& v) { return adaptive_grad(v[0], x); };
@@ -209,6 +308,17 @@ struct AdaptiveAvgPool2dGrad final : Op {
             {"a square", {spread({2, 2, 2, 4}, 3)}, to({2, 2, 4, 4})},
             {"enlarging", {spread({1, 1, 4, 4}, 4)}, to({1, 1, 2, 3})},
             {"no images", {spread({0, 2, 2, 2}, 5)}, to({0, 2, 4, 4})}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto to = [](const Shape& x) {
+      return [x](const Variables& v) { return adaptive_grad(v[0], x); };
+    };
+    std::vector<Sample> all{{"from one pixel", {spread({32, 64, 1, 1}, 1)}, to({32, 64, 8, 8})},
+                            {"uneven bins", {spread({8, 16, 5, 7}, 2)}, to({8, 16, 33, 31})}};
+    for (const std::int64_t size : remainders)
+      all.push_back({size_name(size), {spread({2, 3, 4, 4}, 3)}, to({2, 3, 6, size})});
+    return all;
   }
 };
 

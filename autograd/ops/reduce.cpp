@@ -40,6 +40,23 @@ template <class F> std::vector<Sample> reduction_samples(F f) {
           {"no rows", {spread({0, 3}, 9)}, over({1}, false)}};
 }
 
+/// For the proof in float32, of a function of (x, dims, keepdim).
+template <class F> std::vector<Sample> reduction_training_samples(F f) {
+  const auto over = [f](const Dims& dims) {
+    return [=](const Variables& v) { return f(v[0], dims, false); };
+  };
+  std::vector<Sample> all{{"everything", {spread({many_elements}, 1)}, over({})},
+                          {"all but channels", {spread({8, 16, 33, 31}, 2)}, over({0, 2, 3})},
+                          {"planes", {spread({8, 16, 33, 31}, 3)}, over({2, 3})},
+                          {"columns", {spread({1031, 97}, 4)}, over({0})},
+                          {"rows", {spread({97, 1031}, 5)}, over({1})}};
+  for (const std::int64_t size : remainders) {
+    all.push_back({"rows of " + size_name(size), {spread({33, size}, 6)}, over({1})});
+    all.push_back({"columns, " + size_name(size), {spread({size, 33}, 7)}, over({0})});
+  }
+  return all;
+}
+
 /// Samples for a function of (x, dim).
 template <class F> std::vector<Sample> softmax_samples(F f) {
   const auto along = [f](std::int64_t dim) {
@@ -51,6 +68,19 @@ template <class F> std::vector<Sample> softmax_samples(F f) {
           {"a scalar", {spread({}, 4)}, along(0)},
           {"no rows", {spread({0, 3}, 5)}, along(1)},
           {"nothing to share", {spread({3, 0}, 6)}, along(1)}};
+}
+
+/// For the proof in float32.
+template <class F> std::vector<Sample> softmax_training_samples(F f) {
+  const auto along = [f](std::int64_t dim) {
+    return [=](const Variables& v) { return f(v[0], dim); };
+  };
+  std::vector<Sample> all{{"a thousand classes", {spread({128, 1000}, 1)}, along(1)},
+                          {"classes of pixels", {spread({4, 19, 33, 31}, 2)}, along(1)},
+                          {"far apart", {spread({64, 33}, 3, {-60, 60})}, along(1)}};
+  for (const std::int64_t size : remainders)
+    all.push_back({"rows of " + size_name(size), {spread({33, size}, 4)}, along(1)});
+  return all;
 }
 
 }  // namespace
@@ -69,12 +99,19 @@ struct Sum final : Op {
     return {spread_back(dy, dims, input_shape(0))};
   }
 
+  Rounding rounding() const { return summed_in_double(1); }
+
   static std::vector<Sample> samples() {
     auto all = reduction_samples(
         [](const Variable& x, const Dims& d, bool keep) { return sum(x, d, keep); });
     all.push_back(
         {"nothing", {spread({0, 3}, 10)}, [](const Variables& v) { return sum(v[0], {0}); }});
     return all;
+  }
+
+  static std::vector<Sample> training_samples() {
+    return reduction_training_samples(
+        [](const Variable& x, const Dims& d, bool keep) { return sum(x, d, keep); });
   }
 };
 
@@ -95,8 +132,27 @@ struct Mean final : Op {
     return {spread_back(div(dy, count), dims, input_shape(0))};
   }
 
+  /// The sum is divided before or after it is rounded. dL/dx = dL/dy·(1/n): two roundings.
+  Rounding rounding() const {
+    const auto value = [over = dims](const RoundingCall& call) {
+      const double terms = static_cast<double>(reduced_count(name, over, call.inputs[0].shape()));
+      const Tensor sizes = core::mean(core::abs(call.inputs[0]), over);
+      return core::add(core::mul(core::abs(call.y), 2 * unit_roundoff),
+                       core::mul(sizes, terms * 0x1p-53).reshape(call.y.shape()));
+    };
+    const auto gradients = [](const RoundingCall& call) {
+      return std::vector<Tensor>{core::mul(core::abs(call.gradients[0]), 2 * unit_roundoff)};
+    };
+    return {.value = value, .gradients = gradients};
+  }
+
   static std::vector<Sample> samples() {
     return reduction_samples(
+        [](const Variable& x, const Dims& d, bool keep) { return mean(x, d, keep); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return reduction_training_samples(
         [](const Variable& x, const Dims& d, bool keep) { return mean(x, d, keep); });
   }
 };
@@ -114,6 +170,11 @@ struct Var {
                      return var(v[0], {0}, true, 2);
                    }});
     return all;
+  }
+
+  static std::vector<Sample> training_samples() {
+    return reduction_training_samples(
+        [](const Variable& x, const Dims& d, bool keep) { return var(x, d, keep, 0); });
   }
 };
 
@@ -142,8 +203,15 @@ struct Max final : Op {
     return {mul(spread_back(dy, dims, x.shape()), share)};
   }
 
+  Rounding rounding() const { return choosing(); }
+
   static std::vector<Sample> samples() {
     return reduction_samples(
+        [](const Variable& input, const Dims& d, bool keep) { return max(input, d, keep); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return reduction_training_samples(
         [](const Variable& input, const Dims& d, bool keep) { return max(input, d, keep); });
   }
 };
@@ -154,6 +222,11 @@ struct Min {
 
   static std::vector<Sample> samples() {
     return reduction_samples(
+        [](const Variable& x, const Dims& d, bool keep) { return min(x, d, keep); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return reduction_training_samples(
         [](const Variable& x, const Dims& d, bool keep) { return min(x, d, keep); });
   }
 };
@@ -178,8 +251,36 @@ struct LogSumExp final : Op {
     return {spread_back(dy, dims, shape) * exp(x - spread_back(reattach(y), dims, shape))};
   }
 
+  /// y = m + ln Σ e^(x-m): the sum's relative error is the logarithm's absolute one; then the
+  /// library's error of the logarithm, and a rounding of y. e^(x-y) has the absolute error of its
+  /// exponent for a relative one.
+  Rounding rounding() const {
+    const auto value = [over = dims](const RoundingCall& call) {
+      if (call.inputs[0].numel() == 0) return zeros_like(call.y);
+      const Exponentials e(call.inputs[0], over);
+      const Tensor logarithm =
+          core::add(e.all, core::mul(core::abs(e.log_of_sum), library_roundings));
+      return core::mul(core::add(logarithm.reshape(call.y.shape()), core::abs(call.y)),
+                       unit_roundoff);
+    };
+    const auto gradients = [value, over = dims](const RoundingCall& call) {
+      const Tensor& in = call.inputs[0];
+      const Tensor out = spread_back(call.y, over, in.shape()).value();
+      const Tensor y_error = spread_back(value(call), over, in.shape()).value();
+      const Tensor rounded = core::add(core::abs(core::sub(in, out)), library_roundings + 1);
+      const Tensor relative = core::add(y_error, core::mul(rounded, unit_roundoff));
+      return std::vector<Tensor>{core::mul(core::abs(call.gradients[0]), relative)};
+    };
+    return {.value = value, .gradients = gradients};
+  }
+
   static std::vector<Sample> samples() {
     return reduction_samples(
+        [](const Variable& input, const Dims& d, bool keep) { return logsumexp(input, d, keep); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return reduction_training_samples(
         [](const Variable& input, const Dims& d, bool keep) { return logsumexp(input, d, keep); });
   }
 };
@@ -199,8 +300,40 @@ struct Softmax final : Op {
     return {output * (dy - sum(dy * output, along(dim, dy), true))};
   }
 
+  /// y = e/Σ: the errors of both, and of the quotient. dL/dx = y·(dL/dy - S), S = Σ dL/dy·y summed
+  /// in float64: S takes y's error and that of a product, y counts once more as a factor, and there
+  /// are the roundings of S, of the difference and of the product.
+  Rounding rounding() const {
+    const auto value = [over = dim](const RoundingCall& call) {
+      if (call.y.numel() == 0) return zeros_like(call.y);
+      const Exponentials e(call.inputs[0], call.y.rank() == 0 ? Dims{} : Dims{over});
+      const Tensor relative = core::add(core::add(e.one, e.all), 1);
+      return core::mul(core::mul(call.y, relative), unit_roundoff);
+    };
+    const auto gradients = [value, over = dim](const RoundingCall& call) {
+      if (call.y.numel() == 0) return std::vector<Tensor>{zeros_like(call.y)};
+      const Dims dims = call.y.rank() == 0 ? Dims{} : Dims{over};
+      const double u = unit_roundoff;
+      const Tensor y_error = value(call);
+      const Tensor s = core::sum(core::mul(call.dy, call.y), dims, true);
+      const Tensor products =
+          core::mul(core::abs(call.dy), core::add(y_error, core::mul(call.y, u)));
+      const Tensor s_error = core::add(core::sum(products, dims, true), core::mul(core::abs(s), u));
+      const Tensor difference = core::abs(core::sub(call.dy, s));
+      const Tensor inner = core::add(core::mul(difference, 2 * u), s_error);
+      return std::vector<Tensor>{
+          core::add(core::mul(call.y, inner), core::mul(y_error, difference))};
+    };
+    return {.value = value, .gradients = gradients};
+  }
+
   static std::vector<Sample> samples() {
     return softmax_samples([](const Variable& x, std::int64_t d) { return softmax(x, d); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return softmax_training_samples(
+        [](const Variable& x, std::int64_t d) { return softmax(x, d); });
   }
 };
 
@@ -218,8 +351,38 @@ struct LogSoftmax final : Op {
     return {dy - exp(reattach(y)) * sum(dy, along(dim, dy), true)};
   }
 
+  /// y = (x-m) - ln Σ: the difference rounded, the sum's relative error, the logarithm's own, and a
+  /// rounding of y. dL/dx = dL/dy - e^y·S, S = Σ dL/dy summed in float64: e^y has y's absolute
+  /// error for a relative one and the library's; S, the product and the difference are rounded.
+  Rounding rounding() const {
+    const auto value = [over = dim](const RoundingCall& call) {
+      if (call.y.numel() == 0) return zeros_like(call.y);
+      const Exponentials e(call.inputs[0], call.y.rank() == 0 ? Dims{} : Dims{over});
+      const Tensor logarithm =
+          core::add(e.all, core::mul(core::abs(e.log_of_sum), library_roundings));
+      const Tensor rounded = core::add(core::abs(e.shifted), core::abs(call.y));
+      return core::mul(core::add(logarithm, rounded), unit_roundoff);
+    };
+    const auto gradients = [value, over = dim](const RoundingCall& call) {
+      if (call.y.numel() == 0) return std::vector<Tensor>{zeros_like(call.y)};
+      const Dims dims = call.y.rank() == 0 ? Dims{} : Dims{over};
+      const double u = unit_roundoff;
+      const Tensor product =
+          core::abs(core::mul(core::exp(call.y), core::sum(call.dy, dims, true)));
+      const Tensor relative = core::add(value(call), (library_roundings + 2) * u);
+      return std::vector<Tensor>{
+          core::add(core::mul(product, relative), core::mul(core::abs(call.gradients[0]), u))};
+    };
+    return {.value = value, .gradients = gradients};
+  }
+
   static std::vector<Sample> samples() {
     return softmax_samples([](const Variable& x, std::int64_t d) { return log_softmax(x, d); });
+  }
+
+  static std::vector<Sample> training_samples() {
+    return softmax_training_samples(
+        [](const Variable& x, std::int64_t d) { return log_softmax(x, d); });
   }
 };
 
@@ -234,6 +397,8 @@ struct SumTo final : Op {
 
   Variables backward(const Variable& dy) override { return {expand(dy, input_shape(0))}; }
 
+  Rounding rounding() const { return summed_in_double(1); }
+
   static std::vector<Sample> samples() {
     const auto to = [](const Shape& target) {
       return [target](const Variables& v) { return sum_to(v[0], target); };
@@ -246,6 +411,19 @@ struct SumTo final : Op {
             {"to itself", {spread({3, 4}, 6)}, to({3, 4})},
             {"a scalar", {spread({}, 7)}, to({})},
             {"nothing", {spread({0, 3}, 8)}, to({3})}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto to = [](const Shape& target) {
+      return [target](const Variables& v) { return sum_to(v[0], target); };
+    };
+    std::vector<Sample> all{{"to a bias", {spread({512, 47}, 1)}, to({47})},
+                            {"to channels", {spread({8, 16, 33, 31}, 2)}, to({16, 1, 1})},
+                            {"to a number", {spread({many_elements}, 3)}, to({})},
+                            {"to a column", {spread({33, 1031}, 4)}, to({33, 1})}};
+    for (const std::int64_t size : remainders)
+      all.push_back({size_name(size), {spread({33, size}, 5)}, to({size})});
+    return all;
   }
 };
 

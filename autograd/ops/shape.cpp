@@ -16,6 +16,8 @@ struct Reshape final : Op {
 
   Variables backward(const Variable& dy) override { return {reshape(dy, input_shape(0))}; }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto to = [](const Shape& target) {
       return [target](const Variables& v) { return reshape(v[0], target); };
@@ -31,6 +33,17 @@ struct Reshape final : Op {
             {"to a scalar", {spread({1, 1}, 5)}, to({})},
             {"a scalar", {spread({}, 6)}, to({1, 1})},
             {"nothing", {spread({0, 3}, 7)}, to({2, 0})}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto to = [](const Shape& target) {
+      return [target](const Variables& v) { return reshape(v[0], target); };
+    };
+    return {{"flat", {spread({8, 16, 33, 31}, 1)}, to({8, -1})},
+            {"many", {spread({many_elements}, 2)}, to({1, -1})},
+            {"of a transposed view", {spread({257, 391}, 3)}, [](const Variables& v) {
+               return reshape(transpose(v[0]), {-1});
+             }}};
   }
 };
 
@@ -49,6 +62,8 @@ struct Permute final : Op {
     return {permute(dy, inverse)};
   }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto by = [](const Dims& dims) {
       return [dims](const Variables& v) { return permute(v[0], dims); };
@@ -60,6 +75,15 @@ struct Permute final : Op {
             {"from the end", {spread({3, 4, 3}, 5)}, by({-1, 0, -2})},
             {"a scalar", {spread({}, 6)}, by({})},
             {"nothing", {spread({0, 3}, 7)}, by({1, 0})}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto by = [](const Dims& dims) {
+      return [dims](const Variables& v) { return permute(v[0], dims); };
+    };
+    return {{"channels last", {spread({8, 16, 33, 31}, 1)}, by({0, 2, 3, 1})},
+            {"reversed", {spread({8, 16, 33, 31}, 2)}, by({3, 2, 1, 0})},
+            {"a matrix", {spread({317, 331}, 3)}, by({1, 0})}};
   }
 };
 
@@ -73,6 +97,9 @@ struct Expand final : Op {
   Tensor forward(const Variable& x) { return x.value().expand(shape); }
 
   Variables backward(const Variable& dy) override { return {sum_to(dy, input_shape(0))}; }
+
+  /// The gradient is summed by sum_to, in float64.
+  Rounding rounding() const { return summed_in_double(1); }
 
   static std::vector<Sample> samples() {
     const auto to = [](const Shape& target) {
@@ -89,6 +116,18 @@ struct Expand final : Op {
             {"repeated and used", {spread({1, 3}, 9)}, [](const Variables& v) {
                return expand(v[0], {2, 3}) * expand(v[0], {2, 3});
              }}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto to = [](const Shape& target) {
+      return [target](const Variables& v) { return expand(v[0], target); };
+    };
+    std::vector<Sample> all{{"a bias", {spread({47}, 1)}, to({512, 47})},
+                            {"channels", {spread({16, 1, 1}, 2)}, to({8, 16, 33, 31})},
+                            {"a number", {spread({}, 3)}, to({many_elements})}};
+    for (const std::int64_t size : remainders)
+      all.push_back({size_name(size), {spread({1, size}, 4)}, to({33, size})});
+    return all;
   }
 };
 
@@ -110,6 +149,8 @@ struct SliceScatter final : Op {
     return {slice(dy, dim, start, start + length * step, step)};
   }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto into = [](const Shape& target, std::int64_t d, std::int64_t first,
                          std::int64_t stride) {
@@ -122,6 +163,17 @@ struct SliceScatter final : Op {
             {"a step beyond the end", {spread({3, 1}, 4)}, into({3, 4}, 1, 2, 9)},
             {"all of it", {spread({4}, 5)}, into({4}, 0, 0, 1)},
             {"nothing", {spread({0, 3}, 6)}, into({4, 3}, 0, 2, 1)}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    return {{"a crop",
+             {spread({8, 16, 31, 29}, 1)},
+             [](const Variables& v) {
+               return apply(SliceScatter({8, 16, 33, 29}, 2, 1, 1), v[0]);
+             }},
+            {"every other column", {spread({1031, 97}, 2)}, [](const Variables& v) {
+               return apply(SliceScatter({1031, 194}, 1, 1, 2), v[0]);
+             }}};
   }
 };
 
@@ -143,6 +195,8 @@ struct Slice final : Op {
     return {apply(SliceScatter(shape, dim, first, stride), dy)};
   }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto cut = [](std::int64_t d, std::int64_t first, std::int64_t last,
                         std::int64_t stride) {
@@ -163,6 +217,18 @@ struct Slice final : Op {
         {"overlapping uses", {spread({5}, 9)}, [](const Variables& v) {
            return narrow(v[0], 0, 0, 3) * narrow(v[0], 0, 2, 3);
          }}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    return {{"a crop",
+             {spread({8, 16, 33, 31}, 1)},
+             [](const Variables& v) { return slice(v[0], 2, 1, 32, 1); }},
+            {"every other column",
+             {spread({1031, 97}, 2)},
+             [](const Variables& v) { return slice(v[0], 1, 1, 97, 2); }},
+            {"overlapping uses", {spread({many_elements}, 3)}, [](const Variables& v) {
+               return narrow(v[0], 0, 0, 60'001) * narrow(v[0], 0, 40'001, 60'001);
+             }}};
   }
 };
 
@@ -192,6 +258,8 @@ struct Cat final : Op {
     return gradients;
   }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto along = [](std::int64_t d) { return [d](const Variables& v) { return cat(v, d); }; };
     return {{"rows", {spread({3, 4}, 1), spread({5, 4}, 2)}, along(0)},
@@ -205,6 +273,14 @@ struct Cat final : Op {
             {"the same twice", {spread({3, 3}, 13)}, [](const Variables& v) {
                return cat({v[0], v[0]}, 1);
              }}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto along = [](std::int64_t d) { return [d](const Variables& v) { return cat(v, d); }; };
+    return {
+        {"channels", {spread({8, 16, 33, 31}, 1), spread({8, 7, 33, 31}, 2)}, along(1)},
+        {"rows", {spread({517, 97}, 3), spread({514, 97}, 4)}, along(0)},
+        {"columns", {spread({331, 97}, 5), spread({331, 1}, 6), spread({331, 33}, 7)}, along(1)}};
   }
 };
 
@@ -226,6 +302,14 @@ struct Stack {
            return stack({v[0], v[0]}, 1);
          }}};
   }
+
+  static std::vector<Sample> training_samples() {
+    const auto along = [](std::int64_t d) {
+      return [d](const Variables& v) { return stack(v, d); };
+    };
+    return {{"images", {spread({16, 33, 31}, 1), spread({16, 33, 31}, 2)}, along(0)},
+            {"behind", {spread({257, 97}, 3), spread({257, 97}, 4)}, along(-1)}};
+  }
 };
 
 /// y = rows `index` of x        dL/dx = dL/dy's rows added at `index`
@@ -242,6 +326,8 @@ struct IndexSelect final : Op {
     return {index_add(input_shape(0), dim, index, dy)};
   }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto take = [](std::int64_t d, const Tensor& from) {
       return [=](const Variables& v) { return index_select(v[0], d, from); };
@@ -253,6 +339,15 @@ struct IndexSelect final : Op {
             {"one number", {spread({4}, 4)}, take(0, Tensor::from({3}))},
             {"no rows", {spread({3, 4}, 5)}, take(0, zeros({0}, int64))},
             {"nothing", {spread({3, 0}, 6)}, take(0, rows)}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto rows = [](const Variables& v) {
+      Generator generator(1);
+      return index_select(v[0], 0, randint(0, v[0].size(0), {300}, generator));
+    };
+    return {{"an embedding", {spread({1031, 97}, 1)}, rows},
+            {"few rows, many times", {spread({7, 97}, 2)}, rows}};
   }
 };
 
@@ -272,6 +367,8 @@ struct IndexAdd final : Op {
 
   Variables backward(const Variable& dy) override { return {index_select(dy, dim, index)}; }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto into = [](const Shape& target, std::int64_t d, const Tensor& to) {
       return [=](const Variables& v) { return index_add(target, d, to, v[0]); };
@@ -282,6 +379,18 @@ struct IndexAdd final : Op {
             {"columns of a square", {spread({3, 3}, 3)}, into({3, 4}, -1, rows)},
             {"all into one", {spread({3}, 4)}, into({2}, 0, Tensor::from({1, 1, 1}))},
             {"nothing", {spread({0, 3}, 5)}, into({4, 3}, 0, zeros({0}, int64))}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto into = [](std::int64_t rows) {
+      return [rows](const Variables& v) {
+        Generator generator(1);
+        return index_add({rows, v[0].size(1)}, 0, randint(0, rows, {v[0].size(0)}, generator),
+                         v[0]);
+      };
+    };
+    return {{"an embedding", {spread({300, 97}, 1)}, into(1031)},
+            {"few rows, many times", {spread({1031, 97}, 2)}, into(7)}};
   }
 };
 
@@ -299,6 +408,8 @@ struct Gather final : Op {
     return {scatter_add(input_shape(0), dim, index, dy)};
   }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto from = [](std::int64_t d, const Tensor& where_from) {
       return [=](const Variables& v) { return gather(v[0], d, where_from); };
@@ -312,6 +423,15 @@ struct Gather final : Op {
             {"a vector", {spread({3}, 6)}, from(0, index.select(0, 0))},
             {"no index", {spread({3, 4}, 7)}, from(0, zeros({0, 4}, int64))},
             {"nothing", {spread({0, 3}, 8)}, from(1, zeros({0, 2}, int64))}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto columns = [](const Variables& v) {
+      Generator generator(1);
+      return gather(v[0], 1, randint(0, v[0].size(1), {v[0].size(0), 40}, generator));
+    };
+    return {{"of many", {spread({331, 997}, 1)}, columns},
+            {"of few, many times", {spread({1031, 7}, 2)}, columns}};
   }
 };
 
@@ -331,6 +451,8 @@ struct ScatterAdd final : Op {
 
   Variables backward(const Variable& dy) override { return {gather(dy, dim, index)}; }
 
+  Rounding rounding() const { return multilinear(0); }
+
   static std::vector<Sample> samples() {
     const auto into = [](const Shape& target, std::int64_t d, const Tensor& where_to) {
       return [=](const Variables& v) { return scatter_add(target, d, where_to, v[0]); };
@@ -342,6 +464,18 @@ struct ScatterAdd final : Op {
             {"the middle", {spread({3, 1, 4}, 4)}, into({3, 5, 4}, 1, index.unsqueeze(1))},
             {"a square", {spread({3, 3}, 5)}, into({3, 3}, 1, index.slice(1, 1, 4))},
             {"nothing", {spread({0, 3}, 6)}, into({2, 3}, 0, zeros({0, 3}, int64))}};
+  }
+
+  static std::vector<Sample> training_samples() {
+    const auto into = [](std::int64_t columns) {
+      return [columns](const Variables& v) {
+        Generator generator(1);
+        return scatter_add({v[0].size(0), columns}, 1, randint(0, columns, v[0].shape(), generator),
+                           v[0]);
+      };
+    };
+    return {{"into many", {spread({331, 97}, 1)}, into(997)},
+            {"into few, many times", {spread({331, 97}, 2)}, into(7)}};
   }
 };
 

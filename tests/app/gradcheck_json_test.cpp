@@ -80,6 +80,51 @@ TEST_CASE("gradcheck --model --json: the report, the Taylor test, and how many p
   }
 }
 
+TEST_CASE("gradcheck --float32 --json: totals add up, and nothing is out of bounds") {
+  const json result =
+      result_of({"gradcheck", "conv2d", "softmax", "Linear", "--float32", "--json"});
+  CHECK(result.at("passed") == true);
+  CHECK(result.at("checked") == 3);
+  CHECK(result.at("failed") == 0);
+  CHECK(result.at("fail") == 0);
+  CHECK(result.at("ops") == 2);
+  CHECK(result.at("layers") == 1);
+  CHECK(result.at("worst").get<double>() > 0);
+  CHECK(result.at("worst").get<double>() <= 1);
+  CHECK(result.at("seconds").get<double>() > 0);
+  std::map<std::string, std::int64_t> totals;
+  double worst = 0;
+  for (const json& check : result.at("checks")) {
+    CHECK(check.at("passed") == true);
+    CHECK(check.at("failures").empty());
+    for (const char* key : {"samples", "elements", "identities", "undecided", "fail"})
+      totals[key] += check.at(key).get<std::int64_t>();
+    worst = std::max(worst, check.at("worst").get<double>());
+  }
+  for (const auto& each : totals) {
+    CAPTURE(each.first);
+    CHECK(result.at(each.first) == each.second);
+  }
+  CHECK(result.at("worst") == worst);
+  CHECK(totals["elements"] > 1'000'000);
+  CHECK(totals["identities"] > 100);
+}
+
+TEST_CASE("gradcheck --float32 --model --json: every call of every layer") {
+  for (const auto& model :
+       std::map<std::string, int>{{"lenet", 61706}, {"resnet20", 272474}, {"mobilenet", 31946}}) {
+    CAPTURE(model.first);
+    const json result = result_of({"gradcheck", "--float32", "--model", model.first, "--json"});
+    CHECK(result.at("passed") == true);
+    CHECK(result.at("parameters") == model.second);
+    CHECK(result.at("calls").get<int>() >= 9);
+    CHECK(result.at("fail") == 0);
+    CHECK(result.at("failures").empty());
+    CHECK(result.at("unstated").empty());
+    CHECK(result.at("elements").get<std::int64_t>() > 100'000);
+  }
+}
+
 TEST_CASE("gradcheck --list --json names what can be checked") {
   const json result = result_of({"gradcheck", "--list", "--json"});
   CHECK(std::ssize(result.at("list")) == result.at("count"));

@@ -122,8 +122,10 @@ TEST_CASE("an algorithm can be forced and asked for, and refuses what it cannot 
   const Tensor x = whole_numbers(image, generator);
   const Tensor w = whole_numbers({3, 2, 3, 3}, generator);
   const Tensor expected = core::conv2d(x, w);
+  CHECK(forced_conv2d_algorithm() == std::nullopt);
   {
     const ForcedAlgorithm forced(Conv2dAlgorithm::direct);
+    CHECK(forced_conv2d_algorithm() == Conv2dAlgorithm::direct);
     CHECK(core::conv2d_algorithm(image, {3, 2, 1, 1}) == Conv2dAlgorithm::direct);
     CHECK(core::equal(core::conv2d(x, w), expected));
   }

@@ -10,6 +10,7 @@
 #include <gradus/layers/gradcheck.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/norm.h>
+#include <gradus/layers/pool.h>
 #include <gradus/layers/sequential.h>
 #include <gradus/layers/shape.h>
 
@@ -357,4 +358,54 @@ TEST_CASE("a module function gives inputs and names for whoever wants to call it
   CHECK(linear.weight.dtype() == float32);
   CHECK(core::equal(linear.weight.value(), before));
   CHECK(!linear.weight.grad().defined());
+}
+
+TEST_CASE("float32: a model is compared call by call, and is as it was afterwards") {
+  Generator generator(1);
+  Sequential net{Conv2d{2, 8, {.kernel_size = 3, .padding = 1, .bias = false}, generator},
+                 BatchNorm2d{8},
+                 ReLU{},
+                 MaxPool2d{{.kernel_size = 2}},
+                 Flatten{},
+                 Linear{128, 5, {}, generator}};
+  const State before(net);
+  const Tensor x = randn({4, 2, 8, 8}, generator);
+  const Float32Report report = gradcheck_float32(net, x);
+  CHECK_MESSAGE(report.passed(), report.to_string());
+  CHECK(report.subject == "Sequential");
+  CHECK(report.calls == 5);  // batch norm and relu are one
+  CHECK(report.identities == 4);
+  before.expect(net);
+}
+
+TEST_CASE("float32: the first layer that is out of bounds is named, forward or backward") {
+  Generator generator(1);
+  Sequential net{Linear{9, 8, {}, generator}, Tanh{},
+                 Sequential{Linear{8, 7, {}, generator}, Tanh{}}, Linear{7, 3, {}, generator}};
+  const Tensor x = randn({5, 9}, generator);
+  const auto loss = [](const Variable& y) { return mean(y * y); };
+  const auto plant = [&](const std::string& place, const std::string& pass) {
+    Float32Options options;
+    options.visit = [=](Float32Comparison& comparison) {
+      if (comparison.place != place || comparison.pass != pass) return;
+      const Tensor wrong = comparison.result.clone();
+      wrong.select(0, 2).copy_(core::mul(wrong.select(0, 2), 1.001));
+      comparison.result = wrong;
+    };
+    return gradcheck_float32(net, x, loss, options);
+  };
+  for (const char* place : {"0", "2.0", "3"}) {
+    for (const char* pass : {"forward", "gradient of input 1"}) {
+      CAPTURE(place);
+      CAPTURE(pass);
+      const Float32Report report = plant(place, pass);
+      CHECK_FALSE(report.passed());
+      REQUIRE(report.failures.size() == 1);
+      CHECK(report.failures[0].op == "linear");
+      CHECK(report.failures[0].place == place);
+      CHECK(report.failures[0].pass == pass);
+      CHECK(report.failures[0].index[0] == 2);
+      CHECK(report.to_string().find("linear in " + std::string(place)) != std::string::npos);
+    }
+  }
 }

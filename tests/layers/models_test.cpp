@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
+#include <gradus/layers/conv.h>
 #include <gradus/layers/models.h>
 
+#include <set>
 #include <string>
 
 using namespace gradus;
@@ -17,6 +19,14 @@ template <class F> std::string message_of(const F& f) {
     return error.what();
   }
   return "";
+}
+
+using Names = std::set<std::string>;
+
+Names names_of(const Module& module) {
+  Names names;
+  for (const auto& each : module.named_parameters()) names.insert(each.first);
+  return names;
 }
 
 }  // namespace
@@ -37,6 +47,37 @@ TEST_CASE(
   const std::string text = to_string(make_cnn());
   CHECK(text.find("kernel_size=(3, 3)") != std::string::npos);
   CHECK(text.find("kernel_size=(1, 1)") != std::string::npos);
+}
+
+TEST_CASE(
+    "resnet20 has the parameters of the paper's net with 1x1 shortcuts, and takes any image") {
+  Sequential net = make_resnet20();
+  CHECK(net.parameter_count() == 272474);
+  CHECK(net(zeros({2, 3, 32, 32})).shape() == Shape{2, 10});
+  CHECK(make_model("resnet20", {1, 7, 9, 5})(zeros({2, 1, 7, 9})).shape() == Shape{2, 5});
+  // Stem, nine blocks, head; a shortcut has weights where the shape changes.
+  Names names = names_of(net);
+  CHECK(names.count("3.body.0.weight") == 1);
+  CHECK(names.count("6.shortcut.0.weight") == 1);
+  CHECK(names.count("7.shortcut.0.weight") == 0);
+}
+
+TEST_CASE("a residual block adds what comes in to what its body makes of it") {
+  Sequential net = make_resnet20();
+  for (const auto& [name, parameter] : net[3].named_parameters()) {
+    if (name == "body.4.weight" || name == "body.4.bias") parameter.value().fill_(0);
+  }
+  Generator generator(1);
+  const Tensor x = randn({2, 16, 4, 4}, generator);
+  CHECK(core::equal(net[3](x).value(), core::relu(x)));
+}
+
+TEST_CASE("mobilenet alternates depthwise and 1x1 convolutions") {
+  Sequential net = make_mobilenet();
+  CHECK(net.parameter_count() == 31946);
+  CHECK(net(zeros({2, 3, 32, 32})).shape() == Shape{2, 10});
+  CHECK(net.get<Conv2d>(3).options().groups == 32);
+  CHECK(net.get<Conv2d>(6).options().groups == 1);
 }
 
 TEST_CASE("the mlp flattens its images") {
@@ -60,7 +101,7 @@ TEST_CASE("a seed fixes a model") {
 TEST_CASE("an unknown model, or an image it cannot take, is refused with the alternatives") {
   CHECK(message_of([] {
           make_model("resnet", {1, 28, 28, 10});
-        }) == "make_model: no model named resnet; known are cnn, lenet, mlp");
+        }) == "make_model: no model named resnet; known are cnn, lenet, mlp, mobilenet, resnet20");
   CHECK(message_of([] {
           make_model("lenet", {1, 8, 8, 10});
         }) == "make_model: lenet takes images of [1,28,28], got [1,8,8]; cnn takes any size");
