@@ -22,6 +22,7 @@
 #include "exit_code.h"
 #include "float32.h"
 #include "json.h"
+#include "kernel_self_test.h"
 #include "output_file.h"
 #include "self_test.h"
 #include "subjects.h"
@@ -201,14 +202,17 @@ int check_model(const GradcheckCommandOptions& options) {
 
 int test_checker(const GradcheckCommandOptions& options, const std::vector<Subject>& subjects) {
   const SelfTestRecord test = run_self_test(subjects);
+  const KernelSelfTest kernels = run_kernel_self_test(subjects, options.names.empty());
   const auto escaped = std::count_if(test.planted.begin(), test.planted.end(),
                                      [](const PlantedRow& row) { return !row.caught; });
   if (options.json) {
-    fmt::print("{}\n", to_json(test));
+    fmt::print("{}\n", to_json(test, kernels));
   } else {
     print_self_test(test);
+    print_kernel_self_test(kernels);
   }
-  return escaped == 0 && test.false_alarms.empty() ? exit_ok : exit_check_failed;
+  const bool good = escaped == 0 && test.false_alarms.empty() && passed(kernels);
+  return good ? exit_ok : exit_check_failed;
 }
 
 }  // namespace

@@ -238,7 +238,7 @@ std::string to_json(const std::vector<CheckRow>& rows, int order, double seconds
                {"checks", checks}});
 }
 
-std::string to_json(const SelfTestRecord& test) {
+std::string to_json(const SelfTestRecord& test, const KernelSelfTest& kernels) {
   std::int64_t caught = 0;
   std::int64_t nameable = 0;
   std::int64_t diagnosed = 0;
@@ -258,6 +258,16 @@ std::string to_json(const SelfTestRecord& test) {
     if (row.nameable() && !row.named()) unnamed.push_back(entry);
     bugs.push_back(entry);
   }
+  Json kernel_faults = Json::array();
+  for (const KernelFaultRow& row : kernels.rows) {
+    kernel_faults.push_back({{"subject", row.subject},
+                             {"sample", row.sample},
+                             {"pass", row.pass},
+                             {"algorithm", row.algorithm},
+                             {"fault", row.fault},
+                             {"planted", row.planted},
+                             {"caught", row.caught}});
+  }
   return dump({{"planted", test.planted.size()},
                {"caught", caught},
                {"nameable", nameable},
@@ -268,6 +278,13 @@ std::string to_json(const SelfTestRecord& test) {
                {"escaped", escaped},
                {"not_diagnosed", unnamed},
                {"alarmed", test.false_alarms},
+               {"kernel_planted", kernels.planted()},
+               {"kernel_caught", kernels.caught()},
+               {"kernel_good", kernels.good},
+               {"kernel_false_alarms", kernels.false_alarms.size()},
+               {"kernel_alarmed", kernels.false_alarms},
+               {"kernel_faults", kernel_faults},
+               {"kernel_seconds", kernels.seconds},
                {"seconds", test.seconds},
                {"bugs", bugs}});
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "kernel_self_test.h"
 #include "records.h"
 #include "subjects.h"
 
@@ -30,7 +31,7 @@ std::string to_result_json(const RunRecord& run, const std::filesystem::path& ou
 /// What gradcheck prints with --json.
 std::string to_json(const std::vector<Subject>& subjects);
 std::string to_json(const std::vector<CheckRow>& rows, int order, double seconds);
-std::string to_json(const SelfTestRecord& test);
+std::string to_json(const SelfTestRecord& test, const KernelSelfTest& kernels);
 std::string to_json(const std::vector<Float32Row>& rows, double seconds);
 std::string to_json(const Float32Report& report, std::int64_t parameters, double seconds);
 std::string to_json(const GradcheckReport& report, const TaylorReport& taylor,

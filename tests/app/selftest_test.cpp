@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <support/json_result.h>
@@ -44,10 +46,38 @@ TEST_CASE("gradcheck --self-test --json: bugs are caught and named, and nothing 
     CHECK((bug.at("order") == 1 || bug.at("order") == 2));
   }
   CHECK(bugs.size() >= 20);
+
+  // The same of the kernels in float32, fault by fault: none may hide behind the others.
+  const auto kernel_planted = result.at("kernel_planted").get<std::int64_t>();
+  const auto kernel_caught = result.at("kernel_caught").get<std::int64_t>();
+  CHECK(kernel_planted >= 300);
+  CHECK(kernel_caught * 100 >= kernel_planted * 99);
+  CHECK(result.at("kernel_false_alarms") == 0);
+  CHECK(result.at("kernel_alarmed").empty());
+  CHECK(result.at("kernel_good").get<std::int64_t>() >= 1000);
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> by_fault;  // planted, caught
+  std::set<std::string> subjects;
+  for (const json& row : result.at("kernel_faults")) {
+    auto& [planted_here, caught_here] = by_fault[row.at("fault").get<std::string>()];
+    planted_here += row.at("planted").get<std::int64_t>();
+    caught_here += row.at("caught").get<std::int64_t>();
+    subjects.insert(row.at("subject").get<std::string>());
+  }
+  CHECK(by_fault.size() >= 15);
+  for (const auto& [fault, counts] : by_fault) {
+    const std::string& name = fault;
+    CAPTURE(name);
+    CHECK(counts.second * 100 >= counts.first * 99);
+  }
+  for (const char* subject :
+       {"conv2d", "matmul", "max_pool2d", "batch_norm", "softmax", "sgd", "adam"})
+    CHECK(subjects.count(subject) == 1);
 }
 
 TEST_CASE("gradcheck --self-test with a name plants there alone") {
   const json result = result_of({"gradcheck", "--self-test", "matmul", "--json"});
   CHECK(result.at("planted").get<int>() > 10);
   for (const json& bug : result.at("bugs")) CHECK(bug.at("subject") == "matmul");
+  CHECK(result.at("kernel_planted").get<int>() > 10);
+  for (const json& row : result.at("kernel_faults")) CHECK(row.at("subject") == "matmul");
 }
