@@ -288,9 +288,11 @@ struct BatchNorm final : Op {
                         positive({channels}, 2).value().to(v[0].dtype()),
                         {.training = false, .activation = activation});
     };
-    const auto sample = [](const std::string& description, const Shape& x, const auto& f,
+    const auto sample = [](const std::string& description, const Shape& shape, const auto& f,
                            Range range = {}) {
-      return Sample{description, {spread(x, 1, range), positive({x[1]}, 2), spread({x[1]}, 3)}, f};
+      return Sample{description,
+                    {spread(shape, 1, range), positive({shape[1]}, 2), spread({shape[1]}, 3)},
+                    f};
     };
     std::vector<Sample> all{
         sample("images", {8, 32, 32, 32}, train), sample("ragged planes", {8, 16, 33, 31}, train),

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -117,18 +118,33 @@ double* largest(const Tensor& tensor) {
 
 TEST_CASE(
     "every op stays within its bounds, through all samples, small ones and those that train") {
+  std::set<std::string> algorithms;  // "conv2d, forward by winograd"
+  Float32Options options;
+  options.visit = [&](const Float32Comparison& c) {
+    if (!c.algorithm.empty()) algorithms.insert(c.op + ", " + c.pass + " by " + c.algorithm);
+  };
   for (const OpInfo& op : all_ops()) {
     CAPTURE(op.name);
     std::int64_t elements = 0;
     const auto prove = [&](const Sample& sample) {
       CAPTURE(sample.description);
-      const Float32Report report = gradcheck_float32(sample.function, sample.inputs);
+      const Float32Report report = gradcheck_float32(sample.function, sample.inputs, options);
       CHECK_MESSAGE(report.passed(), report.to_string());
       elements += report.elements;
     };
     for (const Sample& sample : in_every_layout(op.samples())) prove(sample);
     for (const Sample& sample : op.training_samples()) prove(sample);
     CHECK(elements > 0);
+  }
+  // No fast algorithm escapes because its choice has moved; direct loops are the reference.
+  for (const std::string op : {"conv2d", "conv2d_input_grad", "conv2d_weight_grad"}) {
+    for (const std::string pass : {"forward", "gradient of input 0", "gradient of input 1"}) {
+      for (const std::string algorithm : {"pointwise", "implicit_gemm", "winograd"}) {
+        const std::string taken = op + ", " + pass + " by " + algorithm;
+        CAPTURE(taken);
+        CHECK(algorithms.contains(taken));
+      }
+    }
   }
 }
 
