@@ -325,8 +325,11 @@ Tensor SampleRuns::pass(std::size_t pass, const std::string& key, const Change& 
     const Variable y = sample_.function(leaves);
     results.push_back(y.value().clone());
     if (y.requires_grad()) {
-      Generator generator(Float32Options().seed);
-      y.backward(Variable(random_weights(y.shape(), generator).to(float32)));
+      if (!slope_.defined()) {
+        Generator generator(Float32Options().seed);
+        slope_ = random_weights(y.shape(), generator).to(float32);
+      }
+      y.backward(Variable(slope_.clone()));
     }
     for (const Variable& leaf : leaves)
       results.push_back(leaf.grad().defined() ? leaf.grad().value().clone() : Tensor());

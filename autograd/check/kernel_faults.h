@@ -35,6 +35,7 @@ class SampleRuns {
 
  private:
   const Sample& sample_;
+  Tensor slope_;  // dL/dy
   std::map<std::string, std::vector<Tensor>> results_;
 };
 
