@@ -1,12 +1,14 @@
 // Faults of float32 kernels, in every op and in the optimizers. See kernel_self_test.h.
+#include <gradus/autograd/functions.h>
+#include <gradus/core/conv.h>
 #include <gradus/core/create.h>
-#include <gradus/core/math.h>
 #include <gradus/optim/update_rounding.h>
 
 #include <spdlog/fmt/fmt.h>
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "kernel_self_test.h"
@@ -24,12 +26,41 @@ OptimizerNumbers numbers(std::size_t states) {
   return made;
 }
 
+/// A sample with more numbers takes as long as all others of its op.
+constexpr std::int64_t most_numbers = 500'000;
+
+bool is_fast(const Sample& sample) {
+  std::int64_t count = 0;
+  for (const Variable& input : sample.inputs) count += input.numel();
+  return count <= most_numbers;
+}
+
 void plant(const std::string& sample, const OptimizerNumbers& before,
            const std::vector<Float32Comparison>& comparisons, KernelFaultRecord& record) {
   for (std::size_t i = 0; i < comparisons.size(); ++i) {
     const Tensor& old = i == 0 ? before.parameter : before.state[i - 1];
     plant_kernel_faults({.right = comparisons[i], .before = old}, sample, record);
   }
+}
+
+/// Winograd's transforms, which only large images take by themselves: tiles that fit, and ragged ones.
+void plant_in_winograd(KernelFaultRecord& record) {
+  const std::optional<Conv2dAlgorithm> before = forced_conv2d_algorithm();
+  for (const auto algorithm : {Conv2dAlgorithm::winograd_2x2, Conv2dAlgorithm::winograd_4x4}) {
+    set_conv2d_algorithm(algorithm);
+    for (const Shape& x : {Shape{4, 16, 16, 16}, Shape{3, 18, 13, 11}}) {
+      Generator generator(1);
+      const Variables inputs{{randn(x, generator), true},
+                             {randn({24, x[1], 3, 3}, generator), true},
+                             {randn({24}, generator), true}};
+      plant_kernel_faults(
+          "conv2d",
+          {"tiles of " + gradus::to_string(x), inputs,
+           [](const Variables& v) { return conv2d(v[0], v[1], v[2], {.padding = 1}); }},
+          record);
+    }
+  }
+  set_conv2d_algorithm(before);
 }
 
 /// SGD and Adam, in each of their forms.
@@ -70,8 +101,10 @@ KernelSelfTest run_kernel_self_test(const std::vector<Subject>& subjects, bool o
   const auto start = std::chrono::steady_clock::now();
   KernelSelfTest test;
   for (const Subject& subject : subjects) {
-    for (const Sample& sample : subject.training_samples())
-      plant_kernel_faults(subject.name, sample, test);
+    for (const Sample& sample : subject.training_samples()) {
+      if (is_fast(sample)) plant_kernel_faults(subject.name, sample, test);
+    }
+    if (subject.name == "conv2d") plant_in_winograd(test);
   }
   if (optimizers) plant_in_optimizers(test);
   test.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -24,7 +24,9 @@ class SampleRuns {
  public:
   using Change = std::function<void(std::vector<Tensor>& inputs)>;
 
+  /// Borrows the sample.
   explicit SampleRuns(const Sample& sample) : sample_(sample) {}
+  explicit SampleRuns(Sample&& sample) = delete;
 
   const Variables& inputs() const { return sample_.inputs; }
   /// y (pass 0) or dL/d(input i) (pass i + 1); undefined where there is none. Each `key` is run once,
@@ -33,6 +35,7 @@ class SampleRuns {
 
  private:
   const Sample& sample_;
+  Tensor slope_;  // dL/dy
   std::map<std::string, std::vector<Tensor>> results_;
 };
 
