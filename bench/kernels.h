@@ -2,7 +2,7 @@
 //
 // Built as bench_kernels where the library is found (Debian: libbenchmark-dev). To run all or some:
 //   ./run bench --kernels
-//   ./run bench --kernels --benchmark_filter='conv2d/im2col/.*3x3' --benchmark_repetitions=5
+//   ./run bench --kernels --benchmark_filter='conv2d/implicit_gemm/.*3x3' --benchmark_repetitions=5
 // One thread, unless GRADUS_NUM_THREADS says otherwise. Debian's library warns that it is a debug
 // build: it means itself, and its own part of a measurement is a clock read twice.
 #pragma once

@@ -7,7 +7,7 @@
 // exactly the size asked for, so that an overrun is caught.
 //
 //   Workspace<float> columns(rows * width);
-//   im2col(..., columns.data());
+//   fill(..., columns.data());
 //
 // A workspace lives in a scope (neither copied nor moved) and is destroyed by the thread that made
 // it, last made first. Other threads may read and write its memory in between.
