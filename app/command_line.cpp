@@ -172,9 +172,8 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
           ->option_text(" ");
   CLI::Option* self_test =
       check
-          .add_flag(
-              "--self-test", o.self_test,
-              "Plant bugs in every backward pass and float32 kernel, and count how many are caught")
+          .add_flag("--self-test", o.self_test,
+                    "Plant bugs in every derivative and float32 kernel, and count those caught")
           ->excludes(model)
           ->excludes(order)
           ->excludes(float32_proof)
