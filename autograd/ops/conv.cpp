@@ -85,6 +85,11 @@ std::vector<Geometry> training_geometries() {
       {"small images", {32, 96, 8, 8}, {96, 96, 3, 3}, {.padding = 1}, false},
       {"ragged tiles", {9, 48, 33, 31}, {52, 48, 3, 3}, {}, true},
       {"stride 2", {8, 32, 32, 32}, {64, 32, 3, 3}, {.stride = 2, .padding = 1}, false},
+      // A single image is cut into tiles, and with this padding the phases of a stride begin at
+      // different rows.
+      {"stride 2, one image", {1, 16, 32, 32}, {16, 16, 3, 3}, {.stride = 2, .padding = 1}, false},
+      {"7x7, stride 2", {1, 3, 64, 64}, {16, 3, 7, 7}, {.stride = 2, .padding = 3}, true},
+      {"stride 3", {1, 16, 61, 40}, {16, 16, 4, 4}, {.stride = 3, .padding = 1}, false},
       {"dilation", {4, 16, 20, 20}, {16, 16, 3, 3}, {.padding = 2, .dilation = 2}, false},
       {"groups", {8, 32, 17, 15}, {48, 8, 3, 3}, {.padding = 1, .groups = 4}, true},
       {"depthwise", {8, 33, 31, 33}, {33, 1, 3, 3}, {.padding = 1, .groups = 33}, false},
