@@ -1,5 +1,5 @@
 // Matrix products of the sizes that nets ask for, as linear layers (rows are images) and as
-// convolutions by im2col (columns are pixels): gemm/M/N/K, with each transposition that their
+// convolutions (columns are pixels): gemm/M/N/K, with each transposition that their
 // gradients need.
 #include <gradus/core/kernels/matmul/gemm.h>
 

@@ -71,7 +71,7 @@ template <class T> Lanes choose_lanes(const TapProductSize& s, std::int64_t sort
   std::int64_t across =
       saturating_product({padded, taps + taps_per_transposition, s.rows, s.columns});
   // With a single vector of filters there is a number to load for each multiplication.
-  if (padded == padded_filters<T>(1)) across += across / 6;
+  if (padded == padded_filters<T>(1)) across = saturating_product({across / 6, 7});
   return across - sorting < along ? Lanes::filters : Lanes::outputs;
 }
 
