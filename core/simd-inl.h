@@ -15,20 +15,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
-#include <utility>
+
+/// Before a loop whose length is known when compiling, of an array in registers: only unrolled can
+/// it stay there.
+#undef GRADUS_UNROLL
+#define GRADUS_UNROLL HWY_UNROLL(16)
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::simd::HWY_NAMESPACE {
-
-/// f(0), f(1), ... f(count - 1), each number known when compiling: only then do arrays of sums live
-/// in registers.
-template <int count, class F> HWY_INLINE void repeat(const F& f) {
-  const auto all = [&]<int... i>(std::integer_sequence<int, i...>) HWY_ATTR {
-    (f(std::integral_constant<int, i>()), ...);
-  };
-  all(std::make_integer_sequence<int, count>());
-}
 
 /// from[0 .. count), then zeros.
 template <class D>
@@ -139,14 +133,14 @@ template <class T, class F> HWY_INLINE void for_each_vector(std::int64_t count, 
 }
 
 /// to[k] = 0. This and the next are for rows that are too short for memset and memcpy.
-template <class T> HWY_INLINE void clear_row(std::int64_t count, T* to) {
+template <class T> HWY_NOINLINE void clear_row(std::int64_t count, T* to) {
   for_each_vector<T>(count, [&](std::int64_t k, auto some) HWY_ATTR {
     some.store(hwy::HWY_NAMESPACE::Zero(hwy::HWY_NAMESPACE::ScalableTag<T>()), to + k);
   });
 }
 
 /// to[k] = from[k]
-template <class T> HWY_INLINE void copy_row(const T* from, std::int64_t count, T* to) {
+template <class T> HWY_NOINLINE void copy_row(const T* from, std::int64_t count, T* to) {
   for_each_vector<T>(
       count, [&](std::int64_t k, auto some) HWY_ATTR { some.store(some.load(from + k), to + k); });
 }

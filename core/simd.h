@@ -15,3 +15,13 @@ bool limit_simd();
 const char* simd_in_use();
 
 }  // namespace gradus
+
+/// Ends a file of Highway kernels: defines `const Kernels<T>& door<T>()` for float and double, the
+/// kernels for the vectors in use. Each kind of CPU has float_kernels() and double_kernels(), which
+/// point to its own.
+#define GRADUS_EXPORT_KERNELS(Kernels, door)                                                  \
+  [[maybe_unused]] static const bool simd_limited = limit_simd();                             \
+  HWY_EXPORT(float_kernels);                                                                  \
+  HWY_EXPORT(double_kernels);                                                                 \
+  template <> const Kernels<float>& door() { return *HWY_DYNAMIC_DISPATCH(float_kernels)(); } \
+  template <> const Kernels<double>& door() { return *HWY_DYNAMIC_DISPATCH(double_kernels)(); }

@@ -25,7 +25,7 @@ namespace conv2d_paths {
 using namespace gradus::kernels;
 
 /// The numbers in a vector of this CPU.
-template <class T> std::int64_t lanes() { return padded_filters<T>(1); }
+template <class T> std::int64_t lanes() { return filter_lanes<T>().padded_filters(1); }
 
 /// The names of the paths of one geometry.
 template <class T> class Paths {
@@ -250,9 +250,11 @@ template <class T> class Paths {
     }
     const std::string way = pass + ", along outputs, ";
     add(product.parts().size() > 1, way + "parts without the taps in the padding");
-    const auto vectors = output_vectors<T>(size.rows, size.columns, size.row_step);
-    const bool in_line = padded_outputs<T>(size.rows, size.columns, size.row_step) <
-                         size.rows * padded_outputs<T>(1, size.columns, size.row_step);
+    const auto vectors =
+        output_vectors(output_lanes<T>().lanes, size.rows, size.columns, size.row_step);
+    const bool in_line =
+        padded_outputs(output_lanes<T>().lanes, size.rows, size.columns, size.row_step) <
+        size.rows * padded_outputs(output_lanes<T>().lanes, 1, size.columns, size.row_step);
     add(in_line, way + "in one line");
     add(!in_line, way + "row by row");
     number(way + "modulo lanes ",
@@ -264,9 +266,9 @@ template <class T> class Paths {
   static std::vector<std::string> along_filters(std::int64_t filters) {
     std::vector<std::string> paths{", along filters, modulo lanes " +
                                    std::to_string(filters % lanes<T>())};
-    const std::int64_t padded = padded_filters<T>(filters);
+    const std::int64_t padded = filter_lanes<T>().padded_filters(filters);
     for (std::int64_t first = 0; first < padded;) {
-      const std::int64_t width = panel_width<T>(padded - first);
+      const std::int64_t width = filter_lanes<T>().panel_width(padded - first);
       paths.push_back(", along filters, a panel of " + std::to_string(width / lanes<T>()));
       first += width;
     }

@@ -97,8 +97,8 @@ TEST_CASE_TEMPLATE("phases are interleaved, and pixels of other phases are left 
       }
     }
     for (std::size_t i = 0; i < phases.size(); ++i) phases[i].pixels = pixels[i].data();
-    interleave_phases<T>(rows, static_cast<std::int64_t>(phases.size()), phases.data(),
-                         image.data());
+    patch_copies<T>().interleave(rows, static_cast<std::int64_t>(phases.size()), phases.data(),
+                                 image.data());
     REQUIRE(image == expected);
   }
 }
@@ -115,7 +115,8 @@ TEST_CASE_TEMPLATE("rows of gradients are spread with zeros between and behind t
     const std::int64_t length = (rows - 1) * row_step + columns + between(0, 20, engine);
     const auto from = random_values<T>(filters * filter_step, engine);
     std::vector<T> to = unwritten<T>(filters * length);
-    spread_rows(filters, rows, columns, from.data(), filter_step, row_step, length, to.data());
+    shifted_dots<T>().spread_rows(filters, rows, columns, from.data(), filter_step, row_step,
+                                  length, to.data());
     std::vector<T> expected(to.size(), T{0});
     for (std::int64_t f = 0; f < filters; ++f) {
       for (std::int64_t r = 0; r < rows; ++r) {
@@ -147,7 +148,7 @@ TEST_CASE_TEMPLATE("shifted dots agree with plain loops, added to what is there"
     const auto grad = random_values<T>(dots.images * dots.filters * dots.length, engine);
     const auto before = random_values<T>(dots.filters * taps, engine);
     std::vector<T> sums = before;
-    shifted_dots(dots, patch.data(), grad.data(), sums.data());
+    shifted_dots<T>().add(dots, patch.data(), grad.data(), sums.data());
     for (std::int64_t f = 0; f < dots.filters; ++f) {
       for (std::int64_t t = 0; t < taps; ++t) {
         double sum = at(before, f * taps + t);

@@ -29,7 +29,7 @@ TEST_CASE("kernels use the vectors that simd_in_use() names, also after it was a
   for (int time = 0; time < 2; ++time) {
     const std::string_view used = gradus::simd_in_use();
     CAPTURE(used);
-    const std::int64_t lanes = gradus::kernels::padded_filters<float>(1);
+    const std::int64_t lanes = gradus::kernels::filter_lanes<float>().padded_filters(1);
     if (used == "SCALAR") CHECK(lanes == 1);
     if (used == "EMU128" || used == "SSE2" || used == "SSE4") CHECK(lanes == 4);
     if (used == "AVX2") CHECK(lanes == 8);

@@ -68,7 +68,8 @@ template <class T> struct Example {
     const TapProduct<T> product(size, lanes, offsets);
     std::vector<T> packed = unwritten<T>(product.weight_size());
     if (lanes == Lanes::filters) {
-      pack_panels(size.filters, size.taps, weight.data(), size.taps, packed.data(), size.taps);
+      filter_lanes<T>().pack(size.filters, size.taps, weight.data(), size.taps, packed.data(),
+                             size.taps, 0);
     } else {
       packed = weight;
     }
@@ -134,32 +135,33 @@ template <class T> int wrong_sums_over_filters(std::mt19937& engine) {
   std::shuffle(runs.begin(), runs.end(), engine);
   for (std::int64_t i = 0; i < count; ++i) places.push_back(at(runs, i / run) * run + i % run);
 
-  const std::int64_t padded = padded_filters<T>(filters);
+  const std::int64_t padded = filter_lanes<T>().padded_filters(filters);
   std::vector<T> rows = unwritten<T>(images * padded * packed_rows);
   const auto matrices = random_values<T>(images * filters * packed_rows, engine);
   for (std::int64_t k = 0; k < images; ++k) {
-    pack_panels(filters, packed_rows, matrices.data() + k * filters * packed_rows, packed_rows,
-                rows.data() + k * padded * packed_rows, packed_rows);
+    filter_lanes<T>().pack(filters, packed_rows, matrices.data() + k * filters * packed_rows,
+                           packed_rows, rows.data() + k * padded * packed_rows, packed_rows, 0);
   }
   const auto before = random_values<T>(filters * packed_sums, engine);
   std::vector<T> sums = unwritten<T>(padded * packed_sums);
-  pack_panels(filters, packed_sums, before.data(), packed_sums, sums.data(), packed_sums);
-  filter_lanes_product<T>({.filters = filters,
-                           .count = count,
-                           .at = positions.data(),
-                           .place = places.data(),
-                           .run = run,
-                           .length = length,
-                           .step = steps.data(),
-                           .row = taken.data(),
-                           .images = images,
-                           .image_step = image_step,
-                           .rows_step = padded * packed_rows,
-                           .packed_rows = packed_rows,
-                           .packed_sums = packed_sums},
-                          image.data(), rows.data(), nullptr, sums.data());
+  filter_lanes<T>().pack(filters, packed_sums, before.data(), packed_sums, sums.data(), packed_sums,
+                         0);
+  filter_lanes<T>().multiply({.filters = filters,
+                              .count = count,
+                              .at = positions.data(),
+                              .place = places.data(),
+                              .run = run,
+                              .length = length,
+                              .step = steps.data(),
+                              .row = taken.data(),
+                              .images = images,
+                              .image_step = image_step,
+                              .rows_step = padded * packed_rows,
+                              .packed_rows = packed_rows,
+                              .packed_sums = packed_sums},
+                             image.data(), rows.data(), nullptr, sums.data());
   std::vector<T> result = unwritten<T>(filters * packed_sums);
-  unpack_panels(filters, packed_sums, sums.data(), false, result.data(), packed_sums);
+  filter_lanes<T>().unpack(filters, packed_sums, sums.data(), false, result.data(), packed_sums);
 
   int wrong = 0;
   for (std::int64_t f = 0; f < filters; ++f) {
@@ -256,7 +258,7 @@ TEST_CASE_TEMPLATE("the lanes are those that fewer are lost in", T, float, doubl
   CHECK(lanes(32, 32, 34, 576, 64) == Lanes::outputs);
   CHECK(lanes(32, 32, 34, 27, 1) == Lanes::outputs);
   // On any CPU that has vectors.
-  if (padded_filters<T>(1) > 1) CHECK(lanes(5, 1, 9, 576, 64) == Lanes::filters);
+  if (filter_lanes<T>().padded_filters(1) > 1) CHECK(lanes(5, 1, 9, 576, 64) == Lanes::filters);
 }
 
 TEST_CASE_TEMPLATE("sums over filters: several images, runs of neighbours, added to what is there",
@@ -276,13 +278,14 @@ TEST_CASE_TEMPLATE("panels hold every filter once, zeros beyond the last, and co
     const std::int64_t first = between(0, 3, engine);  // of more columns than these
     const std::int64_t packed_columns = first + columns + between(0, 3, engine);
     const std::int64_t row_step = columns + between(0, 3, engine);
-    const std::int64_t padded = padded_filters<T>(filters);
+    const std::int64_t padded = filter_lanes<T>().padded_filters(filters);
     const auto matrix = random_values<T>(filters * row_step, engine);
     std::vector<T> packed(static_cast<std::size_t>(padded * packed_columns), T{sentinel});
-    pack_panels(filters, columns, matrix.data(), row_step, packed.data(), packed_columns, first);
+    filter_lanes<T>().pack(filters, columns, matrix.data(), row_step, packed.data(), packed_columns,
+                           first);
     std::vector<T> expected(packed.size(), T{sentinel});
     for (std::int64_t panel = 0; panel < padded;) {
-      const std::int64_t width = panel_width<T>(padded - panel);
+      const std::int64_t width = filter_lanes<T>().panel_width(padded - panel);
       for (std::int64_t c = 0; c < columns; ++c) {
         for (std::int64_t f = 0; f < width; ++f) {
           expected[static_cast<std::size_t>(panel * packed_columns + (first + c) * width + f)] =
@@ -296,10 +299,10 @@ TEST_CASE_TEMPLATE("panels hold every filter once, zeros beyond the last, and co
     const bool relu = engine() % 2 == 0;
     const auto panels = random_values<T>(padded * columns, engine);
     std::vector<T> back(static_cast<std::size_t>(filters * row_step), T{sentinel});
-    unpack_panels(filters, columns, panels.data(), relu, back.data(), row_step);
+    filter_lanes<T>().unpack(filters, columns, panels.data(), relu, back.data(), row_step);
     std::vector<T> expected_back(back.size(), T{sentinel});
     for (std::int64_t panel = 0; panel < padded;) {
-      const std::int64_t width = panel_width<T>(padded - panel);
+      const std::int64_t width = filter_lanes<T>().panel_width(padded - panel);
       for (std::int64_t f = panel; f < std::min(panel + width, filters); ++f) {
         for (std::int64_t c = 0; c < columns; ++c) {
           const T value = at(panels, panel * columns + c * width + f - panel);
@@ -324,7 +327,7 @@ TEST_CASE_TEMPLATE("a matrix of any size is transposed, and nothing else is touc
     const auto from = random_values<T>(rows * from_step, engine);
     std::vector<T> to(static_cast<std::size_t>(columns * to_step), T{sentinel});
     std::vector<T> expected = to;
-    transpose(rows, columns, from.data(), from_step, to.data(), to_step);
+    filter_lanes<T>().transpose(rows, columns, from.data(), from_step, to.data(), to_step);
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t c = 0; c < columns; ++c)
         expected[static_cast<std::size_t>(c * to_step + r)] = at(from, r * from_step + c);

@@ -85,9 +85,9 @@ TEST_CASE_TEMPLATE("rows against rows, with bias and relu", T, float, double) {
     for (const bool with_bias : {false, true}) {
       for (const bool relu : {false, true}) {
         std::vector<T> y(static_cast<std::size_t>(s.m * ldy), sentinel);
-        unpacked_gemm_nt<T>(s.m, s.n, s.k, x.data(), ldx, w.data(), ldw,
-                            {.bias = with_bias ? bias.data() : nullptr, .relu = relu}, y.data(),
-                            ldy);
+        unpacked_gemm<T>().nt(s.m, s.n, s.k, x.data(), ldx, w.data(), ldw,
+                              {.bias = with_bias ? bias.data() : nullptr, .relu = relu}, y.data(),
+                              ldy);
         check_result(s, y, ldy, [&](std::int64_t i, std::int64_t j) {
           double sum = with_bias ? at(bias, j) : 0;
           for (std::int64_t p = 0; p < s.k; ++p) sum += at(x, i * ldx + p) * at(w, j * ldw + p);
@@ -109,7 +109,7 @@ TEST_CASE_TEMPLATE("numbers against rows, A as it lies and transposed", T, float
       const std::int64_t inner = transposed ? s.m + 2 : 1;
       const std::vector<T> a = random_matrix<T>((s.m + 2) * (s.k + 2), engine);
       std::vector<T> c(static_cast<std::size_t>(s.m * ldc), sentinel);
-      unpacked_gemm<T>(s.m, s.n, s.k, a.data(), row, inner, b.data(), ldb, c.data(), ldc);
+      unpacked_gemm<T>().nn(s.m, s.n, s.k, a.data(), row, inner, b.data(), ldb, c.data(), ldc);
       check_result(s, c, ldc, [&](std::int64_t i, std::int64_t j) {
         double sum = 0;
         for (std::int64_t p = 0; p < s.k; ++p)
@@ -124,14 +124,14 @@ TEST_CASE_TEMPLATE("a NaN comes through relu, garbage in the result does not", T
   const std::vector<T> x{1, static_cast<T>(nan_value), -1, -1};  // [2,2]
   const std::vector<T> w{1, 1, 2, 2, 3, 3};                      // [3,2]
   std::vector<T> y(6, static_cast<T>(nan_value));
-  unpacked_gemm_nt<T>(2, 3, 2, x.data(), 2, w.data(), 2, {.bias = nullptr, .relu = true}, y.data(),
-                      3);
+  unpacked_gemm<T>().nt(2, 3, 2, x.data(), 2, w.data(), 2, {.bias = nullptr, .relu = true},
+                        y.data(), 3);
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(std::isnan(y[i]));
     CHECK(y[i + 3] == 0);
   }
   std::vector<T> c(4, static_cast<T>(nan_value));
-  unpacked_gemm<T>(2, 2, 1, x.data() + 2, 1, 1, w.data(), 2, c.data(), 2);
+  unpacked_gemm<T>().nn(2, 2, 1, x.data() + 2, 1, 1, w.data(), 2, c.data(), 2);
   CHECK(c == std::vector<T>(4, -1));
 }
 

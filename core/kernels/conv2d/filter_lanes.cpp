@@ -4,25 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <concepts>
 #include <utility>
 
 #include <gradus/core/kernels/ceil_div.h>
-
-// Outside of the part that is compiled again and again: what a kind of CPU offers for one type.
-#ifndef GRADUS_CORE_KERNELS_FILTER_LANES_TABLE
-#define GRADUS_CORE_KERNELS_FILTER_LANES_TABLE
-namespace gradus::kernels {
-template <class T> struct FilterLanesTable {
-  std::int64_t (*padded)(std::int64_t);
-  std::int64_t (*panel_width)(std::int64_t);
-  void (*pack)(std::int64_t, std::int64_t, const T*, std::int64_t, T*, std::int64_t, std::int64_t);
-  void (*unpack)(std::int64_t, std::int64_t, const T*, bool, T*, std::int64_t);
-  void (*transpose)(std::int64_t, std::int64_t, const T*, std::int64_t, T*, std::int64_t);
-  void (*multiply)(const FilterLanes&, const T*, const T*, const T*, T*);
-};
-}  // namespace gradus::kernels
-#endif
 
 #include <gradus/core/simd.h>
 
@@ -123,16 +107,16 @@ template <class T>
 HWY_INLINE void transpose_square(const T* HWY_RESTRICT from, std::int64_t from_step, bool relu,
                                  T* HWY_RESTRICT to, std::int64_t to_step) {
   constexpr Tag<T> d;
-  constexpr int side = block<T>;
-  constexpr auto blocks = static_cast<int>(lanes<T> / side);
+  constexpr std::int64_t side = block<T>;
+  constexpr std::int64_t blocks = lanes<T> / side;
   std::array<std::array<Vector<T>, side>, blocks> part;
-  simd::repeat<blocks>([&](auto k) HWY_ATTR {
+  GRADUS_UNROLL
+  for (std::size_t k = 0; k < blocks; ++k)
     part[k] = turned_blocks(d, from + side * k * from_step, from_step, relu);
-  });
-  simd::repeat<side>([&](auto c) HWY_ATTR {
-    const auto store = [&](Vector<T> column, std::int64_t place) HWY_ATTR {
-      hn::StoreU(column, d, to + (side * place + std::int64_t{c}) * to_step);
-    };
+  GRADUS_UNROLL
+  for (std::size_t c = 0; c < side; ++c) {
+    const auto store = [&](Vector<T> column, std::int64_t place)
+                           HWY_ATTR { hn::StoreU(column, d, to + (side * place + c) * to_step); };
     if constexpr (blocks == 1) {
       store(part[0][c], 0);
     } else if constexpr (blocks == 2) {
@@ -150,7 +134,7 @@ HWY_INLINE void transpose_square(const T* HWY_RESTRICT from, std::int64_t from_s
       store(hn::ConcatUpperUpper(d, even(2), even(0)), 2);
       store(hn::ConcatUpperUpper(d, odd(2), odd(0)), 3);
     }
-  });
+  }
 }
 #endif
 
@@ -169,8 +153,8 @@ HWY_INLINE void transpose_corner(const T* HWY_RESTRICT from, std::int64_t from_s
         if (r + side <= rows && c + side <= columns) {
           constexpr hn::Full128<T> d;
           const auto four = turned_blocks(d, corner, from_step, relu);
-          simd::repeat<side>([&](auto k)
-                                 HWY_ATTR { hn::StoreU(four[k], d, turned + k * to_step); });
+          GRADUS_UNROLL
+          for (std::int64_t k = 0; k < side; ++k) hn::StoreU(four[k], d, turned + k * to_step);
           continue;
         }
       }
@@ -260,35 +244,42 @@ HWY_NOINLINE void micro_kernel(const Pass<T>& p, const std::int64_t* at, const s
                                const T* HWY_RESTRICT image, const T* HWY_RESTRICT rows,
                                T* HWY_RESTRICT sums) {
   constexpr Tag<T> d;
-  using simd::repeat;
   Vector<T> sum[runs][run][vectors];
   const auto for_each_sum = [&](const auto& f) HWY_ATTR {
-    repeat<runs>([&](auto i) HWY_ATTR {
-      repeat<run>([&](auto j) HWY_ATTR {
-        repeat<vectors>([&](auto v) HWY_ATTR {
+    GRADUS_UNROLL
+    for (int i = 0; i < runs; ++i) {
+      GRADUS_UNROLL
+      for (int j = 0; j < run; ++j) {
+        GRADUS_UNROLL
+        for (int v = 0; v < vectors; ++v) {
           f(sum[i][j][v], ((place[i * run] + j) * vectors + v) * lanes<T>, v * lanes<T>);
-        });
-      });
-    });
+        }
+      }
+    }
   };
   for_each_sum([&](Vector<T>& s, std::int64_t to, std::int64_t filter) HWY_ATTR {
     s = hn::LoadU(d, p.start == nullptr ? sums + to : p.start + filter);
   });
   for (std::int64_t k = 0; k < p.images; ++k) {
     const T* window[runs];
-    repeat<runs>([&](auto i) { window[i] = image + at[i * run]; });
+    GRADUS_UNROLL
+    for (int i = 0; i < runs; ++i) window[i] = image + at[i * run];
     for (std::int64_t l = 0; l < p.length; ++l) {
       const T* HWY_RESTRICT row = rows + p.row[l] * vectors * lanes<T>;
       const std::int64_t step = p.step[l];
       Vector<T> weight[vectors];
-      repeat<vectors>([&](auto v) HWY_ATTR { weight[v] = hn::LoadU(d, row + v * lanes<T>); });
-      repeat<runs>([&](auto i) HWY_ATTR {
-        repeat<run>([&](auto j) HWY_ATTR {
+      GRADUS_UNROLL
+      for (int v = 0; v < vectors; ++v) weight[v] = hn::LoadU(d, row + v * lanes<T>);
+      GRADUS_UNROLL
+      for (int i = 0; i < runs; ++i) {
+        GRADUS_UNROLL
+        for (int j = 0; j < run; ++j) {
           const Vector<T> number = hn::Set(d, window[i][step + j]);
-          repeat<vectors>(
-              [&](auto v) HWY_ATTR { sum[i][j][v] = hn::MulAdd(number, weight[v], sum[i][j][v]); });
-        });
-      });
+          GRADUS_UNROLL
+          for (int v = 0; v < vectors; ++v)
+            sum[i][j][v] = hn::MulAdd(number, weight[v], sum[i][j][v]);
+        }
+      }
     }
     image += p.image_step;
     rows += p.rows_step;
@@ -353,10 +344,10 @@ void multiply(const FilterLanes& p, const T* images, const T* rows, const T* sta
 }
 
 template <class T>
-constexpr FilterLanesTable<T> table{&padded<T>, &width_of_panel<T>, &pack<T>,
-                                    &unpack<T>, &turn_matrix<T>,    &multiply<T>};
-const FilterLanesTable<float>* float_table() { return &table<float>; }
-const FilterLanesTable<double>* double_table() { return &table<double>; }
+constexpr FilterLanesKernels<T> kernels{&padded<T>, &width_of_panel<T>, &pack<T>,
+                                        &unpack<T>, &turn_matrix<T>,    &multiply<T>};
+const FilterLanesKernels<float>* float_kernels() { return &kernels<float>; }
+const FilterLanesKernels<double>* double_kernels() { return &kernels<double>; }
 
 }  // namespace
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -365,74 +356,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gradus::kernels {
 
-[[maybe_unused]] static const bool simd_limited = limit_simd();
-
-HWY_EXPORT(float_table);
-HWY_EXPORT(double_table);
-
-namespace {
-
-template <class T> const FilterLanesTable<T>& table() {
-  if constexpr (std::same_as<T, float>) {
-    return *HWY_DYNAMIC_DISPATCH(float_table)();
-  } else {
-    return *HWY_DYNAMIC_DISPATCH(double_table)();
-  }
-}
-
-}  // namespace
+GRADUS_EXPORT_KERNELS(FilterLanesKernels, filter_lanes)
 
 std::int64_t run_of(std::int64_t count) {
   std::int64_t run = most_neighbours;
   while (count % run != 0) --run;
   return run;
 }
-
-template <class T> std::int64_t padded_filters(std::int64_t filters) {
-  return table<T>().padded(filters);
-}
-template <class T> std::int64_t panel_width(std::int64_t left) {
-  return table<T>().panel_width(left);
-}
-template <class T>
-void pack_panels(std::int64_t filters, std::int64_t columns, const T* matrix, std::int64_t row_step,
-                 T* packed, std::int64_t packed_columns, std::int64_t first) {
-  table<T>().pack(filters, columns, matrix, row_step, packed, packed_columns, first);
-}
-template <class T>
-void unpack_panels(std::int64_t filters, std::int64_t columns, const T* packed, bool relu,
-                   T* matrix, std::int64_t row_step) {
-  table<T>().unpack(filters, columns, packed, relu, matrix, row_step);
-}
-template <class T>
-void transpose(std::int64_t rows, std::int64_t columns, const T* from, std::int64_t from_step,
-               T* to, std::int64_t to_step) {
-  table<T>().transpose(rows, columns, from, from_step, to, to_step);
-}
-template <class T>
-void filter_lanes_product(const FilterLanes& product, const T* images, const T* rows,
-                          const T* start, T* sums) {
-  table<T>().multiply(product, images, rows, start, sums);
-}
-
-template std::int64_t padded_filters<float>(std::int64_t);
-template std::int64_t padded_filters<double>(std::int64_t);
-template std::int64_t panel_width<float>(std::int64_t);
-template std::int64_t panel_width<double>(std::int64_t);
-template void pack_panels(std::int64_t, std::int64_t, const float*, std::int64_t, float*,
-                          std::int64_t, std::int64_t);
-template void pack_panels(std::int64_t, std::int64_t, const double*, std::int64_t, double*,
-                          std::int64_t, std::int64_t);
-template void unpack_panels(std::int64_t, std::int64_t, const float*, bool, float*, std::int64_t);
-template void unpack_panels(std::int64_t, std::int64_t, const double*, bool, double*, std::int64_t);
-template void transpose(std::int64_t, std::int64_t, const float*, std::int64_t, float*,
-                        std::int64_t);
-template void transpose(std::int64_t, std::int64_t, const double*, std::int64_t, double*,
-                        std::int64_t);
-template void filter_lanes_product(const FilterLanes&, const float*, const float*, const float*,
-                                   float*);
-template void filter_lanes_product(const FilterLanes&, const double*, const double*, const double*,
-                                   double*);
 
 }  // namespace gradus::kernels
 #endif

@@ -23,28 +23,6 @@
 
 namespace gradus::kernels {
 
-/// `filters`, rounded up to whole vectors.
-template <class T> std::int64_t padded_filters(std::int64_t filters);
-
-/// How many of `left` padded filters the next panel holds.
-template <class T> std::int64_t panel_width(std::int64_t left);
-
-/// matrix [filters, columns], rows `row_step` apart -> the columns from `first` on of a packed
-/// matrix that has `packed_columns` of them, so padded_filters · packed_columns numbers.
-template <class T>
-void pack_panels(std::int64_t filters, std::int64_t columns, const T* matrix, std::int64_t row_step,
-                 T* packed, std::int64_t packed_columns, std::int64_t first = 0);
-
-/// The way back: packed [filters, columns] -> matrix, then max(·, 0) with `relu` (a NaN stays).
-template <class T>
-void unpack_panels(std::int64_t filters, std::int64_t columns, const T* packed, bool relu,
-                   T* matrix, std::int64_t row_step);
-
-/// from [rows, columns], rows from_step apart -> to [columns, rows], rows to_step apart.
-template <class T>
-void transpose(std::int64_t rows, std::int64_t columns, const T* from, std::int64_t from_step,
-               T* to, std::int64_t to_step);
-
 /// The longest run of neighbours that a product makes use of.
 constexpr int most_neighbours = 5;
 
@@ -67,10 +45,33 @@ struct FilterLanes {
   std::int64_t packed_sums = 0;  ///< at least `count`
 };
 
-/// sums [filters, packed_sums], packed: the sum above, added to `start` [padded filters]; without
-/// that to what sums holds. rows [filters, packed_rows] of each image, packed.
-template <class T>
-void filter_lanes_product(const FilterLanes& product, const T* images, const T* rows,
-                          const T* start, T* sums);
+template <class T> struct FilterLanesKernels {
+  /// `filters`, rounded up to whole vectors.
+  std::int64_t (*padded_filters)(std::int64_t filters);
+
+  /// How many of `left` padded filters the next panel holds.
+  std::int64_t (*panel_width)(std::int64_t left);
+
+  /// matrix [filters, columns], rows `row_step` apart -> the columns from `first` on of a packed
+  /// matrix that has `packed_columns` of them, so padded_filters · packed_columns numbers.
+  void (*pack)(std::int64_t filters, std::int64_t columns, const T* matrix, std::int64_t row_step,
+               T* packed, std::int64_t packed_columns, std::int64_t first);
+
+  /// The way back: packed [filters, columns] -> matrix, then max(·, 0) with `relu` (a NaN stays).
+  void (*unpack)(std::int64_t filters, std::int64_t columns, const T* packed, bool relu, T* matrix,
+                 std::int64_t row_step);
+
+  /// from [rows, columns], rows from_step apart -> to [columns, rows], rows to_step apart.
+  void (*transpose)(std::int64_t rows, std::int64_t columns, const T* from, std::int64_t from_step,
+                    T* to, std::int64_t to_step);
+
+  /// sums [filters, packed_sums], packed: the sum above, added to `start` [padded filters]; without
+  /// that to what sums holds. rows [filters, packed_rows] of each image, packed.
+  void (*multiply)(const FilterLanes& product, const T* images, const T* rows, const T* start,
+                   T* sums);
+};
+
+/// The kernels for the vectors in use.
+template <class T> const FilterLanesKernels<T>& filter_lanes();
 
 }  // namespace gradus::kernels

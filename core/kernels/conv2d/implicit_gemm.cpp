@@ -59,7 +59,7 @@ template <class T> class SumsAlongFilters {
   static constexpr Lanes lanes = Lanes::filters;
 
   SumsAlongFilters(const Conv2dGeometry& g, const ForwardTiles<T>& tiles)
-      : g_(g), tiles_(tiles), padded_(padded_filters<T>(g.group_out_channels())) {
+      : g_(g), tiles_(tiles), padded_(filter_lanes<T>().padded_filters(g.group_out_channels())) {
     const TapProductSize& size = tiles.product().size();
     for (std::int64_t row = 0; row < size.rows; ++row) {
       for (std::int64_t column = 0; column < size.columns; ++column)
@@ -77,27 +77,27 @@ template <class T> class SumsAlongFilters {
     const std::int64_t filters = g_.group_out_channels();
     const std::int64_t outputs = rows * g_.out_width();
     for (std::int64_t k = 0; k < images; ++k) {
-      pack_panels(filters, outputs, dy + k * g_.out_channels * g_.out_plane(), g_.out_plane(),
-                  grads + k * grad_size(), outputs);
+      filter_lanes<T>().pack(filters, outputs, dy + k * g_.out_channels * g_.out_plane(),
+                             g_.out_plane(), grads + k * grad_size(), outputs, 0);
     }
-    filter_lanes_product<T>({.filters = filters,
-                             .count = g_.taps(),
-                             .at = tiles_.product().offsets().data(),
-                             .place = in_order_.data(),
-                             .run = g_.dilation_w == 1 ? run_of(g_.kernel_w) : 1,
-                             .length = outputs,
-                             .step = windows_.data(),
-                             .row = in_order_.data(),
-                             .images = images,
-                             .image_step = tiles_.image_step(),
-                             .rows_step = grad_size(),
-                             .packed_rows = outputs,
-                             .packed_sums = g_.taps()},
-                            x, grads, nullptr, sums);
+    filter_lanes<T>().multiply({.filters = filters,
+                                .count = g_.taps(),
+                                .at = tiles_.product().offsets().data(),
+                                .place = in_order_.data(),
+                                .run = g_.dilation_w == 1 ? run_of(g_.kernel_w) : 1,
+                                .length = outputs,
+                                .step = windows_.data(),
+                                .row = in_order_.data(),
+                                .images = images,
+                                .image_step = tiles_.image_step(),
+                                .rows_step = grad_size(),
+                                .packed_rows = outputs,
+                                .packed_sums = g_.taps()},
+                               x, grads, nullptr, sums);
   }
 
   void write(const T* sums, T* dw) const {
-    unpack_panels(g_.group_out_channels(), g_.taps(), sums, false, dw, g_.taps());
+    filter_lanes<T>().unpack(g_.group_out_channels(), g_.taps(), sums, false, dw, g_.taps());
   }
 
  private:
@@ -123,17 +123,17 @@ template <class T> class SumsAlongOutputs {
            T* sums) const {
     const std::int64_t filters = g_.group_out_channels();
     for (std::int64_t k = 0; k < images; ++k) {
-      spread_rows(filters, rows, g_.out_width(), dy + k * g_.out_channels * g_.out_plane(),
-                  g_.out_plane(), tiles_.product().size().row_step, line(rows),
-                  grads + k * filters * line(rows));
+      shifted_dots<T>().spread_rows(
+          filters, rows, g_.out_width(), dy + k * g_.out_channels * g_.out_plane(), g_.out_plane(),
+          tiles_.product().size().row_step, line(rows), grads + k * filters * line(rows));
     }
-    shifted_dots<T>({.filters = filters,
-                     .taps = g_.taps(),
-                     .offset = tiles_.product().offsets().data(),
-                     .length = line(rows),
-                     .images = images,
-                     .image_step = tiles_.image_step()},
-                    x, grads, sums);
+    shifted_dots<T>().add({.filters = filters,
+                           .taps = g_.taps(),
+                           .offset = tiles_.product().offsets().data(),
+                           .length = line(rows),
+                           .images = images,
+                           .image_step = tiles_.image_step()},
+                          x, grads, sums);
   }
 
   void write(const T* sums, T* dw) const { std::copy_n(sums, size(), dw); }
@@ -205,8 +205,8 @@ void implicit_gemm_forward(const Conv2dGeometry& geometry, const T* x, const T* 
   const bool packs = product.lanes() == Lanes::filters;
   Workspace<T> packed(packs ? g.groups * product.weight_size() : 0);
   for (std::int64_t group = 0; packs && group < g.groups; ++group) {
-    pack_panels(filters, g.taps(), w + group * filters * g.taps(), g.taps(),
-                packed.data() + group * product.weight_size(), g.taps());
+    filter_lanes<T>().pack(filters, g.taps(), w + group * filters * g.taps(), g.taps(),
+                           packed.data() + group * product.weight_size(), g.taps(), 0);
   }
   const T* weights = packs ? packed.data() : w;
   parallel_for(items(g, tiles.count(), tiles.images()), items_per_chunk(tiles.work()),

@@ -33,6 +33,25 @@ constexpr int most_filters(int vectors) {
   return wide && vectors == 2 ? 6 : 4;
 }
 
+template <class T>
+constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
+
+template <class D, class V> HWY_INLINE V finished(D d, V sum, bool relu) {
+  return relu ? hn::IfThenZeroElse(hn::Lt(sum, hn::Zero(d)), sum) : sum;
+}
+
+/// The outputs among the lanes of a vector, for each filter: sums [filters, lanes].
+template <class T>
+HWY_NOINLINE void store_some(const OutputLanes& p, const OutputVector& to, std::int64_t filters,
+                             const T* sums, bool relu, T* output) {
+  constexpr hn::ScalableTag<T> d;
+  const auto valid = hn::LoadMaskBits(d, reinterpret_cast<const std::uint8_t*>(&to.outputs));
+  for (std::int64_t f = 0; f < filters; ++f) {
+    const auto y = finished(d, hn::Load(d, sums + f * lanes<T>), relu);
+    simd::store_first(hn::Compress(y, valid), d, to.count, output + f * p.output_plane + to.to);
+  }
+}
+
 /// `filters` filters times `vectors` vectors of outputs: all sums in registers.
 template <class T, int filters, int vectors>
 HWY_NOINLINE void micro_kernel(const OutputLanes& p, const OutputVector* at,
@@ -40,42 +59,47 @@ HWY_NOINLINE void micro_kernel(const OutputLanes& p, const OutputVector* at,
                                const Epilogue<T>& epilogue, T* HWY_RESTRICT output) {
   constexpr hn::ScalableTag<T> d;
   using Vector = hn::Vec<decltype(d)>;
-  using simd::repeat;
   Vector sum[filters][vectors];
-  repeat<filters>([&](auto f) HWY_ATTR {
+  GRADUS_UNROLL
+  for (int f = 0; f < filters; ++f) {
     const Vector start = epilogue.bias == nullptr ? hn::Zero(d) : hn::Set(d, epilogue.bias[f]);
-    repeat<vectors>([&](auto v) HWY_ATTR { sum[f][v] = start; });
-  });
+    GRADUS_UNROLL
+    for (int v = 0; v < vectors; ++v) sum[f][v] = start;
+  }
   const T* window[vectors];
-  repeat<vectors>([&](auto v) { window[v] = patch + at[v].from; });
+  GRADUS_UNROLL
+  for (int v = 0; v < vectors; ++v) window[v] = patch + at[v].from;
   // Three rows of weights share a pointer, which saves registers for addresses.
   const T* rows[3];
-  repeat<3>([&](auto r) { rows[r] = weight + std::min<int>(3 * r, filters - 1) * p.filter_step; });
+  GRADUS_UNROLL
+  for (int r = 0; r < 3; ++r) rows[r] = weight + std::min(3 * r, filters - 1) * p.filter_step;
   for (std::int64_t t = 0; t < p.taps; ++t) {
     Vector x[vectors];
     const std::int64_t offset = p.offset[t];
     const std::int64_t tap = p.tap[t];
-    repeat<vectors>([&](auto v) HWY_ATTR { x[v] = hn::LoadU(d, window[v] + offset); });
-    repeat<filters>([&](auto f) HWY_ATTR {
+    GRADUS_UNROLL
+    for (int v = 0; v < vectors; ++v) x[v] = hn::LoadU(d, window[v] + offset);
+    GRADUS_UNROLL
+    for (int f = 0; f < filters; ++f) {
       const Vector w = hn::Set(d, rows[f / 3][f % 3 * p.filter_step + tap]);
-      repeat<vectors>([&](auto v) HWY_ATTR { sum[f][v] = hn::MulAdd(w, x[v], sum[f][v]); });
-    });
+      GRADUS_UNROLL
+      for (int v = 0; v < vectors; ++v) sum[f][v] = hn::MulAdd(w, x[v], sum[f][v]);
+    }
   }
-  repeat<vectors>([&](auto v) HWY_ATTR {
+  GRADUS_UNROLL
+  for (int v = 0; v < vectors; ++v) {
     const OutputVector& to = at[v];
-    const bool whole = to.count == static_cast<std::int64_t>(hn::Lanes(d));
-    const auto valid = hn::LoadMaskBits(d, reinterpret_cast<const std::uint8_t*>(&to.outputs));
-    repeat<filters>([&](auto f) HWY_ATTR {
-      Vector y = sum[f][v];
-      if (epilogue.relu) y = hn::IfThenZeroElse(hn::Lt(y, hn::Zero(d)), y);
-      T* place = output + f * p.output_plane + to.to;
-      if (whole) {
-        hn::StoreU(y, d, place);
-      } else {
-        simd::store_first(hn::Compress(y, valid), d, to.count, place);
-      }
-    });
-  });
+    if (to.count == lanes<T>) {
+      GRADUS_UNROLL
+      for (int f = 0; f < filters; ++f)
+        hn::StoreU(finished(d, sum[f][v], epilogue.relu), d, output + f * p.output_plane + to.to);
+    } else {
+      HWY_ALIGN T some[filters * lanes<T>];
+      GRADUS_UNROLL
+      for (int f = 0; f < filters; ++f) hn::Store(sum[f][v], d, some + f * lanes<T>);
+      store_some(p, to, filters, some, epilogue.relu, output);
+    }
+  }
 }
 
 /// All filters, in blocks of (nearly) the same size.
@@ -123,20 +147,9 @@ void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilo
   if (end - at == 1) all_filters<T, 1>(p, at, patch, weight, epilogue, output);
 }
 
-template <class T> std::int64_t lanes() {
-  return static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-}
-
-std::int64_t float_lanes() { return lanes<float>(); }
-std::int64_t double_lanes() { return lanes<double>(); }
-void multiply_floats(const OutputLanes& p, const float* patch, const float* weight,
-                     const Epilogue<float>& epilogue, float* output) {
-  multiply(p, patch, weight, epilogue, output);
-}
-void multiply_doubles(const OutputLanes& p, const double* patch, const double* weight,
-                      const Epilogue<double>& epilogue, double* output) {
-  multiply(p, patch, weight, epilogue, output);
-}
+template <class T> constexpr OutputLanesKernels<T> kernels{lanes<T>, &multiply<T>};
+const OutputLanesKernels<float>* float_kernels() { return &kernels<float>; }
+const OutputLanesKernels<double>* double_kernels() { return &kernels<double>; }
 
 }  // namespace
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -145,19 +158,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gradus::kernels {
 
-[[maybe_unused]] static const bool simd_limited = limit_simd();
-
-HWY_EXPORT(float_lanes);
-HWY_EXPORT(double_lanes);
-HWY_EXPORT(multiply_floats);
-HWY_EXPORT(multiply_doubles);
+GRADUS_EXPORT_KERNELS(OutputLanesKernels, output_lanes)
 
 namespace {
-
-template <class T> std::int64_t lanes_of() {
-  if constexpr (sizeof(T) == sizeof(float)) return HWY_DYNAMIC_DISPATCH(float_lanes)();
-  return HWY_DYNAMIC_DISPATCH(double_lanes)();
-}
 
 /// From the first window to the end of the last one.
 std::int64_t line_of(std::int64_t rows, std::int64_t columns, std::int64_t row_step) {
@@ -166,17 +169,14 @@ std::int64_t line_of(std::int64_t rows, std::int64_t columns, std::int64_t row_s
 
 }  // namespace
 
-template <class T>
-std::int64_t padded_outputs(std::int64_t rows, std::int64_t columns, std::int64_t row_step) {
-  const std::int64_t lanes = lanes_of<T>();
+std::int64_t padded_outputs(std::int64_t lanes, std::int64_t rows, std::int64_t columns,
+                            std::int64_t row_step) {
   return lanes * std::min(rows * ceil_div(columns, lanes),
                           ceil_div(line_of(rows, columns, row_step), lanes));
 }
 
-template <class T>
-std::vector<OutputVector> output_vectors(std::int64_t rows, std::int64_t columns,
-                                         std::int64_t row_step) {
-  const std::int64_t lanes = lanes_of<T>();
+std::vector<OutputVector> output_vectors(std::int64_t lanes, std::int64_t rows,
+                                         std::int64_t columns, std::int64_t row_step) {
   const std::int64_t line = line_of(rows, columns, row_step);
   const bool in_line = ceil_div(line, lanes) < rows * ceil_div(columns, lanes);
   std::vector<OutputVector> vectors;
@@ -200,22 +200,6 @@ std::vector<OutputVector> output_vectors(std::int64_t rows, std::int64_t columns
   }
   return vectors;
 }
-
-template <>
-void output_lanes_product(const OutputLanes& product, const float* patch, const float* weight,
-                          const Epilogue<float>& epilogue, float* output) {
-  HWY_DYNAMIC_DISPATCH(multiply_floats)(product, patch, weight, epilogue, output);
-}
-template <>
-void output_lanes_product(const OutputLanes& product, const double* patch, const double* weight,
-                          const Epilogue<double>& epilogue, double* output) {
-  HWY_DYNAMIC_DISPATCH(multiply_doubles)(product, patch, weight, epilogue, output);
-}
-
-template std::int64_t padded_outputs<float>(std::int64_t, std::int64_t, std::int64_t);
-template std::int64_t padded_outputs<double>(std::int64_t, std::int64_t, std::int64_t);
-template std::vector<OutputVector> output_vectors<float>(std::int64_t, std::int64_t, std::int64_t);
-template std::vector<OutputVector> output_vectors<double>(std::int64_t, std::int64_t, std::int64_t);
 
 }  // namespace gradus::kernels
 #endif

@@ -35,13 +35,12 @@ struct OutputVector {
 
 /// The vectors that hold outputs [rows, columns], whose windows lie row_step and 1 elements apart:
 /// row by row or, where rows are short, in one line across them, which computes the gaps too.
-template <class T>
-std::vector<OutputVector> output_vectors(std::int64_t rows, std::int64_t columns,
-                                         std::int64_t row_step);
+std::vector<OutputVector> output_vectors(std::int64_t lanes, std::int64_t rows,
+                                         std::int64_t columns, std::int64_t row_step);
 
 /// Lanes that those vectors have in all, empty ones included: rows·columns at least.
-template <class T>
-std::int64_t padded_outputs(std::int64_t rows, std::int64_t columns, std::int64_t row_step);
+std::int64_t padded_outputs(std::int64_t lanes, std::int64_t rows, std::int64_t columns,
+                            std::int64_t row_step);
 
 struct OutputLanes {
   const OutputVector* vector = nullptr;
@@ -54,9 +53,15 @@ struct OutputLanes {
   std::int64_t output_plane = 0;  ///< elements from one filter's output to the next one's
 };
 
-/// The sum above, finished. weight [filters, ...], filter_step apart.
-template <class T>
-void output_lanes_product(const OutputLanes& product, const T* patch, const T* weight,
-                          const Epilogue<T>& epilogue, T* output);
+template <class T> struct OutputLanesKernels {
+  std::int64_t lanes;  ///< of a vector
+
+  /// The sum above, finished. weight [filters, ...], filter_step apart.
+  void (*multiply)(const OutputLanes& product, const T* patch, const T* weight,
+                   const Epilogue<T>& epilogue, T* output);
+};
+
+/// The kernels for the vectors in use.
+template <class T> const OutputLanesKernels<T>& output_lanes();
 
 }  // namespace gradus::kernels

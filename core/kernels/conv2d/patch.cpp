@@ -3,7 +3,6 @@
 #include <gradus/core/kernels/conv2d/patch.h>
 
 #include <algorithm>
-#include <concepts>
 
 #include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d/output_lanes.h>
@@ -189,20 +188,9 @@ void interleave(const PhaseRows& p, std::int64_t phases, const RowPhase<T>* phas
   }
 }
 
-void fill_floats(const PatchFill& p, std::int64_t channels, const float* images, float* patch) {
-  fill_patch(p, channels, images, patch);
-}
-void fill_doubles(const PatchFill& p, std::int64_t channels, const double* images, double* patch) {
-  fill_patch(p, channels, images, patch);
-}
-void interleave_floats(const PhaseRows& p, std::int64_t phases, const RowPhase<float>* phase,
-                       float* image) {
-  interleave(p, phases, phase, image);
-}
-void interleave_doubles(const PhaseRows& p, std::int64_t phases, const RowPhase<double>* phase,
-                        double* image) {
-  interleave(p, phases, phase, image);
-}
+template <class T> constexpr PatchCopies<T> kernels{&fill_patch<T>, &interleave<T>};
+const PatchCopies<float>* float_kernels() { return &kernels<float>; }
+const PatchCopies<double>* double_kernels() { return &kernels<double>; }
 
 }  // namespace
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -211,12 +199,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gradus::kernels {
 
-[[maybe_unused]] static const bool simd_limited = limit_simd();
-
-HWY_EXPORT(fill_floats);
-HWY_EXPORT(fill_doubles);
-HWY_EXPORT(interleave_floats);
-HWY_EXPORT(interleave_doubles);
+GRADUS_EXPORT_KERNELS(PatchCopies, patch_copies)
 
 template <class T> Patch<T>::Patch(const Size& size) {
   fill_.stride_h = size.stride_h;
@@ -247,22 +230,7 @@ template <class T>
 void Patch<T>::fill(const PatchView& view, std::int64_t channels, const T* images, T* patch) const {
   PatchFill fill = fill_;
   fill.view = view;
-  if constexpr (std::same_as<T, float>) {
-    HWY_DYNAMIC_DISPATCH(fill_floats)(fill, channels, images, patch);
-  } else {
-    HWY_DYNAMIC_DISPATCH(fill_doubles)(fill, channels, images, patch);
-  }
-}
-
-template <>
-void interleave_phases(const PhaseRows& rows, std::int64_t phases, const RowPhase<float>* phase,
-                       float* image) {
-  HWY_DYNAMIC_DISPATCH(interleave_floats)(rows, phases, phase, image);
-}
-template <>
-void interleave_phases(const PhaseRows& rows, std::int64_t phases, const RowPhase<double>* phase,
-                       double* image) {
-  HWY_DYNAMIC_DISPATCH(interleave_doubles)(rows, phases, phase, image);
+  patch_copies<T>().fill(fill, channels, images, patch);
 }
 
 template class Patch<float>;

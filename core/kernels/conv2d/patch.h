@@ -91,10 +91,17 @@ template <class T> struct RowPhase {
   std::int64_t plane = 0;     ///< elements from one plane to the next
 };
 
-/// image[plane, row, first + k·stride] = pixels[plane, row, k] for each of the phases; other pixels
-/// are left as they are.
-template <class T>
-void interleave_phases(const PhaseRows& rows, std::int64_t phases, const RowPhase<T>* phase,
-                       T* image);
+template <class T> struct PatchCopies {
+  /// What Patch::fill does.
+  void (*fill)(const PatchFill& p, std::int64_t channels, const T* images, T* patch);
+
+  /// image[plane, row, first + k·stride] = pixels[plane, row, k] for each of the phases; other
+  /// pixels are left as they are.
+  void (*interleave)(const PhaseRows& rows, std::int64_t phases, const RowPhase<T>* phase,
+                     T* image);
+};
+
+/// The copies for the vectors in use.
+template <class T> const PatchCopies<T>& patch_copies();
 
 }  // namespace gradus::kernels

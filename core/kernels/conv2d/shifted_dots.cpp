@@ -29,29 +29,36 @@ HWY_NOINLINE void micro_kernel(const ShiftedDots& p, const std::int64_t* offset,
                                T* HWY_RESTRICT sums) {
   constexpr hn::ScalableTag<T> d;
   using Vector = hn::Vec<decltype(d)>;
-  using simd::repeat;
   Vector sum[filters][taps];
-  repeat<filters>(
-      [&](auto f) HWY_ATTR { repeat<taps>([&](auto t) HWY_ATTR { sum[f][t] = hn::Zero(d); }); });
+  GRADUS_UNROLL
+  for (int f = 0; f < filters; ++f) {
+    GRADUS_UNROLL
+    for (int t = 0; t < taps; ++t) sum[f][t] = hn::Zero(d);
+  }
   for (std::int64_t image = 0; image < p.images; ++image) {
     const T* x[taps];
-    repeat<taps>([&](auto t) { x[t] = patch + offset[t]; });
+    GRADUS_UNROLL
+    for (int t = 0; t < taps; ++t) x[t] = patch + offset[t];
     for (std::int64_t i = 0; i < p.length; i += static_cast<std::int64_t>(hn::Lanes(d))) {
       Vector g[filters];
-      repeat<filters>([&](auto f) HWY_ATTR { g[f] = hn::LoadU(d, grad + f * p.length + i); });
-      repeat<taps>([&](auto t) HWY_ATTR {
+      GRADUS_UNROLL
+      for (int f = 0; f < filters; ++f) g[f] = hn::LoadU(d, grad + f * p.length + i);
+      GRADUS_UNROLL
+      for (int t = 0; t < taps; ++t) {
         const Vector window = hn::LoadU(d, x[t] + i);
-        repeat<filters>([&](auto f) HWY_ATTR { sum[f][t] = hn::MulAdd(g[f], window, sum[f][t]); });
-      });
+        GRADUS_UNROLL
+        for (int f = 0; f < filters; ++f) sum[f][t] = hn::MulAdd(g[f], window, sum[f][t]);
+      }
     }
     patch += p.image_step;
     grad += p.filters * p.length;
   }
-  repeat<filters>([&](auto f) HWY_ATTR {
-    repeat<taps>([&](auto t) HWY_ATTR {
+  GRADUS_UNROLL
+  for (int f = 0; f < filters; ++f) {
+    GRADUS_UNROLL
+    for (int t = 0; t < taps; ++t)
       sums[f * p.taps + t] += hn::GetLane(hn::SumOfLanes(d, sum[f][t]));
-    });
-  });
+  }
 }
 
 /// All taps of `filters` filters: the largest micro-kernel as long as it fits, then smaller ones.
@@ -97,22 +104,9 @@ void spread(std::int64_t filters, std::int64_t rows, std::int64_t columns, const
   }
 }
 
-void float_dots(const ShiftedDots& p, const float* patch, const float* grad, float* sums) {
-  dots(p, patch, grad, sums);
-}
-void double_dots(const ShiftedDots& p, const double* patch, const double* grad, double* sums) {
-  dots(p, patch, grad, sums);
-}
-void spread_floats(std::int64_t filters, std::int64_t rows, std::int64_t columns, const float* from,
-                   std::int64_t filter_step, std::int64_t row_step, std::int64_t length,
-                   float* to) {
-  spread(filters, rows, columns, from, filter_step, row_step, length, to);
-}
-void spread_doubles(std::int64_t filters, std::int64_t rows, std::int64_t columns,
-                    const double* from, std::int64_t filter_step, std::int64_t row_step,
-                    std::int64_t length, double* to) {
-  spread(filters, rows, columns, from, filter_step, row_step, length, to);
-}
+template <class T> constexpr ShiftedDotsKernels<T> kernels{&dots<T>, &spread<T>};
+const ShiftedDotsKernels<float>* float_kernels() { return &kernels<float>; }
+const ShiftedDotsKernels<double>* double_kernels() { return &kernels<double>; }
 
 }  // namespace
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -121,33 +115,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gradus::kernels {
 
-[[maybe_unused]] static const bool simd_limited = limit_simd();
-
-HWY_EXPORT(float_dots);
-HWY_EXPORT(double_dots);
-HWY_EXPORT(spread_floats);
-HWY_EXPORT(spread_doubles);
-
-template <>
-void shifted_dots(const ShiftedDots& dots, const float* patch, const float* grad, float* sums) {
-  HWY_DYNAMIC_DISPATCH(float_dots)(dots, patch, grad, sums);
-}
-template <>
-void shifted_dots(const ShiftedDots& dots, const double* patch, const double* grad, double* sums) {
-  HWY_DYNAMIC_DISPATCH(double_dots)(dots, patch, grad, sums);
-}
-template <>
-void spread_rows(std::int64_t filters, std::int64_t rows, std::int64_t columns, const float* from,
-                 std::int64_t filter_step, std::int64_t row_step, std::int64_t length, float* to) {
-  HWY_DYNAMIC_DISPATCH(spread_floats)
-  (filters, rows, columns, from, filter_step, row_step, length, to);
-}
-template <>
-void spread_rows(std::int64_t filters, std::int64_t rows, std::int64_t columns, const double* from,
-                 std::int64_t filter_step, std::int64_t row_step, std::int64_t length, double* to) {
-  HWY_DYNAMIC_DISPATCH(spread_doubles)
-  (filters, rows, columns, from, filter_step, row_step, length, to);
-}
+GRADUS_EXPORT_KERNELS(ShiftedDotsKernels, shifted_dots)
 
 }  // namespace gradus::kernels
 #endif

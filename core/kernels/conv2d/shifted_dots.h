@@ -29,14 +29,17 @@ struct ShiftedDots {
 /// Lines are this long, so that a vector is never cut.
 constexpr std::int64_t line_multiple = 16;
 
-/// sums [filters, taps] as above. patch as the offsets say, grad [images, filters, length].
-template <class T>
-void shifted_dots(const ShiftedDots& dots, const T* patch, const T* grad, T* sums);
+template <class T> struct ShiftedDotsKernels {
+  /// sums [filters, taps] as above. patch as the offsets say, grad [images, filters, length].
+  void (*add)(const ShiftedDots& dots, const T* patch, const T* grad, T* sums);
 
-/// from [filters, rows·columns], filter_step apart -> to [filters, length]: rows row_step apart,
-/// zeros between and behind them.
-template <class T>
-void spread_rows(std::int64_t filters, std::int64_t rows, std::int64_t columns, const T* from,
-                 std::int64_t filter_step, std::int64_t row_step, std::int64_t length, T* to);
+  /// from [filters, rows·columns], filter_step apart -> to [filters, length]: rows row_step apart,
+  /// zeros between and behind them.
+  void (*spread_rows)(std::int64_t filters, std::int64_t rows, std::int64_t columns, const T* from,
+                      std::int64_t filter_step, std::int64_t row_step, std::int64_t length, T* to);
+};
+
+/// The kernels for the vectors in use.
+template <class T> const ShiftedDotsKernels<T>& shifted_dots();
 
 }  // namespace gradus::kernels

@@ -65,13 +65,13 @@ template <class T> Lanes choose_lanes(const TapProductSize& s, std::int64_t sort
   if (s.column_step != 1) return Lanes::filters;
   const std::int64_t taps = std::max<std::int64_t>(s.taps, 1);
   // Multiply-adds of each way, those of empty lanes included.
-  const std::int64_t along =
-      saturating_product({s.filters, taps, padded_outputs<T>(s.rows, s.columns, s.row_step)});
-  const std::int64_t padded = padded_filters<T>(s.filters);
+  const std::int64_t along = saturating_product(
+      {s.filters, taps, padded_outputs(output_lanes<T>().lanes, s.rows, s.columns, s.row_step)});
+  const std::int64_t padded = filter_lanes<T>().padded_filters(s.filters);
   std::int64_t across =
       saturating_product({padded, taps + taps_per_transposition, s.rows, s.columns});
   // With a single vector of filters there is a number to load for each multiplication.
-  if (padded == padded_filters<T>(1)) across = saturating_product({across / 6, 7});
+  if (padded == filter_lanes<T>().padded_filters(1)) across = saturating_product({across / 6, 7});
   return across - sorting < along ? Lanes::filters : Lanes::outputs;
 }
 
@@ -105,8 +105,9 @@ void TapProduct<T>::plan_parts(const TapAxis& vertical, const TapAxis& horizonta
   // Blocks of eight sums; of fewer, each costs more.
   const auto blocks = [](std::int64_t sums) { return sums % 8 == 0 ? sums : sums + 4; };
   const std::vector<Stretch> rows = stretches(vertical, size_.rows, [&](std::int64_t count) {
-    return along_outputs ? padded_outputs<T>(count, size_.columns, size_.row_step)
-                         : blocks(count * size_.columns * size_.images);
+    return along_outputs
+               ? padded_outputs(output_lanes<T>().lanes, count, size_.columns, size_.row_step)
+               : blocks(count * size_.columns * size_.images);
   });
   std::vector<Stretch> columns{{0, size_.columns, std::vector<bool>(vertical.shift.size(), true)}};
   if (!along_outputs) {
@@ -151,7 +152,7 @@ void TapProduct<T>::plan_parts(const TapAxis& vertical, const TapAxis& horizonta
 /// Where the lanes of a part read and write, in a tile of so many rows.
 template <class T> void TapProduct<T>::plan_lanes(std::int64_t tile_rows, Part& part) const {
   if (lanes_ == Lanes::outputs) {
-    part.vectors = output_vectors<T>(part.rows, part.columns, size_.row_step);
+    part.vectors = output_vectors(output_lanes<T>().lanes, part.rows, part.columns, size_.row_step);
     for (OutputVector& vector : part.vectors) {
       vector.from += part.first_row * size_.row_step;
       vector.to += part.first_row * size_.columns;
@@ -170,7 +171,9 @@ template <class T> void TapProduct<T>::plan_lanes(std::int64_t tile_rows, Part& 
 }
 
 template <class T> std::int64_t TapProduct<T>::weight_size() const {
-  return (lanes_ == Lanes::filters ? padded_filters<T>(size_.filters) : size_.filters) * size_.taps;
+  return (lanes_ == Lanes::filters ? filter_lanes<T>().padded_filters(size_.filters)
+                                   : size_.filters) *
+         size_.taps;
 }
 
 template <class T>
@@ -181,15 +184,15 @@ void TapProduct<T>::multiply(std::int64_t rows, std::int64_t images, const T* im
     return multiply_panels(parts, images * rows * size_.columns, rows * size_.columns, image,
                            weight, epilogue, output);
   for (const Part& part : parts) {
-    output_lanes_product<T>({.vector = part.vectors.data(),
-                             .vectors = static_cast<std::int64_t>(part.vectors.size()),
-                             .taps = static_cast<std::int64_t>(part.taps.size()),
-                             .tap = part.taps.data(),
-                             .offset = part.offsets.data(),
-                             .filters = size_.filters,
-                             .filter_step = size_.taps,
-                             .output_plane = size_.output_plane},
-                            image, weight, epilogue, output);
+    output_lanes<T>().multiply({.vector = part.vectors.data(),
+                                .vectors = static_cast<std::int64_t>(part.vectors.size()),
+                                .taps = static_cast<std::int64_t>(part.taps.size()),
+                                .tap = part.taps.data(),
+                                .offset = part.offsets.data(),
+                                .filters = size_.filters,
+                                .filter_step = size_.taps,
+                                .output_plane = size_.output_plane},
+                               image, weight, epilogue, output);
   }
 }
 
@@ -199,7 +202,7 @@ template <class T>
 void TapProduct<T>::multiply_panels(const std::vector<Part>& parts, std::int64_t outputs,
                                     std::int64_t plane, const T* image, const T* packed,
                                     const Epilogue<T>& epilogue, T* output) const {
-  const std::int64_t padded = padded_filters<T>(size_.filters);
+  const std::int64_t padded = filter_lanes<T>().padded_filters(size_.filters);
   Workspace<T> start(padded);
   std::fill_n(start.data(), padded, T{0});
   if (epilogue.bias != nullptr) std::copy_n(epilogue.bias, size_.filters, start.data());
@@ -208,27 +211,27 @@ void TapProduct<T>::multiply_panels(const std::vector<Part>& parts, std::int64_t
   };
   const std::int64_t most =
       parts.size() > 1 ? outputs : outputs_per_pass / run(parts[0]) * run(parts[0]);
-  Workspace<T> sums(panel_width<T>(padded) * std::min(outputs, most));
+  Workspace<T> sums(filter_lanes<T>().panel_width(padded) * std::min(outputs, most));
   for (std::int64_t first = 0; first < padded;) {
-    const std::int64_t width = panel_width<T>(padded - first);
+    const std::int64_t width = filter_lanes<T>().panel_width(padded - first);
     const std::int64_t filters = std::min(width, size_.filters - first);
     for (std::int64_t i = 0; i < outputs; i += most) {
       const std::int64_t here = std::min(most, outputs - i);
       for (const Part& part : parts) {
         const std::int64_t of_part =
             parts.size() > 1 ? outputs / plane * part.rows * part.columns : here;
-        filter_lanes_product<T>({.filters = filters,
-                                 .count = of_part,
-                                 .at = part.windows.data() + i,
-                                 .place = part.places.data(),
-                                 .run = run(part),
-                                 .length = static_cast<std::int64_t>(part.taps.size()),
-                                 .step = part.offsets.data(),
-                                 .row = part.taps.data(),
-                                 .packed_rows = size_.taps,
-                                 .packed_sums = here},
-                                image, packed + first * size_.taps, start.data() + first,
-                                sums.data());
+        filter_lanes<T>().multiply({.filters = filters,
+                                    .count = of_part,
+                                    .at = part.windows.data() + i,
+                                    .place = part.places.data(),
+                                    .run = run(part),
+                                    .length = static_cast<std::int64_t>(part.taps.size()),
+                                    .step = part.offsets.data(),
+                                    .row = part.taps.data(),
+                                    .packed_rows = size_.taps,
+                                    .packed_sums = here},
+                                   image, packed + first * size_.taps, start.data() + first,
+                                   sums.data());
       }
       unpack_outputs(plane, filters, i, here, sums.data(), epilogue.relu,
                      output + first * size_.output_plane);
@@ -242,12 +245,12 @@ void TapProduct<T>::multiply_panels(const std::vector<Part>& parts, std::int64_t
 template <class T>
 void TapProduct<T>::unpack_outputs(std::int64_t plane, std::int64_t filters, std::int64_t first,
                                    std::int64_t count, const T* sums, bool relu, T* output) const {
-  const std::int64_t width = padded_filters<T>(filters);
+  const std::int64_t width = filter_lanes<T>().padded_filters(filters);
   for (std::int64_t i = first; i < first + count;) {
     const std::int64_t image = i / plane;
     const std::int64_t here = std::min((image + 1) * plane, first + count) - i;
-    unpack_panels(filters, here, sums + (i - first) * width, relu,
-                  output + image * size_.output_step + i % plane, size_.output_plane);
+    filter_lanes<T>().unpack(filters, here, sums + (i - first) * width, relu,
+                             output + image * size_.output_step + i % plane, size_.output_plane);
     i += here;
   }
 }

@@ -356,11 +356,11 @@ template <class T> void InputTiles<T>::pack(const T* w, T* weights) const {
         const T* from = w + f * channels * kernel;
         if (phase.product.lanes() == Lanes::filters) {
           if (taps == kernel) {
-            pack_panels(channels, kernel, from, kernel, to, columns, f * taps);
+            filter_lanes<T>().pack(channels, kernel, from, kernel, to, columns, f * taps);
           } else {
             for (std::int64_t k = 0; k < taps; ++k)
-              pack_panels(channels, 1, from + phase.taps[static_cast<std::size_t>(k)], kernel, to,
-                          columns, f * taps + k);
+              filter_lanes<T>().pack(channels, 1, from + phase.taps[static_cast<std::size_t>(k)],
+                                     kernel, to, columns, f * taps + k);
           }
           continue;
         }
@@ -371,7 +371,7 @@ template <class T> void InputTiles<T>::pack(const T* w, T* weights) const {
       }
     };
     if (kernel == 1 && phase.product.lanes() == Lanes::outputs) {
-      transpose(filters, channels, w, channels, to, filters);
+      filter_lanes<T>().transpose(filters, channels, w, channels, to, filters);
     } else {
       parallel_for(filters, ceil_div(weights_per_chunk, channels * taps), pack_filters);
     }
@@ -427,13 +427,13 @@ void InputTiles<T>::compute_phases(std::size_t first, std::size_t last, std::int
     pixels += images * channels * p.product.size().output_plane;
   }
   for (std::int64_t k = 0; k < images; ++k) {
-    interleave_phases<T>({.planes = channels,
-                          .rows = rows,
-                          .stride = g_.stride_w,
-                          .plane_step = g_.in_plane(),
-                          .row_step = g_.stride_h * g_.in_width},
-                         count, sources,
-                         image + k * g_.in_channels * g_.in_plane() + row * g_.in_width);
+    patch_copies<T>().interleave({.planes = channels,
+                                  .rows = rows,
+                                  .stride = g_.stride_w,
+                                  .plane_step = g_.in_plane(),
+                                  .row_step = g_.stride_h * g_.in_width},
+                                 count, sources,
+                                 image + k * g_.in_channels * g_.in_plane() + row * g_.in_width);
     for (std::int64_t i = 0; i < count; ++i) sources[i].pixels += channels * sources[i].plane;
   }
 }

@@ -109,8 +109,8 @@ template <class T> void transform_kernels(const Correlation& c, const T* kernels
   parallel_for(c.groups, ceil_div(multiply_adds_per_chunk, places * size),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t group = begin; group < end; ++group)
-                   winograd_kernels(size, kernels + group * size * 9,
-                                    transformed + group * places * size);
+                   winograd_transforms<T>().weights(size, kernels + group * size * 9,
+                                                    transformed + group * places * size);
                });
 }
 
@@ -126,9 +126,10 @@ void transform_input(const Correlation& c, const Items& items, const Items::Item
   for (std::int64_t k = 0; k < item.images; ++k) {
     const std::int64_t first = ((item.first_image + k) * c.groups + group) * c.channels;
     for (std::int64_t channel = 0; channel < c.channels; ++channel) {
-      winograd_input(item.grid, view, in + (first + channel) * plane, scratch,
-                     transformed + channel * items.tiles + k * item.grid.rows * item.grid.columns,
-                     c.channels * items.tiles);
+      winograd_transforms<T>().input(
+          item.grid, view, in + (first + channel) * plane, scratch,
+          transformed + channel * items.tiles + k * item.grid.rows * item.grid.columns,
+          c.channels * items.tiles);
     }
   }
 }
@@ -146,10 +147,11 @@ void correlate(const Correlation& c, const T* in, const T* kernels, const Epilog
   const std::int64_t plane = c.out_height * c.out_width;
   const std::int64_t work = places * matrix * items.tiles;
   const std::vector<std::int64_t> in_order = first_numbers(c.channels);
-  const std::vector<OutputVector> vectors = output_vectors<T>(1, items.tiles, items.tiles);
+  const std::vector<OutputVector> vectors =
+      output_vectors(output_lanes<T>().lanes, 1, items.tiles, items.tiles);
   parallel_for(
       items.count * c.groups, items_per_chunk(work), [&](std::int64_t begin, std::int64_t end) {
-        Workspace<T> scratch(winograd_scratch<T>({items.rows, items.image.columns}));
+        Workspace<T> scratch(winograd_transforms<T>().scratch({items.rows, items.image.columns}));
         Workspace<T> tiles(places * in_step + patch_slack);
         Workspace<T> products(places * out_step + patch_slack);
         std::fill_n(tiles.data(), places * in_step + patch_slack, T{0});
@@ -168,9 +170,9 @@ void correlate(const Correlation& c, const T* in, const T* kernels, const Epilog
               .filter_step = c.channels,
               .output_plane = items.tiles};
           for (std::int64_t e = 0; e < places; ++e) {
-            output_lanes_product<T>(product, tiles.data() + e * in_step,
-                                    weights.data() + (group * places + e) * matrix, {},
-                                    products.data() + e * out_step);
+            output_lanes<T>().multiply(product, tiles.data() + e * in_step,
+                                       weights.data() + (group * places + e) * matrix, {},
+                                       products.data() + e * out_step);
           }
           const TileView view{.height = c.out_height,
                               .width = c.out_width,
@@ -178,7 +180,7 @@ void correlate(const Correlation& c, const T* in, const T* kernels, const Epilog
           for (std::int64_t k = 0; k < item.images; ++k) {
             for (std::int64_t f = 0; f < c.filters; ++f) {
               const std::int64_t filter = group * c.filters + f;
-              winograd_output(
+              winograd_transforms<T>().output(
                   item.grid, view,
                   products.data() + f * items.tiles + k * item.grid.rows * item.grid.columns,
                   out_step, epilogue.bias == nullptr ? T{0} : epilogue.bias[filter], epilogue.relu,
@@ -240,7 +242,7 @@ void winograd_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* d
   const std::vector<std::int64_t> offsets = channel_offsets(c.channels, items.tiles);
   const std::vector<std::int64_t> in_order = first_numbers(std::max(items.tiles, c.channels));
   const std::int64_t in_step = c.channels * items.tiles;
-  const std::int64_t padded = padded_filters<T>(c.filters);
+  const std::int64_t padded = filter_lanes<T>().padded_filters(c.filters);
   const std::int64_t matrix = c.filters * c.channels;
   const PartialSums plan = plan_partial_sums(g, items.count, sizeof(T));
   Workspace<T> partials(std::max<std::int64_t>(plan.parts, 1) * g.weight_size());
@@ -248,7 +250,7 @@ void winograd_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* d
   parallel_for(items.count, plan.items_per_part, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t grad_step = padded * items.tiles;
     const std::int64_t sum_step = padded * c.channels;
-    Workspace<T> scratch(winograd_scratch<T>({items.rows, items.image.columns}));
+    Workspace<T> scratch(winograd_transforms<T>().scratch({items.rows, items.image.columns}));
     Workspace<T> tiles(places * in_step);
     Workspace<T> grads(places * grad_step);
     Workspace<T> packed(padded * g.out_plane());
@@ -268,16 +270,16 @@ void winograd_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* d
           const std::int64_t height =
               std::min(item.grid.rows * winograd_output_side, g.out_height() - top);
           const std::int64_t outputs = height * g.out_width();
-          pack_panels(
+          filter_lanes<T>().pack(
               c.filters, outputs,
               dy + (image * g.groups + group) * c.filters * g.out_plane() + top * g.out_width(),
-              g.out_plane(), packed.data(), outputs);
+              g.out_plane(), packed.data(), outputs, 0);
           for (std::int64_t first = 0; first < padded;) {
-            const std::int64_t width = panel_width<T>(padded - first);
-            winograd_output_grad(item.grid, {.height = height, .width = g.out_width()}, width,
-                                 packed.data() + first * outputs,
-                                 grads.data() + first * item.tiles() + k * image_tiles * width,
-                                 grad_step);
+            const std::int64_t width = filter_lanes<T>().panel_width(padded - first);
+            winograd_transforms<T>().output_grad(
+                item.grid, {.height = height, .width = g.out_width()}, width,
+                packed.data() + first * outputs,
+                grads.data() + first * item.tiles() + k * image_tiles * width, grad_step);
             first += width;
           }
         }
@@ -291,15 +293,17 @@ void winograd_weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* d
                                   .packed_rows = item.tiles(),
                                   .packed_sums = c.channels};
         for (std::int64_t e = 0; e < places; ++e) {
-          filter_lanes_product<T>(product, tiles.data() + e * in_step, grads.data() + e * grad_step,
-                                  nullptr, sums.data() + e * sum_step);
+          filter_lanes<T>().multiply(product, tiles.data() + e * in_step,
+                                     grads.data() + e * grad_step, nullptr,
+                                     sums.data() + e * sum_step);
         }
       }
       for (std::int64_t e = 0; e < places; ++e) {
-        unpack_panels(c.filters, c.channels, sums.data() + e * sum_step, false,
-                      transformed.data() + e * matrix, c.channels);
+        filter_lanes<T>().unpack(c.filters, c.channels, sums.data() + e * sum_step, false,
+                                 transformed.data() + e * matrix, c.channels);
       }
-      winograd_kernels_grad(matrix, transformed.data(), partial + group * matrix * 9);
+      winograd_transforms<T>().weights_grad(matrix, transformed.data(),
+                                            partial + group * matrix * 9);
     }
   });
   add_partial_sums(plan.parts, g.weight_size(), partials.data());

@@ -3,7 +3,6 @@
 #include <gradus/core/kernels/conv2d/winograd_transforms.h>
 
 #include <algorithm>
-#include <concepts>
 
 // Outside of the part that is compiled again and again.
 #ifndef GRADUS_CORE_KERNELS_WINOGRAD_MATRICES
@@ -48,16 +47,6 @@ struct WeightMatrix {  // G
 struct WeightAdjoint {  // Gᵀ
   static constexpr int rows = 3, columns = n;
   static constexpr double at(int r, int c) { return winograd_g[c][r]; }
-};
-
-/// What a kind of CPU offers for one type.
-template <class T> struct WinogradTable {
-  std::int64_t (*scratch)(const TileGrid&);
-  void (*input)(const TileGrid&, const TileView&, const T*, T*, T*, std::int64_t);
-  void (*output)(const TileGrid&, const TileView&, const T*, std::int64_t, T, bool, T*);
-  void (*output_grad)(const TileGrid&, const TileView&, std::int64_t, const T*, T*, std::int64_t);
-  void (*weights)(std::int64_t, const T*, T*);
-  void (*weights_grad)(std::int64_t, const T*, T*);
 };
 
 }  // namespace gradus::kernels
@@ -119,7 +108,9 @@ HWY_INLINE void column_times(const Vector<T>* x, int x_step, Vector<T>* y, int y
 /// y = M x Mᵀ for a vector of tiles: x [columns, columns], y [rows, rows].
 template <class M, class T> HWY_INLINE void sandwich(const Vector<T>* x, Vector<T>* y) {
   Vector<T> half[M::rows * M::columns];
+  HWY_UNROLL(1)
   for (int c = 0; c < M::columns; ++c) column_times<M, T>(x + c, M::columns, half + c, M::columns);
+  HWY_UNROLL(1)
   for (int r = 0; r < M::rows; ++r)
     column_times<M, T>(half + r * M::columns, 1, y + r * M::rows, 1);
 }
@@ -324,10 +315,10 @@ template <class T> std::int64_t scratch_size(const TileGrid& grid) {
 }
 
 template <class T>
-constexpr WinogradTable<T> table{&scratch_size<T>,      &input_tiles<T>, &output_tiles<T>,
-                                 &output_grad_tiles<T>, &weights<T>,     &weights_grad<T>};
-const WinogradTable<float>* float_table() { return &table<float>; }
-const WinogradTable<double>* double_table() { return &table<double>; }
+constexpr WinogradTransforms<T> kernels{&scratch_size<T>,      &input_tiles<T>, &output_tiles<T>,
+                                        &output_grad_tiles<T>, &weights<T>,     &weights_grad<T>};
+const WinogradTransforms<float>* float_kernels() { return &kernels<float>; }
+const WinogradTransforms<double>* double_kernels() { return &kernels<double>; }
 
 }  // namespace
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -336,67 +327,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gradus::kernels {
 
-[[maybe_unused]] static const bool simd_limited = limit_simd();
-
-HWY_EXPORT(float_table);
-HWY_EXPORT(double_table);
-
-namespace {
-
-template <class T> const WinogradTable<T>& table() {
-  if constexpr (std::same_as<T, float>) {
-    return *HWY_DYNAMIC_DISPATCH(float_table)();
-  } else {
-    return *HWY_DYNAMIC_DISPATCH(double_table)();
-  }
-}
-
-}  // namespace
-
-template <class T> std::int64_t winograd_scratch(const TileGrid& grid) {
-  return table<T>().scratch(grid);
-}
-template <class T>
-void winograd_input(const TileGrid& grid, const TileView& view, const T* image, T* scratch,
-                    T* transformed, std::int64_t place_step) {
-  table<T>().input(grid, view, image, scratch, transformed, place_step);
-}
-template <class T>
-void winograd_output(const TileGrid& grid, const TileView& view, const T* products,
-                     std::int64_t place_step, T bias, bool relu, T* out) {
-  table<T>().output(grid, view, products, place_step, bias, relu, out);
-}
-template <class T>
-void winograd_output_grad(const TileGrid& grid, const TileView& view, std::int64_t panel,
-                          const T* packed, T* transformed, std::int64_t place_step) {
-  table<T>().output_grad(grid, view, panel, packed, transformed, place_step);
-}
-template <class T> void winograd_kernels(std::int64_t count, const T* kernels, T* transformed) {
-  table<T>().weights(count, kernels, transformed);
-}
-template <class T>
-void winograd_kernels_grad(std::int64_t count, const T* transformed, T* kernels) {
-  table<T>().weights_grad(count, transformed, kernels);
-}
-
-template std::int64_t winograd_scratch<float>(const TileGrid&);
-template std::int64_t winograd_scratch<double>(const TileGrid&);
-template void winograd_input(const TileGrid&, const TileView&, const float*, float*, float*,
-                             std::int64_t);
-template void winograd_input(const TileGrid&, const TileView&, const double*, double*, double*,
-                             std::int64_t);
-template void winograd_output(const TileGrid&, const TileView&, const float*, std::int64_t, float,
-                              bool, float*);
-template void winograd_output(const TileGrid&, const TileView&, const double*, std::int64_t, double,
-                              bool, double*);
-template void winograd_output_grad(const TileGrid&, const TileView&, std::int64_t, const float*,
-                                   float*, std::int64_t);
-template void winograd_output_grad(const TileGrid&, const TileView&, std::int64_t, const double*,
-                                   double*, std::int64_t);
-template void winograd_kernels(std::int64_t, const float*, float*);
-template void winograd_kernels(std::int64_t, const double*, double*);
-template void winograd_kernels_grad(std::int64_t, const float*, float*);
-template void winograd_kernels_grad(std::int64_t, const double*, double*);
+GRADUS_EXPORT_KERNELS(WinogradTransforms, winograd_transforms)
 
 }  // namespace gradus::kernels
 #endif

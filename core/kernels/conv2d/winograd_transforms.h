@@ -42,30 +42,32 @@ struct TileView {
   std::int64_t left = 0;
 };
 
-/// Elements of scratch memory that winograd_input needs.
-template <class T> std::int64_t winograd_scratch(const TileGrid& grid);
+template <class T> struct WinogradTransforms {
+  /// Elements of scratch memory that `input` needs.
+  std::int64_t (*scratch)(const TileGrid& grid);
 
-/// Bᵀ d B of all tiles of one channel: tile t's place e goes to transformed[e·place_step + t].
-template <class T>
-void winograd_input(const TileGrid& grid, const TileView& view, const T* image, T* scratch,
-                    T* transformed, std::int64_t place_step);
+  /// Bᵀ d B of all tiles of one channel: tile t's place e goes to transformed[e·place_step + t].
+  void (*input)(const TileGrid& grid, const TileView& view, const T* image, T* scratch,
+                T* transformed, std::int64_t place_step);
 
-/// Aᵀ M A of all tiles of one filter, plus bias, then max(·, 0) with `relu`: written to the rows
-/// and columns of `output` that lie inside the view.
-template <class T>
-void winograd_output(const TileGrid& grid, const TileView& view, const T* products,
-                     std::int64_t place_step, T bias, bool relu, T* output);
+  /// Aᵀ M A of all tiles of one filter, plus bias, then max(·, 0) with `relu`: written to the rows
+  /// and columns of `output` that lie inside the view.
+  void (*output)(const TileGrid& grid, const TileView& view, const T* products,
+                 std::int64_t place_step, T bias, bool relu, T* output);
 
-/// G g Gᵀ of `count` kernels: kernels [count,3,3] -> transformed [36,count].
-template <class T> void winograd_kernels(std::int64_t count, const T* kernels, T* transformed);
+  /// A dy Aᵀ, the adjoint of `output`, for one panel of filters: packed [height, width, panel] as
+  /// filter_lanes.h packs it; tile t's place e goes to transformed[e·place_step + t·panel ...].
+  void (*output_grad)(const TileGrid& grid, const TileView& view, std::int64_t panel,
+                      const T* packed, T* transformed, std::int64_t place_step);
 
-/// A dy Aᵀ, the adjoint of winograd_output, for one panel of filters: packed [height, width, panel]
-/// as pack_panels gives it; tile t's place e goes to transformed[e·place_step + t·panel ...].
-template <class T>
-void winograd_output_grad(const TileGrid& grid, const TileView& view, std::int64_t panel,
-                          const T* packed, T* transformed, std::int64_t place_step);
+  /// G g Gᵀ of `count` kernels: kernels [count,3,3] -> transformed [36,count].
+  void (*weights)(std::int64_t count, const T* kernels, T* transformed);
 
-/// Gᵀ u G, the adjoint of winograd_kernels: transformed [36,count] -> kernels [count,3,3].
-template <class T> void winograd_kernels_grad(std::int64_t count, const T* transformed, T* kernels);
+  /// Gᵀ u G, the adjoint of `weights`: transformed [36,count] -> kernels [count,3,3].
+  void (*weights_grad)(std::int64_t count, const T* transformed, T* kernels);
+};
+
+/// The transforms for the vectors in use.
+template <class T> const WinogradTransforms<T>& winograd_transforms();
 
 }  // namespace gradus::kernels

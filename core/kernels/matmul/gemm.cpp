@@ -113,16 +113,17 @@ void unpacked_nt(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std
   if (m >= n) {
     return parallel_for(m, unpacked_block(m, row_multiple, flops),
                         [&](std::int64_t begin, std::int64_t end) {
-                          unpacked_gemm_nt(end - begin, n, k, a + begin * lda, lda, b, ldb,
-                                           epilogue, c + begin * ldc, ldc);
+                          unpacked_gemm<T>().nt(end - begin, n, k, a + begin * lda, lda, b, ldb,
+                                                epilogue, c + begin * ldc, ldc);
                         });
   }
-  parallel_for(
-      n, unpacked_block(n, row_column_multiple, flops), [&](std::int64_t begin, std::int64_t end) {
-        Epilogue<T> part = epilogue;
-        if (part.bias != nullptr) part.bias += begin;
-        unpacked_gemm_nt(m, end - begin, k, a, lda, b + begin * ldb, ldb, part, c + begin, ldc);
-      });
+  parallel_for(n, unpacked_block(n, row_column_multiple, flops),
+               [&](std::int64_t begin, std::int64_t end) {
+                 Epilogue<T> part = epilogue;
+                 if (part.bias != nullptr) part.bias += begin;
+                 unpacked_gemm<T>().nt(m, end - begin, k, a, lda, b + begin * ldb, ldb, part,
+                                       c + begin, ldc);
+               });
 }
 
 /// C = op(A)·B
@@ -135,14 +136,14 @@ void unpacked_nn(Transpose transpose_a, std::int64_t m, std::int64_t n, std::int
   if (m >= n) {
     return parallel_for(m, unpacked_block(m, row_multiple, flops),
                         [&](std::int64_t begin, std::int64_t end) {
-                          unpacked_gemm(end - begin, n, k, a + begin * row, row, inner, b, ldb,
-                                        c + begin * ldc, ldc);
+                          unpacked_gemm<T>().nn(end - begin, n, k, a + begin * row, row, inner, b,
+                                                ldb, c + begin * ldc, ldc);
                         });
   }
-  parallel_for(n, unpacked_block(n, vector_multiple, flops),
-               [&](std::int64_t begin, std::int64_t end) {
-                 unpacked_gemm(m, end - begin, k, a, row, inner, b + begin, ldb, c + begin, ldc);
-               });
+  parallel_for(
+      n, unpacked_block(n, vector_multiple, flops), [&](std::int64_t begin, std::int64_t end) {
+        unpacked_gemm<T>().nn(m, end - begin, k, a, row, inner, b + begin, ldb, c + begin, ldc);
+      });
 }
 
 /// Does unpacked_gemm.h compute it? Then it has.

@@ -6,19 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-// Outside of the part that is compiled again and again: what a kind of CPU offers for one type.
-#ifndef GRADUS_CORE_KERNELS_UNPACKED_GEMM_TABLE
-#define GRADUS_CORE_KERNELS_UNPACKED_GEMM_TABLE
-namespace gradus::kernels {
-template <class T> struct UnpackedGemmTable {
-  void (*nt)(std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, const T*,
-             std::int64_t, const Epilogue<T>&, T*, std::int64_t);
-  void (*nn)(std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, std::int64_t,
-             const T*, std::int64_t, T*, std::int64_t);
-};
-}  // namespace gradus::kernels
-#endif
-
 #include <gradus/core/simd.h>
 
 #undef HWY_TARGET_INCLUDE
@@ -34,7 +21,6 @@ namespace {  // the same names stand in other files
 
 namespace hn = hwy::HWY_NAMESPACE;
 namespace simd = gradus::simd::HWY_NAMESPACE;
-using simd::repeat;
 template <class T> using Tag = hn::ScalableTag<T>;
 template <class T> using Vector = hn::Vec<Tag<T>>;
 // Sums are finished and stored in groups of 16 bytes; without vectors one by one.
@@ -51,9 +37,7 @@ constexpr int row_block = many_registers ? 4 : 2;  // rows of x
 constexpr int column_block = 4;                    // rows of w
 
 #if HWY_TARGET == HWY_SCALAR
-template <int first, class T> HWY_INLINE Vector<T> group_sums(const Vector<T>* sum) {
-  return sum[first];
-}
+template <class T> HWY_INLINE Vector<T> group_sums(const Vector<T>* sum) { return sum[0]; }
 #else
 /// The sum of all blocks of 16 bytes.
 template <class T, class D, class V> HWY_INLINE Group<T> sum_of_blocks(D d, V v) {
@@ -68,16 +52,15 @@ template <class T, class D, class V> HWY_INLINE Group<T> sum_of_blocks(D d, V v)
 
 /// The sums of as many vectors as a group has numbers, side by side. Every step adds what a shuffle
 /// has brought together.
-template <int c, class T> HWY_INLINE Group<T> group_sums(const Vector<T>* sum) {
+template <class T> HWY_INLINE Group<T> group_sums(const Vector<T>* sum) {
   constexpr Tag<T> d;
   const auto add_pairs = [&](Vector<T> a, Vector<T> b) HWY_ATTR {
     return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
   };
   if constexpr (group<T> == 2) {
-    return sum_of_blocks<T>(d, add_pairs(sum[c], sum[c + 1]));
+    return sum_of_blocks<T>(d, add_pairs(sum[0], sum[1]));
   } else {
-    return sum_of_blocks<T>(
-        d, add_pairs(add_pairs(sum[c], sum[c + 2]), add_pairs(sum[c + 1], sum[c + 3])));
+    return sum_of_blocks<T>(d, add_pairs(add_pairs(sum[0], sum[2]), add_pairs(sum[1], sum[3])));
   }
 }
 #endif
@@ -87,12 +70,14 @@ template <class T, int rows, int columns, class Load>
 HWY_INLINE void add_products(Vector<T> (&sum)[rows][columns], const T* x, std::int64_t ldx,
                              const T* const (&of)[columns], std::int64_t p, const Load& load) {
   Vector<T> left[rows];
-  Vector<T> right[columns];
-  repeat<rows>([&](auto r) HWY_ATTR { left[r] = load(x + r * ldx); });
-  repeat<columns>([&](auto c) HWY_ATTR {
-    right[c] = load(of[c] + p);
-    repeat<rows>([&](auto r) HWY_ATTR { sum[r][c] = hn::MulAdd(left[r], right[c], sum[r][c]); });
-  });
+  GRADUS_UNROLL
+  for (int r = 0; r < rows; ++r) left[r] = load(x + r * ldx);
+  GRADUS_UNROLL
+  for (int c = 0; c < columns; ++c) {
+    const Vector<T> right = load(of[c] + p);
+    GRADUS_UNROLL
+    for (int r = 0; r < rows; ++r) sum[r][c] = hn::MulAdd(left[r], right, sum[r][c]);
+  }
 }
 
 /// Up to `columns` results in each of `rows` rows; where fewer than that are wanted, the last row
@@ -105,9 +90,11 @@ HWY_INLINE void rows_block(std::int64_t wanted, std::int64_t k, const T* x, std:
   const T* of[columns];
   for (int c = 0; c < columns; ++c) of[c] = w + std::min<std::int64_t>(c, wanted - 1) * ldw;
   Vector<T> sum[rows][columns];
-  repeat<rows>([&](auto r) HWY_ATTR {
-    repeat<columns>([&](auto c) HWY_ATTR { sum[r][c] = hn::Zero(Tag<T>()); });
-  });
+  GRADUS_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    GRADUS_UNROLL
+    for (int c = 0; c < columns; ++c) sum[r][c] = hn::Zero(Tag<T>());
+  }
   std::int64_t p = 0;
   for (; p + lanes <= k; p += lanes) {
     add_products(sum, x + p, ldx, of, p,
@@ -118,17 +105,18 @@ HWY_INLINE void rows_block(std::int64_t wanted, std::int64_t k, const T* x, std:
     add_products(sum, x + p, ldx, of, p,
                  [=](const T* from) HWY_ATTR { return simd::load_first(Tag<T>(), rest, from); });
   }
-  repeat<columns / group<T>>([&](auto g) HWY_ATTR {
-    constexpr int c = g * group<T>;
+  GRADUS_UNROLL
+  for (int c = 0; c < columns; c += group<T>) {
     const std::int64_t count = std::clamp<std::int64_t>(wanted - c, 0, group<T>);
-    repeat<rows>([&](auto r) HWY_ATTR {
-      auto total = group_sums<c, T>(sum[r]);
+    GRADUS_UNROLL
+    for (int r = 0; r < rows; ++r) {
+      auto total = group_sums<T>(sum[r] + c);
       if (bias != nullptr) total = hn::Add(total, simd::load_first(GroupTag<T>(), count, bias + c));
       const auto zero = hn::Zero(GroupTag<T>());
       if (relu) total = hn::IfThenElse(hn::Lt(total, zero), zero, total);
       simd::store_first(total, GroupTag<T>(), count, y + r * ldy + c);
-    });
-  });
+    }
+  }
 }
 
 template <class T>
@@ -159,25 +147,30 @@ void columns_block(std::int64_t last_lanes, std::int64_t k, const T* a, std::int
                    std::int64_t inner_step, const T* b, std::int64_t ldb, T* c, std::int64_t ldc) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag<T>()));
   Vector<T> sum[numbers][vectors];
-  repeat<numbers>([&](auto i) HWY_ATTR {
-    repeat<vectors>([&](auto v) HWY_ATTR { sum[i][v] = hn::Zero(Tag<T>()); });
-  });
+  GRADUS_UNROLL
+  for (int i = 0; i < numbers; ++i) {
+    GRADUS_UNROLL
+    for (int v = 0; v < vectors; ++v) sum[i][v] = hn::Zero(Tag<T>());
+  }
   for (std::int64_t p = 0; p < k; ++p) {
     Vector<T> row[vectors];
-    repeat<vectors - 1>([&](auto v)
-                            HWY_ATTR { row[v] = hn::LoadU(Tag<T>(), b + p * ldb + v * lanes); });
+    GRADUS_UNROLL
+    for (int v = 0; v < vectors - 1; ++v) row[v] = hn::LoadU(Tag<T>(), b + p * ldb + v * lanes);
     row[vectors - 1] = simd::load_first(Tag<T>(), last_lanes, b + p * ldb + (vectors - 1) * lanes);
-    repeat<numbers>([&](auto i) HWY_ATTR {
+    GRADUS_UNROLL
+    for (int i = 0; i < numbers; ++i) {
       const Vector<T> number = hn::Set(Tag<T>(), a[i * row_step + p * inner_step]);
-      repeat<vectors>([&](auto v) HWY_ATTR { sum[i][v] = hn::MulAdd(number, row[v], sum[i][v]); });
-    });
+      GRADUS_UNROLL
+      for (int v = 0; v < vectors; ++v) sum[i][v] = hn::MulAdd(number, row[v], sum[i][v]);
+    }
   }
-  repeat<numbers>([&](auto i) HWY_ATTR {
-    repeat<vectors - 1>([&](auto v)
-                            HWY_ATTR { hn::StoreU(sum[i][v], Tag<T>(), c + i * ldc + v * lanes); });
-    simd::store_first(sum[i][vectors - 1], Tag<T>(), last_lanes,
-                      c + i * ldc + (vectors - 1) * lanes);
-  });
+  GRADUS_UNROLL
+  for (int i = 0; i < numbers; ++i) {
+    T* to = c + i * ldc;
+    GRADUS_UNROLL
+    for (int v = 0; v < vectors - 1; ++v) hn::StoreU(sum[i][v], Tag<T>(), to + v * lanes);
+    simd::store_first(sum[i][vectors - 1], Tag<T>(), last_lanes, to + (vectors - 1) * lanes);
+  }
 }
 
 /// A panel of `vectors` vectors, from the top to the bottom of c.
@@ -215,9 +208,9 @@ void columns(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::in
   }
 }
 
-template <class T> constexpr UnpackedGemmTable<T> table{&rows<T>, &columns<T>};
-const UnpackedGemmTable<float>* float_table() { return &table<float>; }
-const UnpackedGemmTable<double>* double_table() { return &table<double>; }
+template <class T> constexpr UnpackedGemm<T> kernels{&rows<T>, &columns<T>};
+const UnpackedGemm<float>* float_kernels() { return &kernels<float>; }
+const UnpackedGemm<double>* double_kernels() { return &kernels<double>; }
 
 }  // namespace
 }  // namespace gradus::kernels::HWY_NAMESPACE
@@ -226,35 +219,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gradus::kernels {
 
-[[maybe_unused]] static const bool simd_limited = limit_simd();
-
-HWY_EXPORT(float_table);
-HWY_EXPORT(double_table);
-
-template <>
-void unpacked_gemm_nt(std::int64_t m, std::int64_t n, std::int64_t k, const float* x,
-                      std::int64_t ldx, const float* w, std::int64_t ldw,
-                      const Epilogue<float>& epilogue, float* y, std::int64_t ldy) {
-  HWY_DYNAMIC_DISPATCH(float_table)()->nt(m, n, k, x, ldx, w, ldw, epilogue, y, ldy);
-}
-template <>
-void unpacked_gemm_nt(std::int64_t m, std::int64_t n, std::int64_t k, const double* x,
-                      std::int64_t ldx, const double* w, std::int64_t ldw,
-                      const Epilogue<double>& epilogue, double* y, std::int64_t ldy) {
-  HWY_DYNAMIC_DISPATCH(double_table)()->nt(m, n, k, x, ldx, w, ldw, epilogue, y, ldy);
-}
-template <>
-void unpacked_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
-                   std::int64_t row_step, std::int64_t inner_step, const float* b, std::int64_t ldb,
-                   float* c, std::int64_t ldc) {
-  HWY_DYNAMIC_DISPATCH(float_table)()->nn(m, n, k, a, row_step, inner_step, b, ldb, c, ldc);
-}
-template <>
-void unpacked_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const double* a,
-                   std::int64_t row_step, std::int64_t inner_step, const double* b,
-                   std::int64_t ldb, double* c, std::int64_t ldc) {
-  HWY_DYNAMIC_DISPATCH(double_table)()->nn(m, n, k, a, row_step, inner_step, b, ldb, c, ldc);
-}
+GRADUS_EXPORT_KERNELS(UnpackedGemm, unpacked_gemm)
 
 }  // namespace gradus::kernels
 #endif

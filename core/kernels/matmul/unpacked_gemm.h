@@ -14,18 +14,19 @@
 
 namespace gradus::kernels {
 
-/// y[i, j] = Σ_p x[i, p]·w[j, p], finished.
-/// x [m,k], w [n,k], y [m,n], rows ldx, ldw, ldy apart.
-template <class T>
-void unpacked_gemm_nt(std::int64_t m, std::int64_t n, std::int64_t k, const T* x, std::int64_t ldx,
-                      const T* w, std::int64_t ldw, const Epilogue<T>& epilogue, T* y,
-                      std::int64_t ldy);
+template <class T> struct UnpackedGemm {
+  /// y[i, j] = Σ_p x[i, p]·w[j, p], finished.
+  /// x [m,k], w [n,k], y [m,n], rows ldx, ldw, ldy apart.
+  void (*nt)(std::int64_t m, std::int64_t n, std::int64_t k, const T* x, std::int64_t ldx,
+             const T* w, std::int64_t ldw, const Epilogue<T>& epilogue, T* y, std::int64_t ldy);
 
-/// c[i, j] = Σ_p a(i, p)·b[p, j],   a(i, p) = a[i·row_step + p·inner_step]
-/// A may lie transposed. b [k,n], c [m,n], rows ldb, ldc apart.
-template <class T>
-void unpacked_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
-                   std::int64_t row_step, std::int64_t inner_step, const T* b, std::int64_t ldb,
-                   T* c, std::int64_t ldc);
+  /// c[i, j] = Σ_p a(i, p)·b[p, j],   a(i, p) = a[i·row_step + p·inner_step]
+  /// A may lie transposed. b [k,n], c [m,n], rows ldb, ldc apart.
+  void (*nn)(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t row_step,
+             std::int64_t inner_step, const T* b, std::int64_t ldb, T* c, std::int64_t ldc);
+};
+
+/// The kernels for the vectors in use.
+template <class T> const UnpackedGemm<T>& unpacked_gemm();
 
 }  // namespace gradus::kernels
