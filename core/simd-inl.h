@@ -132,17 +132,34 @@ template <class T, class F> HWY_INLINE void for_each_vector(std::int64_t count, 
   if (i < count) f(i, Part<T>{count - i});
 }
 
-/// to[k] = 0. This and the next are for rows that are too short for memset and memcpy.
-template <class T> HWY_NOINLINE void clear_row(std::int64_t count, T* to) {
-  for_each_vector<T>(count, [&](std::int64_t k, auto some) HWY_ATTR {
+/// Calls f(i, Whole or Part) for vectors that together cover `count` numbers. The last one moves
+/// back, over numbers that are done already, so as to be whole: for an f that may be done twice.
+template <class T, class F> HWY_INLINE void cover(std::int64_t count, const F& f) {
+  constexpr auto lanes =
+      static_cast<std::int64_t>(hwy::HWY_NAMESPACE::MaxLanes(hwy::HWY_NAMESPACE::ScalableTag<T>()));
+  if (count < lanes) {
+    if (count > 0) f(std::int64_t{0}, Part<T>{count});
+    return;
+  }
+  for (std::int64_t i = 0; i < count; i += lanes) f(std::min(i, count - lanes), Whole<T>());
+}
+
+template <class T> HWY_NOINLINE void clear_some(std::int64_t count, T* to) {
+  cover<T>(count, [&](std::int64_t k, auto some) HWY_ATTR {
     some.store(hwy::HWY_NAMESPACE::Zero(hwy::HWY_NAMESPACE::ScalableTag<T>()), to + k);
   });
 }
 
-/// to[k] = from[k]
-template <class T> HWY_NOINLINE void copy_row(const T* from, std::int64_t count, T* to) {
-  for_each_vector<T>(
-      count, [&](std::int64_t k, auto some) HWY_ATTR { some.store(some.load(from + k), to + k); });
+/// to[k] = 0. This and the next are for rows that are too short for memset and memcpy.
+template <class T> HWY_INLINE void clear_row(std::int64_t count, T* to) {
+  if (count > 0) clear_some(count, to);
+}
+
+/// to[k] = from[k], in memory that does not overlap.
+template <class T>
+HWY_NOINLINE void copy_row(const T* HWY_RESTRICT from, std::int64_t count, T* HWY_RESTRICT to) {
+  cover<T>(count,
+           [&](std::int64_t k, auto some) HWY_ATTR { some.store(some.load(from + k), to + k); });
 }
 
 }  // namespace gradus::simd::HWY_NAMESPACE

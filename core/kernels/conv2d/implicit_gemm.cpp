@@ -35,8 +35,9 @@ template <class T> void clear(std::int64_t size, T* values) {
 /// Which images, which group and which tile an item of work is; the tiles of an image follow each
 /// other, then its groups.
 struct Item {
-  std::int64_t image, images, group, tile;
+  std::int64_t image = 0, images = 0, group = 0, tile = 0;
 
+  Item() = default;
   Item(std::int64_t index, const Conv2dGeometry& g, std::int64_t tiles,
        std::int64_t images_of_an_item)
       : image(index / tiles / g.groups * images_of_an_item),
@@ -209,18 +210,28 @@ void implicit_gemm_forward(const Conv2dGeometry& geometry, const T* x, const T* 
                            packed.data() + group * product.weight_size(), g.taps(), 0);
   }
   const T* weights = packs ? packed.data() : w;
+  const std::int64_t together = tiles.groups_together();
   parallel_for(items(g, tiles.count(), tiles.images()), items_per_chunk(tiles.work()),
                [&](std::int64_t begin, std::int64_t end) {
-                 Workspace<T> patches(tiles.images() * tiles.patch_size());
+                 Workspace<T> patches(std::max(tiles.images(), together) * tiles.patch_size());
+                 Item item;
+                 const T* read = nullptr;
+                 std::int64_t groups = 0;  // that have been read, from this one on
                  for (std::int64_t index = begin; index < end; ++index) {
-                   const Item item(index, g, tiles.count(), tiles.images());
-                   const T* read = tiles.read(x + item.image_group(g) * channels * g.in_plane(),
-                                              item.images, item.tile, patches.data());
+                   if (groups == 0) {
+                     item = Item(index, g, tiles.count(), tiles.images());
+                     groups = std::min({together, end - index, g.groups - item.group});
+                     read = tiles.read(x + item.image_group(g) * channels * g.in_plane(),
+                                       item.images, item.tile, patches.data(), groups);
+                   }
                    product.multiply(tiles.rows(item.tile), item.images, read,
                                     weights + item.group * product.weight_size(),
                                     epilogue.from(item.group * filters),
                                     y + item.image_group(g) * filters * g.out_plane() +
                                         tiles.first_row(item.tile) * g.out_width());
+                   read += tiles.group_step();
+                   ++item.group;
+                   --groups;
                  }
                });
 }

@@ -33,6 +33,11 @@ constexpr int most_filters(int vectors) {
   return wide && vectors == 2 ? 6 : 4;
 }
 
+// Taps that are packed, for at least so many filters: three vectors of them take 24 KB of L1.
+constexpr std::int64_t most_packed = 24 * 1024 / (3 * (HWY_MAX_BYTES < 32 ? 32 : HWY_MAX_BYTES));
+constexpr std::int64_t fewest_packed = 192;
+constexpr std::int64_t fewest_filters = 32;
+
 template <class T>
 constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
 
@@ -102,7 +107,12 @@ HWY_NOINLINE void micro_kernel(const OutputLanes& p, const OutputVector* at,
   }
 }
 
-/// All filters, in blocks of (nearly) the same size.
+/// The next block of `left`: of the last two neither is small.
+HWY_INLINE std::int64_t next_block(std::int64_t left, std::int64_t most) {
+  return left >= 2 * most ? most : left > most ? (left + 1) / 2 : left;
+}
+
+/// All filters, block by block.
 template <class T, int vectors>
 void all_filters(const OutputLanes& p, const OutputVector* at, const T* patch, const T* weight,
                  const Epilogue<T>& epilogue, T* output) {
@@ -111,12 +121,36 @@ void all_filters(const OutputLanes& p, const OutputVector* at, const T* patch, c
   }
   (std::make_integer_sequence<int, most_filters(vectors)>());
   for (std::int64_t f = 0; f < p.filters;) {
-    const std::int64_t left = p.filters - f;
-    const std::int64_t count = ceil_div(left, ceil_div(left, most_filters(vectors)));
+    const std::int64_t count = next_block(p.filters - f, most_filters(vectors));
     kernel_of[static_cast<std::size_t>(count - 1)](p, at, patch, weight + f * p.filter_step,
                                                    epilogue.from(f), output + f * p.output_plane);
     f += count;
   }
+}
+
+/// The same, with what the vectors read packed first, a line for each tap: from a patch each tap is
+/// a line of the cache or two of its own, more than L1 holds.
+template <class T, int vectors>
+void all_filters_packed(const OutputLanes& p, const OutputVector* at, const T* patch,
+                        const T* weight, const Epilogue<T>& epilogue, T* output) {
+  constexpr hn::ScalableTag<T> d;
+  HWY_ALIGN T packed[most_packed * vectors * lanes<T>];
+  std::int64_t offset[most_packed];
+  for (std::int64_t t = 0; t < p.taps; ++t) {
+    offset[t] = t * vectors * lanes<T>;
+    GRADUS_UNROLL
+    for (int v = 0; v < vectors; ++v)
+      hn::Store(hn::LoadU(d, patch + at[v].from + p.offset[t]), d,
+                packed + offset[t] + v * lanes<T>);
+  }
+  OutputVector packed_at[vectors];
+  for (int v = 0; v < vectors; ++v) {
+    packed_at[v] = at[v];
+    packed_at[v].from = v * lanes<T>;
+  }
+  OutputLanes product = p;
+  product.offset = offset;
+  all_filters<T, vectors>(product, packed_at, packed, weight, epilogue, output);
 }
 
 template <class T>
@@ -132,7 +166,7 @@ void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilo
     }
     (std::make_integer_sequence<int, most>());
     while (at != end) {
-      const std::int64_t count = ceil_div(end - at, ceil_div(end - at, most));
+      const std::int64_t count = next_block(end - at, most);
       kernel_of[static_cast<std::size_t>(count - 1)](p, at, patch, weight, epilogue, output);
       at += count;
     }
@@ -142,7 +176,10 @@ void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilo
   const bool in_pairs = wide && !many_registers && (p.filters == 5 || p.filters == 6);
   for (; end - at >= 2 && in_pairs; at += 2)
     all_filters<T, 2>(p, at, patch, weight, epilogue, output);
-  for (; end - at >= 3; at += 3) all_filters<T, 3>(p, at, patch, weight, epilogue, output);
+  const bool packs =
+      p.filters >= fewest_filters && p.taps >= fewest_packed && p.taps <= most_packed;
+  const auto all_of_three = packs ? &all_filters_packed<T, 3> : &all_filters<T, 3>;
+  for (; end - at >= 3; at += 3) all_of_three(p, at, patch, weight, epilogue, output);
   if (end - at == 2) all_filters<T, 2>(p, at, patch, weight, epilogue, output);
   if (end - at == 1) all_filters<T, 1>(p, at, patch, weight, epilogue, output);
 }

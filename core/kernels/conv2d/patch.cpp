@@ -25,82 +25,84 @@ namespace simd = gradus::simd::HWY_NAMESPACE;
 
 template <class T> using Tag = hn::ScalableTag<T>;
 
-/// The rows of one phase of a channel that lie inside the image: row r's column k is
-/// image[r·image_step + k] if k is in [begin, end), else 0. Columns are taken vector by vector, so
-/// that what a vector needs at the borders is worked out once for all rows.
+/// The rows of one phase that lie inside the image, for each plane (image, channel): row r's column k
+/// is image[r·row_step + k] if k is in [begin, end), else 0. Columns are taken vector by vector, so
+/// that what a vector needs at the borders is worked out once for all rows of all planes.
 template <class T> struct PhaseOfRows {
   const T* image;  // column 0 of the first row, which may lie before the image
-  std::int64_t image_step;
+  T* patch;
+  std::int64_t images, channels;
+  std::int64_t image_step, channel_step;  // of the images
+  std::int64_t patch_step, plane_step;    // likewise of the patch
+  std::int64_t row_step;
   std::int64_t begin, end;
   std::int64_t rows, columns;  // of the patch
+
+  /// f(plane of the image, plane of the patch)
+  template <class F> HWY_INLINE void for_each_plane(const F& f) const {
+    for (std::int64_t k = 0; k < images; ++k) {
+      for (std::int64_t c = 0; c < channels; ++c)
+        f(image + k * image_step + c * channel_step, patch + k * patch_step + c * plane_step);
+    }
+  }
 };
 
-/// Columns [first, columns) of phase `phase` of `stride`, one by one.
+/// The columns of phase `phase` of `stride`, one by one: to the plane `to` further on.
 template <class T>
 HWY_INLINE void fill_single_columns(const PhaseOfRows<T>& p, std::int64_t stride,
-                                    std::int64_t phase, std::int64_t first, T* to) {
-  for (std::int64_t k = first; k < p.columns; ++k) {
-    const std::int64_t column = k * stride + phase;
-    const bool inside = column >= p.begin && column < p.end;
-    for (std::int64_t r = 0; r < p.rows; ++r)
-      to[r * p.columns + k] = inside ? p.image[r * p.image_step + column] : T{0};
-  }
-}
-
-/// f(k, whole vector or part) until at most two columns are left, as the borders of a 3x3 kernel
-/// leave them: a vector for those would cost more. Returns the first of them.
-template <class T, class F>
-HWY_INLINE std::int64_t most_columns(const PhaseOfRows<T>& p, const F& f) {
-  constexpr std::int64_t few = 2;
-  const std::int64_t rest = p.columns % static_cast<std::int64_t>(hn::Lanes(Tag<T>()));
-  const std::int64_t count = rest <= few ? p.columns - rest : p.columns;
-  simd::for_each_vector<T>(count, f);
-  return count;
-}
-
-template <class T> HWY_INLINE void fill_rows(const PhaseOfRows<T>& p, T* HWY_RESTRICT to) {
-  const std::int64_t done = most_columns(p, [&](std::int64_t k, auto some) HWY_ATTR {
-    const simd::Range<T> range(p.begin - k, p.end - k);
-    for (std::int64_t r = 0; r < p.rows; ++r)
-      some.store(range.load(p.image + r * p.image_step + k), to + r * p.columns + k);
+                                    std::int64_t phase, std::int64_t to) {
+  p.for_each_plane([&](const T* from, T* plane) HWY_ATTR {
+    for (std::int64_t k = 0; k < p.columns; ++k) {
+      const std::int64_t column = k * stride + phase;
+      const bool inside = column >= p.begin && column < p.end;
+      for (std::int64_t r = 0; r < p.rows; ++r)
+        plane[to + r * p.columns + k] = inside ? from[r * p.row_step + column] : T{0};
+    }
   });
-  fill_single_columns(p, 1, 0, done, to);
+}
+
+template <class T> HWY_INLINE void fill_rows(const PhaseOfRows<T>& p) {
+  simd::cover<T>(p.columns, [&](std::int64_t k, auto some) HWY_ATTR {
+    const simd::Range<T> range(p.begin - k, p.end - k);
+    p.for_each_plane([&](const T* HWY_RESTRICT from, T* HWY_RESTRICT plane) HWY_ATTR {
+      for (std::int64_t r = 0; r < p.rows; ++r)
+        some.store(range.load(from + r * p.row_step + k), plane + r * p.columns + k);
+    });
+  });
 }
 
 #if HWY_TARGET != HWY_SCALAR
-/// even[k] = column 2k, odd[k] = column 2k + 1, unless odd is nullptr
-template <class T>
-HWY_INLINE void fill_rows_of_two(const PhaseOfRows<T>& p, T* HWY_RESTRICT even,
-                                 T* HWY_RESTRICT odd) {
+/// Columns 2k to the first plane and, if there is one, columns 2k + 1 to that `odd` further on.
+template <class T> HWY_INLINE void fill_rows_of_two(const PhaseOfRows<T>& p, std::int64_t odd) {
   constexpr Tag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const std::int64_t done = most_columns(p, [&](std::int64_t k, auto some) HWY_ATTR {
+  simd::cover<T>(p.columns, [&](std::int64_t k, auto some) HWY_ATTR {
     const simd::Range<T> first(p.begin - 2 * k, p.end - 2 * k);
     const simd::Range<T> second(p.begin - 2 * k - lanes, p.end - 2 * k - lanes);
-    for (std::int64_t r = 0; r < p.rows; ++r) {
-      const T* row = p.image + r * p.image_step + 2 * k;
-      const auto lower = first.load(row);
-      const auto upper = second.load(row + lanes);
-      some.store(hn::ConcatEven(d, upper, lower), even + r * p.columns + k);
-      if (odd != nullptr) some.store(hn::ConcatOdd(d, upper, lower), odd + r * p.columns + k);
-    }
+    p.for_each_plane([&](const T* HWY_RESTRICT from, T* HWY_RESTRICT plane) HWY_ATTR {
+      for (std::int64_t r = 0; r < p.rows; ++r) {
+        const T* row = from + r * p.row_step + 2 * k;
+        const auto lower = first.load(row);
+        const auto upper = second.load(row + lanes);
+        T* to = plane + r * p.columns + k;
+        some.store(hn::ConcatEven(d, upper, lower), to);
+        if (odd != 0) some.store(hn::ConcatOdd(d, upper, lower), to + odd);
+      }
+    });
   });
-  fill_single_columns(p, 2, 0, done, even);
-  if (odd != nullptr) fill_single_columns(p, 2, 1, done, odd);
 }
 #endif
 
 /// All phases of columns of such rows: phase p's column k is the row's column k·stride + p.
 template <class T>
-HWY_INLINE void fill_phases(const PatchFill& p, const PhaseOfRows<T>& rows, std::int64_t phase_step,
-                            T* to) {
-  if (p.stride_w == 1) return fill_rows(rows, to);
+HWY_INLINE void fill_phases(const PatchFill& p, const PhaseOfRows<T>& rows,
+                            std::int64_t phase_step) {
+  if (p.stride_w == 1) return fill_rows(rows);
 #if HWY_TARGET != HWY_SCALAR
-  if (p.stride_w == 2)
-    return fill_rows_of_two(rows, to, p.phases_w == 2 ? to + phase_step : nullptr);
+  if (p.stride_w == 2) return fill_rows_of_two(rows, p.phases_w == 2 ? phase_step : 0);
 #endif
   for (std::int64_t phase = 0; phase < p.phases_w; ++phase)
-    fill_single_columns(rows, p.stride_w, phase, 0, to + phase * phase_step);
+    fill_single_columns(rows, p.stride_w, phase, phase * phase_step);
 }
 
 template <class T>
@@ -108,36 +110,47 @@ void fill_patch(const PatchFill& p, std::int64_t channels, const T* HWY_RESTRICT
                 T* HWY_RESTRICT patch) {
   const PatchView& view = p.view;
   const std::int64_t phase = p.phase_rows * p.phase_columns;
-  const std::int64_t plane = view.image_height * view.image_width;
   const std::int64_t used = p.phases_h * p.phases_w * phase;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    for (std::int64_t phase_h = 0; phase_h < p.phases_h; ++phase_h) {
-      // Row r of the phase is row first + r·stride of the image; rows [begin, end) are inside.
-      const std::int64_t first = view.top + phase_h;
-      const std::int64_t begin =
-          std::min(p.phase_rows, first < 0 ? ceil_div(-first, p.stride_h) : 0);
-      const std::int64_t end = std::clamp(
-          view.image_height > first ? ceil_div(view.image_height - first, p.stride_h) : 0, begin,
-          p.phase_rows);
-      T* to = patch + c * p.channel + phase_h * p.phases_w * phase;
-      for (std::int64_t phase_w = 0; phase_w < p.phases_w; ++phase_w) {
-        simd::clear_row(begin * p.phase_columns, to + phase_w * phase);
-        simd::clear_row((p.phase_rows - end) * p.phase_columns,
-                        to + phase_w * phase + end * p.phase_columns);
+  const PhaseOfRows<T> all{.image = images + view.left,
+                           .patch = patch,
+                           .images = view.images,
+                           .channels = channels,
+                           .image_step = view.image_step,
+                           .channel_step = view.image_height * view.image_width,
+                           .patch_step = channels * p.channel + patch_slack,
+                           .plane_step = p.channel,
+                           .row_step = p.stride_h * view.image_width,
+                           .begin = -view.left,
+                           .end = view.image_width - view.left,
+                           .rows = 0,
+                           .columns = p.phase_columns};
+  for (std::int64_t phase_h = 0; phase_h < p.phases_h; ++phase_h) {
+    // Row r of the phase is row first + r·stride of the image; rows [begin, end) are inside.
+    const std::int64_t first = view.top + phase_h;
+    const std::int64_t begin = std::min(p.phase_rows, first < 0 ? ceil_div(-first, p.stride_h) : 0);
+    const std::int64_t end =
+        std::clamp(view.image_height > first ? ceil_div(view.image_height - first, p.stride_h) : 0,
+                   begin, p.phase_rows);
+    const std::int64_t above = begin * p.phase_columns;
+    const std::int64_t below = (p.phase_rows - end) * p.phase_columns;
+    PhaseOfRows<T> rows = all;
+    rows.patch += phase_h * p.phases_w * phase;
+    rows.for_each_plane([&](const T*, T* plane) HWY_ATTR {
+      for (std::int64_t k = 0; k < p.phases_w; ++k) {
+        simd::clear_row(above, plane + k * phase);
+        simd::clear_row(below, plane + (k + 1) * phase - below);
       }
-      if (begin == end) continue;
-      const PhaseOfRows<T> rows{
-          .image = images + c * plane + (first + begin * p.stride_h) * view.image_width + view.left,
-          .image_step = p.stride_h * view.image_width,
-          .begin = -view.left,
-          .end = view.image_width - view.left,
-          .rows = end - begin,
-          .columns = p.phase_columns};
-      fill_phases(p, rows, phase, to + begin * p.phase_columns);
-    }
-    simd::clear_row(p.channel - used, patch + c * p.channel + used);
+    });
+    if (begin == end) continue;
+    rows.patch += above;
+    rows.image += (first + begin * p.stride_h) * view.image_width;
+    rows.rows = end - begin;
+    fill_phases(p, rows, phase);
   }
-  simd::clear_row(patch_slack, patch + channels * p.channel);
+  all.for_each_plane([&](const T*, T* plane)
+                         HWY_ATTR { simd::clear_row(p.channel - used, plane + used); });
+  for (std::int64_t k = 1; k <= view.images; ++k)
+    simd::clear_row(patch_slack, patch + k * all.patch_step - patch_slack);
 }
 
 /// One row of two phases side by side: first[k], second[k] -> to[2k], to[2k + 1].
@@ -227,10 +240,11 @@ template <class T> std::int64_t Patch<T>::size(std::int64_t channels) const {
 }
 
 template <class T>
-void Patch<T>::fill(const PatchView& view, std::int64_t channels, const T* images, T* patch) const {
+void Patch<T>::fill(const PatchView& view, std::int64_t channels, const T* images,
+                    T* patches) const {
   PatchFill fill = fill_;
   fill.view = view;
-  patch_copies<T>().fill(fill, channels, images, patch);
+  patch_copies<T>().fill(fill, channels, images, patches);
 }
 
 template class Patch<float>;

@@ -18,12 +18,15 @@
 
 namespace gradus::kernels {
 
-/// Where a patch lies in the image: its corner, negative inside the padding.
+/// Where a patch lies in the image: its corner, negative inside the padding. The same of several
+/// images at once.
 struct PatchView {
   std::int64_t image_height = 0;
   std::int64_t image_width = 0;
   std::int64_t top = 0;
   std::int64_t left = 0;
+  std::int64_t images = 1;
+  std::int64_t image_step = 0;  ///< elements from one image to the next
 };
 
 /// All that filling a patch needs to know.
@@ -65,9 +68,10 @@ template <class T> class Patch {
            w / fill_.stride_w;
   }
 
-  /// images [channels, H, W] -> patch, every element of it (zeros outside of the image).
+  /// images [channels, H, W] -> patches, one behind the other, every element of them (zeros outside
+  /// of the image).
   /// Highway's vectors, chosen at run time: rows of small images are too short for memcpy.
-  void fill(const PatchView& view, std::int64_t channels, const T* images, T* patch) const;
+  void fill(const PatchView& view, std::int64_t channels, const T* images, T* patches) const;
 
  private:
   Patch() = default;

@@ -92,7 +92,7 @@ void spread(std::int64_t filters, std::int64_t rows, std::int64_t columns, const
   const std::int64_t line = (rows - 1) * row_step + columns;
   for (std::int64_t f = 0; f < filters; ++f) {
     T* out = to + f * length;
-    simd::for_each_vector<T>(columns, [&](std::int64_t k, auto some) HWY_ATTR {
+    simd::cover<T>(columns, [&](std::int64_t k, auto some) HWY_ATTR {
       for (std::int64_t r = 0; r < rows; ++r)
         some.store(some.load(from + f * filter_step + r * columns + k), out + r * row_step + k);
     });

@@ -16,6 +16,9 @@ namespace {
 // A patch stays, with the weights that pass by, in an L2 cache of 1 MB.
 constexpr std::int64_t patch_bytes = 384 * 1024;
 
+// Patches of small groups that are filled at once: they stay in L1 until they are multiplied.
+constexpr std::int64_t bytes_together = 16 * 1024;
+
 // Weights that are sorted by one thread.
 constexpr std::int64_t weights_per_chunk = 8192;
 
@@ -167,19 +170,24 @@ template <class T> std::int64_t ForwardTiles<T>::work() const {
   return images() * (row_work() * rows_ + multiply_adds_per_element * patch_size());
 }
 
+template <class T> std::int64_t ForwardTiles<T>::groups_together() const {
+  if (in_place_ || count() > 1 || images() > 1) return 1;
+  return std::clamp<std::int64_t>(bytes_together / (patch_size() * std::int64_t{sizeof(T)}), 1,
+                                  g_.groups);
+}
+
 template <class T>
-const T* ForwardTiles<T>::read(const T* image, std::int64_t images, std::int64_t tile,
-                               T* patches) const {
+const T* ForwardTiles<T>::read(const T* image, std::int64_t images, std::int64_t tile, T* patches,
+                               std::int64_t groups) const {
   const std::int64_t top = first_row(tile) * g_.stride_h;
   if (in_place_) return image + top * g_.in_width;
-  for (std::int64_t k = 0; k < images; ++k) {
-    layout_.fill({.image_height = g_.in_height,
-                  .image_width = g_.in_width,
-                  .top = top - g_.padding_h,
-                  .left = -g_.padding_w},
-                 g_.group_in_channels(), image + k * g_.in_channels * g_.in_plane(),
-                 patches + k * patch_size());
-  }
+  layout_.fill({.image_height = g_.in_height,
+                .image_width = g_.in_width,
+                .top = top - g_.padding_h,
+                .left = -g_.padding_w,
+                .images = images,
+                .image_step = g_.in_channels * g_.in_plane()},
+               groups * g_.group_in_channels(), image, patches);
   return patches;
 }
 
@@ -383,13 +391,14 @@ void InputTiles<T>::compute(std::int64_t tile, std::int64_t images, const T* dy,
                             T* patches, T* pixels, T* image) const {
   const std::int64_t tile_q = tile * rows_;
   const T* read = in_place_ ? dy + tile_q * g_.out_width() : patches;
-  for (std::int64_t k = 0; !in_place_ && k < images; ++k) {
+  if (!in_place_) {
     layout_.fill({.image_height = g_.out_height(),
                   .image_width = g_.out_width(),
                   .top = first_q_ + tile_q - reach_h_,
-                  .left = left_q_ - reach_w_},
-                 g_.group_out_channels(), dy + k * g_.out_channels * g_.out_plane(),
-                 patches + k * patch_size());
+                  .left = left_q_ - reach_w_,
+                  .images = images,
+                  .image_step = g_.out_channels * g_.out_plane()},
+                 g_.group_out_channels(), dy, patches);
   }
   for (std::size_t first = 0; first < phases_.size();) {  // the phases of one row of them
     std::size_t last = first + 1;

@@ -48,9 +48,15 @@ template <class T> class ForwardTiles {
     return in_place_ ? g_.in_channels * g_.in_plane() : patch_size();
   }
 
+  /// Neighbouring groups of an image whose patches are worth filling at once, group_step() apart:
+  /// those of a depthwise convolution are too small to be filled one by one.
+  std::int64_t groups_together() const;
+  std::int64_t group_step() const { return g_.group_in_channels() * layout_.channel(); }
+
   /// What the product reads of `images` images, of one group [channels of a group, H, W] each: a
-  /// part of them, or `patches`, filled.
-  const T* read(const T* image, std::int64_t images, std::int64_t tile, T* patches) const;
+  /// part of them, or `patches`, filled. Of one image it may be several groups.
+  const T* read(const T* image, std::int64_t images, std::int64_t tile, T* patches,
+                std::int64_t groups = 1) const;
 
  private:
   std::int64_t row_work() const;
