@@ -69,7 +69,9 @@ class RandomGeometries {
       g.groups = 1;
       channels_per_group_ = one_in(3) ? between(1, 4) : between(1, 80);
       filters_per_group_ = between(1, 20);
-    } else if (kind < 88) {  // a stride beyond the image
+    } else if (kind < 88) {
+      return many_taps(g);
+    } else if (kind < 91) {  // a stride beyond the image
       (one_in(2) ? g.stride_h : g.stride_w) = one_in(2) ? largest : between(200, 1000);
     }
     return cut(g, 3e3, 3e5);
@@ -170,6 +172,22 @@ class RandomGeometries {
     }
     if (one_in(2)) g.stride_h = g.stride_w = 1;
     return cut(g, 2e4, 1e6);
+  }
+
+  /// Some 200 taps and filters enough that a vector of outputs packs what it reads; whichever way.
+  Geometry many_taps(Geometry g) {
+    g.batch = g.groups = g.stride_h = g.stride_w = g.dilation_h = g.dilation_w = 1;
+    g.kernel_h = between(2, 5);
+    g.kernel_w = between(2, 5);
+    g.padding_h = between(0, g.kernel_h / 2);
+    g.padding_w = between(0, g.kernel_w / 2);
+    const std::int64_t few = between(192, 256) / (g.kernel_h * g.kernel_w) + 1;
+    const std::int64_t many = between(32, 40);
+    channels_per_group_ = one_in(2) ? few : many;
+    filters_per_group_ = channels_per_group_ == few ? many : few;
+    g.in_height = between(4, 8);
+    g.in_width = between(8, 20);
+    return cut(g, 2e6, 4e6);
   }
 
   /// Enough work in an image for several tiles of it; sometimes more border than image.

@@ -65,6 +65,9 @@ template <class T> class Paths {
                                  "out of proportion: padding",
                                  "out of proportion: dilation",
                                  "forward, borders wider than a tile",
+                                 "forward, all groups read together",
+                                 "forward, some groups read together",
+                                 "forward, fewer groups read together at the end",
                                  "input_grad, phases without taps",
                                  "input_grad, all phases of a stride",
                                  "input_grad, dense",
@@ -110,6 +113,7 @@ template <class T> class Paths {
       if (pass == "forward" || lanes<T>() > 1)
         all.push_back(pass + ", along filters, parts without the taps in the padding");
       all.push_back(pass + ", along outputs, row by row");
+      all.push_back(pass + ", along outputs, packed taps");
       if (lanes<T>() > 1) all.push_back(pass + ", along outputs, in one line");
       for (std::int64_t rest = 0; rest < lanes<T>(); ++rest)
         all.push_back(pass + ", along outputs, modulo lanes " + std::to_string(rest));
@@ -170,6 +174,11 @@ template <class T> class Paths {
             (tiles.rows(0) - 1) * line_.stride_h + line_.dilation_h * (line_.kernel_h - 1) <
                 line_.padding_h,
         pass + ", borders wider than a tile");
+    const std::int64_t together = tiles.groups_together();
+    if (together == 1) return;
+    add(together == line_.groups, pass + ", all groups read together");
+    add(together < line_.groups, pass + ", some groups read together");
+    add(line_.groups % together != 0, pass + ", fewer groups read together at the end");
   }
 
   void input_grad() {
@@ -259,6 +268,13 @@ template <class T> class Paths {
     add(!in_line, way + "row by row");
     number(way + "modulo lanes ",
            (in_line ? (size.rows - 1) * size.row_step + size.columns : size.columns) % lanes<T>());
+    add(std::ranges::any_of(product.parts(),
+                            [&](const auto& part) {
+                              const auto taps = static_cast<std::int64_t>(part.taps.size());
+                              return part.vectors.size() >= 3 &&
+                                     output_lanes<T>().packs(size.filters, taps);
+                            }),
+        way + "packed taps");
     number(way + "filters ", std::min<std::int64_t>(9, size.filters));
     number(way + "vectors modulo 9 ", static_cast<std::int64_t>(vectors.size()) % 9);
   }

@@ -153,6 +153,10 @@ void all_filters_packed(const OutputLanes& p, const OutputVector* at, const T* p
   all_filters<T, vectors>(product, packed_at, packed, weight, epilogue, output);
 }
 
+bool packs(std::int64_t filters, std::int64_t taps) {
+  return filters >= fewest_filters && taps >= fewest_packed && taps <= most_packed;
+}
+
 template <class T>
 void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilogue<T>& epilogue,
               T* output) {
@@ -176,15 +180,14 @@ void multiply(const OutputLanes& p, const T* patch, const T* weight, const Epilo
   const bool in_pairs = wide && !many_registers && (p.filters == 5 || p.filters == 6);
   for (; end - at >= 2 && in_pairs; at += 2)
     all_filters<T, 2>(p, at, patch, weight, epilogue, output);
-  const bool packs =
-      p.filters >= fewest_filters && p.taps >= fewest_packed && p.taps <= most_packed;
-  const auto all_of_three = packs ? &all_filters_packed<T, 3> : &all_filters<T, 3>;
+  const bool packed = packs(p.filters, p.taps);
+  const auto all_of_three = packed ? &all_filters_packed<T, 3> : &all_filters<T, 3>;
   for (; end - at >= 3; at += 3) all_of_three(p, at, patch, weight, epilogue, output);
   if (end - at == 2) all_filters<T, 2>(p, at, patch, weight, epilogue, output);
   if (end - at == 1) all_filters<T, 1>(p, at, patch, weight, epilogue, output);
 }
 
-template <class T> constexpr OutputLanesKernels<T> kernels{lanes<T>, &multiply<T>};
+template <class T> constexpr OutputLanesKernels<T> kernels{lanes<T>, &packs, &multiply<T>};
 const OutputLanesKernels<float>* float_kernels() { return &kernels<float>; }
 const OutputLanesKernels<double>* double_kernels() { return &kernels<double>; }
 

@@ -56,6 +56,9 @@ struct OutputLanes {
 template <class T> struct OutputLanesKernels {
   std::int64_t lanes;  ///< of a vector
 
+  /// Whether what three vectors read is packed first: where L1 would not hold it.
+  bool (*packs)(std::int64_t filters, std::int64_t taps);
+
   /// The sum above, finished. weight [filters, ...], filter_step apart.
   void (*multiply)(const OutputLanes& product, const T* patch, const T* weight,
                    const Epilogue<T>& epilogue, T* output);
