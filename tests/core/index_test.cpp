@@ -28,8 +28,12 @@ TEST_CASE("cat joins along every dimension, from every memory layout, empty part
     for (const std::int64_t second : {0, 1, 4}) {
       Shape other = base;
       other[d] = second;
-      for (const auto& [left_layout, a] : naive::layouts(base, generator)) {
-        for (const auto& [right_layout, b] : naive::layouts(other, generator)) {
+      for (const auto& a_laid_out : naive::layouts(base, generator)) {
+        const auto& left_layout = a_laid_out.first;
+        const Tensor& a = a_laid_out.second;
+        for (const auto& b_laid_out : naive::layouts(other, generator)) {
+          const auto& right_layout = b_laid_out.first;
+          const Tensor& b = b_laid_out.second;
           CAPTURE(left_layout);
           CAPTURE(right_layout);
           Shape joined = base;
@@ -83,7 +87,9 @@ TEST_CASE("index_select and index_add are each other's adjoint: <select x, y> = 
   const Tensor index = Tensor::from({2, 0, 2, 1});
   for (int d = 0; d < 3; ++d) {
     const Shape shape = Shape::filled(3, 3);
-    for (const auto& [layout, x] : naive::layouts(shape, generator)) {
+    for (const auto& laid_out : naive::layouts(shape, generator)) {
+      const auto& layout = laid_out.first;
+      const Tensor& x = laid_out.second;
       CAPTURE(layout);
       const Tensor selected = core::index_select(x, d, index);
       Shape expected = shape;
@@ -109,7 +115,9 @@ TEST_CASE("gather and scatter_add are each other's adjoint, and follow PyTorch's
     Shape small{2, 3, 2};
     small[d] = 5;
     const Tensor index = randint(0, shape[d], small, generator);
-    for (const auto& [layout, x] : naive::layouts(shape, generator)) {
+    for (const auto& laid_out : naive::layouts(shape, generator)) {
+      const auto& layout = laid_out.first;
+      const Tensor& x = laid_out.second;
       CAPTURE(layout);
       check_equals(core::gather(x, d, index), naive::build(small, [&](const Shape& i) {
                      Shape from = i;

@@ -76,9 +76,15 @@ TEST_CASE("matmul multiplies vectors, matrices and batches in every memory layou
                                                    {{2, 3, 2, 2}, {1, 3, 2, 2}},
                                                    {{0, 2, 3}, {3, 2}},
                                                    {{2, 1, 0, 3}, {1, 2, 3, 2}}};
-  for (const auto& [left, right] : pairs) {
-    for (const auto& [left_layout, a] : naive::layouts(left, generator)) {
-      for (const auto& [right_layout, b] : naive::layouts(right, generator)) {
+  for (const auto& shapes : pairs) {
+    const Shape& left = shapes.first;
+    const Shape& right = shapes.second;
+    for (const auto& a_laid_out : naive::layouts(left, generator)) {
+      const auto& left_layout = a_laid_out.first;
+      const Tensor& a = a_laid_out.second;
+      for (const auto& b_laid_out : naive::layouts(right, generator)) {
+        const auto& right_layout = b_laid_out.first;
+        const Tensor& b = b_laid_out.second;
         CAPTURE(left);
         CAPTURE(right);
         CAPTURE(left_layout);

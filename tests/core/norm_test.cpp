@@ -50,7 +50,9 @@ TEST_CASE("channel_map gives the bits of sub, mul, add and relu, one after the o
     for (const bool bias : {false, true}) {
       for (const Activation activation : {Activation::none, Activation::relu}) {
         for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{3, 20, 8, 8}, Shape{0, 2, 3, 3}}) {
-          for (const auto& [layout, wide] : naive::layouts(shape, generator)) {
+          for (const auto& wide_laid_out : naive::layouts(shape, generator)) {
+            const auto& layout = wide_laid_out.first;
+            const Tensor& wide = wide_laid_out.second;
             const Tensor x = dtype == float64 ? wide : wide.to(dtype);
             const core::ChannelMap map = random_map(shape[1], dtype, generator, bias, activation);
             CAPTURE(layout);
@@ -80,7 +82,9 @@ TEST_CASE("channel_map keeps NaN, infinities and the sign of 0, at each place of
 TEST_CASE("channel_moments are mean and var, whatever the layout") {
   Generator generator(2);
   for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{4, 3}, Shape{1, 20, 8}}) {
-    for (const auto& [layout, x] : naive::layouts(shape, generator)) {
+    for (const auto& laid_out : naive::layouts(shape, generator)) {
+      const auto& layout = laid_out.first;
+      const Tensor& x = laid_out.second;
       Dims dims{0};
       for (int d = 2; d < shape.rank(); ++d) dims.push_back(d);
       const core::ChannelMoments moments = core::channel_moments(x);
@@ -98,8 +102,12 @@ TEST_CASE("the sums and the gradient are those of the masked gradient") {
     const core::ChannelMap map = random_map(3, float64, generator, true, activation);
     const Tensor offset = randn({3}, generator, float64);
     const Tensor slope = randn({3}, generator, float64);
-    for (const auto& [layout, x] : naive::layouts(shape, generator)) {
-      for (const auto& [other, dy] : naive::layouts(shape, generator)) {
+    for (const auto& laid_out : naive::layouts(shape, generator)) {
+      const auto& layout = laid_out.first;
+      const Tensor& x = laid_out.second;
+      for (const auto& dy_laid_out : naive::layouts(shape, generator)) {
+        const auto& other = dy_laid_out.first;
+        const Tensor& dy = dy_laid_out.second;
         CAPTURE(layout);
         CAPTURE(other);
         const Tensor g =

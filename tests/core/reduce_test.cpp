@@ -79,7 +79,9 @@ template <class F> void for_all_reductions(const F& f) {
   Generator generator(2);
   for (const Shape& shape : {Shape{}, Shape{5}, Shape{2, 3}, Shape{3, 1, 4}, Shape{2, 3, 2, 2},
                              Shape{0}, Shape{2, 0}, Shape{0, 3}, Shape{2, 0, 3}}) {
-    for (const auto& [layout, x] : naive::layouts(shape, generator)) {
+    for (const auto& laid_out : naive::layouts(shape, generator)) {
+      const auto& layout = laid_out.first;
+      const Tensor& x = laid_out.second;
       for (int subset = 0; subset < 1 << shape.rank(); ++subset) {
         Dims dims;
         for (int d = 0; d < shape.rank(); ++d) {

@@ -27,7 +27,9 @@ const std::vector<Shape> shapes{
 template <class F> void for_all(const F& f) {
   Generator generator(1);
   for (const Shape& shape : shapes) {
-    for (const auto& [layout, x] : naive::layouts(shape, generator)) {
+    for (const auto& laid_out : naive::layouts(shape, generator)) {
+      const auto& layout = laid_out.first;
+      const Tensor& x = laid_out.second;
       CAPTURE(shape);
       CAPTURE(layout);
       REQUIRE(x.shape() == shape);

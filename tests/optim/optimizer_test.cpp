@@ -308,10 +308,11 @@ TEST_CASE("Momentum whose gradient stays zero ends at zero, not in slow subnorma
       {sgd_with({.lr = 0.1, .momentum = 0.9}), "state.0.momentum_buffer"},
       {adam_with({}), "state.0.exp_avg"},
   };
-  for (const auto& [make, key] : with_momentum) {
+  for (const auto& kind : with_momentum) {
+    const std::string& key = kind.second;
     CAPTURE(key);
     const Variable p(ones({5}), true);
-    const std::unique_ptr<Optimizer> optimizer = make({p});
+    const std::unique_ptr<Optimizer> optimizer = kind.first({p});
     p.set_grad(Variable(ones({5})));
     // 0.9^n passes the smallest normal float, 1.2e-38, at n = 830.
     for (int step = 0; step < 1000; ++step) {
