@@ -76,8 +76,8 @@ template <class T> constexpr int block = 16 / sizeof(T);
 /// Rows of `from`, as many as a block has numbers, with each block turned: columns[c] holds columns
 /// c, c + block, ..., a block of rows each. max(·, 0) with `relu`.
 template <class D, class T>
-HWY_INLINE std::array<hn::Vec<D>, block<T>> turned_blocks(D d, const T* from, std::int64_t step,
-                                                          bool relu) {
+HWY_INLINE void turn_blocks(D d, const T* from, std::int64_t step, bool relu,
+                            hn::Vec<D> (&columns)[block<T>]) {
   const auto load = [&](std::int64_t r) HWY_ATTR {
     const auto row = hn::LoadU(d, from + r * step);
     return relu ? hn::IfThenZeroElse(hn::Lt(row, hn::Zero(d)), row) : row;
@@ -85,7 +85,8 @@ HWY_INLINE std::array<hn::Vec<D>, block<T>> turned_blocks(D d, const T* from, st
   const auto row_0 = load(0);
   const auto row_1 = load(1);
   if constexpr (block<T> == 2) {
-    return {hn::InterleaveLower(d, row_0, row_1), hn::InterleaveUpper(d, row_0, row_1)};
+    columns[0] = hn::InterleaveLower(d, row_0, row_1);
+    columns[1] = hn::InterleaveUpper(d, row_0, row_1);
   } else {
     const hn::Repartition<double, D> pairs;
     const auto row_2 = load(2);
@@ -94,10 +95,10 @@ HWY_INLINE std::array<hn::Vec<D>, block<T>> turned_blocks(D d, const T* from, st
     const auto upper_01 = hn::BitCast(pairs, hn::InterleaveUpper(d, row_0, row_1));
     const auto lower_23 = hn::BitCast(pairs, hn::InterleaveLower(d, row_2, row_3));
     const auto upper_23 = hn::BitCast(pairs, hn::InterleaveUpper(d, row_2, row_3));
-    return {hn::BitCast(d, hn::InterleaveLower(pairs, lower_01, lower_23)),
-            hn::BitCast(d, hn::InterleaveUpper(pairs, lower_01, lower_23)),
-            hn::BitCast(d, hn::InterleaveLower(pairs, upper_01, upper_23)),
-            hn::BitCast(d, hn::InterleaveUpper(pairs, upper_01, upper_23))};
+    columns[0] = hn::BitCast(d, hn::InterleaveLower(pairs, lower_01, lower_23));
+    columns[1] = hn::BitCast(d, hn::InterleaveUpper(pairs, lower_01, lower_23));
+    columns[2] = hn::BitCast(d, hn::InterleaveLower(pairs, upper_01, upper_23));
+    columns[3] = hn::BitCast(d, hn::InterleaveUpper(pairs, upper_01, upper_23));
   }
 }
 
@@ -109,12 +110,12 @@ HWY_INLINE void transpose_square(const T* HWY_RESTRICT from, std::int64_t from_s
   constexpr Tag<T> d;
   constexpr std::int64_t side = block<T>;
   constexpr std::int64_t blocks = lanes<T> / side;
-  std::array<std::array<Vector<T>, side>, blocks> part;
+  Vector<T> part[blocks][side];
   GRADUS_UNROLL
-  for (std::size_t k = 0; k < blocks; ++k)
-    part[k] = turned_blocks(d, from + side * k * from_step, from_step, relu);
+  for (std::int64_t k = 0; k < blocks; ++k)
+    turn_blocks(d, from + side * k * from_step, from_step, relu, part[k]);
   GRADUS_UNROLL
-  for (std::size_t c = 0; c < side; ++c) {
+  for (std::int64_t c = 0; c < side; ++c) {
     const auto store = [&](Vector<T> column, std::int64_t place)
                            HWY_ATTR { hn::StoreU(column, d, to + (side * place + c) * to_step); };
     if constexpr (blocks == 1) {
@@ -123,10 +124,10 @@ HWY_INLINE void transpose_square(const T* HWY_RESTRICT from, std::int64_t from_s
       store(hn::ConcatLowerLower(d, part[1][c], part[0][c]), 0);
       store(hn::ConcatUpperUpper(d, part[1][c], part[0][c]), 1);
     } else {
-      const auto even = [&](std::size_t k) HWY_ATTR {  // blocks 0 of two parts, then blocks 2
+      const auto even = [&](int k) HWY_ATTR {  // blocks 0 of two parts, then blocks 2
         return hn::OddEvenBlocks(hn::SwapAdjacentBlocks(part[k + 1][c]), part[k][c]);
       };
-      const auto odd = [&](std::size_t k) HWY_ATTR {  // blocks 1, then blocks 3
+      const auto odd = [&](int k) HWY_ATTR {  // blocks 1, then blocks 3
         return hn::OddEvenBlocks(part[k + 1][c], hn::SwapAdjacentBlocks(part[k][c]));
       };
       store(hn::ConcatLowerLower(d, even(2), even(0)), 0);
@@ -152,7 +153,8 @@ HWY_INLINE void transpose_corner(const T* HWY_RESTRICT from, std::int64_t from_s
       if constexpr (block<T> == side) {
         if (r + side <= rows && c + side <= columns) {
           constexpr hn::Full128<T> d;
-          const auto four = turned_blocks(d, corner, from_step, relu);
+          hn::Vec<hn::Full128<T>> four[side];
+          turn_blocks(d, corner, from_step, relu, four);
           GRADUS_UNROLL
           for (std::int64_t k = 0; k < side; ++k) hn::StoreU(four[k], d, turned + k * to_step);
           continue;
