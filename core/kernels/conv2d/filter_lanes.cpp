@@ -38,9 +38,10 @@ constexpr int most_registers = many_registers ? 25 : 12;
 // of positions takes one.
 constexpr int most_runs = many_registers ? 10 : 8;
 
-// The rows of a panel that sums run over before they go to memory: half of L1.
-template <class T>
-constexpr std::int64_t numbers_per_pass = 24 * 1024 / static_cast<std::int64_t>(sizeof(T));
+// The rows of a panel that sums run over before they go to memory stay in half of L1, each with the
+// line of the cache that its number of the image lies in.
+constexpr std::int64_t bytes_per_pass = 16 * 1024;
+constexpr std::int64_t bytes_of_a_line = 64;
 
 // ---- Panels ----
 
@@ -325,7 +326,8 @@ void all_sums(const Pass<T>& p, const FilterLanes& product, const T* image, cons
 template <class T>
 void multiply(const FilterLanes& p, const T* images, const T* rows, const T* start, T* sums) {
   for_each_panel<T>(p.filters, [&](std::int64_t first, std::int64_t width) {
-    const std::int64_t rows_per_pass = numbers_per_pass<T> / width;
+    const std::int64_t rows_per_pass =
+        bytes_per_pass / (width * static_cast<std::int64_t>(sizeof(T)) + bytes_of_a_line);
     T* sum = sums + first * p.packed_sums;
     std::int64_t l = 0;
     do {

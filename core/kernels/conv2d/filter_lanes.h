@@ -16,7 +16,7 @@
 //
 // T is float or double. Vectors by Highway, chosen at run time. Each sum is in the order of l, with
 // one rounding for each product (FMA) where the CPU has that; it does not depend on which sums are
-// computed together. (Of several images it takes a few hundred l of each in turn.)
+// computed together. (Of several images it takes about a hundred l of each in turn.)
 #pragma once
 
 #include <cstdint>
