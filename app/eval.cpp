@@ -5,13 +5,13 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <chrono>
 #include <filesystem>
 
 #include "commands.h"
 #include "exit_code.h"
 #include "json.h"
 #include "run_folder.h"
+#include "stopwatch.h"
 #include "training.h"
 
 namespace gradus::app {
@@ -53,10 +53,9 @@ int run_eval(const EvalOptions& options) {
                          run.settings.data, found, run.data_checksum));
   }
   const DataLoader test(split.test, {.batch_size = evaluation_batch});
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   const Evaluation result = evaluate(loaded.model, test);
-  run.last.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  run.last.seconds = seconds_since(start);
   run.last.images_per_second = static_cast<double>(result.images) / run.last.seconds;
   run.last.test_loss = result.loss;
   run.last.test_accuracy = result.accuracy;

@@ -7,7 +7,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -16,15 +15,10 @@
 #include "float32.h"
 #include "json.h"
 #include "records.h"
+#include "stopwatch.h"
 
 namespace gradus::app {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// What a sample throws is a failure like any other.
 void prove(const Sample& sample, const std::vector<std::string>& names, Float32Row& row) {

@@ -51,9 +51,7 @@ EpochRecord epoch_from(const Json& json) {
 void expect_known(const std::string& label, const std::string& key, const std::string& name,
                   const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), name) != known.end()) return;
-  std::string list;
-  for (const std::string& each : known) list += (list.empty() ? "" : ", ") + each;
-  fail<BadDataError>(label, ": unknown ", key, " \"", name, "\"; known are ", list);
+  fail<BadDataError>(label, ": unknown ", key, " \"", name, "\"; known are ", joined(known));
 }
 
 Json to_json_object(const TimingRecord& timing) {

@@ -6,12 +6,12 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "kernel_self_test.h"
+#include "stopwatch.h"
 
 namespace gradus::app {
 namespace {
@@ -96,7 +96,7 @@ void plant_in_optimizers(KernelFaultRecord& record) {
 }  // namespace
 
 KernelSelfTest run_kernel_self_test(const std::vector<Subject>& subjects, bool optimizers) {
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   KernelSelfTest test;
   for (const Subject& subject : subjects) {
     for (const Sample& sample : subject.training_samples()) {
@@ -105,7 +105,7 @@ KernelSelfTest run_kernel_self_test(const std::vector<Subject>& subjects, bool o
     if (subject.name == "conv2d") plant_in_winograd(test);
   }
   if (optimizers) plant_in_optimizers(test);
-  test.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  test.seconds = seconds_since(start);
   return test;
 }
 

@@ -84,7 +84,7 @@ std::string Progress::bar(const StepRecord& step, double images_per_second) cons
 }
 
 double Progress::seconds_left(std::int64_t steps_done) const {
-  const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+  const double elapsed = seconds_since(start_);
   const std::int64_t ahead = epochs_ * steps_ - steps_done;
   return elapsed * static_cast<double>(ahead) / static_cast<double>(steps_done);
 }

@@ -4,11 +4,11 @@
 // NO_COLOR (https://no-color.org) leaves the bar without any escape code; TERM=dumb gets lines.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 
 #include "records.h"
+#include "stopwatch.h"
 
 namespace gradus::app {
 
@@ -31,7 +31,6 @@ class Progress {
   void clear();
 
  private:
-  using Clock = std::chrono::steady_clock;
   std::string bar(const StepRecord& step, double images_per_second) const;
   double seconds_left(std::int64_t steps_done) const;
 

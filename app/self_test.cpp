@@ -8,13 +8,13 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "self_test.h"
+#include "stopwatch.h"
 
 namespace gradus::app {
 namespace {
@@ -211,7 +211,7 @@ void check_good(SelfTestRecord& test, int order, const DifferentiableFunction& f
 }  // namespace
 
 SelfTestRecord run_self_test(const std::vector<Subject>& subjects) {
-  const auto start = std::chrono::steady_clock::now();
+  const Clock::time_point start = Clock::now();
   SelfTestRecord test;
   for (const Subject& subject : subjects) {
     for (PlantedRow& row : Planter(subject).run()) test.planted.push_back(std::move(row));
@@ -226,7 +226,7 @@ SelfTestRecord run_self_test(const std::vector<Subject>& subjects) {
   for (const Good& good : hard_functions()) {
     check_good(test, good.order, good.function, good.inputs, {.subject = good.name});
   }
-  test.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  test.seconds = seconds_since(start);
   return test;
 }
 

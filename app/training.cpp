@@ -7,19 +7,13 @@
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "exit_code.h"
+#include "stopwatch.h"
 
 namespace gradus::app {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::unique_ptr<Schedule> make_schedule(const Settings& settings, Optimizer& optimizer) {
   if (settings.schedule == "none") return nullptr;

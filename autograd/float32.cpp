@@ -28,13 +28,11 @@ constinit thread_local Watcher* watcher = nullptr;
 namespace {
 
 /// Bounds are of first order; with n·u below 2⁻⁷ what they leave out is below n·u of them.
-constexpr double second_order = 1 + 0x1p-7;
+constexpr double second_order_share = 1 + 0x1p-7;
 /// Below the least normal number precision fades, and some kernels flush to 0.
 constexpr double least_normal = 0x1p-126;
-/// What summing n numbers in float64 loses, for each of them (Higham, 4.2).
-constexpr double double_roundoff = 0x1p-53;
 
-double allowed(double bound) { return bound == 0 ? 0 : bound * second_order + least_normal; }
+double allowed(double bound) { return bound == 0 ? 0 : bound * second_order_share + least_normal; }
 
 /// Difference over bound: 0 where equal, infinite where none was allowed.
 double ratio_of(double result, double reference, double limit) {

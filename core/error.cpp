@@ -21,4 +21,10 @@ std::string error_scope_path() {
   return path;
 }
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string line;
+  for (const std::string& name : names) line += (line.empty() ? "" : ", ") + name;
+  return line;
+}
+
 }  // namespace gradus

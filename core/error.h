@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gradus {
 
@@ -89,5 +90,8 @@ template <class E = Error, class... Parts> [[noreturn]] void fail(const Parts&..
   if (const std::string path = error_scope_path(); !path.empty()) line << " [in " << path << "]";
   throw E(line.str());
 }
+
+/// "a, b, c": names in a row, for a message.
+std::string joined(const std::vector<std::string>& names);
 
 }  // namespace gradus

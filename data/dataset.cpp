@@ -109,12 +109,10 @@ const std::vector<std::string>& dataset_names() {
 }
 
 DataSplit load_dataset(std::string_view name, const DatasetOptions& options) {
-  std::string known;
   for (const Entry& entry : entries()) {
     if (entry.name == name) return entry.load(options);
-    known += (known.empty() ? "" : ", ") + entry.name;
   }
-  fail<ValueError>("data set: unknown name '", name, "', known are ", known);
+  fail<ValueError>("data set: unknown name '", name, "', known are ", joined(dataset_names()));
 }
 
 }  // namespace gradus

@@ -12,6 +12,17 @@
 #include <utility>
 
 namespace gradus {
+namespace detail {
+/// All that decides what the batches of one pass are.
+struct EpochPlan {
+  std::shared_ptr<const Dataset> dataset;
+  DataLoaderOptions options;
+  Generator generator;  // of the epoch
+  std::int64_t batches;
+  Tensor order{};  // int64 [N]
+};
+}  // namespace detail
+
 namespace {
 
 /// Asks for the first page of a row that will be read soon: shuffled rows lie where no hardware
@@ -66,16 +77,7 @@ Tensor gather_labels(const Tensor& labels, const std::int64_t* index, std::int64
   return batch;
 }
 
-/// All that decides what the batches of one pass are.
-struct Plan {
-  std::shared_ptr<const Dataset> dataset;
-  DataLoaderOptions options;
-  Generator generator;  // of the epoch
-  std::int64_t batches;
-  Tensor order{};  // int64 [N]
-};
-
-Batch make_batch(const Plan& plan, std::int64_t number) {
+Batch make_batch(const detail::EpochPlan& plan, std::int64_t number) {
   const std::int64_t first = number * plan.options.batch_size;
   const std::int64_t count = std::min(plan.options.batch_size, plan.dataset->size() - first);
   const std::int64_t* index = plan.order.data<std::int64_t>() + first;
@@ -99,7 +101,7 @@ Batch make_batch(const Plan& plan, std::int64_t number) {
 /// worker, which fills it, and next(), which empties it; `failure_` is the worker's last word.
 class Epoch::Source {
  public:
-  explicit Source(Plan plan) : plan_(std::move(plan)) {}
+  explicit Source(detail::EpochPlan plan) : plan_(std::move(plan)) {}
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
@@ -158,7 +160,7 @@ class Epoch::Source {
     }
   }
 
-  const Plan plan_;
+  const detail::EpochPlan plan_;
   std::int64_t handed_out_ = 0;
 
   std::mutex mutex_;
@@ -212,7 +214,7 @@ std::int64_t DataLoader::samples() const {
 Epoch DataLoader::epoch(std::int64_t number) const {
   if (number < 0) fail<ValueError>("data loader: epoch must not be negative, got ", number);
   Generator generator = Generator(options_.seed).fork(static_cast<std::uint64_t>(number));
-  Plan plan{dataset_, options_, generator, batches()};
+  detail::EpochPlan plan{dataset_, options_, generator, batches()};
   plan.order = options_.shuffle ? randperm(dataset_->size(), generator) : arange(dataset_->size());
   return Epoch(std::make_unique<Epoch::Source>(std::move(plan)));
 }

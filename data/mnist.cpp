@@ -68,7 +68,7 @@ constexpr std::array<const char*, 4> file_names = {
 
 /// The four files, from the first folder that has any of them.
 std::array<fs::path, 4> find_files(const Source& source, const DatasetOptions& options) {
-  std::string looked;
+  std::vector<std::string> looked;
   for (const fs::path& folder : folders_to_search(source, options)) {
     std::array<fs::path, 4> files;
     std::string missing;
@@ -90,9 +90,9 @@ std::array<fs::path, 4> find_files(const Source& source, const DatasetOptions& o
                           " of the 4 files, it lacks ", missing,
                           "[.gz]; to install all: ", source.install);
     }
-    looked += (looked.empty() ? "" : ", ") + folder.string();
+    looked.push_back(folder.string());
   }
-  fail<NotFoundError>(source.name, ": no ", file_names[0], "[.gz] in ", looked,
+  fail<NotFoundError>(source.name, ": no ", file_names[0], "[.gz] in ", joined(looked),
                       "; to install it: ", source.install);
 }
 

@@ -11,12 +11,6 @@
 namespace gradus {
 namespace {
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string line;
-  for (const std::string& name : names) line += (line.empty() ? "" : ", ") + name;
-  return line;
-}
-
 /// relu(body(x) + shortcut(x)); an empty shortcut is x itself.
 class Residual final : public Module {
  public:

@@ -90,13 +90,6 @@ class ModuleScope final : public ErrorScope {
   const ModuleScope* caller_;
 };
 
-/// "a, b, c"
-std::string joined(const std::vector<std::string>& names) {
-  std::string line;
-  for (const std::string& name : names) line += (line.empty() ? "" : ", ") + name;
-  return line;
-}
-
 void check_strict(const LoadReport& report) {
   if (report.missing.empty() && report.unexpected.empty()) return;
   std::string line;

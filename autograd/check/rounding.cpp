@@ -50,9 +50,6 @@ template <class F> Rounding linear_rule(const F& f) {
           .gradients = [f](const RoundingCall& call) { return of_gradients(call, f); }};
 }
 
-/// What adding up k numbers in float64 may lose: below every float32 bound, but not below 0.
-constexpr double double_roundoff = 0x1p-53;
-
 /// `roundings` of the result where there was anything to add; k additions in float64.
 Tensor rounded_sum(const Tensor& terms, const Tensor& sums, const Tensor& result,
                    double roundings) {

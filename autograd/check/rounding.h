@@ -7,7 +7,7 @@
 // it is added up (N. Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section 3.1).
 // Where both the number of terms and the sum of their magnitudes can be had from the op itself, run
 // in float64 on ones and on absolute values, a rule below does so. What is of second order, u², is
-// covered by second_order.
+// covered by second_order_share.
 #pragma once
 
 #include <gradus/core/tensor.h>
@@ -53,6 +53,10 @@ struct Rounding {
   /// an identity that needs no reference.
   bool bilinear = false;
 };
+
+/// What adding up n numbers in float64 may lose, for each of them (Higham, 4.2): below every float32
+/// bound, but not below 0.
+inline constexpr double double_roundoff = 0x1p-53;
 
 /// γ(n), element by element; negative n count as 0.
 Tensor gamma(const Tensor& roundings);

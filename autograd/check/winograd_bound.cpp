@@ -10,8 +10,8 @@
 namespace gradus {
 namespace {
 
-constexpr std::int64_t m = 4;      // the side of an output tile
-constexpr std::int64_t n = m + 2;  // the side of an input tile
+constexpr std::int64_t out_side = 4;            // m, of an output tile
+constexpr std::int64_t in_side = out_side + 2;  // n, of an input tile
 
 /// The matrices of F(4x4, 3x3), without signs. A. Lavin, S. Gray, "Fast algorithms for convolutional
 /// neural networks", CVPR 2016.
@@ -91,16 +91,18 @@ Tensor transformed(const Tensor& matrix, const Tensor& x) {
 /// Of x [N,C,H,W] with w [O,C/groups,3,3], to [N,O,height,width]; without the factor.
 Tensor correlation(const Magnitudes& f, const Tensor& x, const Tensor& w, const Shape& result,
                    Pair padding, std::int64_t groups) {
-  const Grid grid{(result[2] + m - 1) / m, (result[3] + m - 1) / m};
-  const Tensor v = transformed(on_both_sides(f.b), tiles_of(x, n, m, grid, padding, groups));
+  const Grid grid{(result[2] + out_side - 1) / out_side, (result[3] + out_side - 1) / out_side};
+  const Tensor v =
+      transformed(on_both_sides(f.b), tiles_of(x, in_side, out_side, grid, padding, groups));
   const std::int64_t filters = w.size(0) / groups;
   const Tensor taps = core::abs(w).reshape({w.size(0) * w.size(1), 9}).transpose(0, 1);
   const Tensor u = transformed(on_both_sides(f.g), taps.contiguous())
-                       .reshape({n * n, groups, filters, w.size(1)});
+                       .reshape({in_side * in_side, groups, filters, w.size(1)});
   const Tensor y = transformed(on_both_sides(f.a), core::matmul(u, v));  // [m²,groups,O/groups,N·T]
-  const Tensor placed = y.reshape({m, m, w.size(0), x.size(0), grid.rows, grid.columns})
-                            .permute({3, 2, 4, 0, 5, 1})
-                            .reshape({x.size(0), w.size(0), grid.rows * m, grid.columns * m});
+  const Tensor placed =
+      y.reshape({out_side, out_side, w.size(0), x.size(0), grid.rows, grid.columns})
+          .permute({3, 2, 4, 0, 5, 1})
+          .reshape({x.size(0), w.size(0), grid.rows * out_side, grid.columns * out_side});
   return placed.narrow(2, 0, result[2]).narrow(3, 0, result[3]).contiguous();
 }
 
@@ -133,11 +135,12 @@ Tensor winograd_bound(Conv2dPass pass, const Tensor& first, const Tensor& second
     return scaled(correlation(f, first, turned(second, groups), result, padding, groups),
                   second.size(0) / groups);
   }
-  const Grid grid{(first.size(2) + m - 1) / m, (first.size(3) + m - 1) / m};
+  const Grid grid{(first.size(2) + out_side - 1) / out_side,
+                  (first.size(3) + out_side - 1) / out_side};
   const Tensor u = transformed(on_both_sides(f.a.transpose().contiguous()),
-                               tiles_of(first, m, m, grid, 0, groups));
-  const Tensor v =
-      transformed(on_both_sides(f.b), tiles_of(second, n, m, grid, options.padding, groups));
+                               tiles_of(first, out_side, out_side, grid, 0, groups));
+  const Tensor v = transformed(on_both_sides(f.b),
+                               tiles_of(second, in_side, out_side, grid, options.padding, groups));
   const Tensor sums = core::matmul(u, v.transpose(-2, -1));  // [n²,groups,O/groups,C/groups]
   const Tensor dw = transformed(on_both_sides(f.g.transpose().contiguous()), sums);
   return scaled(dw.reshape({9, result[0] * result[1]}).transpose(0, 1).reshape(result).contiguous(),
