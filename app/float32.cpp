@@ -1,7 +1,7 @@
 // The proof in float32 as a table, a row for each name. See float32.h.
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
-#include <gradus/layers/gradcheck.h>
+#include <gradus/gradcheck/module.h>
 #include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>

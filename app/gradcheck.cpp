@@ -2,8 +2,8 @@
 // model with its loss; and the checker itself, on bugs planted for it.
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
+#include <gradus/gradcheck/module.h>
 #include <gradus/io/atomic_file.h>
-#include <gradus/layers/gradcheck.h>
 #include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <gradus/autograd/profile.h>
-#include <gradus/autograd/taylor.h>
+#include <gradus/gradcheck/taylor.h>
 #include <gradus/io/safetensors.h>
 
 #include <filesystem>

@@ -2,7 +2,7 @@
 #include <gradus/autograd/functions.h>
 #include <gradus/core/conv.h>
 #include <gradus/core/create.h>
-#include <gradus/optim/update_rounding.h>
+#include <gradus/gradcheck/optimizer_rounding.h>
 
 #include <spdlog/fmt/fmt.h>
 

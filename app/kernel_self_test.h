@@ -1,7 +1,7 @@
 // gradus gradcheck --self-test, the part in float32: would the proof have caught a broken kernel?
 #pragma once
 
-#include <gradus/autograd/check/kernel_faults.h>
+#include <gradus/gradcheck/kernel_faults.h>
 
 #include <vector>
 

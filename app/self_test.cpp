@@ -1,9 +1,9 @@
 // The proof of the checker: bugs that it must catch and name,
 // and hard functions that it must let pass.
-#include <gradus/autograd/check/planted.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
+#include <gradus/gradcheck/planted.h>
 
 #include <spdlog/fmt/fmt.h>
 

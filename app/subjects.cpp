@@ -1,5 +1,5 @@
 // The names, and what to say of one that is not there.
-#include <gradus/layers/all.h>
+#include <gradus/gradcheck/layers.h>
 
 #include <algorithm>
 #include <cctype>
@@ -25,13 +25,13 @@ std::vector<Sample> Subject::training_samples() const {
 
 std::vector<Subject> all_subjects() {
   std::vector<Subject> subjects;
-  for (const OpInfo& op : all_ops()) {
+  for (const OpSamples& op : all_ops()) {
     subjects.push_back({.kind = "op",
                         .name = std::string(op.name),
                         .op_samples = op.samples,
                         .op_training_samples = op.training_samples});
   }
-  for (const LayerInfo& layer : all_layers()) {
+  for (const LayerSamples& layer : all_layers()) {
     subjects.push_back(
         {.kind = "layer", .name = std::string(layer.name), .layer_samples = layer.samples});
   }

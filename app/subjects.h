@@ -1,8 +1,8 @@
 // Subjects: what `gradus gradcheck` can check by name, operations and layers alike.
 #pragma once
 
-#include <gradus/autograd/gradcheck.h>
-#include <gradus/layers/sample.h>
+#include <gradus/gradcheck/gradcheck.h>
+#include <gradus/gradcheck/module_sample.h>
 
 #include <string>
 #include <vector>

@@ -1,6 +1,6 @@
 // gradus train: data, model and folder in, a trained model out.
-#include <gradus/core/kernels/matmul/gemm.h>
 #include <gradus/core/log.h>
+#include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/core/storage.h>
@@ -70,11 +70,11 @@ Sequential build_model(const Settings& settings, const ImageSpec& image) {
 }
 
 void log_surroundings() {
-  if (!kernels::blas_is_single_threaded()) {
+  if (!core::blas_is_single_threaded()) {
     log_warn("the BLAS library uses threads of its own; results may depend on their number");
   }
   if (!logs_debug()) return;
-  log_debug("BLAS: " + kernels::blas_description());
+  log_debug("BLAS: " + core::blas_description());
 }
 
 void log_pool() {

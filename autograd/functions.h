@@ -65,6 +65,8 @@ Variable tanh(const Variable& x);
 Variable sigmoid(const Variable& x);
 /// max(x, 0); the gradient at 0 is 0.
 Variable relu(const Variable& x);
+/// dy where y > 0 (or NaN), else 0: the gradient of a relu whose output was y.
+Variable relu_grad(const Variable& dy, const Tensor& y);
 /// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError
 /// unless 0 <= p <= 1.
 Variable dropout(const Variable& x, double p, Generator& generator);
@@ -93,6 +95,9 @@ Variable unsqueeze(const Variable& x, std::int64_t dim);
 Variable expand(const Variable& x, const Shape& shape);
 Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t stop,
                std::int64_t step = 1);
+/// Zeros of `shape`, and `source` at start, start + step, ... of `dim`: the adjoint of slice.
+Variable slice_scatter(const Shape& shape, std::int64_t dim, std::int64_t start, std::int64_t step,
+                       const Variable& source);
 Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length);
 Variable select(const Variable& x, std::int64_t dim, std::int64_t index);
 Variable cat(const Variables& parts, std::int64_t dim = 0);
@@ -119,11 +124,25 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias 
 /// x [N,C,H,W], weight [O,C/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW]
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
                 const Conv2dOptions& options = {});
+/// dL/dx of conv2d, x of shape `input`: dy [N,O,OH,OW], weight [O,C/groups,kh,kw] -> [N,C,H,W]
+Variable conv2d_input_grad(const Variable& dy, const Variable& weight, const Shape& input,
+                           const Conv2dOptions& options = {});
+/// dL/dweight of conv2d, of shape `weight`: dy [N,O,OH,OW], x [N,C,H,W] -> [O,C/groups,kh,kw]
+Variable conv2d_weight_grad(const Variable& dy, const Variable& x, const Shape& weight,
+                            const Conv2dOptions& options = {});
 
 // ---- ops/pool.cpp ---- [N,C,H,W] -> [N,C,OH,OW]
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options);
 Variable avg_pool2d(const Variable& x, const Pool2dOptions& options);
 Variable adaptive_avg_pool2d(const Variable& x, Pair output_size);
+/// Their adjoints, [N,C,OH,OW] -> [N,C,H,W] = `input`. `choices` are what core::max_pool2d_compact()
+/// or core::max_pool2d() chose: each dy is added where it was chosen from.
+Variable max_pool2d_scatter(const Variable& dy, const Tensor& choices, const Shape& input,
+                            const Pool2dOptions& options);
+Variable avg_pool2d_grad(const Variable& dy, const Shape& input, const Pool2dOptions& options);
+Variable adaptive_avg_pool2d_grad(const Variable& dy, const Shape& input);
+/// x where `choices` say: [N,C,H,W] -> [N,C,OH,OW], the adjoint of max_pool2d_scatter.
+Variable max_pool2d_gather(const Variable& x, const Tensor& choices, const Pool2dOptions& options);
 
 // ---- ops/norm.cpp ----
 struct BatchNormOptions {

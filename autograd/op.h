@@ -1,16 +1,12 @@
-// Op: what an operation must tell. Adding one is a paragraph in its chapter under ops/, and a line
-// in ops/all.cpp.
+// Op: what an operation must tell. Adding one is a paragraph in its chapter under ops/.
 //
 // An Op's members are its parameters and what it saves for backward. forward() computes on Tensors
 // and saves the least; backward() is written with Variables, so a gradient is made of operations
-// again and may itself be differentiated. samples() brings inputs that show the corners; the
-// gradient checker runs them all. rounding() states how far float32 may be off
-// (check/rounding.h), and training_samples() brings inputs of the sizes that train; the proof in
-// float32 runs those too.
+// again and may itself be differentiated. rounding() states how far float32 may be off (rounding.h).
 #pragma once
 
-#include <gradus/autograd/check/replay.h>
-#include <gradus/autograd/profile.h>
+#include <gradus/autograd/profile_scope.h>
+#include <gradus/autograd/replay.h>
 #include <gradus/autograd/variable.h>
 
 #include <functional>
@@ -21,22 +17,6 @@
 #include <vector>
 
 namespace gradus {
-
-/// One call to check: function(inputs), with every float64 input differentiated.
-struct Sample {
-  std::string description;
-  Variables inputs;
-  std::function<Variable(const Variables&)> function;
-};
-
-/// One entry of the list of all ops.
-struct OpInfo {
-  std::string_view name;
-  std::vector<Sample> (*samples)();
-  /// For the proof in float32: sizes that train, several tiles and images, more than one chunk of
-  /// threads, all remainders of a vector.
-  std::vector<Sample> (*training_samples)() = nullptr;
-};
 
 /// Base of all operations. One object per recorded call; it lives in the call's Node.
 class Op {

@@ -18,7 +18,14 @@ Shape shape_of(const Variable& variable) { return variable.defined() ? variable.
 
 namespace detail {
 constinit thread_local Profiler* profiler = nullptr;
+
+void add_flops(std::int64_t flops) {
+  if (ProfileEvent* event = profiler->innermost()) event->flops += flops;
 }
+void add_bytes(std::int64_t bytes) {
+  if (ProfileEvent* event = profiler->innermost()) event->bytes += bytes;
+}
+}  // namespace detail
 
 std::string_view to_string(ProfileDirection direction) {
   switch (direction) {

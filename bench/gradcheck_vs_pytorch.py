@@ -141,7 +141,7 @@ asks Gradus' checker. For this table the same bugs were planted into PyTorch's f
 same shapes and options, same input, same damage. `torch.autograd.gradcheck` was asked about those
 of the first derivative, `torch.autograd.gradgradcheck` about those of the second (`history_*`),
 both at their defaults (slow) and with `fast_mode=True` (fast). What each bug does is told in
-`autograd/check/planted.h`.
+`gradcheck/planted.h`.
 
 {table}
 

@@ -1,4 +1,4 @@
-"""Bugs planted into a torch function as autograd/check/planted.cpp plants them into a tape: the op
+"""Bugs planted into a torch function as gradcheck/planted.cpp plants them into a tape: the op
 that takes the input is wrapped in a Function that asks it for its gradients and spoils one.
 """
 import torch

@@ -10,6 +10,7 @@
 #include <gradus/core/tensor.h>
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -116,6 +117,11 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 /// [..,in], [out,in], [out] or undefined -> [..,out]
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               Activation activation = Activation::none);
+/// Whether BLAS was pinned to one thread and reports that it took. An OpenMP build may ignore the pin:
+/// then results may depend on the number of threads, and a program should say so.
+bool blas_is_single_threaded();
+/// One line for a log: BLAS's own description, and whether it is pinned.
+std::string blas_description();
 
 // ---- the loss of classification (math_loss.cpp) ----
 /// Throws, naming `op`, unless scores are [N,C,...], float32 or float64,

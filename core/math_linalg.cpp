@@ -153,4 +153,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return result;
 }
 
+bool blas_is_single_threaded() { return kernels::blas_is_single_threaded(); }
+std::string blas_description() { return kernels::blas_description(); }
+
 }  // namespace gradus::core

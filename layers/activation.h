@@ -1,7 +1,7 @@
 // Activations: the nonlinearities between linear layers. Elementwise, any shape, no parameters.
 #pragma once
 
-#include <gradus/layers/sample.h>
+#include <gradus/layers/module.h>
 
 namespace gradus {
 
@@ -10,7 +10,6 @@ class ReLU final : public Module {
  public:
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
-  static std::vector<LayerSample> samples();
 };
 
 /// y = tanh(x)
@@ -18,7 +17,6 @@ class Tanh final : public Module {
  public:
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
-  static std::vector<LayerSample> samples();
 };
 
 /// y = 1/(1 + exp(-x))
@@ -26,7 +24,6 @@ class Sigmoid final : public Module {
  public:
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
-  static std::vector<LayerSample> samples();
 };
 
 }  // namespace gradus

@@ -1,6 +1,5 @@
 // Conv2d: two parameters and one call of conv2d().
 #include <gradus/autograd/functions.h>
-#include <gradus/core/create.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/print.h>
@@ -70,33 +69,6 @@ std::string Conv2d::extra() const {
   if (options_.groups != 1) text << ", groups=" << options_.groups;
   if (!bias.defined()) text << ", bias=False";
   return text.str();
-}
-
-std::vector<LayerSample> Conv2d::samples() {
-  Generator random(3);
-  const auto make = [](std::int64_t in, std::int64_t out, const Conv2dLayerOptions& options) {
-    return [=] {
-      Generator generator(4);
-      return Conv2d{in, out, options, generator};
-    };
-  };
-  return {
-      module_sample("3x3, padding 1", make(2, 3, {.kernel_size = 3, .padding = 1}),
-                    randn({2, 2, 4, 5}, random, float64)),
-      module_sample("1x1", make(3, 2, {.kernel_size = 1}), randn({2, 3, 3, 3}, random, float64)),
-      module_sample("1x1, stride 2, without bias",
-                    make(2, 2, {.kernel_size = 1, .stride = 2, .bias = false}),
-                    randn({1, 2, 5, 4}, random, float64)),
-      module_sample(
-          "3x2, strides, paddings and dilations that differ",
-          make(2, 2,
-               {.kernel_size = {3, 2}, .stride = {2, 1}, .padding = {2, 0}, .dilation = {1, 2}}),
-          randn({2, 2, 5, 6}, random, float64)),
-      module_sample("groups 2", make(4, 2, {.kernel_size = 3, .groups = 2}),
-                    randn({1, 4, 4, 4}, random, float64)),
-      module_sample("depthwise", make(3, 3, {.kernel_size = 3, .padding = 1, .groups = 3}),
-                    randn({1, 3, 3, 4}, random, float64)),
-  };
 }
 
 }  // namespace gradus

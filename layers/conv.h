@@ -3,7 +3,7 @@
 
 #include <gradus/core/conv.h>
 #include <gradus/core/random.h>
-#include <gradus/layers/sample.h>
+#include <gradus/layers/module.h>
 
 #include <cstdint>
 
@@ -41,7 +41,6 @@ class Conv2d final : public Module {
   Variable forward(const Variable& x) override;
   Variable forward_fused(const Variable& x, Activation activation) override;
   std::string extra() const override;
-  static std::vector<LayerSample> samples();
 
  private:
   Conv2dOptions options_;

@@ -1,6 +1,5 @@
 // Dropout: the layer chooses the generator and knows the mode; dropout() draws.
 #include <gradus/autograd/functions.h>
-#include <gradus/core/create.h>
 #include <gradus/layers/dropout.h>
 
 #include <sstream>
@@ -26,19 +25,6 @@ std::string Dropout::extra() const {
   std::ostringstream text;
   text << "p=" << p_;
   return text.str();
-}
-
-std::vector<LayerSample> Dropout::samples() {
-  Generator random(10);
-  const auto make = [](bool training) {
-    return [training] {
-      Dropout layer(0.4, Generator(11));
-      layer.train(training);
-      return layer;
-    };
-  };
-  return {module_sample("training", make(true), randn({4, 5}, random, float64)),
-          module_sample("evaluation", make(false), randn({2, 3}, random, float64))};
 }
 
 }  // namespace gradus

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <gradus/core/random.h>
-#include <gradus/layers/sample.h>
+#include <gradus/layers/module.h>
 
 #include <optional>
 
@@ -25,7 +25,6 @@ class Dropout final : public Module {
   void visit(Visitor& v) override;
   Variable forward(const Variable& x) override;
   std::string extra() const override;
-  static std::vector<LayerSample> samples();
 
  private:
   double p_;

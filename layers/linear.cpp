@@ -1,6 +1,5 @@
 // Linear: two parameters and one call of linear().
 #include <gradus/autograd/functions.h>
-#include <gradus/core/create.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/linear.h>
 
@@ -35,19 +34,6 @@ std::string Linear::extra() const {
   text << "in_features=" << weight.size(1) << ", out_features=" << weight.size(0)
        << ", bias=" << (bias.defined() ? "True" : "False");
   return text.str();
-}
-
-std::vector<LayerSample> Linear::samples() {
-  Generator random(1);
-  const auto make = [](bool with_bias) {
-    return [with_bias] {
-      Generator generator(2);
-      return Linear{3, 4, {.bias = with_bias}, generator};
-    };
-  };
-  return {module_sample("[5,3] -> [5,4]", make(true), randn({5, 3}, random, float64)),
-          module_sample("without bias", make(false), randn({2, 3}, random, float64)),
-          module_sample("[2,2,3] -> [2,2,4]", make(true), randn({2, 2, 3}, random, float64))};
 }
 
 }  // namespace gradus

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <gradus/core/random.h>
-#include <gradus/layers/sample.h>
+#include <gradus/layers/module.h>
 
 #include <cstdint>
 
@@ -28,7 +28,6 @@ class Linear final : public Module {
   Variable forward(const Variable& x) override;
   Variable forward_fused(const Variable& x, Activation activation) override;
   std::string extra() const override;
-  static std::vector<LayerSample> samples();
 };
 
 }  // namespace gradus

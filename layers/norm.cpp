@@ -72,26 +72,4 @@ std::string BatchNorm2d::extra() const {
   return text.str();
 }
 
-std::vector<LayerSample> BatchNorm2d::samples() {
-  Generator random(7);
-  const auto make = [](bool training, const BatchNorm2dOptions& options) {
-    return [=] {
-      BatchNorm2d layer(2, options);
-      if (options.track_running_stats) {
-        layer.running_mean = Tensor::from({0.5, -0.25});
-        layer.running_var = Tensor::from({2.0, 0.5});
-      }
-      layer.train(training);
-      return layer;
-    };
-  };
-  return {module_sample("training", make(true, {}), randn({3, 2, 2, 2}, random, float64)),
-          module_sample("evaluation", make(false, {}), randn({3, 2, 2, 2}, random, float64)),
-          module_sample("training, not affine", make(true, {.affine = false}),
-                        randn({2, 2, 2, 3}, random, float64)),
-          module_sample("evaluation, statistics of the batch",
-                        make(false, {.track_running_stats = false}),
-                        randn({2, 2, 2, 2}, random, float64))};
-}
-
 }  // namespace gradus

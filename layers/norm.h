@@ -4,7 +4,7 @@
 // internal covariate shift", ICML 2015, algorithm 1.
 #pragma once
 
-#include <gradus/layers/sample.h>
+#include <gradus/layers/module.h>
 
 #include <cstdint>
 #include <optional>
@@ -39,7 +39,6 @@ class BatchNorm2d final : public Module {
   Variable forward(const Variable& x) override;
   Variable forward_fused(const Variable& x, Activation activation) override;
   std::string extra() const override;
-  static std::vector<LayerSample> samples();
 
  private:
   std::int64_t channels_;

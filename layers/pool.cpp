@@ -1,6 +1,5 @@
 // Pools: options checked once, then one call each.
 #include <gradus/autograd/functions.h>
-#include <gradus/core/create.h>
 #include <gradus/layers/pool.h>
 #include <gradus/layers/print.h>
 
@@ -43,21 +42,6 @@ Variable MaxPool2d::forward(const Variable& x) { return max_pool2d(x, options_);
 
 std::string MaxPool2d::extra() const { return print(options_); }
 
-std::vector<LayerSample> MaxPool2d::samples() {
-  Generator random(6);
-  return {module_sample(
-              "2x2", [] { return MaxPool2d{{.kernel_size = 2}}; }, spaced({2, 2, 4, 4}, random)),
-          module_sample(
-              "3x2, overlapping, padded",
-              [] {
-                return MaxPool2d{{.kernel_size = {3, 2}, .stride = {2, 1}, .padding = {1, 0}}};
-              },
-              spaced({1, 2, 5, 5}, random)),
-          module_sample(
-              "dilated", [] { return MaxPool2d{{.kernel_size = 2, .stride = 1, .dilation = 2}}; },
-              spaced({1, 1, 5, 4}, random))};
-}
-
 AvgPool2d::AvgPool2d(const Pool2dOptions& options) : options_(checked("AvgPool2d", options)) {
   if (options.dilation != Pair(1)) {
     fail<ValueError>("AvgPool2d: has no dilation, got ", print_tuple(options.dilation),
@@ -68,24 +52,6 @@ AvgPool2d::AvgPool2d(const Pool2dOptions& options) : options_(checked("AvgPool2d
 Variable AvgPool2d::forward(const Variable& x) { return avg_pool2d(x, options_); }
 
 std::string AvgPool2d::extra() const { return print(options_); }
-
-std::vector<LayerSample> AvgPool2d::samples() {
-  Generator random(6);
-  return {module_sample(
-              "2x2", [] { return AvgPool2d{{.kernel_size = 2}}; },
-              randn({2, 2, 4, 4}, random, float64)),
-          module_sample(
-              "3x3, padding counted",
-              [] { return AvgPool2d{{.kernel_size = 3, .stride = 2, .padding = 1}}; },
-              randn({1, 2, 5, 4}, random, float64)),
-          module_sample(
-              "3x2, padding not counted",
-              [] {
-                return AvgPool2d{
-                    {.kernel_size = {3, 2}, .stride = 1, .padding = 1, .count_include_pad = false}};
-              },
-              randn({1, 1, 4, 4}, random, float64))};
-}
 
 AdaptiveAvgPool2d::AdaptiveAvgPool2d(Pair output_size) : output_size_(output_size) {
   if (output_size.height < 1 || output_size.width < 1) {
@@ -99,20 +65,5 @@ Variable AdaptiveAvgPool2d::forward(const Variable& x) {
 }
 
 std::string AdaptiveAvgPool2d::extra() const { return "output_size=" + print_pair(output_size_); }
-
-std::vector<LayerSample> AdaptiveAvgPool2d::samples() {
-  Generator random(6);
-  return {module_sample(
-              "global", [] { return AdaptiveAvgPool2d{1}; }, randn({2, 2, 3, 4}, random, float64)),
-          module_sample(
-              "windows that overlap",
-              [] {
-                return AdaptiveAvgPool2d{Pair{3, 2}};
-              },
-              randn({1, 2, 5, 5}, random, float64)),
-          module_sample(
-              "more windows than pixels", [] { return AdaptiveAvgPool2d{4}; },
-              randn({1, 1, 2, 3}, random, float64))};
-}
 
 }  // namespace gradus

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <gradus/core/conv.h>
-#include <gradus/layers/sample.h>
+#include <gradus/layers/module.h>
 
 namespace gradus {
 
@@ -19,7 +19,6 @@ class MaxPool2d final : public Module {
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;
-  static std::vector<LayerSample> samples();
 
  private:
   Pool2dOptions options_;
@@ -38,7 +37,6 @@ class AvgPool2d final : public Module {
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;
-  static std::vector<LayerSample> samples();
 
  private:
   Pool2dOptions options_;
@@ -56,7 +54,6 @@ class AdaptiveAvgPool2d final : public Module {
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;
-  static std::vector<LayerSample> samples();
 
  private:
   Pair output_size_;

@@ -1,8 +1,5 @@
 // Sequential: a loop over its children, in which a module and the ReLU behind it are one step.
-#include <gradus/core/create.h>
 #include <gradus/layers/activation.h>
-#include <gradus/layers/linear.h>
-#include <gradus/layers/sample.h>
 #include <gradus/layers/sequential.h>
 
 #include <string>
@@ -46,17 +43,6 @@ Variable Sequential::forward(const Variable& x) {
     if (both.defined()) ++i;
   }
   return y;
-}
-
-std::vector<LayerSample> Sequential::samples() {
-  Generator random(8);
-  const auto make = [] {
-    Generator generator(9);
-    return Sequential{Linear{3, 4, {}, generator}, Tanh{}, Linear{4, 2, {}, generator}};
-  };
-  return {module_sample("linear, tanh, linear", make, randn({5, 3}, random, float64)),
-          module_sample(
-              "empty", [] { return Sequential{}; }, randn({2, 3}, random, float64))};
 }
 
 }  // namespace gradus

@@ -55,7 +55,6 @@ class Sequential final : public Module {
 
   void visit(Visitor& v) override;
   Variable forward(const Variable& x) override;
-  static std::vector<LayerSample> samples();
 
  private:
   [[noreturn]] void wrong_type(std::size_t index) const;

@@ -1,7 +1,7 @@
 // Layers that compute nothing: Flatten changes the shape, Identity not even that.
 #pragma once
 
-#include <gradus/layers/sample.h>
+#include <gradus/layers/module.h>
 
 #include <cstdint>
 
@@ -17,7 +17,6 @@ class Flatten final : public Module {
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;
-  static std::vector<LayerSample> samples();
 
  private:
   std::int64_t start_;
@@ -29,7 +28,6 @@ class Identity final : public Module {
  public:
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
-  static std::vector<LayerSample> samples();
 };
 
 }  // namespace gradus

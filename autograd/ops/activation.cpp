@@ -15,14 +15,6 @@ struct Exp final : Op {
   Variables backward(const Variable& dy) override { return {mul(dy, reattach(y))}; }
 
   Rounding rounding() const { return elementwise(library_roundings, library_roundings + 1); }
-
-  static std::vector<Sample> samples() {
-    return unary_samples([](const Variables& v) { return exp(v[0]); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return exp(v[0]); });
-  }
 };
 
 /// y = ln x        dL/dx = dL/dy/x
@@ -38,15 +30,6 @@ struct Log final : Op {
   Variables backward(const Variable& dy) override { return {div(dy, x)}; }
 
   Rounding rounding() const { return elementwise(library_roundings, 1); }
-
-  static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return log(v[0]); };
-    return unary_samples(f, above_zero, {{"small numbers", {spread({4}, 5, {0.05, 0.5})}, f}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return log(v[0]); }, above_zero);
-  }
 };
 
 /// y = √x        dL/dx = dL/dy/(2y)
@@ -60,17 +43,6 @@ struct Sqrt final : Op {
 
   /// Division and root are rounded once each.
   Rounding rounding() const { return elementwise(1, 2); }
-
-  static std::vector<Sample> samples() {
-    return unary_samples([](const Variables& v) { return sqrt(v[0]); }, above_zero,
-                         {{"a sum of squares", {spread({2, 3}, 5)}, [](const Variables& v) {
-                             return sqrt(sum(v[0] * v[0], {1}));
-                           }}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return sqrt(v[0]); }, above_zero);
-  }
 };
 
 /// y = |x|        dL/dx = dL/dy·sign(x), 0 at 0
@@ -86,14 +58,6 @@ struct Abs final : Op {
   Variables backward(const Variable& dy) override { return {mul(dy, core::sign(x))}; }
 
   Rounding rounding() const { return elementwise(0, 0); }
-
-  static std::vector<Sample> samples() {
-    return unary_samples([](const Variables& v) { return abs(v[0]); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return abs(v[0]); });
-  }
 };
 
 /// y = tanh x        dL/dx = dL/dy·(1-y²)
@@ -122,14 +86,6 @@ struct Tanh final : Op {
                                   core::add(core::mul(square, 2 * library_roundings + 1),
                                             core::mul(core::abs(call.slopes[0]), 2))};
                             }});
-  }
-
-  static std::vector<Sample> samples() {
-    return unary_samples([](const Variables& v) { return tanh(v[0]); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return tanh(v[0]); }, {-6, 6});
   }
 };
 
@@ -161,15 +117,6 @@ struct Sigmoid final : Op {
                              core::mul(square, relative))};
              }});
   }
-
-  static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return sigmoid(v[0]); };
-    return unary_samples(f, {}, {{"far from zero", {spread({4}, 5, {-6, 6})}, f}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return sigmoid(v[0]); }, {-6, 6});
-  }
 };
 
 /// y = dy where the kept output is positive, else 0        dL/d(dy) = dL/dy under the same mask
@@ -186,18 +133,9 @@ struct ReluGrad final : Op {
   void recast(const Variables& inputs) { output = output.to(inputs[0].dtype()); }
 
   Rounding rounding() const { return elementwise(0, 0); }
-
-  static Variable masked(const Variables& v) {
-    const Tensor positive_part = core::relu(spread(v[0].shape(), 5).value());
-    return apply(ReluGrad(positive_part.to(v[0].dtype())), v[0]);
-  }
-
-  static std::vector<Sample> samples() { return unary_samples(masked); }
-
-  static std::vector<Sample> training_samples() { return unary_training_samples(masked); }
 };
 
-Variable relu_grad(const Variable& dy, const Tensor& y) {
+Variable relu_backward(const Variable& dy, const Tensor& y) {
   // The largest tensors of a network come by here: dy is masked where it lies when the engine is
   // the only one to see it (and it does not look again).
   if (!grad_enabled() && dy.is_unshared() && dy.value().is_contiguous()) {
@@ -205,7 +143,7 @@ Variable relu_grad(const Variable& dy, const Tensor& y) {
     count_bytes(2 * bytes_of(dy.value()) + bytes_of(y));
     return dy;
   }
-  return apply(ReluGrad(y), dy);
+  return relu_grad(dy, y);
 }
 
 /// y = max(x, 0)        dL/dx = dL/dy where y > 0, else 0
@@ -215,58 +153,10 @@ struct Relu final : Op {
 
   Tensor forward(const Variable& x) { return y = core::relu(x.value()); }
 
-  Variables backward(const Variable& dy) override { return {relu_grad(dy, y)}; }
+  Variables backward(const Variable& dy) override { return {relu_backward(dy, y)}; }
 
   Rounding rounding() const { return elementwise(0, 0); }
-
-  static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return relu(v[0]); };
-    return unary_samples(f, {},
-                         {{"a strided view",
-                           {spread({4, 3}, 5)},
-                           [](const Variables& v) { return relu(slice(v[0], 1, 0, 3, 2)); }},
-                          {"all positive", {positive({3, 4}, 6)}, f}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return relu(v[0]); });
-  }
 };
-
-/// y = x·mask/(1-p), mask random        dL/dx = dL/dy·mask/(1-p)
-struct Dropout {
-  static constexpr std::string_view name = "dropout";
-
-  static std::vector<Sample> samples() {
-    const auto with = [](double p) {
-      return [p](const Variables& v) {
-        Generator generator(7);
-        return dropout(v[0], p, generator);
-      };
-    };
-    return unary_samples(with(0.5), {},
-                         {{"little", {spread({3, 4}, 5)}, with(0.1)},
-                          {"nothing dropped", {spread({4}, 6)}, with(0)},
-                          {"everything dropped", {spread({4}, 7)}, with(1)}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) {
-      Generator generator(7);
-      return dropout(v[0], 0.3, generator);
-    });
-  }
-};
-
-template OpInfo op_info<Exp>();
-template OpInfo op_info<Log>();
-template OpInfo op_info<Sqrt>();
-template OpInfo op_info<Abs>();
-template OpInfo op_info<Tanh>();
-template OpInfo op_info<Sigmoid>();
-template OpInfo op_info<ReluGrad>();
-template OpInfo op_info<Relu>();
-template OpInfo op_info<Dropout>();
 
 }  // namespace ops
 
@@ -277,6 +167,8 @@ Variable abs(const Variable& x) { return apply(ops::Abs(), x); }
 Variable tanh(const Variable& x) { return apply(ops::Tanh(), x); }
 Variable sigmoid(const Variable& x) { return apply(ops::Sigmoid(), x); }
 Variable relu(const Variable& x) { return apply(ops::Relu(), x); }
+
+Variable relu_grad(const Variable& dy, const Tensor& y) { return apply(ops::ReluGrad(y), dy); }
 
 Variable dropout(const Variable& x, double p, Generator& generator) {
   if (!(p >= 0 && p <= 1)) fail<ValueError>("dropout: p must be in 0..1, got ", p);

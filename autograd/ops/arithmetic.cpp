@@ -19,25 +19,6 @@ Tensor log_magnitude(const Tensor& x) {
   return core::abs(core::log(core::where(zero, ones_like(x), core::abs(x))));
 }
 
-/// The corners of a function of two inputs that broadcast, and `more` of its own.
-std::vector<Sample> binary_samples(const std::function<Variable(const Variables&)>& f, Range a = {},
-                                   Range b = {}, const std::vector<Sample>& more = {}) {
-  std::vector<Sample> all{
-      {"all sizes different", {spread({3, 4, 5}, 1, a), spread({3, 4, 5}, 2, b)}, f},
-      {"squares", {spread({4, 4}, 3, a), spread({4, 4}, 4, b)}, f},
-      {"a row", {spread({3, 4}, 5, a), spread({4}, 6, b)}, f},
-      {"a column", {spread({4, 1}, 7, a), spread({4, 4}, 8, b)}, f},
-      {"both broadcast", {spread({3, 1, 4}, 9, a), spread({5, 1}, 10, b)}, f},
-      {"scalars", {spread({}, 11, a), spread({}, 12, b)}, f},
-      {"a scalar and a matrix", {spread({}, 13, a), spread({3, 4}, 14, b)}, f},
-      {"nothing", {spread({0, 3}, 15, a), spread({3}, 16, b)}, f},
-      {"the same twice", {spread({3, 4}, 17, b)}, [f](const Variables& v) {
-         return f({v[0], v[0]});
-       }}};
-  all.insert(all.end(), more.begin(), more.end());
-  return all;
-}
-
 }  // namespace
 
 /// y = a + b        dL/da = dL/dy,   dL/db = dL/dy
@@ -60,21 +41,6 @@ struct Add final : Op {
   Activation take_activation() { return epilogue.take(); }
 
   Rounding rounding() const { return elementwise(1, 0); }
-
-  static std::vector<Sample> samples() {
-    return activation_samples([](Activation activation) {
-      const auto f = [=](const Variables& v) { return add(v[0], v[1], activation); };
-      return binary_samples(f, {}, {},
-                            {{"all positive", {positive({3, 4}, 18), positive({3, 4}, 19)}, f}});
-    });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return activation_samples([](Activation activation) {
-      return binary_training_samples(
-          [=](const Variables& v) { return add(v[0], v[1], activation); });
-    });
-  }
 };
 
 /// y = x + number        dL/dx = dL/dy
@@ -96,16 +62,6 @@ struct Shift final : Op {
          .slopes =
              [](const ElementwiseCall& call) { return std::vector<Tensor>{zeros_like(call.y)}; }});
   }
-
-  static std::vector<Sample> samples() {
-    return unary_samples(
-        [](const Variables& v) { return add(v[0], 1.5); }, {},
-        {{"minus from the left", {spread({3}, 5)}, [](const Variables& v) { return 1.0 - v[0]; }}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return add(v[0], 1.7); });
-  }
 };
 
 /// y = a - b        dL/da = dL/dy,   dL/db = -dL/dy
@@ -120,14 +76,6 @@ struct Sub final : Op {
   }
 
   Rounding rounding() const { return elementwise(1, 0); }
-
-  static std::vector<Sample> samples() {
-    return binary_samples([](const Variables& v) { return sub(v[0], v[1]); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return binary_training_samples([](const Variables& v) { return sub(v[0], v[1]); });
-  }
 };
 
 /// y = a·b        dL/da = dL/dy·b,   dL/db = dL/dy·a
@@ -151,14 +99,6 @@ struct Mul final : Op {
     rule.bilinear = true;
     return rule;
   }
-
-  static std::vector<Sample> samples() {
-    return binary_samples([](const Variables& v) { return mul(v[0], v[1]); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return binary_training_samples([](const Variables& v) { return mul(v[0], v[1]); });
-  }
 };
 
 /// y = factor·x        dL/dx = factor·dL/dy
@@ -174,16 +114,6 @@ struct Scale final : Op {
 
   /// The factor is rounded to float32, then the product.
   Rounding rounding() const { return elementwise(2, 2); }
-
-  static std::vector<Sample> samples() {
-    return unary_samples(
-        [](const Variables& v) { return mul(v[0], -1.5); }, {},
-        {{"zero", {spread({2}, 5)}, [](const Variables& v) { return mul(v[0], 0); }}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return mul(v[0], -1.7); });
-  }
 };
 
 /// y = a/b        dL/da = dL/dy/b,   dL/db = -(dL/dy·y)/b
@@ -207,18 +137,6 @@ struct Div final : Op {
 
   /// dL/db = -(dL/dy·y)/b: two quotients and a product.
   Rounding rounding() const { return elementwise(1, 3); }
-
-  static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return div(v[0], v[1]); };
-    return binary_samples(
-        f, {}, above_zero,
-        {{"a negative divisor", {spread({3, 4}, 18), spread({4}, 19, {-2, -0.5})}, f}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return binary_training_samples([](const Variables& v) { return div(v[0], v[1]); }, {},
-                                   above_zero);
-  }
 };
 
 /// y = x/number        dL/dx = dL/dy/number
@@ -234,14 +152,6 @@ struct DivScalar final : Op {
 
   /// The number is rounded to float32, then the quotient.
   Rounding rounding() const { return elementwise(2, 2); }
-
-  static std::vector<Sample> samples() {
-    return unary_samples([](const Variables& v) { return div(v[0], -1.5); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return div(v[0], -1.7); });
-  }
 };
 
 /// y = number/x        dL/dx = -(dL/dy·y)/x
@@ -262,15 +172,6 @@ struct ScalarDiv final : Op {
   /// The number is rounded to float32, then the quotient; for the slope a product and a quotient
   /// more.
   Rounding rounding() const { return elementwise(2, 4); }
-
-  static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return div(2.0, v[0]); };
-    return unary_samples(f, above_zero, {{"a negative divisor", {spread({3}, 5, {-2, -0.5})}, f}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return div(1.7, v[0]); }, above_zero);
-  }
 };
 
 /// y = -x        dL/dx = -dL/dy
@@ -282,14 +183,6 @@ struct Neg final : Op {
   Variables backward(const Variable& dy) override { return {neg(dy)}; }
 
   Rounding rounding() const { return elementwise(0, 0); }
-
-  static std::vector<Sample> samples() {
-    return unary_samples([](const Variables& v) { return neg(v[0]); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return neg(v[0]); });
-  }
 };
 
 /// y = x^p        dL/dx = dL/dy·p·x^(p-1)
@@ -326,27 +219,6 @@ struct PowScalar final : Op {
                const Tensor relative = core::add(power_error(call.inputs[0], p - 1), 3);
                return std::vector<Tensor>{core::mul(core::abs(call.slopes[0]), relative)};
              }});
-  }
-
-  static std::vector<Sample> samples() {
-    const auto to_the = [](double p) { return [p](const Variables& v) { return pow(v[0], p); }; };
-    return unary_samples(to_the(3), {},
-                         {{"exponent 2", {spread({2, 3}, 5)}, to_the(2)},
-                          {"exponent -1", {positive({3}, 6)}, to_the(-1)},
-                          {"exponent 0.7", {positive({2, 2}, 7)}, to_the(0.7)},
-                          {"exponent 1", {spread({3}, 8)}, to_the(1)},
-                          {"exponent 0", {spread({3}, 9)}, to_the(0)}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    std::vector<Sample> all =
-        unary_training_samples([](const Variables& v) { return pow(v[0], -0.7); }, above_zero);
-    for (const double p : {2.0, 3.0, -1.0}) {
-      all.push_back({"exponent " + std::to_string(p),
-                     {spread({4, 16, 33, 31}, 4)},
-                     [p](const Variables& v) { return pow(v[0], p); }});
-    }
-    return all;
   }
 };
 
@@ -397,18 +269,6 @@ struct Pow final : Op {
                                   core::mul(core::abs(call.slopes[1]), 2 * library_roundings + 2)};
                             }});
   }
-
-  static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) { return pow(v[0], v[1]); };
-    return binary_samples(
-        f, above_zero, above_zero,
-        {{"exponents of both signs", {positive({3, 4}, 18), spread({4}, 19)}, f}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return binary_training_samples([](const Variables& v) { return pow(v[0], v[1]); }, above_zero,
-                                   above_zero);
-  }
 };
 
 /// y = max(a, b)        dL/da = dL/dy where a > b, dL/dy/2 where a = b; likewise dL/db
@@ -440,32 +300,12 @@ struct Maximum final : Extremum<true> {
   static constexpr std::string_view name = "maximum";
 
   Rounding rounding() const { return elementwise(0, 0); }
-
-  static std::vector<Sample> samples() {
-    // "the same twice" ties everywhere, but max(x, x) = x has no kink.
-    return binary_samples([](const Variables& v) { return maximum(v[0], v[1]); }, {}, {-1.8, 2.3});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return binary_training_samples([](const Variables& v) { return maximum(v[0], v[1]); }, {},
-                                   {-1.8, 2.3});
-  }
 };
 
 struct Minimum final : Extremum<false> {
   static constexpr std::string_view name = "minimum";
 
   Rounding rounding() const { return elementwise(0, 0); }
-
-  static std::vector<Sample> samples() {
-    // "the same twice" ties everywhere, but min(x, x) = x has no kink.
-    return binary_samples([](const Variables& v) { return minimum(v[0], v[1]); }, {}, {-1.8, 2.3});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return binary_training_samples([](const Variables& v) { return minimum(v[0], v[1]); }, {},
-                                   {-1.8, 2.3});
-  }
 };
 
 /// y = min(max(x, low), high)        dL/dx = dL/dy where low <= x <= high, else 0
@@ -498,20 +338,6 @@ struct Clamp final : Op {
          .slopes =
              [](const ElementwiseCall& call) { return std::vector<Tensor>{zeros_like(call.y)}; }});
   }
-
-  static std::vector<Sample> samples() {
-    return unary_samples([](const Variables& v) { return clamp(v[0], -1, 1); }, {},
-                         {{"from below",
-                           {spread({6}, 5)},
-                           [](const Variables& v) { return clamp(v[0], -0.5, std::nullopt); }},
-                          {"from above", {spread({6}, 6)}, [](const Variables& v) {
-                             return clamp(v[0], std::nullopt, 0.5);
-                           }}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return unary_training_samples([](const Variables& v) { return clamp(v[0], -1.1, 0.7); });
-  }
 };
 
 /// y = condition ? a : b        dL/da = condition ? dL/dy : 0,   dL/db = condition ? 0 : dL/dy
@@ -532,42 +358,7 @@ struct Where final : Op {
   }
 
   Rounding rounding() const { return elementwise(0, 0); }
-
-  static std::vector<Sample> samples() {
-    const auto f = [](const Variables& v) {
-      const Shape shape = broadcast("where", v[0].shape(), v[1].shape());
-      return where(core::gt(spread(shape, 1).value(), 0), v[0], v[1]);
-    };
-    const Tensor mask = Tensor::from({{true, false, true}, {false, false, true}});
-    return binary_samples(f, {}, {},
-                          {{"a broadcast condition",
-                            {spread({4, 2, 3}, 18), spread({}, 19)},
-                            [mask](const Variables& v) { return where(mask, v[0], v[1]); }}});
-  }
-
-  static std::vector<Sample> training_samples() {
-    return binary_training_samples([](const Variables& v) {
-      const Shape shape = broadcast("where", v[0].shape(), v[1].shape());
-      return where(core::gt(spread(shape, 1).value(), 0), v[0], v[1]);
-    });
-  }
 };
-
-template OpInfo op_info<Add>();
-template OpInfo op_info<Shift>();
-template OpInfo op_info<Sub>();
-template OpInfo op_info<Mul>();
-template OpInfo op_info<Scale>();
-template OpInfo op_info<Div>();
-template OpInfo op_info<DivScalar>();
-template OpInfo op_info<ScalarDiv>();
-template OpInfo op_info<Neg>();
-template OpInfo op_info<PowScalar>();
-template OpInfo op_info<Pow>();
-template OpInfo op_info<Maximum>();
-template OpInfo op_info<Minimum>();
-template OpInfo op_info<Clamp>();
-template OpInfo op_info<Where>();
 
 }  // namespace ops
 

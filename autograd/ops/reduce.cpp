@@ -24,65 +24,6 @@ std::int64_t reduced_count(std::string_view op, const Dims& dims, const Shape& s
 /// The one dimension of a softmax; none for a scalar.
 Dims along(std::int64_t dim, const Variable& x) { return x.rank() == 0 ? Dims{} : Dims{dim}; }
 
-/// Samples for a function of (x, dims, keepdim).
-template <class F> std::vector<Sample> reduction_samples(F f) {
-  const auto over = [f](const Dims& dims, bool keepdim) {
-    return [=](const Variables& v) { return f(v[0], dims, keepdim); };
-  };
-  return {{"everything", {spread({3, 4, 5}, 1)}, over({}, false)},
-          {"everything, kept", {spread({3, 4}, 2)}, over({}, true)},
-          {"the last dimension", {spread({3, 4}, 3)}, over({-1}, false)},
-          {"the first, kept", {spread({3, 4, 5}, 4)}, over({0}, true)},
-          {"two of three", {spread({3, 4, 5}, 5)}, over({0, 2}, false)},
-          {"two of three, kept, sizes equal", {spread({4, 3, 4}, 6)}, over({-1, 1}, true)},
-          {"columns of a square", {spread({4, 4}, 7)}, over({0}, false)},
-          {"a scalar", {spread({}, 8)}, over({}, false)},
-          {"no rows", {spread({0, 3}, 9)}, over({1}, false)}};
-}
-
-/// For the proof in float32, of a function of (x, dims, keepdim).
-template <class F> std::vector<Sample> reduction_training_samples(F f) {
-  const auto over = [f](const Dims& dims) {
-    return [=](const Variables& v) { return f(v[0], dims, false); };
-  };
-  std::vector<Sample> all{{"everything", {spread({many_elements}, 1)}, over({})},
-                          {"all but channels", {spread({8, 16, 33, 31}, 2)}, over({0, 2, 3})},
-                          {"planes", {spread({8, 16, 33, 31}, 3)}, over({2, 3})},
-                          {"columns", {spread({1031, 97}, 4)}, over({0})},
-                          {"rows", {spread({97, 1031}, 5)}, over({1})}};
-  for (const std::int64_t size : remainders) {
-    all.push_back({"rows of " + size_name(size), {spread({33, size}, 6)}, over({1})});
-    all.push_back({"columns, " + size_name(size), {spread({size, 33}, 7)}, over({0})});
-  }
-  return all;
-}
-
-/// Samples for a function of (x, dim).
-template <class F> std::vector<Sample> softmax_samples(F f) {
-  const auto along = [f](std::int64_t dim) {
-    return [=](const Variables& v) { return f(v[0], dim); };
-  };
-  return {{"rows", {spread({3, 4}, 1)}, along(1)},
-          {"columns of a square", {spread({4, 4}, 2)}, along(0)},
-          {"the middle", {spread({3, 4, 5}, 3)}, along(-2)},
-          {"a scalar", {spread({}, 4)}, along(0)},
-          {"no rows", {spread({0, 3}, 5)}, along(1)},
-          {"nothing to share", {spread({3, 0}, 6)}, along(1)}};
-}
-
-/// For the proof in float32.
-template <class F> std::vector<Sample> softmax_training_samples(F f) {
-  const auto along = [f](std::int64_t dim) {
-    return [=](const Variables& v) { return f(v[0], dim); };
-  };
-  std::vector<Sample> all{{"a thousand classes", {spread({128, 1000}, 1)}, along(1)},
-                          {"classes of pixels", {spread({4, 19, 33, 31}, 2)}, along(1)},
-                          {"far apart", {spread({64, 33}, 3, {-60, 60})}, along(1)}};
-  for (const std::int64_t size : remainders)
-    all.push_back({"rows of " + size_name(size), {spread({33, size}, 4)}, along(1)});
-  return all;
-}
-
 }  // namespace
 
 /// y = Σ x        dL/dx = dL/dy, repeated
@@ -100,19 +41,6 @@ struct Sum final : Op {
   }
 
   Rounding rounding() const { return summed_in_double(1); }
-
-  static std::vector<Sample> samples() {
-    auto all = reduction_samples(
-        [](const Variable& x, const Dims& d, bool keep) { return sum(x, d, keep); });
-    all.push_back(
-        {"nothing", {spread({0, 3}, 10)}, [](const Variables& v) { return sum(v[0], {0}); }});
-    return all;
-  }
-
-  static std::vector<Sample> training_samples() {
-    return reduction_training_samples(
-        [](const Variable& x, const Dims& d, bool keep) { return sum(x, d, keep); });
-  }
 };
 
 /// y = Σ x / n        dL/dx = dL/dy / n, repeated
@@ -145,37 +73,6 @@ struct Mean final : Op {
     };
     return {.value = value, .gradients = gradients};
   }
-
-  static std::vector<Sample> samples() {
-    return reduction_samples(
-        [](const Variable& x, const Dims& d, bool keep) { return mean(x, d, keep); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return reduction_training_samples(
-        [](const Variable& x, const Dims& d, bool keep) { return mean(x, d, keep); });
-  }
-};
-
-/// y = Σ(x - mean)²/(n - correction), composed
-struct Var {
-  static constexpr std::string_view name = "var";
-
-  static std::vector<Sample> samples() {
-    auto all = reduction_samples(
-        [](const Variable& x, const Dims& d, bool keep) { return var(x, d, keep, 0); });
-    all.push_back(
-        {"unbiased", {spread({3, 4}, 10)}, [](const Variables& v) { return var(v[0], {1}); }});
-    all.push_back({"a greater correction", {spread({4, 3}, 11)}, [](const Variables& v) {
-                     return var(v[0], {0}, true, 2);
-                   }});
-    return all;
-  }
-
-  static std::vector<Sample> training_samples() {
-    return reduction_training_samples(
-        [](const Variable& x, const Dims& d, bool keep) { return var(x, d, keep, 0); });
-  }
 };
 
 /// y = max x        dL/dx = dL/dy / (number of ties) where x = y, else 0
@@ -204,31 +101,6 @@ struct Max final : Op {
   }
 
   Rounding rounding() const { return choosing(); }
-
-  static std::vector<Sample> samples() {
-    return reduction_samples(
-        [](const Variable& input, const Dims& d, bool keep) { return max(input, d, keep); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return reduction_training_samples(
-        [](const Variable& input, const Dims& d, bool keep) { return max(input, d, keep); });
-  }
-};
-
-/// y = -max(-x), composed
-struct Min {
-  static constexpr std::string_view name = "min";
-
-  static std::vector<Sample> samples() {
-    return reduction_samples(
-        [](const Variable& x, const Dims& d, bool keep) { return min(x, d, keep); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return reduction_training_samples(
-        [](const Variable& x, const Dims& d, bool keep) { return min(x, d, keep); });
-  }
 };
 
 /// y = ln Σ eˣ        dL/dx = dL/dy·e^(x-y)
@@ -273,16 +145,6 @@ struct LogSumExp final : Op {
     };
     return {.value = value, .gradients = gradients};
   }
-
-  static std::vector<Sample> samples() {
-    return reduction_samples(
-        [](const Variable& input, const Dims& d, bool keep) { return logsumexp(input, d, keep); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return reduction_training_samples(
-        [](const Variable& input, const Dims& d, bool keep) { return logsumexp(input, d, keep); });
-  }
 };
 
 /// y = eˣ/Σeˣ        dL/dx = y·(dL/dy - Σ dL/dy·y)
@@ -326,15 +188,6 @@ struct Softmax final : Op {
     };
     return {.value = value, .gradients = gradients};
   }
-
-  static std::vector<Sample> samples() {
-    return softmax_samples([](const Variable& x, std::int64_t d) { return softmax(x, d); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return softmax_training_samples(
-        [](const Variable& x, std::int64_t d) { return softmax(x, d); });
-  }
 };
 
 /// y = x - ln Σeˣ        dL/dx = dL/dy - e^y·Σ dL/dy
@@ -375,15 +228,6 @@ struct LogSoftmax final : Op {
     };
     return {.value = value, .gradients = gradients};
   }
-
-  static std::vector<Sample> samples() {
-    return softmax_samples([](const Variable& x, std::int64_t d) { return log_softmax(x, d); });
-  }
-
-  static std::vector<Sample> training_samples() {
-    return softmax_training_samples(
-        [](const Variable& x, std::int64_t d) { return log_softmax(x, d); });
-  }
 };
 
 /// y = x summed over what broadcasting repeated        dL/dx = dL/dy, repeated
@@ -398,44 +242,7 @@ struct SumTo final : Op {
   Variables backward(const Variable& dy) override { return {expand(dy, input_shape(0))}; }
 
   Rounding rounding() const { return summed_in_double(1); }
-
-  static std::vector<Sample> samples() {
-    const auto to = [](const Shape& target) {
-      return [target](const Variables& v) { return sum_to(v[0], target); };
-    };
-    return {{"to a row", {spread({3, 4}, 1)}, to({4})},
-            {"to a column", {spread({4, 4}, 2)}, to({4, 1})},
-            {"to the middle", {spread({3, 4, 5}, 3)}, to({4, 1})},
-            {"to both ends", {spread({4, 3, 4}, 4)}, to({4, 1, 4})},
-            {"to a number", {spread({3, 4}, 5)}, to({})},
-            {"to itself", {spread({3, 4}, 6)}, to({3, 4})},
-            {"a scalar", {spread({}, 7)}, to({})},
-            {"nothing", {spread({0, 3}, 8)}, to({3})}};
-  }
-
-  static std::vector<Sample> training_samples() {
-    const auto to = [](const Shape& target) {
-      return [target](const Variables& v) { return sum_to(v[0], target); };
-    };
-    std::vector<Sample> all{{"to a bias", {spread({512, 47}, 1)}, to({47})},
-                            {"to channels", {spread({8, 16, 33, 31}, 2)}, to({16, 1, 1})},
-                            {"to a number", {spread({many_elements}, 3)}, to({})},
-                            {"to a column", {spread({33, 1031}, 4)}, to({33, 1})}};
-    for (const std::int64_t size : remainders)
-      all.push_back({size_name(size), {spread({33, size}, 5)}, to({size})});
-    return all;
-  }
 };
-
-template OpInfo op_info<Sum>();
-template OpInfo op_info<Mean>();
-template OpInfo op_info<Var>();
-template OpInfo op_info<Max>();
-template OpInfo op_info<Min>();
-template OpInfo op_info<LogSumExp>();
-template OpInfo op_info<Softmax>();
-template OpInfo op_info<LogSoftmax>();
-template OpInfo op_info<SumTo>();
 
 }  // namespace ops
 

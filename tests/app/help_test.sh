@@ -15,8 +15,8 @@ run 0 train --help
 says out "(default: digits)" "(default: adam)" "(default: 1)" "(default: runs/DATA-MODEL)"
 
 run 0 --version
-version=$(sed -n 's/^project(gradus VERSION \([0-9.]*\).*/\1/p' "$GRADUS_SOURCE/CMakeLists.txt")
-[ "$(cat out)" = "gradus $version" ] || fail "--version says '$(cat out)', CMakeLists.txt $version"
+version=$(sed -n 's/.* version = "\([0-9.]*\)";/\1/p' "$GRADUS_SOURCE/core/version.h")
+[ "$(cat out)" = "gradus $version" ] || fail "--version says '$(cat out)', core/version.h $version"
 
 # Processor time of 20 calls, user and system: 20 ms each are allowed (a sanitizer alone takes longer). Other programs on
 # the same core make it look slower, never faster: the best of five tries counts.

@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 #include <gradus/autograd/corr2d.h>
 #include <gradus/autograd/functions.h>
-#include <gradus/autograd/gradcheck.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
+#include <gradus/gradcheck/gradcheck.h>
 
 #include <string>
 

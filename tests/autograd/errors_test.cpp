@@ -371,6 +371,48 @@ void add_pools_and_norms(std::vector<Case>& all) {
                  },
                  {"int64"}});
 
+  // The adjoints.
+  const auto adjoint = [&](const char* op, std::function<void()> call,
+                           std::vector<std::string> parts) {
+    all.push_back({op, Kind::shape, std::move(call), std::move(parts)});
+  };
+  const Pool2dOptions two{.kernel_size = 2};
+  all.push_back({"relu_grad",
+                 Kind::dtype,
+                 [] { relu_grad(f32({2}), f64({2})); },
+                 {"float32 [2]", "float64 [2]"}});
+  adjoint("slice_scatter", [] { slice_scatter({4, 3}, 0, 0, 1, f32({2, 5})); }, {"[2,5]"});
+  adjoint("conv2d_input_grad",
+          [] {
+            conv2d_input_grad(f32({1, 4, 5, 5}), f32({4, 2, 3, 3}), {1, 2, 5, 5});
+          },
+          {"[1,4,5,5]", "[1,4,3,3]"});
+  adjoint("conv2d_weight_grad",
+          [] {
+            conv2d_weight_grad(f32({1, 4, 5, 5}), f32({1, 2, 5, 5}), {4, 2, 3, 3});
+          },
+          {"[1,4,5,5]", "[1,4,3,3]"});
+  adjoint("avg_pool2d_grad",
+          [=] {
+            avg_pool2d_grad(f32({1, 1, 3, 3}), {1, 1, 4, 4}, two);
+          },
+          {"[1,1,3,3]", "[1,1,2,2]"});
+  adjoint("adaptive_avg_pool2d_grad",
+          [] {
+            adaptive_avg_pool2d_grad(f32({1, 2, 3, 3}), {1, 1, 4, 4});
+          },
+          {"[1,2,3,3]"});
+  adjoint("max_pool2d_scatter",
+          [=] {
+            max_pool2d_scatter(f32({1, 1, 3, 3}), i64({1, 1, 2, 2}), {1, 1, 4, 4}, two);
+          },
+          {"[1,1,3,3]"});
+  adjoint("max_pool2d_gather",
+          [=] {
+            max_pool2d_gather(f32({1, 1, 4, 4}), i64({1, 1, 3, 3}), two);
+          },
+          {"[1,1,3,3]"});
+
   const Tensor x = f32({4, 3});
   for (const Activation activation : {Activation::none, Activation::relu}) {
     const std::string name = "batch_norm";

@@ -6,7 +6,7 @@
 set -eu
 cd "$1"
 
-find core autograd layers optim data io -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
+find core autograd layers optim data io gradcheck app examples -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
   BEGIN {
     may_include["core/kernels"] = "core"
     may_include["core"]         = "core/kernels"
@@ -15,6 +15,7 @@ find core autograd layers optim data io -name '*.h' -o -name '*.cpp' 2>/dev/null
     may_include["optim"]        = "core autograd"
     may_include["data"]         = "core"
     may_include["io"]           = "core"
+    may_include["gradcheck"]    = "core autograd layers optim"
   }
   function floor_of(path) { return path ~ /^core\/kernels\// ? "core/kernels" : substr(path, 1, index(path, "/") - 1) }
   function fail(where, rule) { print where ": " rule; failed = 1 }
@@ -27,6 +28,11 @@ find core autograd layers optim data io -name '*.h' -o -name '*.cpp' 2>/dev/null
     return 0
   }
 
+  FILENAME ~ /^(app|examples)\// {
+    if ($0 ~ /^[ \t]*#[ \t]*include[ \t]*<gradus\/.*\/(kernels|detail|samples)\//)
+      fail(FILENAME ":" FNR, "app and examples include public headers only: " $0)
+    next
+  }
   /^[ \t]*#[ \t]*include[ \t]*"/ {
     fail(FILENAME ":" FNR, "write our own includes from the top, as <gradus/core/tensor.h>: " $0)
   }

@@ -11,6 +11,9 @@ export GIT_DIR=/nonexistent  # the tree lies inside the project's own repository
 fresh() {
   rm -rf tree
   for floor in core core/kernels autograd layers optim data io app examples tests docs; do mkdir -p "tree/$floor"; done
+  mkdir -p tree/include/gradus
+  for floor in core autograd layers optim data io; do ln -s ../../$floor tree/include/gradus/$floor; done
+  header include/gradus/gradus.h
   header core/tensor.h '#include <gradus/core/kernels/loop.h>'
   header core/random.h
   header core/wraps_tensor.h '#include <gradus/core/tensor.h>'
@@ -57,7 +60,7 @@ catches() {  # catches CHECK DESCRIPTION EXPECTED_WORDS
 mkdir -p include/gradus && echo '#pragma once
 namespace gradus { inline int one() { return 1; } }' >include/gradus/gradus.h
 fresh
-for check in layering spdlog_stays_in_cpp files_open_with_a_comment top_level; do accepts "$check" "a clean tree"; done
+for check in layering spdlog_stays_in_cpp files_open_with_a_comment top_level includes; do accepts "$check" "a clean tree"; done
 
 header core/bad.h '#include <gradus/autograd/variable.h>'
 catches layering "core that includes autograd" "core/bad.h:3"
@@ -69,10 +72,17 @@ header core/kernels/bad.h '#include <gradus/core/tensor.h>'
 catches layering "a kernel that includes Tensor" "core/kernels/bad.h:3"
 header core/kernels/bad.h '#include <gradus/core/wraps_tensor.h>'
 catches layering "a kernel that reaches Tensor through another header" "core/kernels/bad.h:3"
+header layers/bad.h '#include <gradus/gradcheck/gradcheck.h>'
+catches layering "a layer that includes the checker" "layers/bad.h:3"
+header app/bad.h '#include <gradus/core/kernels/loop.h>'
+catches layering "a program that includes a kernel" "app/bad.h:3"
 header layers/bad.h '#include "../optim/sgd.h"'
 catches layering "a quoted include" "layers/bad.h:3"
 header data/bad.h '#include <gradus/gradus.h>'
 catches layering "a floor that includes everything" "data/bad.h:3"
+
+header app/bad.h '#include <gradus/core/absent.h>'
+catches includes "an include of a file that is not there" "there is no include/gradus/core/absent.h"
 
 header app/bad.h '#include <spdlog/spdlog.h>'
 catches spdlog_stays_in_cpp "spdlog in a header" "app/bad.h:3"

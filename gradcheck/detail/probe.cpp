@@ -1,0 +1,438 @@
+// How the function under test is called: at its point, and beside it.
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+#include <gradus/gradcheck/detail/probe.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <utility>
+
+namespace gradus {
+namespace {
+
+constexpr double epsilon = std::numeric_limits<double>::epsilon();
+/// How many units in the last place an output may be off: a sum of many terms is off by several.
+constexpr double units_off = 4;
+
+/// Names the place where the function was when it failed.
+class FailingCall final : public ErrorScope {
+ public:
+  explicit FailingCall(const std::function<std::string()>& where) : ErrorScope(""), where_(where) {}
+
+ private:
+  std::string name() const override { return where_(); }
+  const std::function<std::string()>& where_;
+};
+
+/// function(inputs). Its own errors pass, with the place; foreign ones become ours.
+Variable guarded(const DifferentiableFunction& function, const Variables& inputs,
+                 const std::function<std::string()>& where) {
+  const FailingCall place(where);
+  try {
+    Variable output = function(inputs);
+    if (!output.defined()) fail<GradError>("gradcheck: the function returned nothing");
+    return output;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    fail<Error>("gradcheck: the function threw \"", error.what(), "\"");
+  }
+}
+
+bool repeats_elements(const Tensor& x) {
+  for (int d = 0; d < x.rank(); ++d) {
+    if (x.strides()[d] == 0 && x.shape()[d] > 1) return true;
+  }
+  return false;
+}
+
+/// How many strides of dimension order[i] fit into one of the dimension outside it; 0: not evenly.
+std::int64_t block_room(const Tensor& x, const std::vector<int>& order, std::size_t i) {
+  const std::int64_t outer = x.strides()[order[i - 1]];
+  const std::int64_t inner = x.strides()[order[i]];
+  return outer % inner == 0 ? outer / inner : 0;
+}
+
+/// Of the finite elements; no square overflows.
+double root_mean_square(const Tensor& x) {
+  double largest = 0;
+  for (std::int64_t i = 0, n = x.numel(); i < n; ++i) {
+    const double size = std::fabs(*element_at(x, i));
+    if (std::isfinite(size)) largest = std::max(largest, size);
+  }
+  if (largest == 0) return 0;
+  double sum = 0;
+  for (std::int64_t i = 0, n = x.numel(); i < n; ++i) {
+    const double share = *element_at(x, i) / largest;
+    if (std::isfinite(share)) sum += share * share;
+  }
+  return largest * std::sqrt(sum / static_cast<double>(x.numel()));
+}
+
+/// Shows that the function left its inputs alone: what it wrote there would have moved the point.
+void expect_same(const Variables& leaves, const std::vector<Tensor>& before,
+                 const std::vector<std::string>& names) {
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    if (!core::equal(leaves[i].value(), before[i])) {
+      fail<GradError>("gradcheck: the function wrote into ", names[i],
+                      ": a gradient at a point that moves means nothing");
+    }
+  }
+}
+
+}  // namespace
+
+Tensor copy_with_layout(const Tensor& source, DType dtype) {
+  const Tensor plain = source.contiguous().to(dtype).clone();
+  const int rank = source.rank();
+  if (source.is_contiguous() || source.numel() == 0 || rank == Shape::max_rank) return plain;
+  std::vector<int> order;  // of the dimensions in memory, outermost first
+  for (int d = 0; d < rank; ++d) order.push_back(d);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return source.strides()[a] > source.strides()[b]; });
+  // A row-major block, of which each dimension keeps the first elements: so the strides come out
+  // the same. Not where elements overlap.
+  Shape block;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const std::int64_t stride = source.strides()[order[i]];
+    if (stride == 0) return plain;
+    const std::int64_t room = i == 0 ? source.shape()[order[0]] : block_room(source, order, i);
+    if (room < source.shape()[order[i]]) return plain;
+    block.push_back(room);
+  }
+  block.push_back(source.strides()[order.back()]);
+  Tensor view = zeros(block, dtype).select(rank, 0);
+  Dims back = Dims::filled(rank, 0);
+  for (int i = 0; i < rank; ++i) {
+    const int d = order[static_cast<std::size_t>(i)];
+    view = view.narrow(i, 0, source.shape()[d]);
+    back[d] = i;
+  }
+  view = view.permute(back);
+  view.copy_(source);
+  return view;
+}
+
+double* element_at(const Tensor& tensor, std::int64_t flat) {
+  double* at = tensor.data<double>();
+  for (int d = tensor.rank() - 1; d >= 0; --d) {
+    at += flat % tensor.shape()[d] * tensor.strides()[d];
+    flat /= tensor.shape()[d];
+  }
+  return at;
+}
+
+std::vector<Use> uses_of(const Node* leaf, const Variable& output) {
+  std::vector<Use> uses;
+  std::set<const Node*> seen;
+  std::vector<Node*> open{output.node().get()};
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    if (node == nullptr || node->is_leaf || !seen.insert(node).second) continue;
+    Use use{node, {}};
+    for (std::size_t s = 0; s < node->inputs.size(); ++s) {
+      if (node->inputs[s].get() == leaf) use.slots.push_back(s);
+      open.push_back(node->inputs[s].get());
+    }
+    if (!use.slots.empty()) uses.push_back(std::move(use));
+  }
+  std::sort(uses.begin(), uses.end(),
+            [](const Use& a, const Use& b) { return a.node->number < b.node->number; });
+  return uses;
+}
+
+Shape unravel(std::int64_t flat, const Shape& shape) {
+  Shape index = shape;
+  for (int d = shape.rank() - 1; d >= 0; --d) {
+    index[d] = flat % shape[d];
+    flat /= shape[d];
+  }
+  return index;
+}
+
+Tensor random_weights(const Shape& shape, Generator& generator) {
+  const Tensor weights = rand(shape, generator, float64);
+  double* w = weights.data<double>();
+  for (std::int64_t i = 0, n = weights.numel(); i < n; ++i) {
+    w[i] = (0.5 + w[i]) * (generator.next() & 1 ? 1 : -1);
+  }
+  return weights;
+}
+
+Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
+             const GradcheckOptions& options)
+    : function_(function) {
+  bool any = false;
+  std::size_t cast = inputs.size();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    names_.push_back(i < options.names.size() ? options.names[i] : "input " + std::to_string(i));
+    if (!inputs[i].defined()) fail<GradError>("gradcheck: ", names_[i], " is undefined");
+    const Tensor& value = inputs[i].value();
+    any = any || inputs[i].requires_grad();
+    if (!is_floating(value.dtype())) {
+      leaves_.push_back(value.clone());
+      continue;
+    }
+    if (value.dtype() == float32) {
+      cast = std::min(cast, i);
+      notes_.push_back(names_[i] + " is float32 and was cast to float64");
+    }
+    if (inputs[i].requires_grad() && repeats_elements(value)) {
+      notes_.push_back(names_[i] + " repeats its elements; each was taken as a number of its own");
+    }
+    leaves_.push_back(Variable(copy_with_layout(value), inputs[i].requires_grad()));
+  }
+  if (!any)
+    fail<GradError>("gradcheck: none of the ", inputs.size(), " inputs requires a gradient");
+
+  std::vector<Tensor> before;
+  for (const Variable& leaf : leaves_) before.push_back(leaf.value().clone());
+  try {
+    output_ = call().value().contiguous();
+  } catch (const DTypeError& error) {
+    if (cast == inputs.size()) throw;
+    fail<DTypeError>("gradcheck: ", names_[cast],
+                     " is float32, which rounds too coarsely to check, and the "
+                     "function does not take float64: ",
+                     error.what());
+  }
+  if (output_.dtype() != float64) {
+    fail<DTypeError>("gradcheck: the function returned ", describe(output_), ", expected float64: ",
+                     is_floating(output_.dtype())
+                         ? "it rounds to float32 on the way, too coarsely to check"
+                         : "only floating-point numbers have derivatives");
+  }
+  output_ = output_.clone();
+  expect_same(leaves_, before, names_);
+  Generator generator(options.seed);
+  for (int k = 0; k < std::max(options.draws, 1); ++k)
+    weights_.push_back(random_weights(output_.shape(), generator));
+  // What is not finite has no slope, and would drown those of the others.
+  for (const Tensor& weights : weights_) {
+    for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+      if (!std::isfinite(output_.data<double>()[o])) weights.data<double>()[o] = 0;
+    }
+  }
+}
+
+Variable Probe::call() const {
+  const NoGrad guard;
+  return guarded(function_, leaves_, [] { return std::string("gradcheck, at the given inputs"); });
+}
+
+namespace {
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  const std::vector<double> x = a.to_vector<double>();
+  const std::vector<double> y = b.to_vector<double>();
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(),
+                    [](double p, double q) { return p == q || (std::isnan(p) && std::isnan(q)); });
+}
+
+}  // namespace
+
+bool Probe::deterministic() const {
+  constexpr int calls = 3;
+  for (int i = 0; i < calls; ++i) {
+    const Tensor again = call().value();
+    if (again.shape() != output_.shape()) {
+      fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", then ",
+                       again.shape(), " for the same inputs");
+    }
+    if (!same_bits(again, output_)) return false;
+  }
+  return true;
+}
+
+bool Probe::same_when_recorded() const { return same_bits(record().value(), output_); }
+
+Variable Probe::record() const {
+  const GradMode recording(true);
+  return guarded(function_, leaves_, [] { return std::string("gradcheck, recording"); });
+}
+
+Tensor Probe::value_at(const Variables& inputs, const std::string& where) const {
+  const NoGrad guard;
+  Tensor output = guarded(function_, inputs, [&] { return where; }).value();
+  if (output.shape() != output_.shape()) {
+    fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", but ", output.shape(),
+                     " ", where);
+  }
+  return output;
+}
+
+namespace {
+
+std::vector<Tensor> backward_of(const Variable& output, const Variables& leaves,
+                                const Tensor& weights) {
+  Variables wanted;
+  for (const Variable& leaf : leaves) {
+    if (leaf.requires_grad()) wanted.push_back(leaf);
+  }
+  Variables found(wanted.size());
+  // A seed of its own: a backward that writes into it must not change the weights.
+  if (output.requires_grad()) {
+    found = grad({output}, wanted, {copy_with_layout(weights)}, {.allow_unused = true});
+  }
+  std::vector<Tensor> gradients;
+  std::size_t next = 0;
+  for (const Variable& leaf : leaves) {
+    const Variable gradient = leaf.requires_grad() ? found[next++] : Variable();
+    gradients.push_back(gradient.defined() ? gradient.value().clone() : Tensor());
+  }
+  return gradients;
+}
+
+}  // namespace
+
+std::vector<Tensor> Probe::gradients(const Tensor& weights) const {
+  return backward_of(record(), leaves_, weights);
+}
+
+std::vector<Tensor> Probe::gradients_after_another_forward(const Tensor& weights) const {
+  const Variable output = record();
+  Variables elsewhere;
+  for (const Variable& leaf : leaves_) {
+    const bool moves = is_floating(leaf.dtype());
+    elsewhere.push_back(
+        moves ? Variable(core::add(core::mul(leaf.value(), 0.96875), 0.03), leaf.requires_grad())
+              : leaf);
+  }
+  try {
+    const GradMode recording(true);
+    function_(elsewhere);
+  } catch (...) {
+    // Not defined there; what it saved before it found out counts as well.
+  }
+  return backward_of(output, leaves_, weights);
+}
+
+Probe::Line Probe::element(std::size_t input, std::int64_t flat) const {
+  // What is small beside its neighbours moves by its own size, but not by nothing.
+  const Tensor& x = leaves_[input].value();
+  const double own = std::fabs(*element_at(x, flat));
+  const double usual = root_mean_square(x);
+  return {.input = input, .flat = flat, .scale = std::max(own, usual > 0 ? usual / 64 : 1.0)};
+}
+
+Probe::Line Probe::along(std::size_t input, const Tensor& direction) const {
+  const double usual = root_mean_square(leaves_[input].value());
+  return {.input = input, .direction = direction, .scale = usual > 0 ? usual : 1.0};
+}
+
+/// While it lives, an input is moved along a line.
+class Probe::Moved {
+ public:
+  Moved(const Tensor& x, const Line& line, double t) : x_(x), line_(line) {
+    if (!line.direction.defined()) {
+      double* at = element_at(x, line.flat);
+      before_ = *at;
+      *at = before_ + t;
+      actual_ = *at - before_;
+      return;
+    }
+    copy_ = x.contiguous().clone();
+    for (std::int64_t i = 0, n = x.numel(); i < n; ++i) {
+      *element_at(x, i) = copy_.data<double>()[i] + t * line.direction.data<double>()[i];
+    }
+    actual_ = t;
+  }
+  ~Moved() {
+    if (line_.direction.defined()) {
+      for (std::int64_t i = 0, n = x_.numel(); i < n; ++i)
+        *element_at(x_, i) = copy_.data<double>()[i];
+    } else {
+      *element_at(x_, line_.flat) = before_;
+    }
+  }
+  Moved(const Moved&) = delete;
+  Moved& operator=(const Moved&) = delete;
+  double actual() const { return actual_; }
+
+ private:
+  const Tensor& x_;
+  const Line& line_;
+  Tensor copy_;
+  double before_ = 0;
+  double actual_ = 0;
+};
+
+Tensor Probe::evaluate(const Line& line, double t, double* actual) const {
+  const Moved moved(leaves_[line.input].value(), line, t);
+  *actual = moved.actual();
+  const NoGrad guard;
+  const auto where = [&] {
+    std::ostringstream text;
+    text << "gradcheck, with " << names_[line.input];
+    if (!line.direction.defined()) text << unravel(line.flat, leaves_[line.input].shape());
+    text << " moved by " << t;
+    return text.str();
+  };
+  // A copy: the output may be a view of the leaf, which moves back.
+  Tensor output = guarded(function_, leaves_, where).value().clone();
+  if (output.shape() != output_.shape()) {
+    fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", but ", output.shape(),
+                     " with ", names_[line.input], " moved by ", t);
+  }
+  return output;
+}
+
+Change Probe::change(const Line& line, double t) const {
+  double actual = t;
+  const Tensor moved = evaluate(line, t, &actual);
+  const double* y = moved.data<double>();
+  const double* y0 = output_.data<double>();
+  // An output that cancelled to nothing is as uncertain as what cancelled: about as its neighbours.
+  std::vector<std::int64_t> changed;
+  double usual = 0;
+  for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+    if (y[o] == y0[o] || !std::isfinite(y0[o])) continue;
+    changed.push_back(o);
+    usual += std::fabs(y0[o]);
+  }
+  usual /= static_cast<double>(std::max<std::size_t>(changed.size(), 1));
+  Change change{std::vector<double>(weights_.size()), std::vector<double>(weights_.size())};
+  for (const std::int64_t o : changed) {
+    const double size = std::max({std::fabs(y[o]), std::fabs(y0[o]), usual});
+    for (std::size_t k = 0; k < weights_.size(); ++k) {
+      const double w = weights_[k].data<double>()[o];
+      change.value[k] += w * (y[o] - y0[o]);
+      change.noise[k] += units_off * epsilon * std::fabs(w) * size;
+    }
+  }
+  // t was rounded when it was added; the slope belongs to the step that really happened.
+  for (double& value : change.value) value = actual == t ? value : value * (t / actual);
+  return change;
+}
+
+double Probe::open_width(const Line& line, double h, std::size_t k) const {
+  // Left and right slope of each output at h and h/2: a gap that halves is only curvature.
+  std::array<Tensor, 2> above;
+  std::array<Tensor, 2> below;
+  std::array<double, 2> up{h, h / 2};
+  std::array<double, 2> down{-h, -h / 2};
+  for (std::size_t i = 0; i < 2; ++i) {
+    above[i] = evaluate(line, up[i], &up[i]);
+    below[i] = evaluate(line, down[i], &down[i]);
+  }
+  double width = 0;
+  for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+    const double centre = output_.data<double>()[o];
+    std::array<double, 2> gap{};
+    for (std::size_t i = 0; i < 2; ++i) {
+      gap[i] = (above[i].data<double>()[o] - centre) / up[i] -
+               (below[i].data<double>()[o] - centre) / down[i];
+    }
+    const double limit = 2 * gap[1] - gap[0];  // the gap at h = 0
+    if (!(std::fabs(gap[1]) > 0.75 * std::fabs(gap[0])) || !std::isfinite(limit)) continue;
+    width += std::fabs(weights_[k].data<double>()[o] * limit);
+  }
+  return width;
+}
+
+}  // namespace gradus

@@ -1,0 +1,99 @@
+// Probe: the function under test, at one point, with copies of its inputs that may be moved.
+#pragma once
+
+#include <gradus/core/random.h>
+#include <gradus/gradcheck/gradcheck.h>
+#include <gradus/gradcheck/slope.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace gradus {
+
+class Probe {
+ public:
+  /// Copies the inputs, calls the function and checks what it returns (the errors of gradcheck()).
+  Probe(const DifferentiableFunction& function, const Variables& inputs,
+        const GradcheckOptions& options);
+
+  std::size_t inputs() const { return leaves_.size(); }
+  bool wants(std::size_t input) const { return leaves_[input].requires_grad(); }
+  const Variable& leaf(std::size_t input) const { return leaves_[input]; }
+  const std::string& name(std::size_t input) const { return names_[input]; }
+  const Tensor& output() const { return output_; }
+  const std::vector<Tensor>& weights() const { return weights_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  /// Do further calls give the same numbers?
+  bool deterministic() const;
+  /// And one that is recorded?
+  bool same_when_recorded() const;
+
+  /// Σ weights·function, differentiated by backward: one per input, undefined where the input wants
+  /// none or is not reached. `weights` has the output's shape.
+  std::vector<Tensor> gradients(const Tensor& weights) const;
+  /// The same, with another forward at another point between the forward and its backward.
+  std::vector<Tensor> gradients_after_another_forward(const Tensor& weights) const;
+  /// The output with its history, for whoever wants to look at the tape.
+  Variable record() const;
+  /// function(inputs) elsewhere, `where` for the message of what it throws.
+  Tensor value_at(const Variables& inputs, const std::string& where) const;
+
+  /// A way to move an input: element `flat` by t, or the whole along t·direction.
+  struct Line {
+    std::size_t input = 0;
+    std::int64_t flat = 0;
+    Tensor direction{};  ///< float64, of the input's shape; undefined: one element
+    double scale = 1;    ///< a typical size of what is moved
+  };
+  Line element(std::size_t input, std::int64_t flat) const;
+  Line along(std::size_t input, const Tensor& direction) const;
+
+  /// What measure_slopes() asks: per weighting, Σ weights·(function(moved by t) - function).
+  Change change(const Line& line, double t) const;
+  /// At a kink each output may choose any slope between its left and its right one. How far the
+  /// weighted sums of all these choices lie apart, from first to last, measured at steps h and h/2.
+  double open_width(const Line& line, double h, std::size_t k) const;
+
+ private:
+  class Moved;
+  Variable call() const;
+  Tensor evaluate(const Line& line, double t, double* actual) const;
+
+  DifferentiableFunction function_;
+  Variables leaves_;
+  std::vector<std::string> names_;
+  std::vector<std::string> notes_;
+  std::vector<Tensor> weights_;
+  Tensor output_;
+};
+
+/// The gradient as a function of the inputs and of the output gradient, all gradients laid end to
+/// end: what gradgradcheck() checks.
+struct SecondOrder {
+  DifferentiableFunction function{};
+  Variables inputs{};
+  GradcheckOptions options{};
+};
+SecondOrder second_order(const DifferentiableFunction& function, const Variables& inputs,
+                         const GradcheckOptions& options);
+
+/// The layout of `source` (row-major where it repeats elements), with numbers of its own, of `dtype`.
+Tensor copy_with_layout(const Tensor& source, DType dtype = float64);
+/// The element `flat`, counted row-major, of a tensor of any strides.
+double* element_at(const Tensor& tensor, std::int64_t flat);
+/// A node behind `output` that takes `leaf`, with the slots it takes it in.
+struct Use {
+  Node* node = nullptr;
+  std::vector<std::size_t> slots{};
+};
+/// All of them, oldest first.
+std::vector<Use> uses_of(const Node* leaf, const Variable& output);
+/// Row-major position -> index.
+Shape unravel(std::int64_t flat, const Shape& shape);
+/// Magnitudes 0.5..1.5 and random signs: no weight hides an output, no symmetry cancels one.
+Tensor random_weights(const Shape& shape, Generator& generator);
+
+}  // namespace gradus
