@@ -36,6 +36,15 @@ struct Variable::State {
   Tensor value;
   Variable grad;
   std::shared_ptr<Node> node;  // what made the value; for a leaf, what collects its gradient
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  /// A gradient may have a gradient, and so on: they are freed one after the other, like nodes.
+  ~State() {
+    std::shared_ptr<State> next = std::move(grad.state_);
+    while (next.use_count() == 1) next = std::move(next->grad.state_);
+  }
 };
 
 // ---- Node and Op ----

@@ -72,6 +72,25 @@ Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
   });
 }
 
+namespace {
+
+/// The integers that a dtype holds, all from the first to the second.
+std::pair<std::int64_t, std::int64_t> integers_of(DType dtype) {
+  std::pair<std::int64_t, std::int64_t> range;
+  dispatch(dtype, [&]<class T>() {
+    using limits = std::numeric_limits<T>;
+    if constexpr (std::is_integral_v<T>) {
+      range = {static_cast<std::int64_t>(limits::min()), static_cast<std::int64_t>(limits::max())};
+    } else {
+      constexpr std::int64_t most = std::int64_t{1} << limits::digits;
+      range = {-most, most};
+    }
+  });
+  return range;
+}
+
+}  // namespace
+
 Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
   require_floating("randn", dtype);
   return generate(shape, dtype, [&](std::int64_t) { return generator.normal(); });
@@ -82,6 +101,11 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
   if (low >= high) fail<ValueError>("randint: low ", low, " must be below high ", high);
   if (low < 0 && high > std::numeric_limits<std::int64_t>::max() + low) {
     fail<ValueError>("randint: from ", low, " to ", high, " are more numbers than an int64 counts");
+  }
+  const auto [least, greatest] = integers_of(dtype);
+  if (low < least || high - 1 > greatest) {
+    fail<DTypeError>("randint: from ", low, " to ", high - 1, " are not all in a tensor of ", dtype,
+                     ", which holds the integers from ", least, " to ", greatest);
   }
   return generate(shape, dtype, [&](std::int64_t) { return low + generator.below(high - low); });
 }

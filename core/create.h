@@ -26,7 +26,7 @@ Tensor eye(std::int64_t n, DType dtype = float32);
 Tensor rand(const Shape& shape, Generator& generator, DType dtype = float32);
 /// Standard normal; float32 or float64.
 Tensor randn(const Shape& shape, Generator& generator, DType dtype = float32);
-/// Uniform integers low .. high-1.
+/// Uniform integers low .. high-1. Throws DTypeError where the dtype does not hold them all.
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator,
                DType dtype = int64);
 /// A random order of 0 .. n-1, int64 (Fisher-Yates).

@@ -10,8 +10,8 @@
 #include <gradus/core/log.h>
 #include <gradus/core/parallel.h>
 
+#include <pthread.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -136,9 +136,7 @@ class Pool {
 
   /// For the end of the program: later calls run inline.
   void shut_down() {
-    // exit() called from inside a chunk: the workers cannot be waited for. A forked child has
-    // none to wait for.
-    if (inside_parallel_for || getpid() != process_) return;
+    if (inside_parallel_for) return;  // exit() from inside a chunk: workers cannot be waited for
     const std::scoped_lock ownership(ownership_);
     shut_down_ = true;
     join_workers();
@@ -205,7 +203,6 @@ class Pool {
     const auto wanted =
         static_cast<std::size_t>(thread_count().load(std::memory_order_relaxed) - 1);
     if (workers_.size() >= wanted) return;
-    process_ = getpid();
     const std::uint64_t last_job = job_number(state_.load());
     try {
       while (workers_.size() < wanted)
@@ -229,7 +226,6 @@ class Pool {
 
   std::mutex ownership_;  // held by the caller whose job runs
   bool shut_down_ = false;
-  pid_t process_ = getpid();
   std::vector<std::thread> workers_;
   Job job_;
   std::atomic<std::uint64_t> state_{0};
@@ -239,17 +235,21 @@ class Pool {
   std::condition_variable wake_;
 };
 
+Pool& pool();
+
 struct ShutDownAtExit {
-  Pool& pool;
-  ~ShutDownAtExit() { pool.shut_down(); }
+  ~ShutDownAtExit() { pool().shut_down(); }
 };
 
+/// Never deleted: a static object destroyed after the shutdown may still call parallel_for, which
+/// then runs inline. A child of fork() has none of the workers, and perhaps a lock that one of them
+/// held: it begins with a pool of its own.
 Pool& pool() {
-  // Never deleted: a static object destroyed after the shutdown may still call parallel_for, which
-  // then runs inline.
-  static Pool& instance = *new Pool;
-  static const ShutDownAtExit shut_down_at_exit{instance};
-  return instance;
+  static std::atomic<Pool*> current{new Pool};
+  static const int at_fork = pthread_atfork(nullptr, nullptr, [] { current.store(new Pool); });
+  static_cast<void>(at_fork);
+  static const ShutDownAtExit shut_down_at_exit;
+  return *current.load(std::memory_order_relaxed);
 }
 
 }  // namespace

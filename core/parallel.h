@@ -11,6 +11,8 @@
 //   - no call allocates; one chunk, or one thread, runs inline with no synchronisation at all;
 //   - a nested call, or a call made while another thread owns the pool, runs the same chunks
 //     inline, in order;
+//   - a child of fork() starts threads of its own; only a fork() from inside a chunk leaves it without
+//     a way to end that loop;
 //   - when chunks throw, the first exception caught is rethrown in the caller, after every running
 //     chunk has ended.
 #pragma once

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include <pthread.h>
+
 namespace gradus {
 namespace {
 
@@ -100,6 +102,10 @@ class Pool {
     return statistics_;
   }
 
+  /// Around fork(): the child must not find the lock held by a thread that it does not have.
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
+
   void reset_peak() {
     const std::lock_guard lock(mutex_);
     statistics_.peak_bytes = statistics_.live_bytes;
@@ -125,6 +131,9 @@ class Pool {
 /// Never destroyed: tensors in static storage may be freed after every other static object is gone.
 Pool& pool() {
   static Pool& instance = *new Pool;
+  static const int at_fork =
+      pthread_atfork([] { instance.lock(); }, [] { instance.unlock(); }, [] { instance.unlock(); });
+  static_cast<void>(at_fork);
   return instance;
 }
 

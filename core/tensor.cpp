@@ -170,7 +170,7 @@ bool Tensor::is_contiguous() const {
 }
 
 void Tensor::check_type(DType wanted) const {
-  if (!defined_) fail<ShapeError>("tensor: undefined; it was never given a value");
+  if (!defined()) fail<ShapeError>("tensor: undefined; it was never given a value");
   if (dtype_ != wanted) {
     fail<DTypeError>("tensor: elements are ", dtype_, ", asked for as ", wanted, "; cast with .to(",
                      wanted, ")");
@@ -193,7 +193,7 @@ std::int64_t Tensor::element_offset(const Shape& index) const {
 }
 
 double Tensor::item() const {
-  if (!defined_) fail<ShapeError>("item: the tensor is undefined");
+  if (!defined()) fail<ShapeError>("item: the tensor is undefined");
   if (numel() != 1) fail<ShapeError>("item: expects one element, got shape ", shape_);
   return dispatch(dtype_, [&]<class T>() { return static_cast<double>(*data<T>()); });
 }
@@ -369,14 +369,14 @@ Tensor Tensor::expand(const Shape& wanted) const {
 Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Tensor Tensor::clone() const {
-  if (!defined_) fail<ShapeError>("clone: the tensor is undefined; it was never given a value");
+  if (!defined()) fail<ShapeError>("clone: the tensor is undefined; it was never given a value");
   const Tensor result = empty(shape_, dtype_);
   result.copy_(*this);
   return result;
 }
 
 Tensor Tensor::to(DType dtype) const {
-  if (!defined_) fail<ShapeError>("to: the tensor is undefined; it was never given a value");
+  if (!defined()) fail<ShapeError>("to: the tensor is undefined; it was never given a value");
   if (dtype == dtype_) return *this;
   const Tensor result = empty(shape_, dtype);
   result.copy_(*this);
@@ -385,7 +385,7 @@ Tensor Tensor::to(DType dtype) const {
 
 const Tensor& Tensor::copy_(const Tensor& from) const {
   check_writable("copy_", *this);
-  if (!from.defined_) fail<ShapeError>("copy_: the source is undefined");
+  if (!from.defined()) fail<ShapeError>("copy_: the source is undefined");
   Tensor source = from;
   if (broadcast("copy_", shape_, source.shape_) != shape_) {
     fail<ShapeError>("copy_: source ", source.shape_, " does not broadcast to ", shape_);

@@ -57,7 +57,8 @@ class Tensor {
   /// A 0-d tensor.
   static Tensor scalar(double value, DType dtype = float32);
 
-  bool defined() const { return defined_; }
+  /// Does it look at numbers? Not one that was never given any, nor one that was moved from.
+  bool defined() const { return defined_.value; }
   const Shape& shape() const { return shape_; }
   const Strides& strides() const { return strides_; }
   std::int64_t offset() const { return offset_; }
@@ -133,7 +134,21 @@ class Tensor {
   Strides strides_;
   std::int64_t offset_ = 0;
   DType dtype_ = float32;
-  bool defined_ = false;
+  /// True until moved from.
+  struct Flag {
+    bool value = false;
+    Flag() = default;
+    Flag(bool initial) : value(initial) {}
+    Flag(const Flag&) = default;
+    Flag& operator=(const Flag&) = default;
+    Flag(Flag&& other) noexcept : value(std::exchange(other.value, false)) {}
+    Flag& operator=(Flag&& other) noexcept {
+      value = std::exchange(other.value, false);
+      return *this;
+    }
+    ~Flag() = default;
+  };
+  Flag defined_;
 };
 
 /// For functions that write in place: throws ShapeError naming `op` when `target` is undefined, or

@@ -176,7 +176,10 @@ Epoch::Epoch(Epoch&&) noexcept = default;
 Epoch& Epoch::operator=(Epoch&&) noexcept = default;
 Epoch::~Epoch() = default;
 
-Epoch::Iterator Epoch::begin() { return ++Iterator(source_.get()); }
+Epoch::Iterator Epoch::begin() {
+  if (!source_) fail<ValueError>("data loader: this pass was moved from; iterate over the other");
+  return ++Iterator(source_.get());
+}
 
 Epoch::Iterator& Epoch::Iterator::operator++() {
   batch_ = nullptr;  // its memory goes back to the pool before the next batch is taken

@@ -66,7 +66,7 @@ class Epoch {
   ~Epoch();
 
   /// Takes the first batch. What making a batch throws (a Transform, memory) is thrown here and by
-  /// ++, at the batch it concerns; after that the pass is over.
+  /// ++, at the batch it concerns; after that the pass is over. ValueError for one moved from.
   Iterator begin();
   std::default_sentinel_t end() const { return {}; }
 

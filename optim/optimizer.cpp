@@ -1,6 +1,6 @@
 // The frame around every optimizer's update(): checks before anything moves, state at a parameter's
 // first step, saving.
-#include <gradus/autograd/profile.h>
+#include <gradus/autograd/profile_scope.h>
 #include <gradus/core/create.h>
 #include <gradus/core/parallel.h>
 #include <gradus/optim/optimizer.h>
@@ -56,6 +56,10 @@ Optimizer::Optimizer(std::string_view name, std::vector<Variable> parameters, do
     if (!parameter.defined()) fail<ValueError>(name_, ": parameter ", i, " is undefined");
     if (!parameter.is_leaf()) {
       fail<ValueError>(name_, ": parameter ", i, " is the result of an operation, not a leaf");
+    }
+    if (!parameter.requires_grad()) {
+      fail<ValueError>(name_, ": parameter ", i, " is a constant, it requires no gradient (",
+                       describe(parameter.value()), "); requires_grad_() makes it a parameter");
     }
     if (!seen.insert(&parameter.value()).second) {
       fail<ValueError>(name_, ": parameter ", i, " is given twice");

@@ -48,6 +48,18 @@ TEST_CASE("a chain of ops that save their inputs is freed without ever running")
   CHECK(x.value().storage().use_count() == 1);
 }
 
+TEST_CASE("a chain of a million gradients of gradients is freed") {
+  Variable last(Tensor::scalar(1), true);
+  for (int i = 0; i < million; ++i) {
+    const Variable next(Tensor::scalar(1), true);
+    next.set_grad(last);
+    last = next;
+  }
+  const Variable held = last.grad().grad();
+  last = {};
+  CHECK(held.grad().defined());
+}
+
 TEST_CASE("a long chain is differentiated twice, and both graphs are freed") {
   constexpr int length = 100000;
   const Variable x(Tensor::scalar(1, float64), true);

@@ -217,3 +217,14 @@ TEST_CASE("constants have their value, shape and dtype") {
   CHECK(zeros_like(ones({0, 2})).shape() == Shape{0, 2});
   CHECK(empty_like(ones({2}, int64)).dtype() == int64);
 }
+
+TEST_CASE("randint refuses what the dtype cannot hold, and draws up to what it can") {
+  Generator generator(1);
+  CHECK_THROWS_AS(randint(0, 1000, {10}, generator, uint8), DTypeError);
+  CHECK_THROWS_AS(randint(-1, 5, {10}, generator, uint8), DTypeError);
+  CHECK_THROWS_AS(randint(0, 3, {10}, generator, boolean), DTypeError);
+  CHECK_THROWS_AS(randint(0, (1 << 24) + 2, {10}, generator, float32), DTypeError);
+  CHECK(core::max(randint(0, 256, {20'000}, generator, uint8)).item() == 255);
+  CHECK(core::max(randint(0, 2, {100}, generator, boolean).to(int64)).item() == 1);
+  randint(0, (1 << 24) + 1, {10}, generator, float32);
+}

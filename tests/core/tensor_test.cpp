@@ -7,8 +7,10 @@
 
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/error_message.h"
@@ -485,4 +487,21 @@ TEST_CASE("float to integer truncates, and does the same at every position of a 
   CHECK(full({1000}, 1e30).to(int64).to_vector<std::int64_t>() ==
         std::vector<std::int64_t>(1000, open));
   CHECK(full({2}, NAN).to(boolean).to_vector<bool>() == std::vector<bool>{true, true});
+}
+
+TEST_CASE("a tensor that was moved from is undefined, and says so when it is used") {
+  Tensor source = ones({3});
+  Tensor target = std::move(source);
+  CHECK(target.defined());
+  CHECK_FALSE(source.defined());
+  for (const auto& use : std::vector<std::function<void()>>{
+           [&] { source.fill_(1); }, [&] { core::add(source, target); },
+           [&] { core::add_(source, target); }, [&] { source.to_vector<float>(); },
+           [&] { source.clone(); }, [&] { source.item(); }, [&] { source.data<float>(); }}) {
+    CHECK(contains(message_of<ShapeError>(use), "undefined"));
+  }
+  source = std::move(target);
+  CHECK(source.defined());
+  CHECK_FALSE(target.defined());
+  CHECK(source.to_vector<float>() == std::vector<float>{1, 1, 1});
 }

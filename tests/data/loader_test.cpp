@@ -271,3 +271,11 @@ TEST_CASE("a label outside the classes is refused before the first batch") {
   CHECK(contains(message_of<BadDataError>([&] { DataLoader{data}; }),
                  "numbered: label 9 of sample 9 is outside 0..8"));
 }
+
+TEST_CASE("a pass that was moved from says so") {
+  const DataLoader loader(numbered(10), {.batch_size = 4});
+  Epoch first = loader.epoch(0);
+  Epoch second = std::move(first);
+  CHECK(contains(message_of<ValueError>([&] { first.begin(); }), "was moved from"));
+  CHECK(second.begin()->images.size(0) == 4);
+}

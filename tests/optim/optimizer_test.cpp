@@ -323,3 +323,15 @@ TEST_CASE("Momentum whose gradient stays zero ends at zero, not in slow subnorma
       if (name == key) CHECK(core::equal(momentum, zeros({5})));
   }
 }
+
+TEST_CASE("a constant is refused: a step would never move it") {
+  const Variable constant(ones({2, 3}));
+  const std::string line = message_of([&] { SGD({start_at(float32), constant}, {.lr = 0.1}); });
+  CHECK(line.find("SGD: parameter 1 is a constant") == 0);
+  CHECK(line.find("float32 [2,3]") != std::string::npos);
+  Variable frozen = start_at(float32);
+  SGD optimizer({frozen}, {.lr = 0.1});  // but one may be frozen later
+  frozen.requires_grad_(false);
+  optimizer.step();
+  CHECK(core::equal(frozen.value(), start_at(float32).value()));
+}
