@@ -85,10 +85,14 @@ bool winograd_pays(const Conv2dGeometry& g, Conv2dPass pass) {
 bool blas_pays(const Conv2dGeometry& g, Conv2dPass pass) {
   constexpr std::int64_t few_weights = 512;
   constexpr std::int64_t small_plane = 256;
+  constexpr std::int64_t tiny_plane = 48;
+  constexpr std::int64_t many_weights = 16'384;
   if (!pointwise_supports(g)) return false;
   if (g.group_out_channels() == 1 && g.group_in_channels() == 1) return false;  // one number
-  if (g.group_out_channels() * g.group_in_channels() < few_weights) return true;
-  return pass != Conv2dPass::weight_grad && g.out_plane() >= small_plane;
+  const std::int64_t weights = g.group_out_channels() * g.group_in_channels();
+  if (weights < few_weights) return true;
+  if (pass == Conv2dPass::weight_grad) return false;
+  return g.out_plane() >= (weights < many_weights ? small_plane : tiny_plane);
 }
 
 }  // namespace
