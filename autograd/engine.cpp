@@ -58,7 +58,7 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
         deliver(node->inputs[i].get(), std::move(gradients[i]));
     }
     // What forward saved is not needed again.
-    if (!options.retain_graph && !options.create_graph) node->op.reset();
+    if (!options.retain_graph && !options.create_graph) node->release();
   }
   return found;
 }

@@ -3,6 +3,10 @@
 // An Op's members are its parameters and what it saves for backward. forward() computes on Tensors
 // and saves the least; backward() is written with Variables, so a gradient is made of operations
 // again and may itself be differentiated. rounding() states how far float32 may be off (rounding.h).
+//
+// What an op keeps must still be there at backward. An op need not say what it keeps of its inputs
+// and its output: the tape sees it by the handles that forward() leaves behind, and remembers the
+// versions of their storages. Whoever writes to one in between gets a GradError from backward.
 #pragma once
 
 #include <gradus/autograd/profile_scope.h>
@@ -13,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -31,6 +36,9 @@ class Op {
   bool needs(std::size_t i) const;
   /// The shape of input `i`, and so of its gradient. Only where needs(i).
   const Shape& input_shape(std::size_t i) const;
+  /// For forward(): backward() will read these numbers too, which are neither an input nor the
+  /// output: "labels", an "index".
+  void keeps(const Tensor& numbers, const char* what) const;
   /// The output again, from its saved value: an Op that held its own output Variable would
   /// never be freed.
   Variable reattach(const Tensor& output) const;
@@ -38,6 +46,14 @@ class Op {
  private:
   friend struct Node;
   Node* node_ = nullptr;
+};
+
+/// What an op kept for backward(), as it was then.
+struct KeptNumbers {
+  Storage storage;
+  std::uint64_t version;
+  const char* what;       ///< nullptr: an input
+  std::size_t input = 0;  ///< which
 };
 
 /// A step of the tape. Nodes are numbered as they are made, so inputs always have smaller
@@ -50,6 +66,7 @@ struct Node : std::enable_shared_from_this<Node> {
   bool is_leaf = false;
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
   std::unique_ptr<Op> op;                     ///< null for a leaf, and after the graph was freed
+  std::vector<KeptNumbers> kept;
   std::weak_ptr<Variable::State>
       keep;  ///< whose grad() collects what arrives: a leaf, or retain_grad()
   Node* next_to_free = nullptr;
@@ -58,10 +75,12 @@ struct Node : std::enable_shared_from_this<Node> {
   static std::shared_ptr<Node> make(std::string_view name);
   void adopt(std::unique_ptr<Op> new_op);
   /// op->backward(gradient), checked: one gradient per input.
-  /// Throws GradError when the graph was freed.
+  /// Throws GradError when the graph was freed, or what the op kept was written to.
   Variables backward(const Variable& gradient);
   /// Adds `gradient` to what `keep` has.
   void collect(const Variable& gradient, bool create_graph);
+  /// Frees the op and what it kept.
+  void release();
 };
 
 namespace detail {
@@ -79,6 +98,31 @@ inline bool wants_grad(const Variables& inputs) {
   return false;
 }
 
+inline Variable::Handles handles_of(const Variable& input) { return input.handles(); }
+inline std::vector<Variable::Handles> handles_of(const Variables& inputs) {
+  std::vector<Variable::Handles> all;
+  for (const Variable& input : inputs) all.push_back(input.handles());
+  return all;
+}
+
+/// Finds out what forward() kept: of that there are more handles now than before, not counting the
+/// output's.
+class Kept {
+ public:
+  Kept(Node& node, const Tensor& output) : node_(node), output_(output) {}
+  void look_at(const Variable& input, const Variable::Handles& before);
+  void look_at(const Variables& inputs, const std::vector<Variable::Handles>& before) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) look_at(inputs[i], before[i]);
+  }
+  void look_at_output();
+
+ private:
+  Node& node_;
+  const Tensor& output_;
+  std::size_t next_ = 0;           // input
+  bool output_is_a_view_ = false;  // of an input
+};
+
 /// apply(), without the profiler.
 template <class T, class... Inputs> Variable run(T op, const Inputs&... inputs) {
   if (!grad_enabled() || !(detail::wants_grad(inputs) || ...))
@@ -89,7 +133,11 @@ template <class T, class... Inputs> Variable run(T op, const Inputs&... inputs) 
   auto kept = std::make_unique<T>(std::move(op));
   T& recorded = *kept;
   node->adopt(std::move(kept));
+  const auto before = std::make_tuple(handles_of(inputs)...);
   Tensor value = recorded.forward(inputs...);
+  Kept kept_by_op(*node, value);
+  std::apply([&](const auto&... handles) { (kept_by_op.look_at(inputs, handles), ...); }, before);
+  kept_by_op.look_at_output();
   return Variable::attach(std::move(value), std::move(node));
 }
 }  // namespace detail

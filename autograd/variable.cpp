@@ -62,12 +62,36 @@ void Node::adopt(std::unique_ptr<Op> new_op) {
   op->node_ = this;
 }
 
+void Node::release() {
+  op.reset();
+  kept.clear();
+}
+
+namespace {
+
+/// Has anybody written to what the op kept?
+void check_kept(const Node& node) {
+  for (const KeptNumbers& kept : node.kept) {
+    const std::uint64_t now = kept.storage.version();
+    if (now == kept.version) continue;
+    const std::string what =
+        kept.what == nullptr ? "input " + std::to_string(kept.input) : std::string(kept.what);
+    fail<GradError>("backward: ", node.name, " kept its ", what, " for the derivative at version ",
+                    kept.version, ", and ", kept.storage.writer(),
+                    " has written there since (version ", now,
+                    "): write to a clone(), or after backward()");
+  }
+}
+
+}  // namespace
+
 Variables Node::backward(const Variable& gradient) {
   if (!op) {
     fail<GradError>(
         "backward: the graph behind ", name,
         " was freed by an earlier backward(); pass retain_graph = true there to run it again");
   }
+  check_kept(*this);
   detail::Watcher* const watcher = detail::watcher;
   const detail::WatchedBy nobody(nullptr);
   if (watcher != nullptr) watcher->before_backward(*this, gradient);
@@ -95,12 +119,36 @@ void Node::collect(const Variable& gradient, bool create_graph) {
   }
 }
 
+void Op::keeps(const Tensor& numbers, const char* what) const {
+  if (node_ != nullptr && numbers.defined())
+    node_->kept.push_back({numbers.storage(), numbers.storage().version(), what});
+}
+
 bool Op::needs(std::size_t i) const { return node_ != nullptr && node_->inputs[i] != nullptr; }
 
 const Shape& Op::input_shape(std::size_t i) const { return node_->inputs[i]->shape; }
 
 Variable Op::reattach(const Tensor& output) const {
   return Variable::attach(output, node_->shared_from_this());
+}
+
+void detail::Kept::look_at(const Variable& input, const Variable::Handles& before) {
+  const std::size_t number = next_++;
+  if (!input.defined()) return;
+  const Variable::Handles now = input.handles();
+  const Storage& storage = input.value().storage();
+  const bool is_output = storage == output_.storage();
+  output_is_a_view_ = output_is_a_view_ || is_output;
+  if (now.of_variable > before.of_variable ||
+      now.of_storage - (is_output ? 1 : 0) > before.of_storage) {
+    node_.kept.push_back({storage, storage.version(), nullptr, number});
+  }
+}
+
+void detail::Kept::look_at_output() {
+  const Storage& storage = output_.storage();
+  if (!output_is_a_view_ && storage.use_count() > 1)
+    node_.kept.push_back({storage, storage.version(), "output"});
 }
 
 // ---- Variable ----
@@ -135,6 +183,8 @@ void Variable::set_value(Tensor value) const {
     node()->shape = value.shape();
     node()->dtype = value.dtype();
   }
+  // What an op kept as a Variable shows other numbers from now on: as good as written over.
+  if (!same_window(state_->value, value)) state_->value.storage().count_write("set_value");
   state_->value = std::move(value);
 }
 
@@ -191,6 +241,11 @@ const Variable& Variable::retain_grad() const {
 }
 
 Variable Variable::detach() const { return Variable(value()); }
+
+Variable::Handles Variable::handles() const {
+  if (!state_) return {};
+  return {state_.use_count(), state_->value.storage().use_count()};
+}
 
 bool Variable::is_unshared() const {
   return state_.use_count() == 1 && state_->value.storage().use_count() == 1;

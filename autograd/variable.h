@@ -75,6 +75,12 @@ class Variable {
 
   /// Can nobody else see these numbers? Then the engine may add to them in place.
   bool is_unshared() const;
+  /// How many hold this Variable, and its numbers. For apply() only.
+  struct Handles {
+    std::int64_t of_variable = 0;
+    std::int64_t of_storage = 0;
+  };
+  Handles handles() const;
   /// The node that made this Variable (for a leaf, the one that collects its gradient); null
   /// for constants.
   const std::shared_ptr<Node>& node() const;

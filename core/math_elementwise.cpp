@@ -322,7 +322,6 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
 
 void add_(const Tensor& target, const Tensor& addend, double scale) {
   check_same_dtype("add_", target, addend);
-  check_writable("add_", target);
   if (broadcast("add_", target.shape(), addend.shape()) != target.shape()) {
     fail<ShapeError>("add_: source ", addend.shape(), " does not broadcast to ", target.shape());
   }
@@ -331,9 +330,10 @@ void add_(const Tensor& target, const Tensor& addend, double scale) {
       target.shape(), {target.strides(), target.strides(),
                        broadcast_strides(source.shape(), source.strides(), target.shape())});
   dispatch_number("add_", target.dtype(), [&]<class T>() {
+    const T factor = number_as<T>("add_", scale);
+    begin_write("add_", target);
     T* out = target.data<T>();
     if (scale == 1) return kernels::elementwise(loop, plus, out, out, source.data<T>());
-    const T factor = number_as<T>("add_", scale);
     kernels::elementwise(
         loop, [factor](T x, T y) { return plus(x, times(factor, y)); }, out, out, source.data<T>());
   });
@@ -341,22 +341,23 @@ void add_(const Tensor& target, const Tensor& addend, double scale) {
 
 void relu_grad_(const Tensor& dy, const Tensor& y) {
   check_same_dtype("relu_grad_", dy, y);
-  check_writable("relu_grad_", dy);
   if (dy.shape() != y.shape())
     fail<ShapeError>("relu_grad_: shapes differ: ", dy.shape(), " and ", y.shape());
   const Tensor output = readable_while_writing(y, dy);
   const kernels::Loop<3> loop(dy.shape(), {dy.strides(), dy.strides(), output.strides()});
   dispatch_floating("relu_grad_", dy.dtype(), [&]<class T>() {
+    begin_write("relu_grad_", dy);
     T* slope = dy.data<T>();
     kernels::elementwise(loop, where_positive, slope, slope, output.data<T>());
   });
 }
 
 void mul_(const Tensor& target, double factor) {
-  check_writable("mul_", target);
+  check_defined("mul_", target);
   const kernels::Loop<2> loop(target.shape(), {target.strides(), target.strides()});
   dispatch_number("mul_", target.dtype(), [&]<class T>() {
     const T same = number_as<T>("mul_", factor);
+    begin_write("mul_", target);
     T* out = target.data<T>();
     kernels::elementwise(
         loop, [same](T value) { return times(value, same); }, out, out);

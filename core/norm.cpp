@@ -120,7 +120,9 @@ void channel_input_grad_(const Tensor& dy, const Tensor& x, const ChannelMap& ma
   check_gradient("channel_input_grad_", dy, x);
   if (!dy.is_contiguous())
     fail<ShapeError>("channel_input_grad_: the gradient ", dy.shape(), " is not contiguous");
-  input_grad("channel_input_grad_", dy, readable_while_writing(x, dy), map, offset, slope, dy);
+  const Tensor in = readable_while_writing(x, dy);
+  begin_write("channel_input_grad_", dy);
+  input_grad("channel_input_grad_", dy, in, map, offset, slope, dy);
 }
 
 }  // namespace gradus::core

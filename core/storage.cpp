@@ -146,8 +146,23 @@ Storage::Storage(std::int64_t bytes) {
     fail<Error>("storage: a block has 0 to ", most, " bytes, asked for ", bytes);
   const std::int64_t capacity = round_up(bytes + static_cast<std::int64_t>(sizeof(Header)));
   block_ = pool().take(capacity, bytes);
-  new (block_) Header{1, bytes, capacity};
+  new (block_) Header{.owners = 1, .bytes = bytes, .capacity = capacity};
 }
+
+namespace {
+thread_local const char* written_by = nullptr;
+}
+
+void Storage::count_write(const char* name) const noexcept {
+  if (block_ == nullptr) return;
+  header()->version.fetch_add(1, std::memory_order_relaxed);
+  header()->writer.store(written_by == nullptr ? name : written_by, std::memory_order_relaxed);
+}
+
+WrittenBy::WrittenBy(const char* name) : previous_(written_by) {
+  if (written_by == nullptr) written_by = name;  // the outermost says most
+}
+WrittenBy::~WrittenBy() { written_by = previous_; }
 
 void Storage::give_back() noexcept { pool().give(block_, header()->capacity); }
 

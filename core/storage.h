@@ -4,6 +4,9 @@
 // takes all its memory from the pool and nothing from the system. Sizes are rounded up to one of
 // eight classes per power of two (at most 12.5% waste). With GRADUS_POOL=0, or under a sanitizer,
 // every block goes straight back to the system, so that a stale read is caught. Thread-safe.
+//
+// A block counts how often it was written in place, so that whoever keeps its numbers for later can
+// tell whether they are still the same.
 #pragma once
 
 #include <atomic>
@@ -37,6 +40,19 @@ class Storage {
   }
   bool operator==(const Storage& other) const { return block_ == other.block_; }
 
+  /// How many calls have written here in place since the block was made. What writes through a
+  /// pointer is not counted.
+  std::uint64_t version() const {
+    return block_ == nullptr ? 0 : header()->version.load(std::memory_order_relaxed);
+  }
+  /// The last of these calls; nullptr before the first.
+  const char* writer() const {
+    return block_ == nullptr ? nullptr : header()->writer.load(std::memory_order_relaxed);
+  }
+  /// Counts a call that writes here. `name` lives as long as the program, as a literal does; an
+  /// enclosing WrittenBy goes before it.
+  void count_write(const char* name) const noexcept;
+
  private:
   static constexpr std::size_t alignment = 64;
   /// Stands in front of the bytes; its own cache line,
@@ -45,6 +61,8 @@ class Storage {
     std::atomic<std::int64_t> owners;
     std::int64_t bytes;     // asked for
     std::int64_t capacity;  // of the whole block, header included
+    std::atomic<std::uint64_t> version = 0;
+    std::atomic<const char*> writer = nullptr;
   };
   static_assert(sizeof(Header) == alignment);
 
@@ -59,6 +77,19 @@ class Storage {
   }
   void give_back() noexcept;
   std::byte* block_ = nullptr;  // the Header, then the bytes
+};
+
+/// While it lives, what this thread writes in place counts as written by `name`: "load_state_dict"
+/// says more than the copy_ inside.
+class WrittenBy {
+ public:
+  explicit WrittenBy(const char* name);
+  ~WrittenBy();
+  WrittenBy(const WrittenBy&) = delete;
+  WrittenBy& operator=(const WrittenBy&) = delete;
+
+ private:
+  const char* previous_;
 };
 
 /// What the pool holds and has done. Bytes count whole blocks, headers included.

@@ -73,7 +73,7 @@ template <class To, class From> To convert(From value) {
 
 }  // namespace
 
-void check_writable(std::string_view op, const Tensor& target) {
+void begin_write(const char* op, const Tensor& target) {
   if (!target.defined())
     fail<ShapeError>(op, ": the tensor is undefined; it was never given a value");
   for (int d = 0; d < target.rank(); ++d) {
@@ -82,13 +82,17 @@ void check_writable(std::string_view op, const Tensor& target) {
                        " repeats one number, as expand() made it; clone() before writing");
     }
   }
+  target.storage().count_write(op);
+}
+
+bool same_window(const Tensor& a, const Tensor& b) {
+  return a.storage() == b.storage() && a.shape() == b.shape() && a.strides() == b.strides() &&
+         a.offset() == b.offset();
 }
 
 Tensor readable_while_writing(const Tensor& source, const Tensor& target) {
-  const bool same_window = source.shape() == target.shape() &&
-                           source.strides() == target.strides() &&
-                           source.offset() == target.offset();
-  return source.storage() == target.storage() && !same_window ? source.clone() : source;
+  const bool meet = source.storage() == target.storage();
+  return meet && !same_window(source, target) ? source.clone() : source;
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
@@ -384,12 +388,12 @@ Tensor Tensor::to(DType dtype) const {
 }
 
 const Tensor& Tensor::copy_(const Tensor& from) const {
-  check_writable("copy_", *this);
   if (!from.defined()) fail<ShapeError>("copy_: the source is undefined");
   Tensor source = from;
-  if (broadcast("copy_", shape_, source.shape_) != shape_) {
+  if (defined() && broadcast("copy_", shape_, source.shape_) != shape_) {
     fail<ShapeError>("copy_: source ", source.shape_, " does not broadcast to ", shape_);
   }
+  begin_write("copy_", *this);
   const bool same_layout = dtype_ == source.dtype_ && shape_ == source.shape_ && is_contiguous() &&
                            source.is_contiguous() && numel() > 0;
   if (same_layout) {
@@ -411,10 +415,10 @@ const Tensor& Tensor::copy_(const Tensor& from) const {
 }
 
 const Tensor& Tensor::fill_(double value) const {
-  check_writable("fill_", *this);
-  const kernels::Loop<1> loop(shape_, {strides_});
   dispatch(dtype_, [&]<class T>() {
     const T filler = number_as<T>("fill_", value);
+    begin_write("fill_", *this);
+    const kernels::Loop<1> loop(shape_, {strides_});
     kernels::elementwise(
         loop, [filler] { return filler; }, data<T>());
   });

@@ -118,7 +118,8 @@ class Tensor {
   /// truncates; NaN and what is out of range give the smallest int64.
   Tensor to(DType dtype) const;
 
-  // Writing in place, through the view.
+  // Writing in place, through the view. Backward knows of these writes, not of those through data()
+  // and at(): an op that kept the numbers for its derivative then throws GradError.
   /// Converts and broadcasts `source` into this tensor; both may look at the same numbers.
   const Tensor& copy_(const Tensor& source) const;
   /// Throws DTypeError for a number that the dtype cannot hold.
@@ -151,9 +152,12 @@ class Tensor {
   Flag defined_;
 };
 
-/// For functions that write in place: throws ShapeError naming `op` when `target` is undefined, or
-/// shows one number several times.
-void check_writable(std::string_view op, const Tensor& target);
+/// For functions that write in place, once nothing else can go wrong: counts the write (storage.h).
+/// Throws ShapeError naming `op`, a literal, when `target` is undefined or shows one number several
+/// times.
+void begin_write(const char* op, const Tensor& target);
+/// Do both look at the same numbers in the same way?
+bool same_window(const Tensor& a, const Tensor& b);
 /// `source`, or a copy of it where writing to `target` could change what is still to be read.
 Tensor readable_while_writing(const Tensor& source, const Tensor& target);
 

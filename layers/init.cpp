@@ -12,10 +12,11 @@ void check_floating(std::string_view op, const Tensor& tensor) {
 }
 
 /// Fills row by row with draw(), whatever the strides.
-template <class Draw> void fill(const Tensor& tensor, const Draw& draw) {
+template <class Draw> void fill(const char* op, const Tensor& tensor, const Draw& draw) {
   const Tensor values = Tensor::empty(tensor.shape(), float64);
   double* out = values.data<double>();
   for (std::int64_t i = 0, count = tensor.numel(); i < count; ++i) out[i] = draw();
+  const WrittenBy writer(op);
   tensor.copy_(values);
 }
 
@@ -53,14 +54,14 @@ void uniform_(const Tensor& tensor, double low, double high, Generator& generato
   if (!(low <= high) || !std::isfinite(high - low)) {
     fail<ValueError>("uniform_: expects finite low <= high, got low ", low, " and high ", high);
   }
-  fill(tensor, [&] { return low + (high - low) * generator.uniform(); });
+  fill("uniform_", tensor, [&] { return low + (high - low) * generator.uniform(); });
 }
 
 void normal_(const Tensor& tensor, double mean, double std, Generator& generator) {
   check_floating("normal_", tensor);
   if (!(std >= 0) || !std::isfinite(std))
     fail<ValueError>("normal_: std must be finite and >= 0, got ", std);
-  fill(tensor, [&] { return mean + std * generator.normal(); });
+  fill("normal_", tensor, [&] { return mean + std * generator.normal(); });
 }
 
 void constant_(const Tensor& tensor, double value) {

@@ -247,6 +247,7 @@ LoadReport Module::load_state_dict(const NamedTensors& tensors, const LoadOption
     copies.emplace_back(&tensor, at->second);
   }
   if (options.strict) check_strict(report);
+  const WrittenBy writer("load_state_dict");
   for (const auto& [to, from] : copies) to->copy_(*from);
   return report;
 }

@@ -124,6 +124,7 @@ void Optimizer::step() {
     if (!parameters_[i].grad().defined()) continue;
     const Tensor& parameter = parameters_[i].value();
     if (!parameter.is_contiguous()) parameter.copy_(parts_[k].parameter);
+    begin_write("an optimizer's step", parameter);
     ++k;
   }
   parts_.clear();

@@ -126,7 +126,10 @@ struct ReluGrad final : Op {
 
   explicit ReluGrad(Tensor relu_output) : output(std::move(relu_output)) {}
 
-  Tensor forward(const Variable& dy) { return core::relu_grad(dy.value(), output); }
+  Tensor forward(const Variable& dy) {
+    keeps(output, "relu's output");
+    return core::relu_grad(dy.value(), output);
+  }
 
   Variables backward(const Variable& dy) override { return {apply(ReluGrad(output), dy)}; }
 

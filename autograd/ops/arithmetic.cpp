@@ -348,6 +348,7 @@ struct Where final : Op {
   explicit Where(Tensor chosen) : condition(std::move(chosen)) {}
 
   Tensor forward(const Variable& a, const Variable& b) {
+    keeps(condition, "condition");
     return core::where(condition, a.value(), b.value());
   }
 

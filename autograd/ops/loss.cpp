@@ -36,6 +36,7 @@ struct CrossEntropy final : Op {
   CrossEntropy(Tensor l, Reduction r) : labels(std::move(l)), reduction(r) {}
 
   Tensor forward(const Variable& logits) {
+    keeps(labels, "labels");
     const core::CrossEntropyResult result = core::cross_entropy(logits.value(), labels, needs(0));
     if (needs(0)) {
       x = logits;

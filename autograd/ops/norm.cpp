@@ -150,7 +150,9 @@ struct BatchNorm final : Op {
     w = weight;
     map.scale = weight.defined() ? core::mul(weight.value(), inverse_sigma) : inverse_sigma;
     if (bias.defined()) map.bias = bias.value();
-    return core::channel_map(x.value(), map);
+    const Tensor y = core::channel_map(x.value(), map);
+    if (map.activation == Activation::none) map.bias = {};  // the derivative does not ask for it
+    return y;
   }
 
   Variables backward(const Variable& dy) override {
@@ -279,6 +281,7 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
     fail<ShapeError>(op, ": training needs more than one value a channel, got input ", shape);
   }
   const core::ChannelMoments moments = core::channel_moments(x.value());
+  const WrittenBy writer("batch_norm's running statistics");
   if (running_mean.defined()) ops::update_running(running_mean, moments.mean, 1, options.momentum);
   if (running_var.defined()) {
     const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);

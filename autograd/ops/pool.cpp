@@ -60,6 +60,7 @@ struct MaxPool2dScatter final : Op {
       : choices(std::move(chosen)), input(shape), options(o) {}
 
   Tensor forward(const Variable& dy) {
+    keeps(choices, "choices");
     return core::max_pool2d_scatter(dy.value(), choices, input, options);
   }
 
@@ -78,7 +79,10 @@ struct MaxPool2dGather final : Op {
 
   MaxPool2dGather(Tensor chosen, const Pool2dOptions& o) : choices(std::move(chosen)), options(o) {}
 
-  Tensor forward(const Variable& x) { return core::max_pool2d_gather(x.value(), choices, options); }
+  Tensor forward(const Variable& x) {
+    keeps(choices, "choices");
+    return core::max_pool2d_gather(x.value(), choices, options);
+  }
 
   Variables backward(const Variable& dy) override {
     return {max_pool2d_scatter(dy, choices, input_shape(0), options)};

@@ -131,7 +131,10 @@ struct IndexSelect final : Op {
 
   IndexSelect(std::int64_t d, Tensor rows) : dim(d), index(std::move(rows)) {}
 
-  Tensor forward(const Variable& x) { return core::index_select(x.value(), dim, index); }
+  Tensor forward(const Variable& x) {
+    keeps(index, "index");
+    return core::index_select(x.value(), dim, index);
+  }
 
   Variables backward(const Variable& dy) override {
     return {index_add(input_shape(0), dim, index, dy)};
@@ -151,6 +154,7 @@ struct IndexAdd final : Op {
       : shape(target), dim(d), index(std::move(rows)) {}
 
   Tensor forward(const Variable& source) {
+    keeps(index, "index");
     return core::index_add(shape, dim, index, source.value());
   }
 
@@ -167,7 +171,10 @@ struct Gather final : Op {
 
   Gather(std::int64_t d, Tensor where_from) : dim(d), index(std::move(where_from)) {}
 
-  Tensor forward(const Variable& x) { return core::gather(x.value(), dim, index); }
+  Tensor forward(const Variable& x) {
+    keeps(index, "index");
+    return core::gather(x.value(), dim, index);
+  }
 
   Variables backward(const Variable& dy) override {
     return {scatter_add(input_shape(0), dim, index, dy)};
@@ -187,6 +194,7 @@ struct ScatterAdd final : Op {
       : shape(target), dim(d), index(std::move(where_to)) {}
 
   Tensor forward(const Variable& source) {
+    keeps(index, "index");
     return core::scatter_add(shape, dim, index, source.value());
   }
 
