@@ -52,13 +52,12 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
     }
     if (node->is_leaf) continue;
 
-    Variables gradients = node->backward(gradient);
+    // What forward saved is not needed again, unless somebody says so.
+    Variables gradients = node->backward(gradient, !options.retain_graph && !options.create_graph);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (node->inputs[i] && gradients[i].defined())
         deliver(node->inputs[i].get(), std::move(gradients[i]));
     }
-    // What forward saved is not needed again.
-    if (!options.retain_graph && !options.create_graph) node->release();
   }
   return found;
 }

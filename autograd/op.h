@@ -13,8 +13,10 @@
 #include <gradus/autograd/replay.h>
 #include <gradus/autograd/variable.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -70,17 +72,18 @@ struct Node : std::enable_shared_from_this<Node> {
   std::weak_ptr<Variable::State>
       keep;  ///< whose grad() collects what arrives: a leaf, or retain_grad()
   Node* next_to_free = nullptr;
+  std::atomic<bool> running = false;  ///< a backward pass is here
+  std::mutex collecting;              ///< held while `keep` is written to
 
   /// A new node whose release never recurses, however long the chain behind it.
   static std::shared_ptr<Node> make(std::string_view name);
   void adopt(std::unique_ptr<Op> new_op);
   /// op->backward(gradient), checked: one gradient per input.
-  /// Throws GradError when the graph was freed, or what the op kept was written to.
-  Variables backward(const Variable& gradient);
-  /// Adds `gradient` to what `keep` has.
+  /// Throws GradError when the graph was freed, when what the op kept was written to, and when
+  /// another thread is here. With `release_after` what the op kept is freed then.
+  Variables backward(const Variable& gradient, bool release_after = false);
+  /// Adds `gradient` to what `keep` has; threads take turns.
   void collect(const Variable& gradient, bool create_graph);
-  /// Frees the op and what it kept.
-  void release();
 };
 
 namespace detail {

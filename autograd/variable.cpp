@@ -62,12 +62,24 @@ void Node::adopt(std::unique_ptr<Op> new_op) {
   op->node_ = this;
 }
 
-void Node::release() {
-  op.reset();
-  kept.clear();
-}
-
 namespace {
+
+/// While it lives, the node is this backward pass's.
+class Running {
+ public:
+  explicit Running(Node& node) : node_(node) {
+    if (node_.running.exchange(true, std::memory_order_acquire)) {
+      fail<GradError>("backward: another thread is running backward through the same graph, at ",
+                      node_.name, "; threads may share leaves, each with a graph of its own");
+    }
+  }
+  ~Running() { node_.running.store(false, std::memory_order_release); }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  Node& node_;
+};
 
 /// Has anybody written to what the op kept?
 void check_kept(const Node& node) {
@@ -85,7 +97,8 @@ void check_kept(const Node& node) {
 
 }  // namespace
 
-Variables Node::backward(const Variable& gradient) {
+Variables Node::backward(const Variable& gradient, bool release_after) {
+  const Running here(*this);
   if (!op) {
     fail<GradError>(
         "backward: the graph behind ", name,
@@ -103,12 +116,17 @@ Variables Node::backward(const Variable& gradient) {
                     inputs.size(), " inputs");
   }
   if (watcher != nullptr) watcher->after_backward(*this, gradients);
+  if (release_after) {
+    op.reset();
+    kept.clear();
+  }
   return gradients;
 }
 
 void Node::collect(const Variable& gradient, bool create_graph) {
   const std::shared_ptr<Variable::State> owner = keep.lock();
   if (!owner) return;
+  const std::lock_guard lock(collecting);
   if (owner->grad.defined()) {
     owner->grad = accumulate(std::move(owner->grad), gradient, create_graph);
   } else if (is_leaf && gradient.is_unshared() && gradient.value().is_contiguous()) {

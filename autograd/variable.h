@@ -4,6 +4,10 @@
 // parameter) is made by the user; everything else is made by an operation, which the tape records
 // as a Node when one of its inputs requires a gradient. Edges point from an output to its inputs,
 // so a result keeps alive exactly what made it, and dropping the result drops the tape.
+//
+// Thread safety: threads may share leaves, each with graphs of its own: backward() adds to a leaf's
+// grad() under its lock, in whatever order the threads come. A graph belongs to one backward pass at
+// a time (GradError where two meet). All else is as with a container: several may read, or one write.
 #pragma once
 
 #include <gradus/core/tensor.h>

@@ -7,6 +7,7 @@
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 
+#include <atomic>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -434,6 +435,53 @@ TEST_CASE("a seed is read, never written, however often its gradient is accumula
   (x + x).backward(seed);
   CHECK(core::equal(seed.value(), Tensor::from({1.0, 10.0}, float64)));
   CHECK(core::equal(x.grad().value(), Tensor::from({6.0, 60.0}, float64)));
+}
+
+TEST_CASE("threads that share a leaf lose no gradient") {
+  constexpr int threads = 3;
+  constexpr int passes = 300;
+  for (const bool create_graph : {false, true}) {
+    CAPTURE(create_graph);
+    const Variable w(zeros({2000}), true);
+    std::vector<std::thread> workers;
+    for (int t = 0; t < threads; ++t) {
+      workers.emplace_back([&] {
+        for (int i = 0; i < passes; ++i) sum(w * 1.0).backward({.create_graph = create_graph});
+      });
+    }
+    for (std::thread& worker : workers) worker.join();
+    const Tensor expected = full({2000}, threads * passes);
+    CHECK(core::equal(w.grad().value(), expected));
+  }
+}
+
+TEST_CASE("a graph that two threads run backward through is refused, or each pass counts") {
+  constexpr int threads = 2;
+  constexpr int passes = 200;
+  const Variable w(zeros({100}), true);
+  Variable y = w;
+  for (int i = 0; i < 20; ++i) y = y * 1.0;
+  const Variable loss = sum(y);
+  std::atomic<int> refused = 0;
+  std::vector<std::thread> workers;
+  for (int t = 0; t < threads; ++t) {
+    workers.emplace_back([&] {
+      for (int i = 0; i < passes; ++i) {
+        try {
+          loss.backward({.retain_graph = true});
+        } catch (const GradError& error) {
+          ++refused;
+          if (std::string(error.what()).find("another thread is running backward") ==
+              std::string::npos)
+            refused = -1000000;
+        }
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  CHECK(refused >= 0);
+  const Tensor expected = full({100}, threads * passes - refused.load());
+  CHECK(core::equal(w.grad().value(), expected));
 }
 
 TEST_CASE("separate graphs run backward on several threads at once") {
