@@ -47,7 +47,8 @@ Optimizer::Optimizer(std::string_view name, std::vector<Variable> parameters, do
       parameters_(std::move(parameters)),
       states_(parameters_.size()),
       state_names_(std::move(state_names)),
-      lr_(lr) {
+      lr_(lr),
+      base_lr_(lr) {
   check_lr(name_, lr);
   if (parameters_.empty()) fail<ValueError>(name_, ": there are no parameters to optimize");
   std::set<const Tensor*> seen;  // handles of one Variable share one value() object
@@ -68,6 +69,11 @@ Optimizer::Optimizer(std::string_view name, std::vector<Variable> parameters, do
 }
 
 void Optimizer::set_lr(double lr) {
+  check_lr(name_, lr);
+  lr_ = base_lr_ = lr;
+}
+
+void Optimizer::follow_schedule(double lr) {
   check_lr(name_, lr);
   lr_ = lr;
 }
@@ -131,7 +137,8 @@ void Optimizer::step() {
 }
 
 NamedTensors Optimizer::state_dict() const {
-  NamedTensors saved{{"lr", Tensor::scalar(lr_, float64)}};
+  NamedTensors saved{{"lr", Tensor::scalar(lr_, float64)},
+                     {"base_lr", Tensor::scalar(base_lr_, float64)}};
   for (std::size_t i = 0; i < states_.size(); ++i) {
     if (states_[i].steps == 0) continue;
     const std::string prefix = "state." + std::to_string(i) + ".";
@@ -160,6 +167,10 @@ void Optimizer::load_state_dict(const NamedTensors& tensors) {
   if (lr == nullptr) fail<ValueError>(name_, ": lr is missing in the loaded state");
   const double new_lr = read_number(name_, "lr", *lr);
   check_lr(name_, new_lr);
+  const Tensor* base_lr = take("base_lr");
+  const double new_base_lr =
+      base_lr == nullptr ? base_lr_ : read_number(name_, "base_lr", *base_lr);
+  check_lr(name_, new_base_lr);
 
   std::vector<State> states(parameters_.size());
   for (std::size_t i = 0; i < states.size(); ++i) {
@@ -185,6 +196,7 @@ void Optimizer::load_state_dict(const NamedTensors& tensors) {
   }
   states_ = std::move(states);
   lr_ = new_lr;
+  base_lr_ = new_base_lr;
 }
 
 }  // namespace gradus

@@ -30,16 +30,19 @@ class Optimizer {
   void zero_grad();
 
   double lr() const { return lr_; }
+  /// What schedules start from: the lr as the constructor or the last set_lr() said.
+  double base_lr() const { return base_lr_; }
   /// Throws ValueError unless lr is finite and not negative.
   void set_lr(double lr);
   const std::vector<Variable>& parameters() const { return parameters_; }
 
-  /// "lr" (float64, 0-d), then for each parameter that has been stepped, by its index, the
+  /// "lr" and "base_lr" (float64, 0-d), then for each parameter that has been stepped, by its index, the
   /// tensors of its state under PyTorch's names: "state.0.step", "state.0.exp_avg". They share
   /// storage with the optimizer; clone() to keep them. Other options are the constructor's
   /// business and not saved.
   NamedTensors state_dict() const;
   /// Goes on from a saved state; parameters that it does not name start afresh. Copies the numbers.
+  /// Without a "base_lr", as older files are, that stays as it was.
   /// Throws ValueError, ShapeError or DTypeError naming the key, and then nothing has changed.
   void load_state_dict(const NamedTensors& tensors);
 
@@ -73,7 +76,9 @@ class Optimizer {
   const std::string& name() const { return name_; }
 
  private:
+  friend class Schedule;
   void check(std::size_t index) const;
+  void follow_schedule(double lr);
 
   std::string name_;
   std::vector<Variable> parameters_;
@@ -81,6 +86,7 @@ class Optimizer {
   std::vector<std::string_view> state_names_;
   std::vector<Part> parts_;  // of a running step; empty, with its memory kept, between steps
   double lr_ = 0;
+  double base_lr_ = 0;
 };
 
 }  // namespace gradus

@@ -10,7 +10,7 @@ namespace gradus {
 
 void Schedule::set_epoch(std::int64_t epoch) {
   if (epoch < 0) fail<ValueError>("Schedule: epoch must be at least 0, got ", epoch);
-  optimizer_->set_lr(lr_at(epoch));
+  optimizer_->follow_schedule(lr_at(epoch));
   epoch_ = epoch;
 }
 

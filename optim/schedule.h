@@ -1,9 +1,9 @@
 // Learning-rate schedules: a formula from the epoch to the learning rate.
 //
-// A schedule refers to its optimizer, which must outlive it and stay where it is. It takes the
-// optimizer's lr at construction as the base; step(), called after each epoch, sets the lr of the
-// next. The lr is a pure function of the epoch, so set_epoch(n) after loading a checkpoint is all
-// that resuming takes (given the same base).
+// A schedule refers to its optimizer, which must outlive it and stay where it is. step(), called
+// after each epoch, sets the lr of the next. The lr is a pure function of the epoch and of the
+// optimizer's base_lr(), which is saved with the optimizer's state and which no schedule changes: so
+// set_epoch(n) after loading a checkpoint is all that resuming takes, whichever was made first.
 #pragma once
 
 #include <gradus/optim/optimizer.h>
@@ -20,16 +20,15 @@ class Schedule {
   /// Throws ValueError for a negative epoch.
   void set_epoch(std::int64_t epoch);
   std::int64_t epoch() const { return epoch_; }
-  double base_lr() const { return base_lr_; }
+  double base_lr() const { return optimizer_->base_lr(); }
 
  protected:
-  explicit Schedule(Optimizer& optimizer) : optimizer_(&optimizer), base_lr_(optimizer.lr()) {}
+  explicit Schedule(Optimizer& optimizer) : optimizer_(&optimizer) {}
   /// The learning rate at `epoch`, counted from 0.
   virtual double lr_at(std::int64_t epoch) const = 0;
 
  private:
   Optimizer* optimizer_;
-  double base_lr_;
   std::int64_t epoch_ = 0;
 };
 

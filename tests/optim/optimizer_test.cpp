@@ -126,8 +126,8 @@ TEST_CASE("a parameter without gradient, or frozen, is left alone and has no sta
   CHECK(!core::equal(with.value(), start_at(float32).value()));
   std::vector<std::string> keys;
   for (const auto& [key, value] : optimizer.state_dict()) keys.push_back(key);
-  CHECK(keys ==
-        std::vector<std::string>{"lr", "state.1.step", "state.1.exp_avg", "state.1.exp_avg_sq"});
+  CHECK(keys == std::vector<std::string>{"lr", "base_lr", "state.1.step", "state.1.exp_avg",
+                                         "state.1.exp_avg_sq"});
   optimizer.zero_grad();
   CHECK(!with.grad().defined());
 }
@@ -227,14 +227,15 @@ TEST_CASE("a state that does not fit is refused by its key, and changes nothing"
   };
   refused([](NamedTensors& s) { s.erase(s.begin()); }, "lr");
   refused([](NamedTensors& s) { s[0].second = Tensor::scalar(-1, float64); }, "-1");
+  refused([](NamedTensors& s) { s[1].second = Tensor::scalar(-2, float64); }, "-2");
   refused([](NamedTensors& s) { s.pop_back(); }, "state.0.exp_avg_sq");
   refused([](NamedTensors& s) { s.emplace_back("state.1.step", Tensor::scalar(1, int64)); },
           "state.1.step");
-  refused([](NamedTensors& s) { s[2].second = zeros({4}); }, "[4]");
-  refused([](NamedTensors& s) { s[2].second = zeros({5}, float64); }, "float64");
+  refused([](NamedTensors& s) { s[3].second = zeros({4}); }, "[4]");
+  refused([](NamedTensors& s) { s[3].second = zeros({5}, float64); }, "float64");
   refused([](NamedTensors& s) { s.push_back(s[0]); }, "twice");
-  refused([](NamedTensors& s) { s[1].second = Tensor::scalar(0, int64); }, "step");
-  refused([](NamedTensors& s) { s[1].second = zeros({2}, int64); }, "state.0.step");
+  refused([](NamedTensors& s) { s[2].second = Tensor::scalar(0, int64); }, "step");
+  refused([](NamedTensors& s) { s[2].second = zeros({2}, int64); }, "state.0.step");
   CHECK(optimizer.lr() == 1e-3);
   const NamedTensors after = optimizer.state_dict();
   REQUIRE(after.size() == before.size());
@@ -301,6 +302,38 @@ TEST_CASE("the schedules give PyTorch's learning rates") {
   CHECK_THROWS_AS(StepLR(a, {.gamma = not_a_number}), ValueError);
   CHECK_THROWS_AS(CosineAnnealing(a, {.epochs = 0}), ValueError);
   CHECK_THROWS_AS(CosineAnnealing(a, {.min_lr = -1}), ValueError);
+}
+
+TEST_CASE("a schedule goes on from a loaded optimizer, whichever of the two came first") {
+  const auto parameter = [] { return Variable(ones({1}), true); };
+  SGD first({parameter()}, {.lr = 0.1});
+  CosineAnnealing(first, {.epochs = 10}).set_epoch(5);
+  CHECK(first.lr() == doctest::Approx(0.05));
+  CHECK(first.base_lr() == 0.1);
+  const NamedTensors saved = first.state_dict();
+
+  SGD loaded_before({parameter()}, {.lr = 0.7});
+  loaded_before.load_state_dict(saved);
+  CosineAnnealing made_after(loaded_before, {.epochs = 10});
+  made_after.set_epoch(5);
+  CHECK(loaded_before.lr() == doctest::Approx(0.05));
+
+  SGD loaded_after({parameter()}, {.lr = 0.7});
+  CosineAnnealing made_before(loaded_after, {.epochs = 10});
+  loaded_after.load_state_dict(saved);
+  CHECK(loaded_after.lr() == doctest::Approx(0.05));
+  made_before.set_epoch(5);
+  CHECK(loaded_after.lr() == doctest::Approx(0.05));
+
+  // A file of before base_lr was saved: the base is what the constructor said.
+  SGD old({parameter()}, {.lr = 0.1});
+  old.load_state_dict({saved[0]});
+  StepLR schedule(old, {.step_size = 1, .gamma = 0.5});
+  schedule.step();
+  CHECK(old.lr() == doctest::Approx(0.05));
+  old.set_lr(0.4);
+  schedule.step();
+  CHECK(old.lr() == doctest::Approx(0.1));
 }
 
 TEST_CASE("Momentum whose gradient stays zero ends at zero, not in slow subnormal numbers") {
