@@ -1,8 +1,9 @@
-// The pool: one free list per size class, behind one mutex.
+// The pool: a list of free blocks for each size class, behind one mutex.
 #include <gradus/core/error.h>
 #include <gradus/core/storage.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 namespace gradus {
 namespace {
@@ -50,10 +52,12 @@ class Pool {
   std::byte* take(std::int64_t capacity, std::int64_t wanted) {
     {
       const std::lock_guard lock(mutex_);
-      auto& blocks = free_[class_of(capacity)];
-      if (!blocks.empty()) {
-        std::byte* block = blocks.back();
-        blocks.pop_back();
+      SizeClass& size = classes_[class_of(capacity)];
+      size.last_request = ++requests_;
+      size.capacity = capacity;
+      if (!size.blocks.empty()) {
+        std::byte* block = size.blocks.back();
+        size.blocks.pop_back();
         statistics_.cached_bytes -= capacity;
         ++statistics_.reuses;
         add_live(capacity);
@@ -76,25 +80,21 @@ class Pool {
   }
 
   void give(std::byte* block, std::int64_t capacity) noexcept {
-    {
-      const std::lock_guard lock(mutex_);
-      statistics_.live_bytes -= capacity;
-      if (keep_) {
-        statistics_.cached_bytes += capacity;
-        free_[class_of(capacity)].push_back(block);
-        return;
-      }
-    }
-    ::operator delete (block, std::align_val_t{alignment});
+    const std::lock_guard lock(mutex_);
+    statistics_.live_bytes -= capacity;
+    if (!keep_) return to_system(block, capacity);
+    statistics_.cached_bytes += capacity;
+    classes_[class_of(capacity)].blocks.push_back(block);
+    constexpr std::int64_t always = 1 << 20;  // little sizes differ more
+    const std::int64_t most = always + 2 * std::max(recent_peak_, earlier_peak_);
+    while (statistics_.live_bytes + statistics_.cached_bytes > most) give_up(stalest());
   }
 
   void empty() {
     const std::lock_guard lock(mutex_);
-    for (auto& blocks : free_) {
-      for (std::byte* block : blocks) ::operator delete (block, std::align_val_t{alignment});
-      blocks.clear();
+    for (SizeClass& size : classes_) {
+      while (!size.blocks.empty()) give_up(size);
     }
-    statistics_.cached_bytes = 0;
   }
 
   StorageStatistics statistics() {
@@ -112,18 +112,71 @@ class Pool {
   }
 
  private:
-  static std::byte* from_system(std::int64_t capacity) {
-    return static_cast<std::byte*>(::operator new (static_cast<std::size_t>(capacity),
-                                                   std::align_val_t{alignment}, std::nothrow));
+  /// Blocks of one capacity that nobody holds.
+  struct SizeClass {
+    std::vector<std::byte*> blocks;
+    std::int64_t capacity = 0;
+    std::int64_t last_request = 0;
+  };
+
+  /// The class with blocks that was asked for longest ago.
+  SizeClass& stalest() {
+    SizeClass* found = nullptr;
+    for (SizeClass& size : classes_) {
+      if (size.blocks.empty()) continue;
+      if (found == nullptr || size.last_request < found->last_request) found = &size;
+    }
+    return *found;
+  }
+
+  void give_up(SizeClass& size) noexcept {
+    to_system(size.blocks.back(), size.capacity);
+    size.blocks.pop_back();
+    statistics_.cached_bytes -= size.capacity;
+  }
+
+  // Large blocks are mapped one by one: the allocator of the language would hold them in a heap,
+  // whose holes stay with the process. They begin at differing places of a page, or rows of several
+  // tensors would fight for the same lines of the cache. nullptr where there is no memory.
+  static constexpr std::uintptr_t page = 4096;
+  bool is_mapped(std::int64_t capacity) const { return keep_ && capacity >= (1 << 18); }
+
+  std::byte* from_system(std::int64_t capacity) const {
+    const auto bytes = static_cast<std::size_t>(capacity);
+    if (!is_mapped(capacity)) {
+      return static_cast<std::byte*>(
+          ::operator new (bytes, std::align_val_t{alignment}, std::nothrow));
+    }
+    void* pages =
+        mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) return nullptr;
+    static std::atomic<std::size_t> count = 0;
+    const std::size_t place = count.fetch_add(1, std::memory_order_relaxed) * 5 % 64;
+    return static_cast<std::byte*>(pages) + place * alignment;
+  }
+
+  void to_system(std::byte* block, std::int64_t capacity) const noexcept {
+    if (!is_mapped(capacity)) return ::operator delete (block, std::align_val_t{alignment});
+    const std::uintptr_t past_page = reinterpret_cast<std::uintptr_t>(block) % page;
+    munmap(block - past_page, static_cast<std::size_t>(capacity) + page);
   }
 
   void add_live(std::int64_t capacity) {
     statistics_.live_bytes += capacity;
     statistics_.peak_bytes = std::max(statistics_.peak_bytes, statistics_.live_bytes);
+    constexpr std::int64_t window = 4096;  // requests
+    if (requests_ % window == 0) {
+      earlier_peak_ = recent_peak_;
+      recent_peak_ = 0;
+    }
+    recent_peak_ = std::max(recent_peak_, statistics_.live_bytes);
   }
 
   std::mutex mutex_;
-  std::vector<std::byte*> free_[8 * 64];
+  std::array<SizeClass, 8 * 64> classes_;
+  std::int64_t requests_ = 0;
+  std::int64_t recent_peak_ = 0;   // of live_bytes, in this window of requests
+  std::int64_t earlier_peak_ = 0;  // and in the one before
   StorageStatistics statistics_;
   const bool keep_ = pooling_wanted();
 };

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
@@ -128,6 +129,37 @@ TEST_CASE("a repeated computation takes nothing new from the system") {
   const std::int64_t allocations = storage_statistics().allocations;
   for (int i = 0; i < 20; ++i) CHECK(step() == first);
   CHECK(storage_statistics().allocations == allocations);
+}
+
+TEST_CASE("what is kept is bounded by what was in use lately, and leaves the process") {
+  if (!pooled()) return;
+  const auto resident = [] {
+    std::int64_t all = 0;
+    std::int64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> all >> pages;
+    return pages * ::sysconf(_SC_PAGESIZE);
+  };
+  const auto work_with_little = [] {
+    for (int i = 0; i < 10000; ++i) ones({1000});
+  };
+  work_with_little();  // what tests before this one used is no longer lately
+  empty_storage_cache();
+  const std::int64_t before = resident();
+  std::int64_t most = 0;  // in use at once
+  for (std::int64_t bytes = 1 << 20; bytes < (std::int64_t{64} << 20); bytes += bytes / 16) {
+    reset_peak_storage();
+    {
+      const Tensor grown = ones({bytes}, uint8);
+      const Tensor beside = ones({bytes / 2}, uint8);
+    }
+    const StorageStatistics now = storage_statistics();
+    most = std::max(most, now.peak_bytes);
+    CHECK(now.cached_bytes + now.live_bytes <= (1 << 20) + 2 * most);
+  }
+  // Smaller work: the large blocks are given up, and are gone.
+  work_with_little();
+  CHECK(storage_statistics().cached_bytes < 2 << 20);
+  CHECK(resident() < before + (std::int64_t{16} << 20));
 }
 
 TEST_CASE("threads that allocate and free at once do not disturb each other") {
