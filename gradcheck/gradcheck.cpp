@@ -8,7 +8,9 @@
 #include <gradus/gradcheck/gradcheck.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <sstream>
 #include <utility>
@@ -67,6 +69,7 @@ class Judge {
       return std::move(report_);
     }
     for (const Tensor& weights : probe_.weights()) analytic_.push_back(probe_.gradients(weights));
+    measure_sizes();
     const bool repeats = same(probe_.gradients(probe_.weights()[0]), analytic_[0]);
     const bool survives =
         same(probe_.gradients_after_another_forward(probe_.weights()[0]), analytic_[0]);
@@ -81,6 +84,9 @@ class Judge {
       if (probe_.wants(i)) check_input(i);
     }
     look_for_emptiness();
+    if (report_.inconclusive_count > 0 && !probe_.refusal().empty()) {
+      report_.notes.push_back("beside the point the function is not defined: " + probe_.refusal());
+    }
     try {
       if (!report_.worst.empty()) sweep_worst();
     } catch (const Error&) {
@@ -128,6 +134,32 @@ class Judge {
   }
 
   double tolerance(double size) const { return options_.atol + options_.rtol * std::fabs(size); }
+
+  /// The same, scaled to the slopes of what is moved: an error as large as the slopes themselves must
+  /// not hide below atol because all of them are small.
+  std::function<double(double)> tolerance_of(const Probe::Line& line) const {
+    // Nor is an analytic slope of 0 computed better than to some roundings of the others.
+    constexpr double roundings = 4096 * std::numeric_limits<double>::epsilon();
+    const double largest = *std::max_element(size_.begin(), size_.end());
+    const double floor = std::max(options_.atol * std::min(1.0, size_[line.input]),
+                                  std::min(options_.atol, roundings * std::min(1.0, largest)));
+    return [floor, rtol = options_.rtol](double size) { return floor + rtol * std::fabs(size); };
+  }
+
+  /// The largest slope of each input, by backward.
+  void measure_sizes() {
+    size_.assign(probe_.inputs(), 0);
+    for (std::size_t i = 0; i < probe_.inputs(); ++i) {
+      if (!probe_.wants(i) || probe_.leaf(i).numel() == 0) continue;
+      double size = 0;
+      for (const std::vector<Tensor>& gradients : analytic_) {
+        if (!gradients[i].defined()) continue;
+        for (const double slope : gradients[i].to_vector<double>())
+          if (std::isfinite(slope)) size = std::max(size, std::fabs(slope));
+      }
+      size_[i] = size;
+    }
+  }
 
   void check_input(std::size_t i) {
     const Tensor& x = probe_.leaf(i).value();
@@ -212,8 +244,7 @@ class Judge {
   SlopeOptions slope_options(const Probe::Line& line, double factor) const {
     // A power of two below scale/32, so that the steps are exact.
     const double step = std::exp2(std::floor(std::log2(line.scale / 32)));
-    return {.first_step = step * factor,
-            .tolerance = [this](double slope) { return tolerance(slope); }};
+    return {.first_step = step * factor, .tolerance = tolerance_of(line)};
   }
 
   std::vector<Slope> measure(const Probe::Line& line, double factor) const {
@@ -230,12 +261,10 @@ class Judge {
       keep_better(slopes, measure(line, factor));
     }
     judge_all(line, slopes, slope_of, entry);
-    if (entry.verdict == Verdict::fail && std::isfinite(entry.analytic)) {
-      // Before an element fails, other steps are tried as well, and much shorter ones: long steps
-      // may have stepped over a whole period, or a narrow hill.
-      for (const double factor : {0.7, 0.7 / 1024, 0.7 / 1048576}) {
-        hear(slopes, measure(line, factor));
-      }
+    const bool doubted =
+        std::any_of(slopes.begin(), slopes.end(), [](const Slope& slope) { return slope.doubted; });
+    if ((entry.verdict != Verdict::pass && std::isfinite(entry.analytic)) || doubted) {
+      hear_again(line, slopes, entry.verdict);
       entry.verdict = Verdict::pass;
       entry.excess = 0;
       judge_all(line, slopes, slope_of, entry);
@@ -257,20 +286,31 @@ class Judge {
     }
   }
 
-  /// Two measurements that contradict each other are none. One that finds a kink is believed.
-  void hear(std::vector<Slope>& slopes, const std::vector<Slope>& others) const {
+  /// The second hearing: other steps, no power of two times the first ones, and much shorter ones.
+  /// Long steps may have stepped over a whole period, a narrow hill, or the steps of a staircase.
+  void hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first) const {
+    constexpr std::array<double, 4> factors{0.7, 0.63 / 1024, 0.59 / 32768, 0.53 / 1048576};
+    std::vector<std::vector<Slope>> measured;
+    for (const double factor : factors) measured.push_back(measure(line, factor));
+    bool gives_way = false;
+    std::vector<Conference> conferences;
     for (std::size_t k = 0; k < slopes.size(); ++k) {
-      Slope& slope = slopes[k];
-      const Slope& other = others[k];
-      if (other.kind == SlopeKind::undefined || !std::isfinite(other.bound)) continue;
-      if (other.value == 0) continue;  // level, as a function that rounds is on any small step
-      if (other.kind == SlopeKind::kink) {
-        if (slope.kind != SlopeKind::kink) slope = other;
-        continue;
+      std::vector<Slope> shorter;
+      for (const std::vector<Slope>& each : measured) shorter.push_back(each[k]);
+      conferences.push_back(confer(slopes[k], shorter, tolerance_of(line)));
+      gives_way = gives_way || conferences.back().shorter;
+    }
+    // What rounds more coarsely than float64 is level on short steps: that is no slope of 0, and the
+    // first measurement, which knows of that noise, stands.
+    const double longest = slope_options(line, 1).first_step;
+    const bool coarse =
+        gives_way && probe_.rounds_coarsely(line, longest, longest * factors.back());
+    for (std::size_t k = 0; k < slopes.size() && !coarse; ++k) {
+      if (!conferences[k].unresolved) {
+        slopes[k] = conferences[k].slope;
+      } else if (first == Verdict::fail) {
+        slopes[k].bound = INFINITY;  // contradictions refute nothing
       }
-      const double apart = std::fabs(slope.value - other.value);
-      if (slope.kind != SlopeKind::kink && apart > tolerance(slope.value) + other.bound)
-        slope.bound = INFINITY;
     }
   }
 
@@ -295,7 +335,9 @@ class Judge {
     entry.left = slope.left;
     entry.right = slope.right;
     const double size = std::max(std::fabs(entry.analytic), std::fabs(entry.numeric));
-    const double allowed = tolerance(size);
+    // What cannot be measured any better is not held against the gradient, up to atol.
+    const double floor = std::min(options_.atol, 4 * slope.bound);
+    const double allowed = std::max(tolerance_of(line)(size), floor + options_.rtol * size);
     double error = std::fabs(entry.analytic - entry.numeric);
     entry.absolute_error = error;
     entry.relative_error = error == 0 ? 0 : error / size;
@@ -455,6 +497,7 @@ class Judge {
   GradcheckReport report_;
   std::vector<std::size_t> positions_;
   std::vector<std::vector<Tensor>> analytic_;  // [draw][input]
+  std::vector<double> size_;                   // of the slopes, by input
 };
 
 }  // namespace

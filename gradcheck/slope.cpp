@@ -79,6 +79,7 @@ struct Tableaus {
 struct Sweep : Tableaus {
   std::vector<SlopeStep> steps;
   std::vector<SlopeStep> trials;  // much smaller steps, to put a settled slope to the test
+  bool doubted = false;           // did it fail one?
 
   void add(const SlopeStep& step) {
     steps.push_back(step);
@@ -110,6 +111,7 @@ struct Sweep : Tableaus {
     for (const SlopeStep& trial : trials) face(trial);
     noise = std::max(noise, noise_of_stairs(central.best_row(), allowed));
     if (noise == 0) return true;
+    doubted = true;
     constexpr double safety = 4;  // few steps tell of the noise, and not its worst
     announce(safety * noise);
     return false;
@@ -153,6 +155,8 @@ struct Sweep : Tableaus {
 
   /// Is what the last step said drowned in rounding?
   bool exhausted(const SlopeOptions& options) const {
+    constexpr std::size_t enough = 6;  // for a bound, however noisy
+    if (steps.size() < enough) return false;
     const SlopeStep& last = steps.back();
     return last.rounding > std::max(options.tolerance(last.central), last_gap() / 20);
   }
@@ -207,6 +211,7 @@ struct Sweep : Tableaus {
       slope.bound = unbounded;
       return slope;
     }
+    slope.doubted = doubted;
     slope.value = slope.left = slope.right = central.value();
     slope.bound = central.bound();
     const double tolerance = options.tolerance(slope.value);
@@ -279,8 +284,8 @@ std::optional<std::vector<SlopeStep>> take_step(const std::function<Change(doubl
   return steps;
 }
 
-/// The smallest step, for all functions, whose announced rounding is still within the tolerance:
-/// there noise that was not announced shows best.
+/// About the smallest step, for all functions, whose announced rounding is still within the
+/// tolerance: there noise that was not announced shows best. No power of two times another step.
 double trial_step(const std::vector<Sweep>& sweeps, const SlopeOptions& options) {
   const double last = sweeps.front().steps.back().h;
   double h = std::ldexp(options.first_step, -options.max_steps);
@@ -288,7 +293,8 @@ double trial_step(const std::vector<Sweep>& sweeps, const SlopeOptions& options)
     const double tolerance = options.tolerance(sweep.central.value());
     if (tolerance > 0) h = std::max(h, last * sweep.steps.back().rounding / tolerance);
   }
-  return std::min(std::exp2(std::ceil(std::log2(h))), last / 2);
+  constexpr double incommensurable = 0.7071;
+  return std::min(2 * h, last / 2) * incommensurable;
 }
 
 }  // namespace
@@ -324,6 +330,56 @@ std::vector<Slope> measure_slopes(const std::function<Change(double)>& change,
   std::vector<Slope> slopes;
   for (Sweep& sweep : sweeps) slopes.push_back(sweep.judge(options));
   return slopes;
+}
+
+namespace {
+
+/// Can both be right? A measurement that knows little contradicts nobody.
+bool agree(const Slope& a, const Slope& b, const std::function<double(double)>& tolerance) {
+  if (a.kind == SlopeKind::kink && b.kind == SlopeKind::kink) return true;
+  const double slack = tolerance(std::max(std::fabs(a.value), std::fabs(b.value)));
+  if (a.kind == SlopeKind::kink || b.kind == SlopeKind::kink) {
+    const Slope& kink = a.kind == SlopeKind::kink ? a : b;
+    const Slope& other = a.kind == SlopeKind::kink ? b : a;
+    return other.bound > slack && std::fabs(other.value - kink.value) <=
+                                      std::fabs(kink.right - kink.left) + other.bound + slack;
+  }
+  return std::fabs(a.value - b.value) <= slack + a.bound + b.bound;
+}
+
+bool says_something(const Slope& slope) {
+  return slope.kind != SlopeKind::undefined && slope.kind != SlopeKind::jump &&
+         std::isfinite(slope.bound);
+}
+
+}  // namespace
+
+Conference confer(const Slope& first, const std::vector<Slope>& shorter,
+                  const std::function<double(double)>& tolerance) {
+  Conference result{.slope = first};
+  Slope& best = result.slope;
+  std::optional<Slope> rival;
+  const auto join = [](Slope& one, const Slope& other) {
+    if (other.bound < one.bound && one.kind != SlopeKind::kink) one = other;
+  };
+  for (const Slope& next : shorter) {
+    if (!says_something(next)) continue;
+    const bool fits = agree(best, next, tolerance);
+    if (rival && agree(*rival, next, tolerance)) {
+      if (fits) continue;  // it knows too little to tell the two apart
+      best = *rival;
+      join(best, next);
+      rival.reset();
+      result.shorter = true;
+    } else if (fits) {
+      join(best, next);
+      rival.reset();
+    } else {
+      rival = next;
+    }
+  }
+  result.unresolved = rival.has_value();
+  return result;
 }
 
 }  // namespace gradus

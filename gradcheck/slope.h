@@ -9,6 +9,11 @@
 // closes like h where f is smooth. Where it stays open however small h gets, there is a kink; where
 // it grows like 1/h, a jump.
 //
+// Steps that are each half of the one before may all be whole periods of f, or all be longer than what
+// f does at the point. So a slope that has settled must stand a much smaller step, which is no power
+// of two times the others; where it does not, it is doubted. confer() decides what several
+// measurements with other steps mean together.
+//
 // Source: C. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)", Advances in Engineering
 // Software 4(2), 1982.
 #pragma once
@@ -49,6 +54,7 @@ struct Slope {
   double bound = 0;  ///< truncation and rounding together
   double left = 0;   ///< the one-sided slopes; of a smooth function both are `value`
   double right = 0;
+  bool doubted = false;            ///< smaller steps saw another slope; noise may explain it
   std::vector<SlopeStep> steps{};  ///< largest h first
 };
 
@@ -63,5 +69,16 @@ struct SlopeOptions {
 /// `change(t)` gives f_k(t) - f_k(0) of all functions k at once, so that they share evaluations.
 std::vector<Slope> measure_slopes(const std::function<Change(double)>& change,
                                   const SlopeOptions& options);
+
+/// What several measurements of one slope say together; `shorter` come with ever shorter steps. The
+/// slope is a limit, so a measurement gives way to shorter ones that contradict it, but only to two
+/// that agree with each other: of two that do not, noise may be the cause.
+struct Conference {
+  Slope slope{};
+  bool shorter = false;     ///< the first measurement gave way: it saw what lies beside the point
+  bool unresolved = false;  ///< shorter ones contradict it, and each other
+};
+Conference confer(const Slope& first, const std::vector<Slope>& shorter,
+                  const std::function<double(double)>& tolerance);
 
 }  // namespace gradus

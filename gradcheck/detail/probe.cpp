@@ -373,8 +373,14 @@ Tensor Probe::evaluate(const Line& line, double t, double* actual) const {
     text << " moved by " << t;
     return text.str();
   };
-  // A copy: the output may be a view of the leaf, which moves back.
-  Tensor output = guarded(function_, leaves_, where).value().clone();
+  Tensor output;
+  try {
+    // A copy: the output may be a view of the leaf, which moves back.
+    output = guarded(function_, leaves_, where).value().clone();
+  } catch (const Error& error) {
+    if (refusal_.empty()) refusal_ = error.what();
+    return full(output_.shape(), std::nan(""), float64);
+  }
   if (output.shape() != output_.shape()) {
     fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", but ", output.shape(),
                      " with ", names_[line.input], " moved by ", t);
@@ -408,6 +414,30 @@ Change Probe::change(const Line& line, double t) const {
   // t was rounded when it was added; the slope belongs to the step that really happened.
   for (double& value : change.value) value = actual == t ? value : value * (t / actual);
   return change;
+}
+
+bool Probe::rounds_coarsely(const Line& line, double longest, double shortest) const {
+  constexpr double low = 0x1p-18;  // of a step, relative to the output
+  std::array<std::vector<Tensor>, 2> sides;
+  for (double h = shortest; h <= longest; h *= 4) {
+    double actual = 0;
+    sides[0].push_back(evaluate(line, h, &actual));
+    sides[1].push_back(evaluate(line, -h, &actual));
+  }
+  for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+    for (const std::vector<Tensor>& side : sides) {
+      double before = output_.data<double>()[o];
+      bool level = false;  // so far, from the last step of the stairs on
+      for (const Tensor& at : side) {
+        const double y = at.data<double>()[o];
+        const double size = std::max(std::fabs(y), std::fabs(before));
+        if (level && y != before && std::fabs(y - before) <= low * size) return true;
+        level = y == before;
+        before = y;
+      }
+    }
+  }
+  return false;
 }
 
 double Probe::open_width(const Line& line, double h, std::size_t k) const {

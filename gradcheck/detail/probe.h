@@ -40,6 +40,8 @@ class Probe {
   Variable record() const;
   /// function(inputs) elsewhere, `where` for the message of what it throws.
   Tensor value_at(const Variables& inputs, const std::string& where) const;
+  /// What the function threw beside the point, where it is not defined; empty: nothing.
+  const std::string& refusal() const { return refusal_; }
 
   /// A way to move an input: element `flat` by t, or the whole along t·direction.
   struct Line {
@@ -53,6 +55,9 @@ class Probe {
 
   /// What measure_slopes() asks: per weighting, Σ weights·(function(moved by t) - function).
   Change change(const Line& line, double t) const;
+  /// Do outputs take steps as low as those of a rounding, on the way from `shortest` to `longest`? Then
+  /// the function rounds more coarsely than float64; a staircase with higher steps is one on purpose.
+  bool rounds_coarsely(const Line& line, double longest, double shortest) const;
   /// At a kink each output may choose any slope between its left and its right one. How far the
   /// weighted sums of all these choices lie apart, from first to last, measured at steps h and h/2.
   double open_width(const Line& line, double h, std::size_t k) const;
@@ -60,6 +65,7 @@ class Probe {
  private:
   class Moved;
   Variable call() const;
+  /// NaN where the function throws: beside the point, that is a border of its domain.
   Tensor evaluate(const Line& line, double t, double* actual) const;
 
   DifferentiableFunction function_;
@@ -68,6 +74,7 @@ class Probe {
   std::vector<std::string> notes_;
   std::vector<Tensor> weights_;
   Tensor output_;
+  mutable std::string refusal_;
 };
 
 /// The gradient as a function of the inputs and of the output gradient, all gradients laid end to
