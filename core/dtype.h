@@ -36,6 +36,23 @@ template <Element T> constexpr DType dtype_of() {
   if constexpr (std::same_as<T, bool>) return boolean;
 }
 
+/// What zeros(), rand() and the other factories make, and what a layer's parameters are, unless told:
+/// float32, or what the innermost DefaultDType of this thread says.
+DType default_dtype();
+
+/// While it lives, default_dtype() of this thread is another. Throws DTypeError unless it is float32
+/// or float64.
+class DefaultDType {
+ public:
+  explicit DefaultDType(DType dtype);
+  ~DefaultDType();
+  DefaultDType(const DefaultDType&) = delete;
+  DefaultDType& operator=(const DefaultDType&) = delete;
+
+ private:
+  DType previous_;
+};
+
 constexpr bool is_floating(DType dtype) { return dtype == float32 || dtype == float64; }
 
 /// Bytes of one element.

@@ -71,7 +71,18 @@ template <class To, class From> To convert(From value) {
   }
 }
 
+thread_local DType chosen_dtype = float32;
+
 }  // namespace
+
+DType default_dtype() { return chosen_dtype; }
+
+DefaultDType::DefaultDType(DType dtype) : previous_(chosen_dtype) {
+  if (!is_floating(dtype))
+    fail<DTypeError>("DefaultDType: expects float32 or float64, got ", dtype);
+  chosen_dtype = dtype;
+}
+DefaultDType::~DefaultDType() { chosen_dtype = previous_; }
 
 void begin_write(const char* op, const Tensor& target) {
   if (!target.defined())
@@ -140,7 +151,7 @@ Tensor Tensor::from(const NestedList& values, std::optional<DType> dtype) {
       return std::any_of(leaves.begin(), leaves.end(),
                          [&](const NestedList* leaf) { return leaf->dtype_ == kind; });
     };
-    dtype = leaves.empty() || has(float32) ? float32 : has(int64) ? int64 : boolean;
+    dtype = leaves.empty() || has(float32) ? default_dtype() : has(int64) ? int64 : boolean;
   }
   Tensor result = empty(shape, *dtype);
   dispatch(*dtype, [&]<class T>() {

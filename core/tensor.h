@@ -48,14 +48,14 @@ class Tensor {
   Tensor() = default;
 
   /// Uninitialised elements. Throws ShapeError for negative sizes.
-  static Tensor empty(const Shape& shape, DType dtype = float32);
+  static Tensor empty(const Shape& shape, DType dtype = default_dtype());
   /// From braces: Tensor::from({{1, 2}, {3, 4}}). Without `dtype`, integers give int64, bools bool,
-  /// anything with a decimal point float32. Throws ShapeError when the lists are ragged.
+  /// anything with a decimal point default_dtype(). Throws ShapeError when the lists are ragged.
   static Tensor from(const NestedList& values, std::optional<DType> dtype = std::nullopt);
   /// A copy of shape.numel() elements at `data`, row-major.
   template <Element T> static Tensor from(const T* data, const Shape& shape);
   /// A 0-d tensor.
-  static Tensor scalar(double value, DType dtype = float32);
+  static Tensor scalar(double value, DType dtype = default_dtype());
 
   /// Does it look at numbers? Not one that was never given any, nor one that was moved from.
   bool defined() const { return defined_.value; }

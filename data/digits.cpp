@@ -63,7 +63,7 @@ DataSplit load_digits() {
   constexpr std::size_t longest_line = 3 * (pixels + 1);
   const std::string text = gunzip(digits_csv_gz(), samples * longest_line);
   Dataset digits{.name = "digits",
-                 .images = Tensor::empty({samples, 1, 8, 8}),
+                 .images = Tensor::empty({samples, 1, 8, 8}, float32),
                  .labels = Tensor::empty({samples}, int64),
                  .classes = 10,
                  .normalization = {.mean = 0.3053, .stddev = 0.3761}};  // of the training part

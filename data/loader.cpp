@@ -53,7 +53,7 @@ Tensor gather_images(const Dataset& dataset, const std::int64_t* index, std::int
   const Tensor& images = dataset.images;
   Shape shape = images.shape();
   shape[0] = count;
-  Tensor batch = Tensor::empty(shape);
+  Tensor batch = Tensor::empty(shape, float32);
   const std::int64_t width = count == 0 ? 0 : batch.numel() / count;
   const auto [mean, stddev] = dataset.normalization;
   const double white = images.dtype() == uint8 ? 255 : 1;

@@ -460,6 +460,24 @@ std::string_view to_string(Pattern pattern) {
       return "disconnected";
     case Pattern::not_finite:
       return "not_finite";
+    case Pattern::wrong_shape:
+      return "wrong_shape";
+    case Pattern::overwrites_incoming:
+      return "overwrites_incoming";
+    case Pattern::not_linear:
+      return "not_linear";
+    case Pattern::reads_layout:
+      return "reads_layout";
+    case Pattern::depends_on_needs:
+      return "depends_on_needs";
+    case Pattern::depends_on_recording:
+      return "depends_on_recording";
+    case Pattern::unnamed_parameter:
+      return "unnamed_parameter";
+    case Pattern::wrong_in_float32:
+      return "wrong_in_float32";
+    case Pattern::wrong_elsewhere:
+      return "wrong_elsewhere";
   }
   return {};
 }

@@ -24,6 +24,16 @@ enum class Pattern {
   bias_forgotten,        ///< the same, of a bias
   disconnected,          ///< backward never reaches the input
   not_finite,            ///< NaN or infinite where the slope is not
+  // Contracts (detail/contracts.h): what no difference quotient would show.
+  wrong_shape,           ///< a gradient that is not as large as its input
+  overwrites_incoming,   ///< backward writes into the incoming gradient
+  not_linear,            ///< in the incoming gradient: clipped, rounded, squared
+  reads_layout,          ///< reads memory as if it were row-major
+  depends_on_needs,      ///< other gradients when an input is frozen
+  depends_on_recording,  ///< other gradients with create_graph
+  unnamed_parameter,     ///< a leaf on the tape that is no input
+  wrong_in_float32,      ///< right in float64 only
+  wrong_elsewhere,       ///< right at the given inputs, wrong at others
 };
 
 /// "sign_flipped"

@@ -198,7 +198,7 @@ class Proof final : public detail::Watcher {
 
   /// No gradient stands for 0.
   static Tensor number_of(const Variable& gradient, const Shape& shape) {
-    return gradient.defined() ? gradient.value() : zeros(shape);
+    return gradient.defined() ? gradient.value() : zeros(shape, float32);
   }
 
   static Float32Comparison comparison_of(const Call& call, std::string pass) {

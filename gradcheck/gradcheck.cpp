@@ -3,6 +3,7 @@
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
+#include <gradus/gradcheck/detail/contracts.h>
 #include <gradus/gradcheck/detail/evidence.h>
 #include <gradus/gradcheck/detail/probe.h>
 #include <gradus/gradcheck/gradcheck.h>
@@ -33,20 +34,10 @@ const GradcheckOptions& sensible(const GradcheckOptions& o) {
   return o;
 }
 
-/// The same numbers, the first axis innermost in memory.
-Tensor laid_out_backwards(const Tensor& x) {
-  Dims reversed;
-  for (int d = x.rank() - 1; d >= 0; --d) reversed.push_back(d);
-  return x.permute(reversed).clone().permute(reversed);
-}
-
 class Judge {
  public:
-  Judge(const DifferentiableFunction& function, const Variables& inputs,
-        const GradcheckOptions& options)
-      : options_(sensible(options)),
-        probe_(function, inputs, options),
-        generator_(options.seed + 1) {
+  Judge(const Probe& probe, const GradcheckOptions& options)
+      : options_(options), probe_(probe), generator_(options.seed + 1) {
     report_.subject = options.subject;
     report_.rtol = options.rtol;
     report_.atol = options.atol;
@@ -68,7 +59,7 @@ class Judge {
           "not deterministic: two calls with the same inputs gave different outputs");
       return std::move(report_);
     }
-    for (const Tensor& weights : probe_.weights()) analytic_.push_back(probe_.gradients(weights));
+    if (!differentiate()) return std::move(report_);
     measure_sizes();
     const bool repeats = same(probe_.gradients(probe_.weights()[0]), analytic_[0]);
     const bool survives =
@@ -83,6 +74,7 @@ class Judge {
     for (std::size_t i = 0; i < probe_.inputs(); ++i) {
       if (probe_.wants(i)) check_input(i);
     }
+    if (options_.contracts) check_contracts();
     look_for_emptiness();
     if (report_.inconclusive_count > 0 && !probe_.refusal().empty()) {
       report_.notes.push_back("beside the point the function is not defined: " + probe_.refusal());
@@ -93,17 +85,122 @@ class Judge {
       // A picture only, and its steps are longer than those of the check: nothing is lost.
     }
     if (report_.verdict == Verdict::fail) {
+      std::vector<Diagnosis> broken = std::move(report_.diagnoses);
       report_.diagnoses = diagnose({.probe = probe_,
                                     .inputs = report_.inputs,
                                     .positions = positions_,
                                     .options = options_,
                                     .repeats = repeats,
                                     .survives_forward = survives});
+      for (Diagnosis& each : broken) name(std::move(each));
     }
     return std::move(report_);
   }
 
+  const std::vector<Tensor>& gradients() const { return analytic_[0]; }
+
  private:
+  /// The gradients, one for each weighting. False where backward gives none that fit.
+  bool differentiate() {
+    try {
+      for (const Tensor& weights : probe_.weights()) analytic_.push_back(probe_.gradients(weights));
+      return true;
+    } catch (const GradError&) {
+      ContractReport ops;
+      if (options_.contracts) ops = check_ops(probe_, options_);
+      const auto is_wrong_shape = [](const Diagnosis& each) {
+        return each.pattern == Pattern::wrong_shape;
+      };
+      if (std::none_of(ops.broken.begin(), ops.broken.end(), is_wrong_shape)) throw;
+      add(ops);
+      return false;
+    }
+  }
+
+  void add(const ContractReport& contracts) {
+    for (const Diagnosis& each : contracts.broken) name(each);
+    report_.notes.insert(report_.notes.end(), contracts.notes.begin(), contracts.notes.end());
+    if (!contracts.broken.empty()) report_.verdict = Verdict::fail;
+  }
+
+  /// One name for one mistake.
+  void name(Diagnosis diagnosis) {
+    for (const Diagnosis& each : report_.diagnoses)
+      if (each.pattern == diagnosis.pattern) return;
+    report_.diagnoses.push_back(std::move(diagnosis));
+  }
+
+  /// What no difference quotient shows.
+  void check_contracts() {
+    const ContractReport ops = check_ops(probe_, options_);
+    add(ops);
+    if (!ops.broken.empty()) return;  // what follows would only repeat it
+    add(check_function(probe_, analytic_[0], options_));
+    if (report_.verdict == Verdict::fail) return;
+    add(check_float32(probe_, analytic_[0], options_));
+    if (report_.passed()) check_elsewhere();
+  }
+
+  /// Other numbers in the same objects: what backward kept of an earlier call does not fit these.
+  void check_elsewhere() {
+    std::vector<Tensor> values;
+    for (std::size_t i = 0; i < probe_.inputs(); ++i)
+      values.push_back(probe_.leaf(i).value().clone());
+    for (const double share : {0.25, 1.0 / 1024}) {
+      try {
+        if (judge_at(moved(values, share), values)) return;
+      } catch (const Error&) {
+        // Not defined there.
+      }
+    }
+  }
+
+  std::vector<Tensor> moved(const std::vector<Tensor>& values, double share) {
+    std::vector<Tensor> others;
+    for (const Tensor& x : values) {
+      if (!is_floating(x.dtype())) {
+        others.push_back(x);
+        continue;
+      }
+      const Tensor factor = core::sub(rand(x.shape(), generator_, float64), 0.5);
+      others.push_back(core::add(x, core::mul(core::mul(x, factor), share)));
+    }
+    return others;
+  }
+
+  /// False where the function is not finite there.
+  bool judge_at(const std::vector<Tensor>& there, const std::vector<Tensor>& here) {
+    struct Back {  // puts the leaves back
+      const Probe& probe;
+      const std::vector<Tensor>& values;
+      ~Back() {
+        for (std::size_t i = 0; i < values.size(); ++i) probe.leaf(i).value().copy_(values[i]);
+      }
+    } const back{probe_, here};
+    const Probe elsewhere(probe_, there);
+    const Tensor finite = core::isfinite(elsewhere.output());
+    if (core::sum(finite).item() < static_cast<double>(finite.numel() - blind_)) return false;
+    GradcheckOptions options = options_;
+    options.contracts = false;
+    options.elements = 0;
+    options.directions = 2;
+    options.draws = 1;
+    Judge judge(elsewhere, options);
+    const GradcheckReport report = judge.run();
+    if (report.verdict != Verdict::fail) return true;
+    const bool stale = same(judge.gradients(), analytic_[0]);
+    std::ostringstream text;
+    text << "right at the given inputs, wrong at others in the same objects";
+    if (stale) text << ", where the gradient is still the same";
+    if (!report.worst.empty()) {
+      const GradcheckEntry& worst = report.worst.front();
+      text << ": " << worst.place() << ", analytic " << worst.analytic << ", numeric "
+           << worst.numeric;
+    }
+    add({.broken = {{stale ? Pattern::stale_value : Pattern::wrong_elsewhere, "", text.str()}}});
+    return true;
+  }
+
   static bool same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
     for (std::size_t i = 0; i < a.size(); ++i) {
       if (a[i].defined() != b[i].defined()) return false;
@@ -261,15 +358,25 @@ class Judge {
       keep_better(slopes, measure(line, factor));
     }
     judge_all(line, slopes, slope_of, entry);
-    const bool doubted =
-        std::any_of(slopes.begin(), slopes.end(), [](const Slope& slope) { return slope.doubted; });
-    if ((entry.verdict != Verdict::pass && std::isfinite(entry.analytic)) || doubted) {
+    if (wants_second_hearing(slopes, entry)) {
       hear_again(line, slopes, entry.verdict);
       entry.verdict = Verdict::pass;
       entry.excess = 0;
       judge_all(line, slopes, slope_of, entry);
     }
     return slopes[0].value;
+  }
+
+  /// A slope that is only not known well enough would not be known better.
+  static bool wants_second_hearing(const std::vector<Slope>& slopes, const GradcheckEntry& entry) {
+    constexpr double well = 1e-3;
+    if (!std::isfinite(entry.analytic)) return false;
+    if (entry.verdict == Verdict::fail || entry.verdict == Verdict::kink) return true;
+    return std::any_of(slopes.begin(), slopes.end(), [&](const Slope& slope) {
+      return slope.doubted || slope.kind == SlopeKind::jump ||
+             (entry.verdict == Verdict::inconclusive &&
+              slope.bound > well * std::fabs(slope.value));
+    });
   }
 
   bool drowned(const std::vector<Slope>& slopes) const {
@@ -522,7 +629,7 @@ GradcheckOptions fast_gradcheck(int directions) {
 
 GradcheckReport gradcheck(const DifferentiableFunction& function, const Variables& inputs,
                           const GradcheckOptions& options) {
-  return Judge(function, inputs, options).run();
+  return Judge(Probe(function, inputs, sensible(options)), options).run();
 }
 
 SecondOrder second_order(const DifferentiableFunction& function, const Variables& inputs,
@@ -560,9 +667,14 @@ SecondOrder second_order(const DifferentiableFunction& function, const Variables
 
 GradcheckReport gradgradcheck(const DifferentiableFunction& function, const Variables& inputs,
                               const GradcheckOptions& options) {
-  const SecondOrder second = second_order(function, inputs, options);
+  SecondOrder second = second_order(function, inputs, options);
+  second.options.contracts = false;  // those of the function itself matter
   GradcheckReport report = gradcheck(second.function, second.inputs, second.options);
   report.order = 2;
+  if (!options.contracts) return report;
+  const ContractReport first = check_ops(Probe(function, inputs, options), options);
+  if (!first.broken.empty()) report.verdict = Verdict::fail;
+  report.diagnoses.insert(report.diagnoses.end(), first.broken.begin(), first.broken.end());
   return report;
 }
 

@@ -44,6 +44,7 @@ struct GradcheckOptions {
   std::int64_t elements = -1;  ///< how many of each input to check, chosen at random; -1: all
   int directions = 0;          ///< random directions to check through each input (fast mode)
   std::uint64_t seed = 0;      ///< of weights, directions and choices
+  bool contracts = true;       ///< also what backward() promises (docs/gradient-checking.md)
   std::size_t worst = 5;       ///< how many of the worst elements the report keeps
   std::string subject = "the function";  ///< what the report calls the function: "conv2d"
   std::vector<std::string> names{};  ///< of the inputs; the others are "input 0", "input 1", ...

@@ -28,10 +28,16 @@ class FailingCall final : public ErrorScope {
   const std::function<std::string()>& where_;
 };
 
-/// function(inputs). Its own errors pass, with the place; foreign ones become ours.
+/// function(inputs). Its own errors pass, with the place; foreign ones become ours. With
+/// `factories_follow` what it makes without a dtype has that of its inputs.
 Variable guarded(const DifferentiableFunction& function, const Variables& inputs,
-                 const std::function<std::string()>& where) {
+                 const std::function<std::string()>& where, bool factories_follow) {
   const FailingCall place(where);
+  const auto floating = std::find_if(inputs.begin(), inputs.end(), [](const Variable& input) {
+    return is_floating(input.dtype());
+  });
+  const bool follow = factories_follow && floating != inputs.end();
+  const DefaultDType factories(follow ? floating->dtype() : default_dtype());
   try {
     Variable output = function(inputs);
     if (!output.defined()) fail<GradError>("gradcheck: the function returned nothing");
@@ -85,6 +91,12 @@ void expect_same(const Variables& leaves, const std::vector<Tensor>& before,
 }
 
 }  // namespace
+
+Tensor laid_out_backwards(const Tensor& x) {
+  Dims reversed;
+  for (int d = x.rank() - 1; d >= 0; --d) reversed.push_back(d);
+  return x.permute(reversed).clone().permute(reversed);
+}
 
 Tensor copy_with_layout(const Tensor& source, DType dtype) {
   const Tensor plain = source.contiguous().to(dtype).clone();
@@ -180,6 +192,7 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
     }
     if (value.dtype() == float32) {
       cast = std::min(cast, i);
+      was_cast_ = true;
       notes_.push_back(names_[i] + " is float32 and was cast to float64");
     }
     if (inputs[i].requires_grad() && repeats_elements(value)) {
@@ -192,15 +205,7 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
 
   std::vector<Tensor> before;
   for (const Variable& leaf : leaves_) before.push_back(leaf.value().clone());
-  try {
-    output_ = call().value().contiguous();
-  } catch (const DTypeError& error) {
-    if (cast == inputs.size()) throw;
-    fail<DTypeError>("gradcheck: ", names_[cast],
-                     " is float32, which rounds too coarsely to check, and the "
-                     "function does not take float64: ",
-                     error.what());
-  }
+  output_ = first_output(cast < inputs.size() ? names_[cast] : std::string()).contiguous();
   if (output_.dtype() != float64) {
     fail<DTypeError>("gradcheck: the function returned ", describe(output_), ", expected float64: ",
                      is_floating(output_.dtype())
@@ -212,7 +217,19 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
   Generator generator(options.seed);
   for (int k = 0; k < std::max(options.draws, 1); ++k)
     weights_.push_back(random_weights(output_.shape(), generator));
-  // What is not finite has no slope, and would drown those of the others.
+  weigh_finite();
+}
+
+Probe::Probe(const Probe& here, const std::vector<Tensor>& values) : Probe(here) {
+  notes_.clear();
+  refusal_.clear();
+  for (std::size_t i = 0; i < leaves_.size(); ++i) leaves_[i].value().copy_(values[i]);
+  for (Tensor& weights : weights_) weights = weights.clone();
+  output_ = value_at(leaves_, "at other inputs").contiguous().clone();
+  weigh_finite();
+}
+
+void Probe::weigh_finite() {
   for (const Tensor& weights : weights_) {
     for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
       if (!std::isfinite(output_.data<double>()[o])) weights.data<double>()[o] = 0;
@@ -220,9 +237,37 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
   }
 }
 
+/// A function that makes float32 numbers inside, zeros() for one, does not take float64 as it is.
+Tensor Probe::first_output(const std::string& cast) {
+  std::string first;
+  try {
+    return call().value();
+  } catch (const DTypeError& error) {
+    first = error.what();
+  }
+  factories_follow_ = true;
+  try {
+    const Tensor output = call().value();
+    notes_.push_back("what the function makes without a dtype was made in float64 here: " + first);
+    return output;
+  } catch (const DTypeError&) {
+    fail<DTypeError>(
+        "gradcheck: ",
+        cast.empty() ? std::string("in float64")
+                     : cast +
+                           " is float32, which rounds too coarsely to check; in "
+                           "float64",
+        " the function fails: ", first,
+        "; what it makes inside needs its input's dtype: zeros_like(x), or zeros(shape, "
+        "x.dtype())");
+  }
+}
+
 Variable Probe::call() const {
   const NoGrad guard;
-  return guarded(function_, leaves_, [] { return std::string("gradcheck, at the given inputs"); });
+  return guarded(
+      function_, leaves_, [] { return std::string("gradcheck, at the given inputs"); },
+      factories_follow_);
 }
 
 namespace {
@@ -251,14 +296,19 @@ bool Probe::deterministic() const {
 
 bool Probe::same_when_recorded() const { return same_bits(record().value(), output_); }
 
-Variable Probe::record() const {
+Variable Probe::record() const { return record_at(leaves_); }
+
+Variable Probe::record_at(const Variables& inputs) const {
   const GradMode recording(true);
-  return guarded(function_, leaves_, [] { return std::string("gradcheck, recording"); });
+  return guarded(
+      function_, inputs, [] { return std::string("gradcheck, recording"); }, factories_follow_);
 }
 
 Tensor Probe::value_at(const Variables& inputs, const std::string& where) const {
   const NoGrad guard;
-  Tensor output = guarded(function_, inputs, [&] { return where; }).value();
+  Tensor output = guarded(
+                      function_, inputs, [&] { return where; }, factories_follow_)
+                      .value();
   if (output.shape() != output_.shape()) {
     fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", but ", output.shape(),
                      " ", where);
@@ -266,10 +316,8 @@ Tensor Probe::value_at(const Variables& inputs, const std::string& where) const 
   return output;
 }
 
-namespace {
-
-std::vector<Tensor> backward_of(const Variable& output, const Variables& leaves,
-                                const Tensor& weights) {
+std::vector<Tensor> Probe::backward_of(const Variable& output, const Variables& leaves,
+                                       const Tensor& weights) {
   Variables wanted;
   for (const Variable& leaf : leaves) {
     if (leaf.requires_grad()) wanted.push_back(leaf);
@@ -277,7 +325,8 @@ std::vector<Tensor> backward_of(const Variable& output, const Variables& leaves,
   Variables found(wanted.size());
   // A seed of its own: a backward that writes into it must not change the weights.
   if (output.requires_grad()) {
-    found = grad({output}, wanted, {copy_with_layout(weights)}, {.allow_unused = true});
+    found =
+        grad({output}, wanted, {copy_with_layout(weights, output.dtype())}, {.allow_unused = true});
   }
   std::vector<Tensor> gradients;
   std::size_t next = 0;
@@ -287,8 +336,6 @@ std::vector<Tensor> backward_of(const Variable& output, const Variables& leaves,
   }
   return gradients;
 }
-
-}  // namespace
 
 std::vector<Tensor> Probe::gradients(const Tensor& weights) const {
   return backward_of(record(), leaves_, weights);
@@ -305,7 +352,8 @@ std::vector<Tensor> Probe::gradients_after_another_forward(const Tensor& weights
   }
   try {
     const GradMode recording(true);
-    function_(elsewhere);
+    guarded(
+        function_, elsewhere, [] { return std::string(); }, factories_follow_);
   } catch (...) {
     // Not defined there; what it saved before it found out counts as well.
   }
@@ -376,7 +424,7 @@ Tensor Probe::evaluate(const Line& line, double t, double* actual) const {
   Tensor output;
   try {
     // A copy: the output may be a view of the leaf, which moves back.
-    output = guarded(function_, leaves_, where).value().clone();
+    output = guarded(function_, leaves_, where, factories_follow_).value().clone();
   } catch (const Error& error) {
     if (refusal_.empty()) refusal_ = error.what();
     return full(output_.shape(), std::nan(""), float64);

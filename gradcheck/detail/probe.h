@@ -17,6 +17,8 @@ class Probe {
   /// Copies the inputs, calls the function and checks what it returns (the errors of gradcheck()).
   Probe(const DifferentiableFunction& function, const Variables& inputs,
         const GradcheckOptions& options);
+  /// The same function at other values: moves the very leaves that this one has, which it borrows.
+  Probe(const Probe& here, const std::vector<Tensor>& values);
 
   std::size_t inputs() const { return leaves_.size(); }
   bool wants(std::size_t input) const { return leaves_[input].requires_grad(); }
@@ -25,6 +27,8 @@ class Probe {
   const Tensor& output() const { return output_; }
   const std::vector<Tensor>& weights() const { return weights_; }
   const std::vector<std::string>& notes() const { return notes_; }
+  /// Was an input float32?
+  bool was_cast() const { return was_cast_; }
 
   /// Do further calls give the same numbers?
   bool deterministic() const;
@@ -38,6 +42,12 @@ class Probe {
   std::vector<Tensor> gradients_after_another_forward(const Tensor& weights) const;
   /// The output with its history, for whoever wants to look at the tape.
   Variable record() const;
+  /// The same of other inputs.
+  Variable record_at(const Variables& inputs) const;
+  /// Σ weights·output differentiated, for each leaf that wants it; undefined for others, and where
+  /// backward does not come.
+  static std::vector<Tensor> backward_of(const Variable& output, const Variables& leaves,
+                                         const Tensor& weights);
   /// function(inputs) elsewhere, `where` for the message of what it throws.
   Tensor value_at(const Variables& inputs, const std::string& where) const;
   /// What the function threw beside the point, where it is not defined; empty: nothing.
@@ -64,6 +74,9 @@ class Probe {
 
  private:
   class Moved;
+  Tensor first_output(const std::string& cast);
+  /// What is not finite has no slope, and would drown those of the others.
+  void weigh_finite();
   Variable call() const;
   /// NaN where the function throws: beside the point, that is a border of its domain.
   Tensor evaluate(const Line& line, double t, double* actual) const;
@@ -75,6 +88,8 @@ class Probe {
   std::vector<Tensor> weights_;
   Tensor output_;
   mutable std::string refusal_;
+  bool was_cast_ = false;
+  bool factories_follow_ = false;
 };
 
 /// The gradient as a function of the inputs and of the output gradient, all gradients laid end to
@@ -87,6 +102,8 @@ struct SecondOrder {
 SecondOrder second_order(const DifferentiableFunction& function, const Variables& inputs,
                          const GradcheckOptions& options);
 
+/// The same numbers, the first axis innermost in memory.
+Tensor laid_out_backwards(const Tensor& x);
 /// The layout of `source` (row-major where it repeats elements), with numbers of its own, of `dtype`.
 Tensor copy_with_layout(const Tensor& source, DType dtype = float64);
 /// The element `flat`, counted row-major, of a tensor of any strides.

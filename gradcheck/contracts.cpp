@@ -1,0 +1,438 @@
+// The contracts of backward(), one question after the other. An op is asked by its node of the tape,
+// with incoming gradients that a training would send; the function with other leaves.
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+#include <gradus/gradcheck/detail/contracts.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <utility>
+
+namespace gradus {
+namespace {
+
+using Gradients = std::vector<Tensor>;  // undefined: none
+
+template <class... Parts> std::string text_of(const Parts&... parts) {
+  std::ostringstream text;
+  (text << ... << parts);
+  return text.str();
+}
+
+double largest(const Tensor& x) {
+  double size = 0;
+  for (const double value : x.to(float64).to_vector<double>())
+    if (std::isfinite(value)) size = std::max(size, std::fabs(value));
+  return size;
+}
+
+double largest(const Gradients& all) {
+  double size = 0;
+  for (const Tensor& each : all) size = std::max(size, each.defined() ? largest(each) : 0.0);
+  return size;
+}
+
+/// The greatest |a - scale·b| of elements that are finite in both; no gradient stands for 0.
+double distance(const Tensor& a, const Tensor& b, double scale = 1) {
+  if (!a.defined() && !b.defined()) return 0;
+  if (!a.defined()) return std::fabs(scale) * largest(b);
+  if (!b.defined()) return largest(a);
+  const std::vector<double> x = a.to(float64).to_vector<double>();
+  const std::vector<double> y = b.to(float64).to_vector<double>();
+  double apart = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double difference = std::fabs(x[i] - scale * y[i]);
+    if (std::isfinite(difference)) apart = std::max(apart, difference);
+  }
+  return apart;
+}
+
+double distance(const Gradients& a, const Gradients& b, double scale = 1) {
+  double apart = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) apart = std::max(apart, distance(a[i], b[i], scale));
+  return apart;
+}
+
+/// What another order of sums may change, among numbers up to `size`.
+double roundings(double size) { return 65536 * std::numeric_limits<double>::epsilon() * size; }
+
+/// What lies beside the numbers of a view: a gradient that it got into shows it.
+double beside(DType dtype) { return is_floating(dtype) ? 1e30 : 0; }
+
+/// The numbers of `x` in every second place, one after the start, of memory that holds others.
+Tensor sliced(const Tensor& x) {
+  Shape wide = x.shape();
+  wide[x.rank() - 1] = 2 * wide[x.rank() - 1] + 1;
+  const Tensor view = full(wide, beside(x.dtype()), x.dtype()).slice(-1, 1, wide[x.rank() - 1], 2);
+  return view.copy_(x);
+}
+
+/// One slice of `x` along `dim`, repeated without a copy; what lies behind it are other numbers.
+Tensor repeated(const Tensor& x, int dim) {
+  const Tensor slice = x.narrow(dim, 0, 1);
+  const Tensor room = full({2 * x.numel()}, beside(x.dtype()), x.dtype());
+  const Tensor kept = room.narrow(0, 0, slice.numel()).view(slice.shape());
+  kept.copy_(slice);
+  return kept.expand(x.shape());
+}
+
+/// An op, and what it answers.
+class Questioned {
+ public:
+  Questioned(Node& node, ContractReport& report, std::uint64_t seed)
+      : node_(node), report_(report), generator_(seed) {}
+
+  void question() {
+    const Tensor dy = random_weights(node_.shape, generator_).to(node_.dtype);
+    const Gradients plain = ask(dy);
+    if (!has_right_shapes_) return;
+    if (overwrote_) {
+      return broken(Pattern::overwrites_incoming,
+                    "writes into the incoming gradient, which others may still read: work on a "
+                    "clone()");
+    }
+    const double size = std::max(largest(plain), largest(dy));
+    if (distance(ask(dy), plain) > roundings(size)) {
+      return broken(Pattern::stale_accumulation,
+                    "a second backward pass gives another gradient: something is kept from the "
+                    "first");
+    }
+    if (!is_linear(dy, plain, size)) return;
+    look_at_layouts(dy, plain, size);
+    look_at_recording(dy, plain, size);
+  }
+
+ private:
+  void broken(Pattern pattern, const std::string& what) {
+    report_.broken.push_back({pattern, "", text_of(node_.name, ": ", what)});
+  }
+
+  Gradients ask(const Tensor& dy, bool recorded = false) {
+    const Tensor before = dy.clone();
+    const Variable held(dy);  // the engine is not the only one to see it
+    Gradients numbers;
+    {
+      const GradMode mode(recorded);
+      const Variables given = node_.op->backward(held);
+      if (!are_as_the_inputs(given)) return {};
+      for (const Variable& gradient : given)
+        numbers.push_back(gradient.defined() ? gradient.value().clone() : Tensor());
+    }
+    overwrote_ = distance(dy, before) != 0;
+    if (overwrote_ && dy.is_contiguous()) dy.copy_(before);
+    return numbers;
+  }
+
+  bool are_as_the_inputs(const Variables& given) {
+    has_right_shapes_ = false;
+    if (given.size() != node_.inputs.size()) {
+      broken(Pattern::wrong_shape, text_of("backward returns ", given.size(), " gradients for ",
+                                           node_.inputs.size(), " inputs"));
+      return false;
+    }
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      if (!node_.inputs[i] || !given[i].defined()) continue;
+      const Node& input = *node_.inputs[i];
+      if (given[i].shape() == input.shape && given[i].dtype() == input.dtype) continue;
+      broken(Pattern::wrong_shape,
+             text_of("backward returns a gradient ", describe(given[i].value()), " for input ", i,
+                     ", which is ", input.dtype, " ", input.shape));
+      return false;
+    }
+    has_right_shapes_ = true;
+    return true;
+  }
+
+  bool is_linear(const Tensor& dy, const Gradients& plain, double size) {
+    if (distance(ask(core::mul(dy, 2)), plain) == 0 && largest(plain) > 0) {
+      broken(Pattern::ignores_incoming,
+             "twice the incoming gradient gives the same: multiply by it (chain rule)");
+      return false;
+    }
+    for (const double factor : {1e3, 1e-3, -1.0}) {
+      const double apart = distance(ask(core::mul(dy, factor)), plain, factor);
+      if (apart <= roundings(std::fabs(factor) * size)) continue;
+      broken(
+          Pattern::not_linear,
+          text_of("an incoming gradient ", factor, " times as large gives another gradient than ",
+                  factor, " times the first: backward must be linear in it, not clip or round"));
+      return false;
+    }
+    const Tensor other = random_weights(node_.shape, generator_).to(node_.dtype);
+    const Gradients second = ask(other);
+    const Gradients both = ask(core::add(core::mul(dy, 0.75), core::mul(other, -1.25)));
+    for (std::size_t i = 0; i < both.size(); ++i) {
+      if (!plain[i].defined() || !second[i].defined() || !both[i].defined()) continue;
+      const Tensor sum = core::add(core::mul(plain[i], 0.75), core::mul(second[i], -1.25));
+      if (distance(both[i], sum) <= roundings(size + largest(second))) continue;
+      broken(Pattern::not_linear,
+             "the gradient of a sum is not the sum of the gradients: backward must be linear in "
+             "the incoming one");
+      return false;
+    }
+    return true;
+  }
+
+  void look_at_layouts(const Tensor& dy, const Gradients& plain, double size) {
+    if (dy.rank() == 0 || dy.numel() < 2) return;
+    if (!reads(laid_out_backwards(dy), plain, size, "transposed in memory")) return;
+    if (!reads(sliced(dy), plain, size, "a slice of another tensor")) return;
+    for (int d = 0; d < dy.rank(); ++d) {
+      if (dy.size(d) < 2) continue;
+      const Tensor view = repeated(dy, d);
+      if (!reads(view, ask(view.clone()), size, "expanded, as behind a sum or a mean")) return;
+    }
+    const Tensor one = dy.narrow(0, 0, 1).flatten().narrow(0, 0, 1);
+    const Tensor view =
+        repeated(one.expand({dy.numel()}).clone(), 0).narrow(0, 0, 1).squeeze(0).expand(dy.shape());
+    reads(view, ask(view.clone()), size, "expanded from one number, as behind a sum or a mean");
+  }
+
+  bool reads(const Tensor& dy, const Gradients& expected, double size, const char* how) {
+    try {
+      if (distance(ask(dy), expected) <= roundings(size)) return true;
+    } catch (const Error& error) {
+      report_.notes.push_back(text_of(node_.name, ": backward takes no incoming gradient that is ",
+                                      how, ": ", error.what()));
+      return true;
+    }
+    broken(Pattern::reads_layout,
+           text_of("backward reads the incoming gradient as if it were row-major: ", how,
+                   ", it gives another gradient"));
+    return false;
+  }
+
+  void look_at_recording(const Tensor& dy, const Gradients& plain, double size) {
+    try {
+      if (distance(ask(dy, true), plain) <= roundings(size)) return;
+    } catch (const Error& error) {
+      report_.notes.push_back(text_of(node_.name, ": backward cannot be recorded: ", error.what()));
+      return;
+    }
+    broken(Pattern::depends_on_recording,
+           "with create_graph backward gives another gradient than without");
+  }
+
+  Node& node_;
+  ContractReport& report_;
+  Generator generator_;
+  bool overwrote_ = false;
+  bool has_right_shapes_ = true;
+};
+
+std::vector<Node*> nodes_of(const Variable& output) {
+  std::vector<Node*> all;
+  std::set<const Node*> seen{nullptr};
+  std::vector<Node*> open{output.node().get()};
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    all.push_back(node);
+    for (const auto& input : node->inputs) open.push_back(input.get());
+  }
+  const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
+  std::sort(all.begin(), all.end(), older);
+  return all;
+}
+
+void look_for_unnamed(const Probe& probe, ContractReport& report) {
+  const Variable output = probe.record();
+  std::set<const Node*> named;
+  for (std::size_t i = 0; i < probe.inputs(); ++i) named.insert(probe.leaf(i).node().get());
+  const std::vector<Node*> nodes = nodes_of(output);
+  for (const Node* leaf : nodes) {
+    if (!leaf->is_leaf || named.contains(leaf)) continue;
+    std::string_view user;
+    for (const Node* node : nodes) {
+      for (const auto& input : node->inputs)
+        if (user.empty() && input.get() == leaf) user = node->name;
+    }
+    report.broken.push_back(
+        {Pattern::unnamed_parameter, "",
+         text_of("a parameter that nobody named takes part, ", leaf->dtype, " ", leaf->shape,
+                 " in ", user,
+                 ": its gradient is not checked; pass it as an input, name it in visit(), or "
+                 "detach() it")});
+  }
+}
+
+/// What the function says about other leaves that hold the same numbers.
+void compare_layouts(const Probe& probe, const Gradients& gradients,
+                     const std::function<Tensor(const Tensor&)>& layout, const char* how,
+                     ContractReport& report) {
+  Variables laid_out;
+  bool differs = false;
+  for (std::size_t i = 0; i < probe.inputs(); ++i) {
+    const Variable& leaf = probe.leaf(i);
+    const bool moves = leaf.rank() > 0 && leaf.numel() > 1;
+    const Tensor other = moves ? layout(leaf.value()) : leaf.value();
+    differs = differs || (moves && other.strides() != leaf.value().strides());
+    laid_out.push_back(Variable(other, leaf.requires_grad()));
+  }
+  if (!differs) return;
+  try {
+    const Variable output = probe.record_at(laid_out);
+    const double size = std::max(largest(probe.output()), largest(gradients));
+    if (output.shape() == probe.output().shape() &&
+        distance(output.value(), probe.output()) <= roundings(size)) {
+      const Gradients there = Probe::backward_of(output, laid_out, probe.weights()[0]);
+      if (distance(there, gradients) <= roundings(size)) return;
+      return report.broken.push_back({Pattern::reads_layout, "",
+                                      text_of("the same inputs, ", how,
+                                              ", give another gradient: backward reads an input as "
+                                              "if it were row-major")});
+    }
+    report.broken.push_back({Pattern::reads_layout, "",
+                             text_of("the same inputs, ", how,
+                                     ", give another output: the function reads an input as "
+                                     "if it were row-major")});
+  } catch (const Error& error) {
+    report.notes.push_back(text_of("inputs that are ", how, " are not taken: ", error.what()));
+  }
+}
+
+/// Each set of the inputs that shall want a gradient, the others frozen: all of few, some of many.
+std::vector<std::vector<bool>> subsets(const Probe& probe, std::uint64_t seed) {
+  std::vector<std::size_t> wanting;
+  for (std::size_t i = 0; i < probe.inputs(); ++i)
+    if (probe.wants(i)) wanting.push_back(i);
+  std::vector<std::vector<bool>> all;
+  const std::vector<bool> nothing(probe.inputs(), false);
+  if (wanting.size() <= 4) {
+    for (std::size_t mask = 1; mask + 1 < (std::size_t{1} << wanting.size()); ++mask) {
+      all.push_back(nothing);
+      for (std::size_t k = 0; k < wanting.size(); ++k)
+        if (mask >> k & 1) all.back()[wanting[k]] = true;
+    }
+    return all;
+  }
+  Generator generator(seed + 5);
+  for (int draw = 0; draw < 6; ++draw) {
+    all.push_back(nothing);
+    for (const std::size_t i : wanting) all.back()[i] = generator.next() & 1;
+    all.back()[wanting[generator.next() % wanting.size()]] = true;
+  }
+  return all;
+}
+
+std::string frozen_names(const Probe& probe, const std::vector<bool>& wanted) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < probe.inputs(); ++i)
+    if (probe.wants(i) && !wanted[i]) names.push_back(probe.name(i));
+  return joined(names);
+}
+
+void freeze_some(const Probe& probe, const Gradients& gradients, const GradcheckOptions& options,
+                 ContractReport& report) {
+  for (const std::vector<bool>& wanted : subsets(probe, options.seed)) {
+    Variables leaves;
+    Gradients expected;
+    for (std::size_t i = 0; i < probe.inputs(); ++i) {
+      leaves.push_back(Variable(probe.leaf(i).value(), wanted[i]));
+      expected.push_back(wanted[i] ? gradients[i] : Tensor());
+    }
+    std::string what;
+    try {
+      const Gradients there =
+          Probe::backward_of(probe.record_at(leaves), leaves, probe.weights()[0]);
+      const double size = std::max(largest(gradients), largest(probe.weights()[0]));
+      if (distance(there, expected) <= roundings(size)) continue;
+      what = "the others get other gradients";
+    } catch (const Error& error) {
+      what = text_of("it throws: ", error.what());
+    }
+    return report.broken.push_back(
+        {Pattern::depends_on_needs, "",
+         text_of("with ", frozen_names(probe, wanted), " frozen, ", what,
+                 ": what is kept for the gradient of one input depends on another's needs()")});
+  }
+}
+
+}  // namespace
+
+ContractReport check_ops(const Probe& probe, const GradcheckOptions& options) {
+  ContractReport report;
+  const Variable output = probe.record();
+  std::uint64_t seed = options.seed + 11;
+  for (Node* node : nodes_of(output)) {
+    if (node->op != nullptr && node->shape.numel() > 0)
+      Questioned(*node, report, ++seed).question();
+  }
+  return report;
+}
+
+ContractReport check_function(const Probe& probe, const Gradients& gradients,
+                              const GradcheckOptions& options) {
+  ContractReport report;
+  look_for_unnamed(probe, report);
+  compare_layouts(probe, gradients, laid_out_backwards, "transposed in memory", report);
+  if (report.broken.empty())
+    compare_layouts(probe, gradients, sliced, "slices of other tensors", report);
+  freeze_some(probe, gradients, options, report);
+  return report;
+}
+
+ContractReport check_float32(const Probe& probe, const Gradients& gradients,
+                             const GradcheckOptions& options) {
+  ContractReport report;
+  const Tensor& weights = probe.weights()[0];
+  const auto with = [&](const std::function<Tensor(const Tensor&)>& change) {
+    Variables leaves;
+    for (std::size_t i = 0; i < probe.inputs(); ++i) {
+      const Variable& leaf = probe.leaf(i);
+      const bool moves = is_floating(leaf.dtype());
+      leaves.push_back(Variable(moves ? change(leaf.value()) : leaf.value(), leaf.requires_grad()));
+    }
+    return leaves;
+  };
+  Variable single;
+  const Variables rounded = with([](const Tensor& x) { return copy_with_layout(x, float32); });
+  try {
+    single = probe.record_at(rounded);
+  } catch (const Error& error) {
+    if (probe.was_cast())
+      report.notes.push_back(text_of("float32 was not compared: ", error.what()));
+    return report;
+  }
+  if (single.dtype() != float32 || single.shape() != probe.output().shape()) return report;
+  // How far the numbers move when the inputs move by some roundings of float32.
+  Generator generator(options.seed + 7);
+  const Variables shaken = with([&](const Tensor& x) {
+    const Tensor share = core::mul(core::sub(rand(x.shape(), generator, float64), 0.5), 0x1p-19);
+    return core::mul(x, core::add(share, 1));
+  });
+  constexpr double most = 64;     // of these movements
+  constexpr double share = 0.05;  // of the largest slope: what is off by less, the proof tells
+  try {
+    const Variable moved = probe.record_at(shaken);
+    const double forward = distance(single.value(), probe.output());
+    if (!(forward <=
+          share * largest(probe.output()) + most * distance(moved.value(), probe.output()))) {
+      report.notes.push_back("float32 was not compared: there the function gives other numbers");
+      return report;
+    }
+    const Gradients there = Probe::backward_of(single, rounded, weights.to(float32));
+    const Gradients movement = Probe::backward_of(moved, shaken, weights);
+    for (std::size_t i = 0; i < probe.inputs(); ++i) {
+      const double apart = distance(there[i], gradients[i]);
+      const double size = gradients[i].defined() ? largest(gradients[i]) : 0;
+      const double noise = 0x1p-16 * std::max(largest(gradients), largest(weights));
+      if (apart <= share * size + most * distance(movement[i], gradients[i]) + noise) continue;
+      report.broken.push_back(
+          {Pattern::wrong_in_float32, probe.name(i),
+           text_of("in float32 the gradient is off by up to ", apart,
+                   " where the largest slope is ", size, ", in float64 it is another one")});
+    }
+  } catch (const Error& error) {
+    report.notes.push_back(text_of("float32 was not compared: ", error.what()));
+  }
+  return report;
+}
+
+}  // namespace gradus

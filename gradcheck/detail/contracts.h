@@ -1,0 +1,33 @@
+// What every backward() promises, whatever it computes: questions that no difference quotient asks,
+// because a check of one point, with one incoming gradient, all inputs differentiated, would pass.
+#pragma once
+
+#include <gradus/gradcheck/detail/probe.h>
+#include <gradus/gradcheck/gradcheck.h>
+
+#include <string>
+#include <vector>
+
+namespace gradus {
+
+/// What the contracts have to say; Diagnoses make a check fail.
+struct ContractReport {
+  std::vector<Diagnosis> broken{};
+  std::vector<std::string> notes{};
+};
+
+/// Asks each op of the tape by itself: gradients as many and as large as the inputs, the incoming one
+/// left as it was, however it lies in memory, linear in it from 1e-3 to 1e3, the same again, the same
+/// when it is recorded.
+ContractReport check_ops(const Probe& probe, const GradcheckOptions& options);
+
+/// Asks the function: no parameter on the tape that nobody named; the same numbers from inputs laid
+/// out otherwise; the same gradients with some inputs frozen.
+ContractReport check_function(const Probe& probe, const std::vector<Tensor>& gradients,
+                              const GradcheckOptions& options);
+
+/// Where the function takes float32: its gradient there against that of float64.
+ContractReport check_float32(const Probe& probe, const std::vector<Tensor>& gradients,
+                             const GradcheckOptions& options);
+
+}  // namespace gradus
