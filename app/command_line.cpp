@@ -56,7 +56,7 @@ enum class Low { included, excluded };
 
 /// A number from `low` to below `high`.
 CLI::Validator real(double low, Low kind, double high = infinity) {
-  std::ostringstream rule;
+  PlainText rule;
   rule << (kind == Low::included ? "at least " : "above ") << low;
   if (high < infinity) rule << " and below " << high;
   const auto check = [=, rule = rule.str()](std::string& text) -> std::string {

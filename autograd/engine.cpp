@@ -22,14 +22,20 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
   std::priority_queue<Node*, std::vector<Node*>, decltype(older)> ready(older);
   std::unordered_map<Node*, Variable> arrived;  // the gradients of nodes in `ready`, summed so far
 
-  const auto deliver = [&](Node* node, Variable gradient) {
-    if (gradient.shape() != node->shape) {
-      fail<GradError>("backward: the gradient for ", node->name, " is ", gradient.shape(),
-                      ", its value is ", node->shape);
-    }
-    if (gradient.dtype() != node->dtype) {
-      fail<GradError>("backward: the gradient for ", node->name, " is ", gradient.dtype(),
-                      ", its value is ", node->dtype);
+  // `from` is the op that computed the gradient, of its input `input`; null for a seed.
+  const auto deliver = [&](Node* node, Variable gradient, const Node* from, std::size_t input) {
+    if (gradient.shape() != node->shape || gradient.dtype() != node->dtype) {
+      PlainText line;
+      line << "backward: ";
+      if (from == nullptr) {
+        line << "the seed is " << describe(gradient.value()) << ", the output of " << node->name
+             << " is " << node->dtype << " " << node->shape;
+      } else {
+        line << from->name << " returned a gradient " << describe(gradient.value())
+             << " for its input " << input << ", which is " << node->dtype << " " << node->shape
+             << (node->is_leaf ? ", a " : ", the result of ") << node->name;
+      }
+      fail<GradError>(line.str());
     }
     const auto [sum, first] = arrived.try_emplace(node);
     if (first) ready.push(node);
@@ -38,13 +44,14 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
   };
 
   for (std::size_t i = 0; i < outputs.size(); ++i)
-    deliver(outputs[i].node().get(), std::move(seeds[i]));
+    deliver(outputs[i].node().get(), std::move(seeds[i]), nullptr, 0);
 
   Variables found(wanted.size());
   while (!ready.empty()) {
     Node* node = ready.top();
     ready.pop();
-    const Variable gradient = std::move(arrived.extract(node).mapped());
+    Variable gradient = std::move(arrived.extract(node).mapped());
+    if (!node->hooks.empty()) gradient = node->run_hooks(std::move(gradient));
 
     if (wanted.empty()) node->collect(gradient, options.create_graph);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -56,7 +63,7 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
     Variables gradients = node->backward(gradient, !options.retain_graph && !options.create_graph);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (node->inputs[i] && gradients[i].defined())
-        deliver(node->inputs[i].get(), std::move(gradients[i]));
+        deliver(node->inputs[i].get(), std::move(gradients[i]), node, i);
     }
   }
   return found;

@@ -12,6 +12,7 @@
 
 #include <gradus/autograd/variable.h>
 #include <gradus/core/conv.h>
+#include <gradus/core/math.h>
 #include <gradus/core/random.h>
 
 #include <cstdint>

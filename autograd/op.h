@@ -1,4 +1,15 @@
-// Op: what an operation must tell. Adding one is a paragraph in its chapter under ops/.
+// Op: what an operation must tell. Adding one is a paragraph in its chapter under ops/; one of your own
+// is a struct anywhere, a local one too:
+//
+//   struct Square final : Op {
+//     Variable x;
+//     Tensor forward(const Variable& input) { x = input; return x.value() * x.value(); }
+//     Variables backward(const Variable& dy) override { return {dy * x * 2.0}; }
+//   };
+//   Variable y = record(Square(), x);
+//
+// Its name, for errors and the profiler, is a static member `name`, a string or a function that gives
+// one; without either it is that of the type.
 //
 // An Op's members are its parameters and what it saves for backward. forward() computes on Tensors
 // and saves the least; backward() is written with Variables, so a gradient is made of operations
@@ -17,9 +28,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -50,6 +64,28 @@ class Op {
   Node* node_ = nullptr;
 };
 
+struct Node;
+namespace detail {
+/// The outputs of a MultiOp as Variables: parts of the row that `node` stands for.
+Variables record_parts(std::vector<Tensor> outputs, std::shared_ptr<Node> node);
+}  // namespace detail
+
+/// Base of operations with several outputs: forward() gives a std::vector<Tensor>, record() Variables.
+/// All that have gradients are of one dtype; integers among the outputs are constants.
+class MultiOp : public Op {
+ public:
+  /// dL/d(input i) for each input, given dL/d(output k) for each output: zeros for one that nobody
+  /// used, undefined for one that is no floating-point number.
+  virtual Variables backward_all(const Variables& grads) = 0;
+  /// On the tape all outputs stand end to end in one row of numbers, and each is a part of it.
+  Variables backward(const Variable& packed) final;
+
+ private:
+  friend Variables detail::record_parts(std::vector<Tensor> outputs, std::shared_ptr<Node> node);
+  std::vector<Shape> shapes_;     // of the outputs
+  std::vector<bool> has_slopes_;  // is it floating?
+};
+
 /// What an op kept for backward(), as it was then.
 struct KeptNumbers {
   Storage storage;
@@ -69,6 +105,7 @@ struct Node : std::enable_shared_from_this<Node> {
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
   std::unique_ptr<Op> op;                     ///< null for a leaf, and after the graph was freed
   std::vector<KeptNumbers> kept;
+  std::vector<std::pair<std::uint64_t, Variable::Hook>> hooks;
   std::weak_ptr<Variable::State>
       keep;  ///< whose grad() collects what arrives: a leaf, or retain_grad()
   Node* next_to_free = nullptr;
@@ -82,6 +119,8 @@ struct Node : std::enable_shared_from_this<Node> {
   /// Throws GradError when the graph was freed, when what the op kept was written to, and when
   /// another thread is here. With `release_after` what the op kept is freed then.
   Variables backward(const Variable& gradient, bool release_after = false);
+  /// What the hooks make of `gradient`, which is complete.
+  Variable run_hooks(Variable gradient);
   /// Adds `gradient` to what `keep` has; threads take turns.
   void collect(const Variable& gradient, bool create_graph);
 };
@@ -112,49 +151,90 @@ inline std::vector<Variable::Handles> handles_of(const Variables& inputs) {
 /// output's.
 class Kept {
  public:
-  Kept(Node& node, const Tensor& output) : node_(node), output_(output) {}
+  Kept(Node& node, std::span<const Tensor> outputs) : node_(node), outputs_(outputs) {}
   void look_at(const Variable& input, const Variable::Handles& before);
   void look_at(const Variables& inputs, const std::vector<Variable::Handles>& before) {
     for (std::size_t i = 0; i < inputs.size(); ++i) look_at(inputs[i], before[i]);
   }
-  void look_at_output();
+  void look_at_outputs();
 
  private:
+  std::int64_t handles_of_outputs(const Storage& storage) const;
+
   Node& node_;
-  const Tensor& output_;
-  std::size_t next_ = 0;           // input
-  bool output_is_a_view_ = false;  // of an input
+  std::span<const Tensor> outputs_;
+  std::vector<const std::byte*> shared_{};  // memory of inputs that an output shows
+  std::size_t next_ = 0;                    // input
 };
 
-/// apply(), without the profiler.
-template <class T, class... Inputs> Variable run(T op, const Inputs&... inputs) {
+inline std::span<const Tensor> outputs_of(const Tensor& one) { return {&one, 1}; }
+inline std::span<const Tensor> outputs_of(const std::vector<Tensor>& all) { return all; }
+inline Variable as_constants(Tensor one) { return Variable(std::move(one)); }
+inline Variables as_constants(const std::vector<Tensor>& all) {
+  return Variables(all.begin(), all.end());
+}
+
+/// The readable name of a type; lives as long as the program.
+std::string_view type_name(const std::type_info& type);
+
+/// Of an op.
+template <class T> std::string_view name_of() {
+  if constexpr (requires { std::string_view(T::name); }) {
+    return T::name;
+  } else if constexpr (requires { std::string_view(T::name()); }) {
+    return T::name();
+  } else {
+    static const std::string_view name = type_name(typeid(T));
+    return name;
+  }
+}
+
+/// record(), without the profiler.
+template <class T, class... Inputs> auto run(T op, const Inputs&... inputs) {
   if (!grad_enabled() || !(detail::wants_grad(inputs) || ...))
-    return Variable(op.forward(inputs...));
-  std::shared_ptr<Node> node = Node::make(T::name);
+    return as_constants(op.forward(inputs...));
+  std::shared_ptr<Node> node = Node::make(name_of<T>());
   node->inputs.reserve(sizeof...(Inputs));
   (detail::collect(node->inputs, inputs), ...);
   auto kept = std::make_unique<T>(std::move(op));
   T& recorded = *kept;
   node->adopt(std::move(kept));
   const auto before = std::make_tuple(handles_of(inputs)...);
-  Tensor value = recorded.forward(inputs...);
-  Kept kept_by_op(*node, value);
+  auto value = recorded.forward(inputs...);
+  Kept kept_by_op(*node, outputs_of(value));
   std::apply([&](const auto&... handles) { (kept_by_op.look_at(inputs, handles), ...); }, before);
-  kept_by_op.look_at_output();
-  return Variable::attach(std::move(value), std::move(node));
+  kept_by_op.look_at_outputs();
+  if constexpr (std::is_base_of_v<MultiOp, T>) {
+    return record_parts(std::move(value), std::move(node));
+  } else {
+    return Variable::attach(std::move(value), std::move(node));
+  }
 }
 }  // namespace detail
 
 /// Runs op.forward(inputs...) and records it if recording is on and an input requires a gradient.
-/// Each input is a Variable or a list of Variables.
-template <class T, class... Inputs> Variable apply(T op, const Inputs&... inputs) {
+/// Each input is a Variable or a list of Variables. Gives a Variable, or of a MultiOp Variables.
+template <class T, class... Inputs> auto record(T op, const Inputs&... inputs) {
   std::unique_ptr<detail::Replay> replay;
-  if (detail::watcher != nullptr) replay = detail::replay_of(op, inputs...);
-  ProfileScope profile(T::name, ProfileDirection::forward);
-  Variable result = detail::run(std::move(op), inputs...);
-  if (profile) profile.finish_call(result, inputs...);
-  if (replay) detail::watcher->called(std::move(replay), result);
+  if constexpr (!std::is_base_of_v<MultiOp, T>) {
+    if (detail::watcher != nullptr) replay = detail::replay_of(op, inputs...);
+  }
+  ProfileScope profile(detail::name_of<T>(), ProfileDirection::forward);
+  auto result = detail::run(std::move(op), inputs...);
+  if constexpr (!std::is_base_of_v<MultiOp, T>) {
+    if (profile) profile.finish_call(result, inputs...);
+    if (replay) detail::watcher->called(std::move(replay), result);
+  } else if (detail::watcher != nullptr && !result.empty()) {
+    auto nothing_stated = std::make_unique<detail::Replay>();
+    nothing_stated->name = detail::name_of<T>();
+    detail::watcher->called(std::move(nothing_stated), result[0]);
+  }
   return result;
+}
+
+/// The same by its older name. Inside of a Module that name is Module::apply().
+template <class T, class... Inputs> auto apply(T op, const Inputs&... inputs) {
+  return record(std::move(op), inputs...);
 }
 
 }  // namespace gradus

@@ -19,7 +19,8 @@
 
 namespace gradus::detail {
 
-template <class T, class... Inputs> Variable run(T op, const Inputs&... inputs);
+template <class T, class... Inputs> auto run(T op, const Inputs&... inputs);
+template <class T> std::string_view name_of();
 
 /// As it is, of an op that cannot be copied: it states nothing, so nobody asks it to run.
 class Replay {
@@ -123,7 +124,7 @@ std::unique_ptr<Replay> replay_of(const T& op, const Inputs&... inputs) {
   } else {
     replay = std::make_unique<Replay>();
   }
-  replay->name = T::name;
+  replay->name = name_of<T>();
   return replay;
 }
 

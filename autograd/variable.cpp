@@ -4,7 +4,11 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/profile.h>
 #include <gradus/core/create.h>
+#include <gradus/core/log.h>
 
+#include <cxxabi.h>
+
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -155,18 +159,129 @@ void detail::Kept::look_at(const Variable& input, const Variable::Handles& befor
   if (!input.defined()) return;
   const Variable::Handles now = input.handles();
   const Storage& storage = input.value().storage();
-  const bool is_output = storage == output_.storage();
-  output_is_a_view_ = output_is_a_view_ || is_output;
-  if (now.of_variable > before.of_variable ||
-      now.of_storage - (is_output ? 1 : 0) > before.of_storage) {
+  const std::int64_t of_outputs = handles_of_outputs(storage);
+  if (of_outputs > 0) shared_.push_back(storage.data());
+  if (now.of_variable > before.of_variable || now.of_storage - of_outputs > before.of_storage)
     node_.kept.push_back({storage, storage.version(), nullptr, number});
+}
+
+void detail::Kept::look_at_outputs() {
+  for (const Tensor& output : outputs_) {
+    const Storage& storage = output.storage();
+    const bool is_an_inputs =
+        std::find(shared_.begin(), shared_.end(), storage.data()) != shared_.end();
+    if (!is_an_inputs && storage.use_count() > handles_of_outputs(storage))
+      node_.kept.push_back({storage, storage.version(), "output"});
   }
 }
 
-void detail::Kept::look_at_output() {
-  const Storage& storage = output_.storage();
-  if (!output_is_a_view_ && storage.use_count() > 1)
-    node_.kept.push_back({storage, storage.version(), "output"});
+std::int64_t detail::Kept::handles_of_outputs(const Storage& storage) const {
+  return std::count_if(outputs_.begin(), outputs_.end(),
+                       [&](const Tensor& output) { return output.storage() == storage; });
+}
+
+std::string_view detail::type_name(const std::type_info& type) {
+  // Never freed: a name outlives every tape.
+  char* const readable = abi::__cxa_demangle(type.name(), nullptr, nullptr, nullptr);
+  const std::string_view name = readable == nullptr ? type.name() : readable;
+  return name.substr(name.rfind(':') + 1);  // 0 where there is none
+}
+
+// ---- MultiOp ----
+
+namespace {
+
+/// One output of a MultiOp: `numel` numbers of the row, from `start` on.
+struct Part final : Op {
+  std::int64_t start;
+  std::int64_t total;
+
+  Part(std::int64_t first, std::int64_t all) : start(first), total(all) {}
+
+  Variables backward(const Variable& dy) override {
+    return {slice_scatter({total}, 0, start, 1, reshape(dy, {dy.numel()}))};
+  }
+};
+
+}  // namespace
+
+Variables detail::record_parts(std::vector<Tensor> outputs, std::shared_ptr<Node> node) {
+  auto& op = static_cast<MultiOp&>(*node->op);
+  std::int64_t total = 0;
+  for (const Tensor& output : outputs) {
+    const bool has_slopes = output.defined() && is_floating(output.dtype());
+    op.shapes_.push_back(output.shape());
+    op.has_slopes_.push_back(has_slopes);
+    if (!has_slopes) continue;
+    if (total > 0 && output.dtype() != node->dtype) {
+      fail<DTypeError>(node->name, ": its outputs are ", node->dtype, " and ", output.dtype(),
+                       "; those with gradients must be of one dtype");
+    }
+    node->dtype = output.dtype();
+    total += output.numel();
+  }
+  node->shape = {total};
+  Variables all;
+  std::int64_t start = 0;
+  for (Tensor& output : outputs) {
+    if (!op.has_slopes_[all.size()]) {
+      all.push_back(output.defined() ? Variable(std::move(output)) : Variable());
+      continue;
+    }
+    std::shared_ptr<Node> part = Node::make(node->name);
+    part->inputs = {node};
+    part->adopt(std::make_unique<Part>(start, total));
+    start += output.numel();
+    all.push_back(Variable::attach(std::move(output), std::move(part)));
+  }
+  return all;
+}
+
+Variables MultiOp::backward(const Variable& packed) {
+  Variables grads;
+  std::int64_t start = 0;
+  for (std::size_t k = 0; k < shapes_.size(); ++k) {
+    if (!has_slopes_[k]) {
+      grads.emplace_back();
+      continue;
+    }
+    grads.push_back(reshape(narrow(packed, 0, start, shapes_[k].numel()), shapes_[k]));
+    start += shapes_[k].numel();
+  }
+  return backward_all(grads);
+}
+
+// ---- Hooks ----
+
+void HookHandle::remove() {
+  if (remove_) remove_();
+  remove_ = nullptr;
+}
+
+Variable Node::run_hooks(Variable gradient) {
+  const auto all = hooks;  // one may remove itself, or another
+  for (const auto& [number_of_hook, hook] : all) {
+    Variable other = hook(gradient);
+    if (!other.defined()) continue;
+    if (other.shape() != shape || other.dtype() != dtype) {
+      fail<GradError>("register_hook: a hook on a result of ", name, " gave a gradient ",
+                      describe(other.value()), ", its value is ", dtype, " ", shape);
+    }
+    gradient = std::move(other);
+  }
+  return gradient;
+}
+
+HookHandle Variable::register_hook(Hook hook) const {
+  check_defined("register_hook");
+  if (!requires_grad()) fail<GradError>("register_hook: this Variable does not require a gradient");
+  static std::atomic<std::uint64_t> count{0};
+  const std::uint64_t number = count.fetch_add(1, std::memory_order_relaxed);
+  node()->hooks.emplace_back(number, std::move(hook));
+  return HookHandle([place = std::weak_ptr<Node>(node()), number] {
+    const std::shared_ptr<Node> there = place.lock();
+    if (there) std::erase_if(there->hooks, [&](const auto& each) { return each.first == number; });
+  });
 }
 
 // ---- Variable ----
@@ -212,7 +327,12 @@ void Variable::check_defined(std::string_view function) const {
 
 const Variable& Variable::grad() const {
   static const Variable none;
-  return state_ ? state_->grad : none;
+  if (!state_) return none;
+  if (!state_->grad.defined() && !is_leaf() && node()->keep.expired()) {
+    log_warn("grad: this Variable is a result of " + std::string(node()->name) +
+             ", and results keep no gradient; call retain_grad() before backward()");
+  }
+  return state_->grad;
 }
 
 void Variable::set_grad(Variable grad) const {

@@ -12,8 +12,10 @@
 
 #include <gradus/core/tensor.h>
 
+#include <functional>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gradus {
@@ -36,8 +38,23 @@ struct GradOptions {
       false;  ///< an input the outputs do not depend on gives an undefined Variable, not an error
 };
 
+/// Takes a hook out again. Dropping the handle leaves the hook where it is.
+class HookHandle {
+ public:
+  HookHandle() = default;
+  explicit HookHandle(std::function<void()> remove) : remove_(std::move(remove)) {}
+  /// Nothing, where the hook is gone already.
+  void remove();
+
+ private:
+  std::function<void()> remove_;
+};
+
 class Variable {
  public:
+  /// Sees a gradient, and may give another of its shape and dtype; undefined leaves it as it is.
+  using Hook = std::function<Variable(const Variable& grad)>;
+
   /// An undefined Variable: "no gradient", "no bias".
   Variable() = default;
   /// A constant, or with `requires_grad` a leaf. Implicit: a Tensor is a Variable without history.
@@ -50,7 +67,8 @@ class Variable {
   /// (GradError otherwise).
   void set_value(Tensor value) const;
 
-  /// The accumulated gradient; undefined until backward() has reached this Variable.
+  /// The accumulated gradient; undefined until backward() has reached this Variable. A result keeps one
+  /// only after retain_grad(), and says so in the log.
   const Variable& grad() const;
   void set_grad(Variable grad) const;
   /// Drops the gradient.
@@ -62,6 +80,10 @@ class Variable {
   bool is_leaf() const;
   /// Asks backward() to keep this intermediate's gradient in grad().
   const Variable& retain_grad() const;
+  /// Calls `hook` in each backward pass with the whole gradient of this Variable, before it goes on: a
+  /// leaf's before it is added to grad(). What a hook throws ends the pass. Throws GradError where
+  /// there is no gradient to see.
+  HookHandle register_hook(Hook hook) const;
   /// The same value without history; shares storage.
   Variable detach() const;
 

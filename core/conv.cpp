@@ -36,8 +36,8 @@ void check_tensor(std::string_view op, std::string_view what, const Tensor& x, i
 void check_same_dtype(std::string_view op, std::string_view a_name, const Tensor& a,
                       std::string_view b_name, const Tensor& b) {
   if (a.dtype() != b.dtype()) {
-    fail<DTypeError>(op, ": ", a_name, " is ", describe(a), ", ", b_name, " is ", describe(b),
-                     "; cast one with .to(", a.dtype(), ")");
+    fail<DTypeError>(op, ": ", a_name, " is ", describe(a), ", ", b_name, " is ", describe(b), "; ",
+                     cast_to_match(a.dtype(), b.dtype()));
   }
 }
 

@@ -86,6 +86,17 @@ constexpr std::string_view to_string(DType dtype) {
   return "?";
 }
 
+/// The advice of an error: how two dtypes come together without a loss. "cast one with .to(int64)"
+constexpr std::string_view cast_to_match(DType a, DType b) {
+  const bool single = a == float32 || b == float32;
+  const bool wide = a == float64 || b == float64;
+  if (single && wide) return "cast one with .to(float32) or .to(float64)";
+  if (single) return "cast the other with .to(float32)";
+  if (wide) return "cast the other with .to(float64)";
+  if (a == int64 || b == int64) return "cast the other with .to(int64)";
+  return "cast the other with .to(uint8)";
+}
+
 inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << to_string(dtype); }
 
 /// Calls f<T>() with the C++ type of `dtype` where that has arithmetic: every dtype but bool.

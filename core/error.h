@@ -5,6 +5,7 @@
 // linears it was.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -83,9 +84,15 @@ class ErrorScope {
 /// The dotted path of the active scopes; empty outside of any.
 std::string error_scope_path();
 
+/// A stream for texts that are the same bytes in every locale: a number has a point, and no commas.
+class PlainText : public std::ostringstream {
+ public:
+  PlainText() { imbue(std::locale::classic()); }
+};
+
 /// Throws `E` with all parts joined into one line: fail<ShapeError>("matmul: ", a.shape(), ...).
 template <class E = Error, class... Parts> [[noreturn]] void fail(const Parts&... parts) {
-  std::ostringstream line;
+  PlainText line;
   (line << ... << parts);
   if (const std::string path = error_scope_path(); !path.empty()) line << " [in " << path << "]";
   throw E(line.str());

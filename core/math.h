@@ -154,3 +154,34 @@ Tensor slice_scatter(const Shape& shape, const Tensor& source, std::int64_t dim,
 Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype = int64);
 
 }  // namespace gradus::core
+
+namespace gradus {
+
+// What the functions say, in the signs of arithmetic; a comparison gives a tensor of bool.
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return core::add(a, b); }
+inline Tensor operator+(const Tensor& a, double b) { return core::add(a, b); }
+inline Tensor operator+(double a, const Tensor& b) { return core::add(b, a); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return core::sub(a, b); }
+inline Tensor operator-(const Tensor& a, double b) { return core::sub(a, b); }
+inline Tensor operator-(double a, const Tensor& b) { return core::sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return core::mul(a, b); }
+inline Tensor operator*(const Tensor& a, double b) { return core::mul(a, b); }
+inline Tensor operator*(double a, const Tensor& b) { return core::mul(b, a); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return core::div(a, b); }
+inline Tensor operator/(const Tensor& a, double b) { return core::div(a, b); }
+inline Tensor operator/(double a, const Tensor& b) { return core::div(a, b); }
+inline Tensor operator-(const Tensor& x) { return core::neg(x); }
+inline Tensor operator==(const Tensor& a, const Tensor& b) { return core::eq(a, b); }
+inline Tensor operator==(const Tensor& a, double b) { return core::eq(a, b); }
+inline Tensor operator!=(const Tensor& a, const Tensor& b) { return core::ne(a, b); }
+inline Tensor operator!=(const Tensor& a, double b) { return core::ne(a, b); }
+inline Tensor operator<(const Tensor& a, const Tensor& b) { return core::lt(a, b); }
+inline Tensor operator<(const Tensor& a, double b) { return core::lt(a, b); }
+inline Tensor operator<=(const Tensor& a, const Tensor& b) { return core::le(a, b); }
+inline Tensor operator<=(const Tensor& a, double b) { return core::le(a, b); }
+inline Tensor operator>(const Tensor& a, const Tensor& b) { return core::gt(a, b); }
+inline Tensor operator>(const Tensor& a, double b) { return core::gt(a, b); }
+inline Tensor operator>=(const Tensor& a, const Tensor& b) { return core::ge(a, b); }
+inline Tensor operator>=(const Tensor& a, double b) { return core::ge(a, b); }
+
+}  // namespace gradus

@@ -17,8 +17,8 @@ void check_same_dtype(std::string_view op, const Tensor& a, const Tensor& b) {
   check_defined(op, a);
   check_defined(op, b);
   if (a.dtype() != b.dtype()) {
-    fail<DTypeError>(op, ": dtypes differ: ", describe(a), " and ", describe(b),
-                     "; cast one with .to(", a.dtype(), ")");
+    fail<DTypeError>(op, ": dtypes differ: ", describe(a), " and ", describe(b), "; ",
+                     cast_to_match(a.dtype(), b.dtype()));
   }
 }
 

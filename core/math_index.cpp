@@ -69,7 +69,7 @@ Tensor cat(const std::vector<Tensor>& parts, std::int64_t dim) {
     }
     if (parts[i].dtype() != first.dtype()) {
       fail<DTypeError>("cat: part ", i, " is ", parts[i].dtype(), ", part 0 is ", first.dtype(),
-                       "; cast with .to(", first.dtype(), ")");
+                       "; ", cast_to_match(parts[i].dtype(), first.dtype()));
     }
     shape[d] += parts[i].shape()[d];
     check_sizes("cat", shape);  // part by part: sixteen may be beyond int64
@@ -95,7 +95,7 @@ Tensor stack(const std::vector<Tensor>& parts, std::int64_t dim) {
     if (!parts[i].defined()) fail<ShapeError>("stack: part ", i, " is undefined");
     if (parts[i].dtype() != parts[0].dtype()) {
       fail<DTypeError>("stack: part ", i, " is ", parts[i].dtype(), ", part 0 is ",
-                       parts[0].dtype(), "; cast with .to(", parts[0].dtype(), ")");
+                       parts[0].dtype(), "; ", cast_to_match(parts[i].dtype(), parts[0].dtype()));
     }
     raised.push_back(parts[i].unsqueeze(d));
   }

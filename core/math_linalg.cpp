@@ -89,9 +89,10 @@ void check_linear(std::string_view op, const Tensor& x, const Tensor& weight, co
                      weight.rank() == 2 ? weight.size(1) : 0);
   }
   if (weight.dtype() != x.dtype() || (bias.defined() && bias.dtype() != x.dtype())) {
-    fail<DTypeError>(op, ": dtypes differ: input ", describe(x), ", weight ", describe(weight),
-                     ", bias ", bias.defined() ? describe(bias) : "none", "; cast with .to(",
-                     x.dtype(), ")");
+    fail<DTypeError>(
+        op, ": dtypes differ: input ", describe(x), ", weight ", describe(weight), ", bias ",
+        bias.defined() ? describe(bias) : "none", "; ",
+        cast_to_match(x.dtype(), weight.dtype() != x.dtype() ? weight.dtype() : bias.dtype()));
   }
   if (bias.defined() && bias.shape() != Shape{weight.size(0)}) {
     fail<ShapeError>(op, ": bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
@@ -126,8 +127,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
 Tensor matmul(const Tensor& a, const Tensor& b) {
   if (!a.defined() || !b.defined()) fail<ShapeError>("matmul: an operand is undefined");
   if (a.dtype() != b.dtype()) {
-    fail<DTypeError>("matmul: dtypes differ: ", describe(a), " and ", describe(b),
-                     "; cast one with .to(", a.dtype(), ")");
+    fail<DTypeError>("matmul: dtypes differ: ", describe(a), " and ", describe(b), "; ",
+                     cast_to_match(a.dtype(), b.dtype()));
   }
   if (a.rank() == 0 || b.rank() == 0) {
     fail<ShapeError>("matmul: expects vectors or matrices, got ", a.shape(), " and ", b.shape());

@@ -17,8 +17,8 @@ kernels::ChannelPlanes planes_of(std::string_view op, const Tensor& x) {
 
 void check_same_dtype(std::string_view op, const Tensor& tensor, const Tensor& x) {
   if (tensor.dtype() != x.dtype()) {
-    fail<DTypeError>(op, ": dtypes differ: ", describe(tensor), " and ", describe(x),
-                     "; cast one with .to(", x.dtype(), ")");
+    fail<DTypeError>(op, ": dtypes differ: ", describe(tensor), " and ", describe(x), "; ",
+                     cast_to_match(tensor.dtype(), x.dtype()));
   }
 }
 

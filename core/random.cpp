@@ -4,6 +4,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/random.h>
 
+#include <atomic>
 #include <cmath>
 #include <numbers>
 
@@ -111,7 +112,11 @@ Generator Generator::fork(std::uint64_t stream) const {
 }
 
 Generator& default_generator() {
-  static Generator generator(0);
+  static std::atomic<std::uint64_t> threads = 0;
+  thread_local Generator generator = [] {
+    const std::uint64_t number = threads.fetch_add(1);
+    return number == 0 ? Generator(0) : Generator(0).fork(number);
+  }();
   return generator;
 }
 

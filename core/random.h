@@ -41,9 +41,11 @@ class Generator {
   std::uint64_t position_;
 };
 
-/// The generator that layers draw from when they are given none.
+/// The generator that layers draw from when they are given none; each thread has its own. That of the
+/// first thread to ask starts as Generator(0); the others as its streams 1, 2, ... in the order in
+/// which they ask.
 Generator& default_generator();
-/// Restarts default_generator() from `seed`.
+/// Restarts default_generator() of this thread from `seed`, and of no other.
 void manual_seed(std::uint64_t seed);
 
 }  // namespace gradus

@@ -1,6 +1,7 @@
 // Making a batch, and the thread that makes batches ahead.
 #include <gradus/core/create.h>
 #include <gradus/core/error.h>
+#include <gradus/core/log.h>
 #include <gradus/data/loader.h>
 
 #include <algorithm>
@@ -8,6 +9,8 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -120,15 +123,27 @@ class Epoch::Source {
     if (handed_out_ == plan_.batches) return nullptr;
     const std::int64_t number = handed_out_;
     handed_out_ = plan_.batches;  // stays so if making this batch throws: then the pass is over
-    auto batch = std::make_shared<const Batch>(
-        plan_.options.prefetch == 0 ? make_batch(plan_, number) : take());
+    auto batch = std::make_shared<const Batch>(reads_ahead() ? take() : make_batch(plan_, number));
     handed_out_ = number + 1;
     return batch;
   }
 
  private:
+  /// Is there a worker? Where the system gives no thread, every batch is made when it is asked for.
+  bool reads_ahead() {
+    if (plan_.options.prefetch == 0 || alone_) return false;
+    if (worker_.joinable()) return true;
+    try {
+      worker_ = std::thread([this] { work(); });
+    } catch (const std::system_error& error) {
+      log_warn(std::string("data loader: no thread to read ahead (") + error.what() +
+               "); batches are made when they are asked for");
+      alone_ = true;
+    }
+    return !alone_;
+  }
+
   Batch take() {
-    if (!worker_.joinable()) worker_ = std::thread([this] { work(); });
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !queue_.empty() || failure_ != nullptr; });
     if (queue_.empty()) std::rethrow_exception(failure_);
@@ -162,6 +177,7 @@ class Epoch::Source {
 
   const detail::EpochPlan plan_;
   std::int64_t handed_out_ = 0;
+  bool alone_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -19,7 +19,7 @@ namespace {
 using Gradients = std::vector<Tensor>;  // undefined: none
 
 template <class... Parts> std::string text_of(const Parts&... parts) {
-  std::ostringstream text;
+  PlainText text;
   (text << ... << parts);
   return text.str();
 }

@@ -19,7 +19,7 @@ namespace {
 using Values = std::vector<double>;
 
 template <class... Parts> std::string line(const Parts&... parts) {
-  std::ostringstream text;
+  PlainText text;
   text.precision(4);
   (text << ... << parts);
   return text.str();
@@ -209,7 +209,7 @@ class Suspect {
     } else if (c > 1.5 && c < 1e6 && std::fabs(c - std::round(c)) < 1e-5 * c) {
       hint = ": counted more than once, or a sum where a mean belongs?";
     }
-    std::ostringstream factor;
+    PlainText factor;
     factor.precision(7);
     factor << c;
     return name(Pattern::constant_factor,

@@ -375,7 +375,7 @@ Float32Difference compare_float32(const Float32Comparison& comparison) {
 }
 
 std::string Float32Difference::to_string() const {
-  std::ostringstream text;
+  PlainText text;
   text << op;
   if (!place.empty()) text << " in " << place;
   text << " (call " << call << "), " << pass;
@@ -392,7 +392,7 @@ std::string Float32Difference::to_string() const {
 }
 
 std::string Float32Report::to_string() const {
-  std::ostringstream text;
+  PlainText text;
   text << subject << ": " << (passed() ? "pass" : "fail") << ", " << calls << " calls, " << elements
        << " elements, " << identities << " identities";
   if (fail_count > 0) text << ", " << fail_count << " out of bounds";

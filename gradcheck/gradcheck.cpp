@@ -45,7 +45,7 @@ class Judge {
     const Tensor finite = core::isfinite(probe_.output());
     blind_ = finite.numel() - static_cast<std::int64_t>(core::sum(finite).item());
     if (blind_ > 0) {
-      std::ostringstream note;
+      PlainText note;
       note << "the output is not finite in " << blind_ << " of " << finite.numel()
            << " elements: what flows back from there is neither confirmed nor refuted";
       report_.notes.push_back(note.str());
@@ -189,7 +189,7 @@ class Judge {
     const GradcheckReport report = judge.run();
     if (report.verdict != Verdict::fail) return true;
     const bool stale = same(judge.gradients(), analytic_[0]);
-    std::ostringstream text;
+    PlainText text;
     text << "right at the given inputs, wrong at others in the same objects";
     if (stale) text << ", where the gradient is still the same";
     if (!report.worst.empty()) {

@@ -23,7 +23,7 @@ std::string GradcheckReport::to_string(bool colour) const {
     return colour ? "\033[" + std::string(code) + "m" + std::string(text) + "\033[0m"
                   : std::string(text);
   };
-  std::ostringstream text;
+  PlainText text;
   text << subject << (order == 2 ? ", second order: " : ": ")
        << paint(verdict == Verdict::fail ? "1;31"
                 : passed()               ? "32"

@@ -139,7 +139,7 @@ TaylorReport taylor_test(const DifferentiableFunction& function, const Variables
 std::string TaylorReport::to_string() const {
   double least = std::numeric_limits<double>::infinity();
   for (const TaylorLine& line : lines) least = std::min(least, line.order);
-  std::ostringstream text;
+  PlainText text;
   text.precision(3);
   text << "Taylor test: " << gradus::to_string(verdict);
   if (verdict == Verdict::inconclusive) {

@@ -60,7 +60,7 @@ Variable Conv2d::forward_fused(const Variable& x, Activation activation) {
 }
 
 std::string Conv2d::extra() const {
-  std::ostringstream text;
+  PlainText text;
   text << weight.size(1) * options_.groups << ", " << weight.size(0)
        << ", kernel_size=" << print_tuple({weight.size(2), weight.size(3)})
        << ", stride=" << print_tuple(options_.stride);

@@ -30,6 +30,11 @@ class Conv2d final : public Module {
   /// padding is not negative, and groups divides both numbers of channels.
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2dLayerOptions& options,
          Generator& generator = default_generator());
+  /// A square kernel, all else by default: Conv2d{3, 16, 3}
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
+         Generator& generator = default_generator())
+      : Conv2d(in_channels, out_channels, Conv2dLayerOptions{.kernel_size = kernel_size},
+               generator) {}
 
   Variable weight;
   Variable bias;  ///< undefined without bias

@@ -22,7 +22,7 @@ Variable Dropout::forward(const Variable& x) {
 }
 
 std::string Dropout::extra() const {
-  std::ostringstream text;
+  PlainText text;
   text << "p=" << p_;
   return text.str();
 }

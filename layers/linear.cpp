@@ -30,7 +30,7 @@ Variable Linear::forward_fused(const Variable& x, Activation activation) {
 }
 
 std::string Linear::extra() const {
-  std::ostringstream text;
+  PlainText text;
   text << "in_features=" << weight.size(1) << ", out_features=" << weight.size(0)
        << ", bias=" << (bias.defined() ? "True" : "False");
   return text.str();

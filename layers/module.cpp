@@ -124,16 +124,111 @@ void print(std::ostream& out, const Module& module, const std::string& indent) {
 
 }  // namespace
 
+/// Each kind with the number that its handle knows.
+struct Module::Hooks {
+  std::vector<std::pair<int, ForwardPreHook>> before;
+  std::vector<std::pair<int, ForwardHook>> after;
+  std::vector<std::pair<int, BackwardHook>> backward;
+  int next = 0;
+};
+
+template <class Hook>
+HookHandle Module::add_hook(std::vector<std::pair<int, Hook>> Hooks::*list, Hook hook) {
+  if (hooks_ == nullptr) hooks_ = std::make_shared<Hooks>();
+  const int number = hooks_->next++;
+  ((*hooks_).*list).emplace_back(number, std::move(hook));
+  return HookHandle([place = std::weak_ptr<Hooks>(hooks_), list, number] {
+    const std::shared_ptr<Hooks> there = place.lock();
+    if (there)
+      std::erase_if((*there).*list, [&](const auto& each) { return each.first == number; });
+  });
+}
+
+HookHandle Module::register_forward_pre_hook(ForwardPreHook hook) {
+  return add_hook(&Hooks::before, std::move(hook));
+}
+HookHandle Module::register_forward_hook(ForwardHook hook) {
+  return add_hook(&Hooks::after, std::move(hook));
+}
+HookHandle Module::register_full_backward_hook(BackwardHook hook) {
+  return add_hook(&Hooks::backward, std::move(hook));
+}
+
+bool Module::has_hooks() const {
+  return hooks_ != nullptr &&
+         !(hooks_->before.empty() && hooks_->after.empty() && hooks_->backward.empty());
+}
+
+Variable Module::forward_with_hooks(const Variable& given) {
+  const Hooks hooks = *hooks_;  // one may remove itself, or another
+  Variable x = given;
+  for (const auto& [number, hook] : hooks.before) {
+    const Variable other = hook(*this, x);
+    if (other.defined()) x = other;
+  }
+  // A node of its own on each side, so that only what passes through this module is seen.
+  const bool watches = !hooks.backward.empty() && grad_enabled();
+  const bool sees_input = watches && x.requires_grad();
+  if (sees_input) x = reshape(x, x.shape());
+  Variable y = forward(x);
+  for (const auto& [number, hook] : hooks.after) {
+    const Variable other = hook(*this, x, y);
+    if (other.defined()) y = other;
+  }
+  if (!watches || !y.requires_grad()) return y;
+  y = reshape(y, y.shape());
+  const auto grad_output = std::make_shared<Variable>();
+  const auto run = [this, all = hooks.backward](const Variable& grad_input, const Variable& dy) {
+    Variable result;
+    for (const auto& [number, hook] : all) {
+      const Variable other = hook(*this, result.defined() ? result : grad_input, dy);
+      if (other.defined()) result = other;
+    }
+    return result;
+  };
+  y.register_hook([grad_output, run, sees_input](const Variable& dy) {
+    *grad_output = dy;
+    if (!sees_input) run({}, dy);
+    return Variable();
+  });
+  if (sees_input) {
+    x.register_hook([grad_output, run](const Variable& dx) {
+      const Variable dy = std::exchange(*grad_output, Variable());
+      return run(dx, dy);
+    });
+  }
+  return y;
+}
+
 Variable Module::operator()(const Variable& x, Activation activation) {
   const ModuleScope scope(*this);
+  if (has_hooks()) {
+    const Variable y = forward_with_hooks(x);
+    return activation == Activation::none ? y : relu(y);
+  }
   if (activation == Activation::none) return forward(x);
   Variable y = forward_fused(x, activation);
   return y.defined() ? y : relu(forward(x));
 }
 
 Variable Module::fused(const Variable& x, Activation activation) {
+  if (has_hooks()) return {};
   const ModuleScope scope(*this);
   return forward_fused(x, activation);
+}
+
+Variables MultiModule::operator()(const Variables& inputs) {
+  const ModuleScope scope(*this);
+  return forward_all(inputs);
+}
+
+Variable MultiModule::forward(const Variable& x) {
+  Variables outputs = forward_all({x});
+  if (outputs.size() != 1) {
+    fail<ValueError>(kind(), ": gives ", outputs.size(),
+                     " Variables; call it with a list, module({x})");
+  }
+  return std::move(outputs.front());
 }
 
 NamedVariables Module::named_parameters() const {
@@ -262,7 +357,7 @@ std::string Module::kind() const {
 }
 
 std::string to_string(const Module& module) {
-  std::ostringstream text;
+  PlainText text;
   text << module;
   return text.str();
 }

@@ -28,6 +28,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -86,6 +87,21 @@ class Module {
   /// module with a place of its own.
   Variable fused(const Variable& x, Activation activation);
 
+  /// Before this module runs: sees its input and may give another; undefined leaves it as it is. Hooks
+  /// run in the order in which they came; what one throws goes to the caller. While a module has any
+  /// hooks, no activation is fused into it, and it must stay where it is until backward has run.
+  using ForwardPreHook = std::function<Variable(Module&, const Variable& x)>;
+  HookHandle register_forward_pre_hook(ForwardPreHook hook);
+  /// After it has run: sees input and output and may give another output.
+  using ForwardHook = std::function<Variable(Module&, const Variable& x, const Variable& y)>;
+  HookHandle register_forward_hook(ForwardHook hook);
+  /// In backward: sees the gradients of the input (undefined where that wants none) and of the output,
+  /// and may give another gradient of the input.
+  using BackwardHook =
+      std::function<Variable(Module&, const Variable& grad_input, const Variable& grad_output)>;
+  HookHandle register_full_backward_hook(BackwardHook hook);
+  bool has_hooks() const;
+
   /// Every parameter once, under its first name: own ones first, then the children's.
   std::vector<Variable> parameters() const;
   NamedVariables named_parameters() const;
@@ -125,7 +141,24 @@ class Module {
   virtual std::string extra() const { return {}; }
 
  private:
+  struct Hooks;
+  template <class Hook>
+  HookHandle add_hook(std::vector<std::pair<int, Hook>> Hooks::*list, Hook hook);
+  Variable forward_with_hooks(const Variable& x);
+
   bool training_ = true;
+  std::shared_ptr<Hooks> hooks_;  // null before the first
+};
+
+/// Base of modules that take and give several Variables: module({a, b}).
+class MultiModule : public Module {
+ public:
+  virtual Variables forward_all(const Variables& inputs) = 0;
+  /// forward_all(inputs); while it runs, errors name this module's place in the model.
+  Variables operator()(const Variables& inputs);
+  /// Of one input, the one output. Throws ValueError where there are more.
+  Variable forward(const Variable& x) final;
+  using Module::operator();
 };
 
 /// Nested, as PyTorch prints: "Sequential(\n  (0): ReLU()\n)".

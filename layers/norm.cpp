@@ -60,7 +60,7 @@ Variable BatchNorm2d::forward_fused(const Variable& x, Activation activation) {
 }
 
 std::string BatchNorm2d::extra() const {
-  std::ostringstream text;
+  PlainText text;
   text << channels_ << ", eps=" << options_.eps << ", momentum=";
   if (options_.momentum) {
     text << *options_.momentum;

@@ -13,6 +13,9 @@ class MaxPool2d final : public Module {
   /// MaxPool2d{{.kernel_size = 2}}; the stride is the kernel size unless given.
   /// Throws ValueError for sizes below 1, a negative padding, or one above half the kernel size.
   explicit MaxPool2d(const Pool2dOptions& options);
+  /// A square window, all else by default: MaxPool2d{2}
+  explicit MaxPool2d(std::int64_t kernel_size)
+      : MaxPool2d(Pool2dOptions{.kernel_size = kernel_size}) {}
 
   const Pool2dOptions& options() const { return options_; }
 
@@ -31,6 +34,9 @@ class AvgPool2d final : public Module {
   /// AvgPool2d{{.kernel_size = 2}}; the stride is the kernel size unless given.
   /// Throws ValueError as MaxPool2d does, and for a dilation, which averages do not have.
   explicit AvgPool2d(const Pool2dOptions& options);
+  /// A square window, all else by default: AvgPool2d{2}
+  explicit AvgPool2d(std::int64_t kernel_size)
+      : AvgPool2d(Pool2dOptions{.kernel_size = kernel_size}) {}
 
   const Pool2dOptions& options() const { return options_; }
 

@@ -37,8 +37,9 @@ Variable Sequential::forward(const Variable& x) {
   Variable y = x;
   for (std::size_t i = 0; i < modules_.size(); ++i) {
     Variable both;
-    if (i + 1 < modules_.size() && dynamic_cast<ReLU*>(modules_[i + 1].get()) != nullptr)
-      both = modules_[i]->fused(y, Activation::relu);
+    const auto* next =
+        i + 1 < modules_.size() ? dynamic_cast<const ReLU*>(modules_[i + 1].get()) : nullptr;
+    if (next != nullptr && !next->has_hooks()) both = modules_[i]->fused(y, Activation::relu);
     y = both.defined() ? both : (*modules_[i])(y);
     if (both.defined()) ++i;
   }

@@ -112,7 +112,8 @@ Variable mse_loss(const Variable& prediction, const Variable& target, Reduction 
   }
   if (prediction.dtype() != target.dtype()) {
     fail<DTypeError>("mse_loss: prediction is ", describe(prediction.value()), ", target is ",
-                     describe(target.value()), "; cast one with .to(", prediction.dtype(), ")");
+                     describe(target.value()), "; ",
+                     cast_to_match(prediction.dtype(), target.dtype()));
   }
   dispatch_floating("mse_loss", prediction.dtype(), []<class T>() {});
   const Variable difference = prediction - target;

@@ -241,8 +241,8 @@ void check_channels(std::string_view op, std::string_view what, const Tensor& te
                      x.shape()[1], " channels");
   }
   if (tensor.dtype() != x.dtype()) {
-    fail<DTypeError>(op, ": ", what, " is ", describe(tensor), ", input is ", describe(x),
-                     "; cast with .to(", x.dtype(), ")");
+    fail<DTypeError>(op, ": ", what, " is ", describe(tensor), ", input is ", describe(x), "; ",
+                     cast_to_match(tensor.dtype(), x.dtype()));
   }
 }
 

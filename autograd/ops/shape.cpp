@@ -256,7 +256,7 @@ Variable stack(const Variables& parts, std::int64_t dim) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].dtype() != parts[0].dtype()) {
       fail<DTypeError>("stack: part ", i, " is ", parts[i].dtype(), ", part 0 is ",
-                       parts[0].dtype(), "; cast with .to(", parts[0].dtype(), ")");
+                       parts[0].dtype(), "; ", cast_to_match(parts[i].dtype(), parts[0].dtype()));
     }
     if (parts[i].shape() != parts[0].shape()) {
       fail<ShapeError>("stack: part ", i, " is ", parts[i].shape(), ", part 0 is ",

@@ -71,7 +71,7 @@ std::string escape(std::string_view text) {
 }
 
 std::string digits(double value, int count) {
-  std::ostringstream text;
+  PlainText text;
   text.imbue(std::locale::classic());
   text.precision(count);
   text << value;

@@ -415,7 +415,7 @@ Tensor Probe::evaluate(const Line& line, double t, double* actual) const {
   *actual = moved.actual();
   const NoGrad guard;
   const auto where = [&] {
-    std::ostringstream text;
+    PlainText text;
     text << "gradcheck, with " << names_[line.input];
     if (!line.direction.defined()) text << unravel(line.flat, leaves_[line.input].shape());
     text << " moved by " << t;

@@ -204,11 +204,11 @@ TEST_CASE("misuse is refused with the reason") {
   CHECK(message_of<GradError>([&] { constant.backward(); }) ==
         "backward: the output float64 [] depends on nothing that requires a gradient");
   CHECK(message_of<GradError>([&] { (x * x).backward(ones({3}, float64)); }) ==
-        "backward: the gradient for mul is [3], its value is [2]");
+        "backward: the seed is float64 [3], the output of mul is float64 [2]");
   CHECK(message_of<GradError>([&] { (x * x).backward(ones({2})); }) ==
-        "backward: the gradient for mul is float32, its value is float64");
+        "backward: the seed is float32 [2], the output of mul is float64 [2]");
   CHECK(message_of<GradError>([&] { (-x).backward(ones({2})); }) ==
-        "backward: the gradient for neg is float32, its value is float64");
+        "backward: the seed is float32 [2], the output of neg is float64 [2]");
   CHECK(message_of<GradError>([&] { grad({sum(x)}, {constant}); }) ==
         "grad: input 0 does not require a gradient");
   CHECK(message_of<GradError>([&] {
@@ -516,8 +516,10 @@ TEST_CASE("an op that returns too few gradients, or one of the wrong shape, is n
   const Variable x = leaf({1.0, 2.0});
   CHECK(message_of<GradError>([&] { sum(apply(Forgetful(), x, x)).backward(); }) ==
         "backward: forgetful returned 1 gradients for 2 inputs");
-  CHECK(message_of<GradError>([&] { apply(Misshapen(), x).backward(); }) ==
-        "backward: the gradient for leaf is [], its value is [2]");
+  CHECK(
+      message_of<GradError>([&] { apply(Misshapen(), x).backward(); }) ==
+      "backward: misshapen returned a gradient float64 [] for its input 0, which is float64 [2], a "
+      "leaf");
 }
 
 TEST_CASE("dropping the result frees what only the graph held") {

@@ -61,7 +61,7 @@ TEST_CASE("cat says which part does not fit") {
         }) == "cat: part 1 is [3], part 0 is [2,3]; they may differ in dimension 0 only");
   CHECK(message_of<DTypeError>([] {
           core::cat({ones({2}), ones({2}, int64)}, 0);
-        }) == "cat: part 1 is int64, part 0 is float32; cast with .to(float32)");
+        }) == "cat: part 1 is int64, part 0 is float32; cast the other with .to(float32)");
   CHECK(message_of<ShapeError>([] { core::cat({}, 0); }) == "cat: nothing to join");
   CHECK_THROWS_AS(core::cat({Tensor::scalar(1), Tensor::scalar(2)}, 0), ShapeError);
   CHECK_THROWS_AS(core::cat({ones({2})}, 1), ShapeError);

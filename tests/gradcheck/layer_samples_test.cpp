@@ -119,7 +119,9 @@ TEST_CASE("every class of layers/*.h that is a Module is in the list of all laye
       words >> keyword >> name;
       const bool is_module = line.find(" : public Module ") != std::string::npos ||
                              line.find(" : Module ") != std::string::npos;
-      if (is_module && (keyword == "class" || keyword == "struct")) written.insert(name);
+      const bool is_base = name == "MultiModule";
+      if (is_module && !is_base && (keyword == "class" || keyword == "struct"))
+        written.insert(name);
     }
   }
   CHECK(written.size() >= 13);
