@@ -145,7 +145,9 @@ TEST_CASE("matmul says which sizes do not fit") {
         "matmul: expects vectors or matrices, got [] and [4]");
   CHECK(message_of<DTypeError>([] {
           core::matmul(ones({2, 2}), ones({2, 2}, float64));
-        }) == "matmul: dtypes differ: float32 [2,2] and float64 [2,2]; cast one with .to(float32) or .to(float64)");
+        }) ==
+        "matmul: dtypes differ: float32 [2,2] and float64 [2,2]; cast one with .to(float32) or "
+        ".to(float64)");
   CHECK_THROWS_AS(core::matmul(ones({2, 2}, int64), ones({2, 2}, int64)), DTypeError);
 }
 
