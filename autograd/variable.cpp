@@ -161,8 +161,10 @@ void detail::Kept::look_at(const Variable& input, const Variable::Handles& befor
   const Storage& storage = input.value().storage();
   const std::int64_t of_outputs = handles_of_outputs(storage);
   if (of_outputs > 0) shared_.push_back(storage.data());
-  if (now.of_variable > before.of_variable || now.of_storage - of_outputs > before.of_storage)
+  if (now.of_variable > before.of_variable || now.of_storage - of_outputs > before.of_storage) {
+    if (node_.kept.empty()) node_.kept.reserve(node_.inputs.size() + 1);
     node_.kept.push_back({storage, storage.version(), nullptr, number});
+  }
 }
 
 void detail::Kept::look_at_outputs() {
