@@ -259,10 +259,10 @@ TEST_CASE("each call that writes in place, between forward and backward of each 
         write_between(op, sample, dtype, write, target, counts[write.name]);
     }
   });
-  for (const auto& [name, count] : counts) {
-    CAPTURE(name);
-    CHECK(count.refused > 0);
-    CHECK(count.right > 0);  // add, for one, keeps nothing: a write does no harm
+  for (const auto& each : counts) {
+    CAPTURE(each.first);
+    CHECK(each.second.refused > 0);
+    CHECK(each.second.right > 0);  // add, for one, keeps nothing: a write does no harm
   }
 }
 
