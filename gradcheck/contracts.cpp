@@ -225,22 +225,6 @@ class Questioned {
   bool has_right_shapes_ = true;
 };
 
-std::vector<Node*> nodes_of(const Variable& output) {
-  std::vector<Node*> all;
-  std::set<const Node*> seen{nullptr};
-  std::vector<Node*> open{output.node().get()};
-  while (!open.empty()) {
-    Node* node = open.back();
-    open.pop_back();
-    if (!seen.insert(node).second) continue;
-    all.push_back(node);
-    for (const auto& input : node->inputs) open.push_back(input.get());
-  }
-  const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
-  std::sort(all.begin(), all.end(), older);
-  return all;
-}
-
 void look_for_unnamed(const Probe& probe, ContractReport& report) {
   const Variable output = probe.record();
   std::set<const Node*> named;

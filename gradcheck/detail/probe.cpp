@@ -138,23 +138,30 @@ double* element_at(const Tensor& tensor, std::int64_t flat) {
   return at;
 }
 
-std::vector<Use> uses_of(const Node* leaf, const Variable& output) {
-  std::vector<Use> uses;
-  std::set<const Node*> seen;
+std::vector<Node*> nodes_of(const Variable& output) {
+  std::vector<Node*> all;
+  std::set<const Node*> seen{nullptr};
   std::vector<Node*> open{output.node().get()};
   while (!open.empty()) {
     Node* node = open.back();
     open.pop_back();
-    if (node == nullptr || node->is_leaf || !seen.insert(node).second) continue;
+    if (!seen.insert(node).second) continue;
+    all.push_back(node);
+    for (const auto& input : node->inputs) open.push_back(input.get());
+  }
+  const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
+  std::sort(all.begin(), all.end(), older);
+  return all;
+}
+
+std::vector<Use> uses_of(const Node* leaf, const Variable& output) {
+  std::vector<Use> uses;
+  for (Node* node : nodes_of(output)) {
     Use use{node, {}};
-    for (std::size_t s = 0; s < node->inputs.size(); ++s) {
+    for (std::size_t s = 0; s < node->inputs.size(); ++s)
       if (node->inputs[s].get() == leaf) use.slots.push_back(s);
-      open.push_back(node->inputs[s].get());
-    }
     if (!use.slots.empty()) uses.push_back(std::move(use));
   }
-  std::sort(uses.begin(), uses.end(),
-            [](const Use& a, const Use& b) { return a.node->number < b.node->number; });
   return uses;
 }
 

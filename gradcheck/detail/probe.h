@@ -108,6 +108,8 @@ Tensor laid_out_backwards(const Tensor& x);
 Tensor copy_with_layout(const Tensor& source, DType dtype = float64);
 /// The element `flat`, counted row-major, of a tensor of any strides.
 double* element_at(const Tensor& tensor, std::int64_t flat);
+/// Every node of the tape behind `output`, oldest first.
+std::vector<Node*> nodes_of(const Variable& output);
 /// A node behind `output` that takes `leaf`, with the slots it takes it in.
 struct Use {
   Node* node = nullptr;

@@ -225,21 +225,6 @@ void write_between(const OpSamples& op, const Sample& sample, DType dtype, const
   }
 }
 
-/// Every node of a tape.
-std::vector<Node*> nodes_of(const Variable& output) {
-  std::vector<Node*> all;
-  std::set<Node*> seen{nullptr};
-  std::vector<Node*> open{output.node().get()};
-  while (!open.empty()) {
-    Node* node = open.back();
-    open.pop_back();
-    if (!seen.insert(node).second) continue;
-    all.push_back(node);
-    for (const auto& input : node->inputs) open.push_back(input.get());
-  }
-  return all;
-}
-
 template <class F> void for_each_sample(const F& f) {
   for (const OpSamples& op : all_ops()) {
     for (const Sample& sample : op.samples()) {
