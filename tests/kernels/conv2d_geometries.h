@@ -1,4 +1,4 @@
-// Random convolutions: small ones most of the time, but with extents up to 130 pixels, 160 channels,
+// Random convolutions: small ones most of the time, but with extents up to 130 pixels, 320 channels,
 // 64 images, kernels of 11 and strides of 5, and of every kind that core/kernels/conv2d/ tells apart.
 #pragma once
 
@@ -139,6 +139,16 @@ class RandomGeometries {
     g.kernel_h = g.kernel_w = 1;
     if (one_in(2)) g.stride_h = g.stride_w = 1;
     if (!one_in(4)) g.padding_h = g.padding_w = 0;
+    if (one_in(4)) {  // one small image of many channels, whose rows are shared out
+      g.batch = g.groups = 1;
+      g.in_height = between(1, 12);
+      g.in_width = between(1, 12);
+      channels_per_group_ = one_in(2) ? between(192, 320) : between(1, 40);
+      filters_per_group_ =
+          channels_per_group_ < 192 || one_in(3) ? between(192, 320) : between(1, 40);
+      fit(g);
+      return g;
+    }
     if (one_in(3)) {
       g.batch = between(2, 4);
       g.in_height = between(20, 130);

@@ -88,6 +88,10 @@ template <class T> class Paths {
                                  "pointwise, one tile of pixels",
                                  "pointwise, several tiles of pixels",
                                  "pointwise, groups",
+                                 "pointwise, forward in two blocks of rows",
+                                 "pointwise, forward, fewer rows in the last block",
+                                 "pointwise, input_grad in two blocks of rows",
+                                 "pointwise, input_grad, fewer rows in the last block",
                                  "pointwise, several parts"};
     for (int channels = 1; channels <= 5; ++channels)
       all.push_back("channels of a group " + std::to_string(channels));
@@ -312,7 +316,15 @@ template <class T> class Paths {
     add(g_.in_plane() < 100, "pointwise, one tile of pixels");
     add(g_.in_plane() > 1000, "pointwise, several tiles of pixels");
     add(g_.groups > 1, "pointwise, groups");
+    blocks("forward", g_.group_out_channels());
+    blocks("input_grad", g_.group_in_channels());
     add(plan_partial_sums(g_, g_.batch, sizeof(T)).parts > 1, "pointwise, several parts");
+  }
+
+  void blocks(const std::string& pass, std::int64_t rows) {
+    const std::int64_t block = pointwise_block_rows(g_, rows);
+    add(block < rows, "pointwise, " + pass + " in two blocks of rows");
+    add(rows % block != 0, "pointwise, " + pass + ", fewer rows in the last block");
   }
 
   const Conv2dGeometry& g_;

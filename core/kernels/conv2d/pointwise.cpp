@@ -31,9 +31,8 @@ struct Tile {
 /// f(tile) for tiles of pixels of each image and group. Parallel inside an image when the batch is a
 /// single one, inline otherwise.
 template <class F> void for_each_tile(const Conv2dGeometry& g, std::int64_t rows, const F& f) {
-  if (g.batch * g.groups == 1 && g.in_plane() <= pixels_per_tile && rows >= 2 * min_block_rows) {
-    const std::int64_t half = (rows / 2 + row_multiple - 1) / row_multiple * row_multiple;
-    return parallel_for(rows, half, [&](std::int64_t begin, std::int64_t end) {
+  if (const std::int64_t block = pointwise_block_rows(g, rows); block < rows) {
+    return parallel_for(rows, block, [&](std::int64_t begin, std::int64_t end) {
       f(Tile{0, 0, g.in_plane(), begin, end});
     });
   }
@@ -53,6 +52,12 @@ template <class F> void for_each_tile(const Conv2dGeometry& g, std::int64_t rows
 bool pointwise_supports(const Conv2dGeometry& g) {
   return g.kernel_h == 1 && g.kernel_w == 1 && g.padding_h == 0 && g.padding_w == 0 &&
          g.stride_h == 1 && g.stride_w == 1;
+}
+
+std::int64_t pointwise_block_rows(const Conv2dGeometry& g, std::int64_t rows) {
+  const bool one_tile = g.batch * g.groups == 1 && g.in_plane() <= pixels_per_tile;
+  if (!one_tile || rows < 2 * min_block_rows) return rows;
+  return (rows / 2 + row_multiple - 1) / row_multiple * row_multiple;
 }
 
 template <class T>
