@@ -4,6 +4,7 @@
 #include <gradus/autograd/corr2d.h>
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
+#include <gradus/autograd/held_still.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops/chapter.h>
 #include <gradus/autograd/profile.h>
@@ -34,6 +35,7 @@
 #include <gradus/data/loader.h>
 #include <gradus/gradcheck/diagnosis.h>
 #include <gradus/gradcheck/gradcheck.h>
+#include <gradus/gradcheck/hard.h>
 #include <gradus/gradcheck/kernel_faults.h>
 #include <gradus/gradcheck/layers.h>
 #include <gradus/gradcheck/module.h>
