@@ -175,7 +175,7 @@ GradcheckReport gradgradcheck(const DifferentiableFunction& function, const Vari
 // rounding, and rounding has bounds. gradcheck_float32() runs a function and its backward pass in
 // float32, as a training would, and repeats every call of an op and every derivative in float64 on
 // the very numbers that it got. Each element must lie within the bound that the op states
-// (autograd/rounding.h). Nothing piles up from op to op, so the same bounds hold in a model of any
+// (core/rounding.h). Nothing piles up from op to op, so the same bounds hold in a model of any
 // depth, and the first call that breaks one is the culprit.
 
 /// One float32 tensor, what it should be, and how far it may be off.

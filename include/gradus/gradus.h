@@ -10,9 +10,7 @@
 #include <gradus/autograd/profile.h>
 #include <gradus/autograd/profile_scope.h>
 #include <gradus/autograd/replay.h>
-#include <gradus/autograd/rounding.h>
 #include <gradus/autograd/variable.h>
-#include <gradus/autograd/winograd_bound.h>
 #include <gradus/core/activation.h>
 #include <gradus/core/conv.h>
 #include <gradus/core/create.h>
@@ -24,12 +22,14 @@
 #include <gradus/core/norm.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
+#include <gradus/core/rounding.h>
 #include <gradus/core/shape.h>
 #include <gradus/core/simd-inl.h>
 #include <gradus/core/simd.h>
 #include <gradus/core/storage.h>
 #include <gradus/core/tensor.h>
 #include <gradus/core/version.h>
+#include <gradus/core/winograd_bound.h>
 #include <gradus/data/dataset.h>
 #include <gradus/data/idx.h>
 #include <gradus/data/loader.h>
