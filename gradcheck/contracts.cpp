@@ -37,6 +37,30 @@ double largest(const Gradients& all) {
   return size;
 }
 
+double distance(const Gradients& a, const Gradients& b, double scale = 1);
+
+Gradients difference(const Gradients& a, const Gradients& b) {
+  Gradients all;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const bool both = a[i].defined() && b[i].defined();
+    all.push_back(both ? core::sub(a[i].to(float64), b[i].to(float64)) : Tensor());
+  }
+  return all;
+}
+
+/// Is a = c·b for one number c?
+bool is_multiple(const Gradients& a, const Gradients& b) {
+  double both = 0;
+  double square = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!a[i].defined() || !b[i].defined()) continue;
+    both += core::sum(core::mul(a[i].to(float64), b[i].to(float64))).item();
+    square += core::sum(core::mul(b[i].to(float64), b[i].to(float64))).item();
+  }
+  const double c = square > 0 ? both / square : 0;
+  return distance(a, b, c) <= 1e-6 * std::max(largest(a), largest(b));
+}
+
 /// The greatest |a - scale·b| of elements that are finite in both; no gradient stands for 0.
 double distance(const Tensor& a, const Tensor& b, double scale = 1) {
   if (!a.defined() && !b.defined()) return 0;
@@ -52,10 +76,14 @@ double distance(const Tensor& a, const Tensor& b, double scale = 1) {
   return apart;
 }
 
-double distance(const Gradients& a, const Gradients& b, double scale = 1) {
+double distance(const Gradients& a, const Gradients& b, double scale) {
   double apart = 0;
   for (std::size_t i = 0; i < a.size(); ++i) apart = std::max(apart, distance(a[i], b[i], scale));
   return apart;
+}
+
+std::int64_t finite_count(const Tensor& x) {
+  return static_cast<std::int64_t>(core::sum(core::isfinite(x).to(float64)).item());
 }
 
 /// What another order of sums may change, among numbers up to `size`.
@@ -132,12 +160,9 @@ class Questioned {
     }
     const double size = std::max(largest(plain), largest(dy));
     if (const Gradients second = ask(dy); distance(second, plain) > roundings(size)) {
+      // What piles up does so evenly, or ever less; what is drawn anew does not.
       const Gradients third = ask(dy);
-      // What piles up grows evenly, or stays once there was a pass before.
-      const bool even = distance(third, second) <= roundings(size) ||
-                        std::fabs(distance(third, plain) - 2 * distance(second, plain)) <=
-                            1e-6 * distance(third, plain);
-      if (even) {
+      if (is_multiple(difference(third, second), difference(second, plain))) {
         return broken(Pattern::stale_accumulation,
                       "a second backward pass gives another gradient: something is kept from the "
                       "first");
@@ -211,6 +236,7 @@ class Questioned {
                   factor, " times the first: backward must be linear in it, not clip or round"));
       return false;
     }
+    if (!adds_up_with_zeros(dy, plain, size)) return false;
     const Tensor other = random_weights(node_.shape, generator_).to(node_.dtype);
     const Gradients second = ask(other);
     const Gradients both = ask(core::add(core::mul(dy, 0.75), core::mul(other, -1.25)));
@@ -221,6 +247,28 @@ class Questioned {
       broken(Pattern::not_linear,
              "the gradient of a sum is not the sum of the gradients: backward must be linear in "
              "the incoming one");
+      return false;
+    }
+    return true;
+  }
+
+  /// Behind a relu or a max-pooling most incoming gradients are exact zeros.
+  bool adds_up_with_zeros(const Tensor& dy, const Gradients& plain, double size) {
+    const Tensor mask = core::gt(rand(node_.shape, generator_, float64), 0.5).to(node_.dtype);
+    const Gradients some = ask(core::mul(dy, mask));
+    const Gradients others = ask(core::mul(dy, core::sub(ones_like(mask), mask)));
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      if (!plain[i].defined() || !some[i].defined() || !others[i].defined()) continue;
+      const Tensor sum = core::add(some[i], others[i]);
+      if (finite_count(sum) == finite_count(plain[i]) && distance(sum, plain[i]) <= roundings(size))
+        continue;
+      broken(
+          Pattern::not_linear,
+          finite_count(sum) < finite_count(plain[i])
+              ? "an incoming gradient with zeros in it, as behind a relu, gives a gradient that is "
+                "not finite"
+              : "an incoming gradient with zeros in it, as behind a relu, gives another gradient: "
+                "backward must be linear in it");
       return false;
     }
     return true;

@@ -61,7 +61,7 @@ Diagnosis Suspect::named(Pattern pattern, std::string text, std::size_t numbers)
 
 namespace {
 
-constexpr std::array<Question, 18> questions{
+constexpr std::array<Question, 20> questions{
     is_not_finite,
     is_missing,
     lacks_one_use_of_several,
@@ -77,6 +77,8 @@ constexpr std::array<Question, 18> questions{
     is_wrong_at_the_border,
     is_wrong_in_one_slice,
     is_wrong_in_a_branch,
+    is_wrong_in_part_of_the_border,
+    is_wrong_in_part_of_a_slice,
     is_zero_in_places,
     is_scaled_in_places,
     may_be_wrong_in_a_branch,
@@ -87,28 +89,38 @@ bool any_fails(const GradcheckInput& input) {
   return std::count(verdicts.begin(), verdicts.end(), static_cast<int>(Verdict::fail)) > 0;
 }
 
-/// Why does no pass give the gradient of the one before?
+/// Why does no pass give the gradient of the one before? What piles up does so evenly, or ever less: its
+/// changes are multiples of each other. What is drawn anew changes otherwise each time.
 Diagnosis of_no_repetition(const Probe& probe) {
   std::array<std::vector<Tensor>, 3> passes;
   for (std::vector<Tensor>& pass : passes) pass = probe.gradients(probe.weights()[0]);
-  // What piles up grows by the same each time, or stays once there is a pass before.
-  double apart = 0;
-  double curved = 0;
+  std::vector<double> first;
+  std::vector<double> second;
   for (std::size_t i = 0; i < probe.inputs(); ++i) {
     if (!passes[0][i].defined() || !passes[1][i].defined() || !passes[2][i].defined()) continue;
     const std::vector<double> a = passes[0][i].to_vector<double>();
     const std::vector<double> b = passes[1][i].to_vector<double>();
     const std::vector<double> c = passes[2][i].to_vector<double>();
     for (std::size_t e = 0; e < a.size(); ++e) {
-      apart = std::max(apart, std::fabs(c[e] - b[e]));
-      curved = std::max(curved, std::fabs(c[e] - 2 * b[e] + a[e]));
+      first.push_back(b[e] - a[e]);
+      second.push_back(c[e] - b[e]);
     }
   }
-  if (curved > 1e-6 * apart) {
-    return {
-        Pattern::random_backward, "",
-        "each backward pass gives another gradient: it draws random numbers of its own, instead "
-        "of keeping what forward drew"};
+  double both = 0;
+  double square = 0;
+  double largest = 0;
+  for (std::size_t e = 0; e < first.size(); ++e) {
+    both += first[e] * second[e];
+    square += first[e] * first[e];
+    largest = std::max({largest, std::fabs(first[e]), std::fabs(second[e])});
+  }
+  const double share = square > 0 ? both / square : 0;
+  for (std::size_t e = 0; e < first.size(); ++e) {
+    if (std::fabs(second[e] - share * first[e]) > 1e-6 * largest) {
+      return {Pattern::random_backward, "",
+              "each backward pass gives another gradient: it draws random numbers of its own, "
+              "instead of keeping what forward drew"};
+    }
   }
   return {Pattern::stale_accumulation, "",
           "a second backward pass gives another gradient: something is kept from the first"};

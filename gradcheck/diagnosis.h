@@ -31,7 +31,9 @@ enum class Pattern {
   constant_error,        ///< along an axis: the derivative of a mean is missing
   variance_term,         ///< proportional to the deviation from a mean: that of a variance
   biased_variance,       ///< n for n-1, or the reverse
+  norm_term,             ///< proportional to the input: the derivative of a norm is missing
   random_backward,       ///< backward draws numbers of its own
+  not_a_subgradient,     ///< each of several equal numbers gets the whole gradient
   // Contracts (detail/contracts.h): what no difference quotient would show.
   wrong_shape,           ///< a gradient that is not as large as its input
   overwrites_incoming,   ///< backward writes into the incoming gradient
@@ -43,6 +45,7 @@ enum class Pattern {
   unnamed_parameter,     ///< a leaf on the tape that is no input
   wrong_in_float32,      ///< right in float64 only
   wrong_elsewhere,       ///< right at the given inputs, wrong at others
+  not_deterministic,     ///< the same inputs give other outputs
 };
 
 /// "sign_flipped"

@@ -75,10 +75,7 @@ std::optional<Diagnosis> is_another_inputs(const Suspect& s) {
   for (std::size_t j = 0; j < s.inputs().size(); ++j) {
     const GradcheckInput& other = s.inputs()[j];
     if (j == s.which() || other.numeric.shape() != s.shape()) continue;
-    const std::vector<std::uint8_t> verdicts = other.verdicts.to_vector<std::uint8_t>();
-    const bool is_wrong_too =
-        std::count(verdicts.begin(), verdicts.end(), static_cast<std::uint8_t>(Verdict::fail)) > 0;
-    if (is_wrong_too && s.explains(s.analytic(), other.numeric.to_vector<double>()))
+    if (s.explains(s.analytic(), other.numeric.to_vector<double>()))
       return s.named(Pattern::swapped_inputs, "this is the gradient of " + other.name,
                      s.measured_count());
   }
@@ -355,57 +352,100 @@ std::optional<Diagnosis> is_constant_along_axes(const Suspect& s) {
       Pattern::constant_error,
       line("along ", names_of(axes),
            " the error is one number, the gradient is not: the derivative of a mean or a "
-           "sum over it is missing"),
+           "sum over it is missing, or a constant term"),
       s.size() - groups.size());
 }
+
+namespace {
+
+/// values = level + slope·(x - mean) in each group of elements, least squares.
+struct AffineFit {
+  double worst_left = 0;      // what the fit does not explain, at most
+  double greatest_level = 0;  // |level|
+  double greatest_share = 0;  // |slope·(x - mean)|
+  double from_origin = 0;     // |level - slope·mean|: 0 where the values are multiples of x
+  std::vector<double> slopes{};
+};
+
+template <class ValueOf>
+AffineFit fit(const std::vector<std::vector<std::size_t>>& groups, const Values& x,
+              const ValueOf& value) {
+  AffineFit found;
+  for (const std::vector<std::size_t>& group : groups) {
+    const auto n = static_cast<double>(group.size());
+    double mean = 0;
+    double level = 0;
+    for (const std::size_t e : group) {
+      mean += x[e] / n;
+      level += value(e) / n;
+    }
+    double both = 0;
+    double square = 0;
+    for (const std::size_t e : group) {
+      both += (x[e] - mean) * value(e);
+      square += (x[e] - mean) * (x[e] - mean);
+    }
+    const double slope = square > 0 ? both / square : 0;
+    for (const std::size_t e : group) {
+      const double share = slope * (x[e] - mean);
+      found.worst_left = std::max(found.worst_left, std::fabs(value(e) - level - share));
+      found.greatest_share = std::max(found.greatest_share, std::fabs(share));
+    }
+    found.greatest_level = std::max(found.greatest_level, std::fabs(level));
+    found.from_origin = std::max(found.from_origin, std::fabs(level - slope * mean));
+    found.slopes.push_back(slope);
+  }
+  return found;
+}
+
+}  // namespace
 
 std::optional<Diagnosis> is_a_variance_term(const Suspect& s) {
   if (!s.all_measured() || !all_wrong_are_finite(s)) return std::nullopt;
   const Values x = s.probe().leaf(s.position()).value().to(float64).to_vector<double>();
-  for (const std::vector<int>& axes : axes_of_means(s.shape().rank())) {
+  std::vector<std::vector<int>> candidates = axes_of_means(s.shape().rank());
+  const auto size_along = [&](const std::vector<int>& axes) {
+    std::int64_t size = 1;
+    for (const int d : axes) size *= s.shape()[d];
+    return size;
+  };
+  // Over as many numbers as fit.
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [&](const auto& a, const auto& b) { return size_along(a) > size_along(b); });
+  for (const std::vector<int>& axes : candidates) {
     const auto groups = groups_along(s, axes);
     if (groups.empty() || groups[0].size() < 4) continue;
-    bool fits = true;
-    bool has_mean_term = false;
-    double steepest = 0;  // what the variance has to say of an element, at most
-    std::vector<double> slopes;
-    for (const std::vector<std::size_t>& group : groups) {
-      // error = level + slope·(x - mean)
-      const auto n = static_cast<double>(group.size());
-      double mean = 0;
-      double level = 0;
-      for (const std::size_t e : group) {
-        mean += x[e] / n;
-        level += error_at(s, e) / n;
-      }
-      double both = 0;
-      double square = 0;
-      for (const std::size_t e : group) {
-        both += (x[e] - mean) * error_at(s, e);
-        square += (x[e] - mean) * (x[e] - mean);
-      }
-      const double slope = square > 0 ? both / square : 0;
-      for (const std::size_t e : group) {
-        const double share = slope * (x[e] - mean);
-        fits = fits && std::fabs(error_at(s, e) - level - share) <= s.unexplained();
-        steepest = std::max(steepest, std::fabs(share));
-      }
-      has_mean_term = has_mean_term || std::fabs(level) > s.unexplained();
-      slopes.push_back(slope);
-    }
-    if (!fits || steepest <= 5 * s.unexplained()) continue;
-    const auto [low, high] = std::minmax_element(slopes.begin(), slopes.end());
+    const AffineFit error = fit(groups, x, [&](std::size_t e) { return error_at(s, e); });
+    if (error.worst_left > s.unexplained() || error.greatest_share <= 5 * s.unexplained()) continue;
+    // Where the gradient itself is of this kind, any factor for each group is.
+    const AffineFit right = fit(groups, x, [&](std::size_t e) { return s.numeric()[e]; });
+    if (right.worst_left <= 5 * s.unexplained()) continue;
+    const auto [low, high] = std::minmax_element(error.slopes.begin(), error.slopes.end());
     // One factor for all groups is a multiple of x (a decay of weights), no variance.
     if (groups.size() > 1 && *high - *low < 1e-6 * std::max(std::fabs(*low), std::fabs(*high)))
       continue;
-    if (groups.size() == 1 && has_mean_term) continue;
+    const std::size_t numbers = s.size() - 2 * groups.size();
+    if (error.greatest_level <= s.unexplained()) {
+      return s.named(Pattern::variance_term,
+                     line("along ", names_of(axes),
+                          " the error is proportional to the input's distance from its mean: the "
+                          "derivative of a variance is missing there, or divided by n where n-1 "
+                          "belongs, or the reverse"),
+                     numbers);
+    }
+    if (error.from_origin <= s.unexplained()) {
+      return s.named(Pattern::norm_term,
+                     line("along ", names_of(axes),
+                          " the error is proportional to the input: the derivative of a norm, of a "
+                          "sum of squares, is missing there or wrong"),
+                     numbers);
+    }
+    if (groups.size() == 1) continue;
     return s.named(Pattern::variance_term,
-                   line("along ", names_of(axes), " the error is ",
-                        has_mean_term ? "a number plus a multiple of" : "proportional to",
-                        " the input's distance from its mean: the derivative of a variance is ",
-                        "missing there, or divided by n where n-1 belongs, or the reverse",
-                        has_mean_term ? "; so is that of the mean" : ""),
-                   s.size() - 2 * groups.size());
+                   line("along ", names_of(axes),
+                        " the error is a number plus a multiple of the input's distance from its "
+                        "mean: the derivatives of a mean and of a variance are missing there"),
+                   numbers);
   }
   return std::nullopt;
 }
@@ -414,41 +454,57 @@ std::optional<Diagnosis> is_a_variance_term(const Suspect& s) {
 
 namespace {
 
-bool on_border(const Suspect& s, std::size_t e) {
+/// Within `width` of an end of the last two axes, or of the only one.
+bool on_border(const Suspect& s, std::size_t e, std::int64_t width) {
   const Shape i = s.index(e);
-  for (int d = s.shape().rank() - 2; d < s.shape().rank(); ++d) {
-    if (i[d] == 0 || i[d] == s.shape()[d] - 1) return true;
+  for (int d = std::max(0, s.shape().rank() - 2); d < s.shape().rank(); ++d) {
+    if (i[d] < width || i[d] >= s.shape()[d] - width) return true;
   }
   return false;
 }
 
+std::optional<Diagnosis> find_a_border(const Suspect& s, bool all_of_it) {
+  if (s.shape().rank() == 0) return std::nullopt;
+  for (const std::int64_t width : {1, 2}) {
+    std::size_t rim = 0;
+    std::size_t rim_wrong = 0;
+    std::size_t inside = 0;
+    bool inside_is_right = true;
+    for (std::size_t e = 0; e < s.size(); ++e) {
+      if (!s.telling(e)) continue;
+      if (on_border(s, e, width)) {
+        ++rim;
+        rim_wrong += s.wrong(e) ? 1 : 0;
+      } else {
+        inside_is_right = inside_is_right && !s.wrong(e);
+        ++inside;
+      }
+    }
+    const std::size_t enough = all_of_it ? rim : (rim + 1) / 2;
+    // Two ends of a short row are wrong by chance.
+    if (s.shape().rank() == 1 && inside < 4 * rim) continue;
+    if (!inside_is_right || inside == 0 || rim_wrong < std::max<std::size_t>(enough, 2)) continue;
+    return s.named(Pattern::border_only,
+                   line(rim_wrong, " of ", rim, " elements at the border are wrong, and none of ",
+                        inside, " inside"),
+                   std::min(rim_wrong, 2 * inside));
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-std::optional<Diagnosis> is_wrong_at_the_border(const Suspect& s) {
-  if (s.shape().rank() < 2) return std::nullopt;
-  std::size_t rim = 0;
-  std::size_t rim_wrong = 0;
-  std::size_t inside = 0;
-  for (std::size_t e = 0; e < s.size(); ++e) {
-    if (!s.telling(e)) continue;
-    if (on_border(s, e)) {
-      ++rim;
-      rim_wrong += s.wrong(e) ? 1 : 0;
-    } else {
-      if (s.wrong(e)) return std::nullopt;
-      ++inside;
-    }
-  }
-  if (inside == 0 || 2 * rim_wrong < rim) return std::nullopt;
-  return s.named(Pattern::border_only,
-                 line(rim_wrong, " of ", rim, " elements at the border are wrong, and none of ",
-                      inside, " inside"),
-                 std::min(rim_wrong, 2 * inside));
+std::optional<Diagnosis> is_wrong_at_the_border(const Suspect& s) { return find_a_border(s, true); }
+
+std::optional<Diagnosis> is_wrong_in_part_of_the_border(const Suspect& s) {
+  return find_a_border(s, false);
 }
+
+namespace {
 
 /// All wrong elements share a short range of one axis, each index of it has some, and each other index
 /// has elements that are right.
-std::optional<Diagnosis> is_wrong_in_one_slice(const Suspect& s) {
+std::optional<Diagnosis> find_a_slice(const Suspect& s, bool all_of_it) {
   if (s.wrong_count() < 2) return std::nullopt;
   for (int d = 0; d < s.shape().rank(); ++d) {
     const auto extent = static_cast<std::size_t>(s.shape()[d]);
@@ -475,16 +531,24 @@ std::optional<Diagnosis> is_wrong_in_one_slice(const Suspect& s) {
         others_are_right = others_are_right && right[i] > 0;
       }
     }
-    if (!others_are_right || right_inside > s.wrong_count()) continue;
+    if (!others_are_right || right_inside > (all_of_it ? 0 : s.wrong_count())) continue;
     const std::string range =
         first == last ? line("index ", first) : line("indices ", first, " to ", last);
-    return s.named(Pattern::one_slice,
-                   line("only ", range, " of axis ", d, " of ", s.shape(),
-                        first == last ? " is wrong" : " are wrong",
-                        is_zero_where_wrong(s) ? " (0)" : "", ": a channel or a group"),
-                   std::min(s.wrong_count(), s.telling_count() - s.wrong_count()));
+    return s.named(
+        Pattern::one_slice,
+        line("only ", range, " of axis ", d, " of ", s.shape(),
+             first == last ? " is wrong" : " are wrong", is_zero_where_wrong(s) ? " (0)" : ""),
+        std::min(s.wrong_count(), s.telling_count() - s.wrong_count()));
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Diagnosis> is_wrong_in_one_slice(const Suspect& s) { return find_a_slice(s, true); }
+
+std::optional<Diagnosis> is_wrong_in_part_of_a_slice(const Suspect& s) {
+  return find_a_slice(s, false);
 }
 
 namespace {
@@ -495,7 +559,12 @@ class Separation {
  public:
   Separation(const Suspect& s, const Values& values) {
     for (std::size_t e = 0; e < s.size(); ++e) {
-      if (!s.telling(e) || std::isnan(values[e])) continue;
+      if (!s.measured(e) || std::isnan(values[e])) continue;
+      if (!s.telling(e)) {
+        silent_low_ = std::min(silent_low_, values[e]);
+        silent_high_ = std::max(silent_high_, values[e]);
+        continue;
+      }
       double& low = s.wrong(e) ? wrong_low_ : right_low_;
       double& high = s.wrong(e) ? wrong_high_ : right_high_;
       low = std::min(low, values[e]);
@@ -509,10 +578,17 @@ class Separation {
   bool apart() const { return below() || above(); }
   double chance() const { return chance_; }
 
-  /// "negative", "below 1 (up to 0.93 wrong, from 1.02 on right)"
+  /// "negative", "0", "small (up to 0.93, right from 1.02 on)". What lies beyond and is right because its
+  /// slope is 0 bounds it on the other side.
   std::string where(const char* sign_below, const char* sign_above) const {
-    if (below() && sign_below != nullptr && wrong_high_ <= 0 && right_low_ >= 0) return sign_below;
-    if (above() && sign_above != nullptr && right_high_ <= 0 && wrong_low_ >= 0) return sign_above;
+    if (wrong_low_ == wrong_high_) return line(wrong_low_);
+    if (below() && silent_low_ < wrong_low_)
+      return line("between ", wrong_low_, " and ", wrong_high_, " (right from ", right_low_,
+                  " on)");
+    if (above() && silent_high_ > wrong_high_)
+      return line("between ", wrong_low_, " and ", wrong_high_, " (right up to ", right_high_, ")");
+    if (below() && sign_below != nullptr && wrong_high_ < 0 && right_low_ >= 0) return sign_below;
+    if (above() && sign_above != nullptr && right_high_ <= 0 && wrong_low_ > 0) return sign_above;
     return below() ? line("small (up to ", wrong_high_, ", right from ", right_low_, " on)")
                    : line("large (from ", wrong_low_, " on, right up to ", right_high_, ")");
   }
@@ -523,6 +599,7 @@ class Separation {
 
   double wrong_low_ = INFINITY, wrong_high_ = -INFINITY;
   double right_low_ = INFINITY, right_high_ = -INFINITY;
+  double silent_low_ = INFINITY, silent_high_ = -INFINITY;
   double chance_ = 1;
 };
 

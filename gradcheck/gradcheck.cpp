@@ -104,9 +104,12 @@ class Judge {
 
   GradcheckReport run() {
     if (!probe_.deterministic()) {
-      report_.verdict = Verdict::fail;
       report_.notes.push_back(
           "not deterministic: two calls with the same inputs gave different outputs");
+      add({.broken = {
+               {Pattern::not_deterministic, "",
+                "what it draws must come from a generator that is seeded inside, or that the "
+                "module names in visit()"}}});
       return std::move(report_);
     }
     if (!differentiate()) return std::move(report_);
@@ -243,15 +246,25 @@ class Judge {
     }
   }
 
+  /// The same numbers in other places, which keeps to whatever domain they have, and each moved by up to
+  /// a `share` of their usual size.
   std::vector<Tensor> moved(const std::vector<Tensor>& values, double share) {
     std::vector<Tensor> others;
     for (const Tensor& x : values) {
-      if (!is_floating(x.dtype())) {
+      if (!is_floating(x.dtype()) || x.numel() == 0) {
         others.push_back(x);
         continue;
       }
+      const Tensor order = randperm(x.numel(), generator_);
+      const Tensor mixed = core::index_select(x.flatten(), 0, order).reshape(x.shape());
+      const Tensor sizes = core::abs(mixed);
+      const double usual = core::mean(sizes).item();
       const Tensor factor = core::sub(rand(x.shape(), generator_, float64), 0.5);
-      others.push_back(core::add(x, core::mul(core::mul(x, factor), share)));
+      // What is 0 moves as the others do, or by a share of 1.
+      const Tensor reach =
+          core::where(core::gt(sizes, 0), sizes,
+                      core::mul(ones_like(sizes), std::isfinite(usual) && usual > 0 ? usual : 1));
+      others.push_back(core::add(mixed, core::mul(core::mul(reach, factor), share)));
     }
     return others;
   }
@@ -274,13 +287,14 @@ class Judge {
     const bool stale = same(judge.gradients(), analytic_[0]);
     PlainText text;
     text << "right at the given inputs, wrong at others in the same objects";
-    if (stale) text << ", where the gradient is still the same";
+    if (stale)
+      text << ", where the gradient is still the same: a table of the first call, or a constant?";
     if (!report.worst.empty()) {
       const GradcheckEntry& worst = report.worst.front();
       text << ": " << worst.place() << ", analytic " << worst.analytic << ", numeric "
            << worst.numeric;
     }
-    add({.broken = {{stale ? Pattern::stale_value : Pattern::wrong_elsewhere, "", text.str()}}});
+    add({.broken = {{Pattern::wrong_elsewhere, "", text.str()}}});
     return true;
   }
 
@@ -350,6 +364,7 @@ class Judge {
       if (!pace.go_on()) return;
       check_element(i, flat);
     }
+    compare_kinks_together(i);
     bool fails = false;
     for (int d = 0; d < options_.directions && x.numel() > 0; ++d) {
       if (!pace.go_on()) return;
@@ -362,6 +377,23 @@ class Judge {
       fails = fails || entry.verdict == Verdict::fail;
       enter(std::move(entry));
     }
+  }
+
+  /// At a tie each element may get a share of the gradient, but not each all of it: along all of them
+  /// together the slope is another.
+  void compare_kinks_together(std::size_t i) {
+    const GradcheckInput& input = report_.inputs.back();
+    const Tensor direction =
+        core::eq(input.verdicts, static_cast<double>(Verdict::kink)).to(float64);
+    if (core::sum(direction).item() < 2) return;
+    const GradcheckEntry entry = compare_along(i, direction);
+    if (entry.verdict != Verdict::fail) return;
+    PlainText text;
+    text << "at its kinks each gradient could be right, but not all together: along all of them at "
+            "once the slope is "
+         << entry.numeric << ", and backward says " << entry.analytic
+         << ": does each of several equal numbers get the whole gradient?";
+    add({.broken = {{Pattern::not_a_subgradient, input.name, text.str()}}});
   }
 
   void check_element(std::size_t i, std::int64_t flat) {
@@ -446,6 +478,8 @@ class Judge {
     const auto worse = [](const GradcheckEntry& a, const GradcheckEntry& b) {
       return std::pair(a.verdict, a.excess) > std::pair(b.verdict, b.excess);
     };
+    const double size = std::max(std::fabs(entry.analytic), std::fabs(entry.numeric));
+    if (entry.verdict == Verdict::pass && size > 0 && size <= options_.atol) ++tiny_;
     std::vector<GradcheckEntry>& worst = report_.worst;
     worst.insert(std::upper_bound(worst.begin(), worst.end(), entry, worse), std::move(entry));
     if (worst.size() > options_.worst) worst.pop_back();
@@ -495,6 +529,12 @@ class Judge {
                     : "finite differences settle nowhere: the function jumps, is not finite or is "
                       "not differentiable here");
     }
+    if (tiny_ > 0 && report_.passed()) {
+      PlainText note;
+      note << "the slopes of " << tiny_ << " elements are below " << options_.atol
+           << " and not 0: so small, they are confirmed to no better than that beside larger ones";
+      report_.notes.push_back(note.str());
+    }
     if (options_.directions > 0) {
       report_.notes.push_back(
           "fast mode: an error of a single element among n shows along a direction only when it "
@@ -523,6 +563,7 @@ class Judge {
   Probe probe_;
   Generator generator_;
   std::int64_t blind_ = 0;  // outputs that are not finite
+  std::int64_t tiny_ = 0;   // elements whose slopes are not 0, but below atol
   GradcheckReport report_;
   std::vector<std::size_t> positions_;
   std::vector<std::vector<Tensor>> analytic_;  // [draw][input]

@@ -87,6 +87,12 @@ std::string_view to_string(Pattern pattern) {
       return "wrong_in_float32";
     case Pattern::wrong_elsewhere:
       return "wrong_elsewhere";
+    case Pattern::not_deterministic:
+      return "not_deterministic";
+    case Pattern::norm_term:
+      return "norm_term";
+    case Pattern::not_a_subgradient:
+      return "not_a_subgradient";
   }
   return {};
 }

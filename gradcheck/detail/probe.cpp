@@ -435,7 +435,10 @@ Probe::Line Probe::element(std::size_t input, std::int64_t flat) const {
   const Tensor& x = leaves_[input].value();
   const double own = std::fabs(*element_at(x, flat));
   const double usual = root_mean_square(x);
-  return {.input = input, .flat = flat, .scale = std::max(own, usual > 0 ? usual / 64 : 1.0)};
+  return {.input = input,
+          .flat = flat,
+          .scale = std::max(own, usual > 0 ? usual / 64 : 1.0),
+          .own = own};
 }
 
 Probe::Line Probe::along(std::size_t input, const Tensor& direction) const {
@@ -518,14 +521,40 @@ Change Probe::change(const Line& line, double t) const {
   const double* y0 = output_.data<double>();
   // An output that cancelled to nothing is as uncertain as what cancelled: about as its neighbours.
   std::vector<std::int64_t> changed;
-  double usual = 0;
+  Line::Reach& reach = *line.reach;
+  reach.moved.resize(static_cast<std::size_t>(output_.numel()));
+  reach.longest = std::max(reach.longest, std::fabs(t));
+  bool any = false;
   for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
     if (y[o] == y0[o] || !std::isfinite(y0[o])) continue;
+    any = true;
+    reach.moved[static_cast<std::size_t>(o)] = true;
+  }
+  // What did not change may have done so by less than a rounding; what no step has moved, by less than
+  // that at the longest one. A rounding of itself, that is, or of numbers around 1 that it was made of.
+  // Those of many outputs add up as the root of their squares does. Beside outputs that change only
+  // numbers up to 1 count: larger ones would drown the others.
+  std::vector<double> unseen(weights_.size());
+  double usual = 0;
+  for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+    if (!std::isfinite(y0[o])) continue;
+    if (y[o] == y0[o]) {
+      const bool moves = reach.moved[static_cast<std::size_t>(o)];
+      const double own = any ? std::min(1.0, std::fabs(y0[o])) : std::fabs(y0[o]);
+      const double size = moves ? std::max(1.0, own) : own * std::fabs(t) / reach.longest;
+      for (std::size_t k = 0; k < weights_.size(); ++k) {
+        const double part = weights_[k].data<double>()[o] * size;
+        unseen[k] += part * part;
+      }
+      continue;
+    }
     changed.push_back(o);
     usual += std::fabs(y0[o]);
   }
   usual /= static_cast<double>(std::max<std::size_t>(changed.size(), 1));
   Change change{std::vector<double>(weights_.size()), std::vector<double>(weights_.size())};
+  for (std::size_t k = 0; k < weights_.size(); ++k)
+    change.noise[k] = units_off * epsilon * std::sqrt(unseen[k]);
   for (const std::int64_t o : changed) {
     const double size = std::max({std::fabs(y[o]), std::fabs(y0[o]), usual});
     for (std::size_t k = 0; k < weights_.size(); ++k) {

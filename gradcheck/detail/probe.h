@@ -43,6 +43,8 @@ class Probe {
     Back& operator=(const Back&) = delete;
     /// The inputs that have changed, by name.
     std::vector<std::string> changed() const;
+    /// What is put back.
+    const std::vector<Tensor>& values() const { return values_; }
 
    private:
     const Probe& probe_;
@@ -76,10 +78,17 @@ class Probe {
 
   /// A way to move an input: element `flat` by t, or the whole along t·direction.
   struct Line {
+    /// Which outputs have moved, at steps of up to `longest`.
+    struct Reach {
+      double longest = 0;
+      std::vector<bool> moved{};
+    };
     std::size_t input = 0;
     std::int64_t flat = 0;
     Tensor direction{};  ///< float64, of the input's shape; undefined: one element
     double scale = 1;    ///< a typical size of what is moved
+    double own = 0;      ///< that of the element itself
+    std::shared_ptr<Reach> reach = std::make_shared<Reach>();
   };
   Line element(std::size_t input, std::int64_t flat) const;
   Line along(std::size_t input, const Tensor& direction) const;

@@ -232,13 +232,15 @@ void Saboteur::swap_with_another(Variables& gradients) const {
 Variable Saboteur::of_one_slice(const Variable& dy, const Variable& g) const {
   const int axis = summed_axis(g.shape(), dy.shape());
   if (axis < 0) return g;
-  const Tensor mask = zeros(dy.shape(), float64);
+  const Tensor mask = zeros(dy.shape(), dy.dtype());
   mask.select(axis, 0).fill_(1);
-  const Variable one = gradient(mul(dy, mask));
   // A sum that lost its other terms still says something everywhere. Where it does not, there
-  // was no sum: only a part of the gradient would be missing.
-  const Tensor lost = core::logical_and(core::eq(one.value(), 0), core::ne(g.value(), 0));
-  return core::sum(lost.to(float64)).item() > 0 ? g : one;
+  // was no sum: only a part of the gradient would be missing. (Asked with ones: the incoming gradient
+  // may have zeros of its own.)
+  const Tensor one = gradient(mask).value();
+  const Tensor all = gradient(ones(dy.shape(), dy.dtype())).value();
+  const Tensor lost = core::logical_and(core::eq(one, 0), core::ne(all, 0));
+  return core::sum(lost.to(float64)).item() > 0 ? g : gradient(mul(dy, mask));
 }
 
 Variable Saboteur::with_the_last(const Variable& g) const {

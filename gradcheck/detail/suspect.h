@@ -101,6 +101,8 @@ std::optional<Diagnosis> is_constant_along_axes(const Suspect& suspect);
 std::optional<Diagnosis> is_a_variance_term(const Suspect& suspect);
 std::optional<Diagnosis> is_wrong_at_the_border(const Suspect& suspect);
 std::optional<Diagnosis> is_wrong_in_one_slice(const Suspect& suspect);
+std::optional<Diagnosis> is_wrong_in_part_of_the_border(const Suspect& suspect);
+std::optional<Diagnosis> is_wrong_in_part_of_a_slice(const Suspect& suspect);
 std::optional<Diagnosis> is_wrong_in_a_branch(const Suspect& suspect);
 std::optional<Diagnosis> may_be_wrong_in_a_branch(const Suspect& suspect);
 std::optional<Diagnosis> is_zero_in_places(const Suspect& suspect);

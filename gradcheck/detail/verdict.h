@@ -30,8 +30,14 @@ class ElementJudge {
  private:
   std::function<double(double)> tolerance_of(const Probe::Line& line) const;
   std::vector<Slope> measure(const Probe::Line& line, double factor) const;
+  bool allow_for_hidden_noise(const Probe::Line& line, double factor,
+                              std::vector<Slope>& slopes) const;
   bool drowned(const std::vector<Slope>& slopes) const;
-  void hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first) const;
+  void hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
+                  double factor_of_first) const;
+  void compare_with_neighbours(const Probe::Line& line,
+                               const std::function<double(std::size_t)>& slope_of,
+                               GradcheckEntry& entry) const;
   void judge_all(const Probe::Line& line, const std::vector<Slope>& slopes,
                  const std::function<double(std::size_t)>& slope_of, GradcheckEntry& entry) const;
   void judge(const Probe::Line& line, const Slope& slope, std::size_t k,
@@ -42,6 +48,7 @@ class ElementJudge {
   const Probe& probe_;
   const GradcheckOptions& options_;
   std::int64_t blind_;
+  bool ties_ = false;         // two numbers of an input are equal
   std::vector<double> size_;  // the largest slope of each input, by backward
 };
 

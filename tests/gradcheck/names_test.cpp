@@ -147,7 +147,7 @@ TEST_CASE("a variance whose derivative is missing, or has another divisor") {
   check_named(gradcheck(norm_with(1, 6.0 / 5), {random({4, 6})}), Pattern::variance_term,
               Certainty::likely, {"divided by n where n-1 belongs"});
   check_named(gradcheck(norm_with(0, 0), {random({4, 6})}), Pattern::variance_term,
-              Certainty::likely, {"so is that of the mean"});
+              Certainty::likely, {"the derivatives of a mean and of a variance"});
 }
 
 TEST_CASE("a variance that is divided by n in one place and by n - 1 in the other") {

@@ -69,9 +69,8 @@ TEST_CASE("sizes may differ from point to point, and what none exercised is told
   CHECK(has(report.not_exercised, "more than 1 along axis 0 of input 0"));
   CHECK(!has(report.not_exercised, "along axis 1"));
   CHECK(has(report.not_exercised, "the branch of relu where its slope is 0"));
-  CHECK(has(report.not_exercised, "more than 64 elements"));
-  CHECK(contains(report.to_string(), "\n  not exercised: inputs of more than 64 elements; "));
-  CHECK(contains(report.to_json(), "\"not_exercised\":[\"inputs of more"));
+  CHECK(contains(report.to_string(), "\n  not exercised: more than 1 along axis 0 of input 0; "));
+  CHECK(contains(report.to_json(), "\"not_exercised\":[\"more than 1 along"));
 }
 
 TEST_CASE("a module at several inputs") {
