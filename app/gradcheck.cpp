@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "float32.h"
+#include "interrupt.h"
 #include "json.h"
 #include "kernel_self_test.h"
 #include "output_file.h"
@@ -39,23 +41,61 @@ bool too_vague(std::int64_t inconclusive, std::int64_t compared) {
   return static_cast<double>(inconclusive) > inconclusive_share * static_cast<double>(compared);
 }
 
+/// One line on a terminal's stderr that says how far a check is; it goes when the check ends. And
+/// Ctrl-C, which stops it.
+class Watch {
+ public:
+  Watch() : draws_(isatty(STDERR_FILENO) != 0) { catch_interrupts(); }
+  ~Watch() { clear(); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  std::function<bool(const GradcheckProgress&)> progress() {
+    return [this](const GradcheckProgress& progress) { return draw(progress); };
+  }
+
+ private:
+  bool draw(const GradcheckProgress& progress) {
+    if (draws_) {
+      clear();
+      const std::string text =
+          fmt::format("{}: {} of {} elements", progress.subject, progress.done, progress.total);
+      width_ = std::min<std::size_t>(text.size(), 79);
+      fmt::print(stderr, "{}", text.substr(0, width_));
+      std::fflush(stderr);
+    }
+    return !interrupted();
+  }
+
+  void clear() {
+    if (width_ > 0) fmt::print(stderr, "\r{:{}}\r", "", std::exchange(width_, 0));
+  }
+
+  bool draws_;
+  std::size_t width_ = 0;
+};
+
 /// Runs checks and keeps the report that looks worst, for --html.
 class Checker {
  public:
   Checker(int order, bool keep_worst) : order_(order), keep_worst_(keep_worst) {}
+
+  /// Ctrl-C has come.
+  bool stopped() const { return stopped_; }
 
   CheckRow check(const Subject& subject) {
     CheckRow row{.kind = subject.kind, .name = subject.name};
     row.orders.resize(static_cast<std::size_t>(order_));
     for (const LayerSample& base : subject.samples()) {
       for (const Sample& sample : in_every_layout({base})) {
+        if (stopped_ = interrupted(); stopped_) break;
         ++row.samples;
         for (int order = 1; order <= order_; ++order) {
           check_sample(sample, base.names, order, row);
         }
       }
     }
-    for (std::size_t i = 0; i < row.orders.size(); ++i) judge(row, i);
+    for (std::size_t i = 0; i < row.orders.size() && !stopped_; ++i) judge(row, i);
     return row;
   }
 
@@ -66,8 +106,10 @@ class Checker {
   void check_sample(const Sample& sample, const std::vector<std::string>& names, int order,
                     CheckRow& row) {
     CheckRow::Order& result = row.orders[static_cast<std::size_t>(order - 1)];
+    Watch watch;
     const GradcheckOptions options{.subject = row.name + " (" + sample.description + ")",
-                                   .names = names};
+                                   .names = names,
+                                   .progress = watch.progress()};
     try {
       GradcheckReport report = order == 1 ? gradcheck(sample.function, sample.inputs, options)
                                           : gradgradcheck(sample.function, sample.inputs, options);
@@ -111,6 +153,7 @@ class Checker {
 
   int order_;
   bool keep_worst_;
+  bool stopped_ = false;
   std::optional<GradcheckReport> worst_;
 };
 
@@ -148,7 +191,9 @@ int check_subjects(const GradcheckCommandOptions& options, const std::vector<Sub
   std::size_t failed = 0;
   if (!options.json) print_head(options.order);
   for (const Subject& subject : subjects) {
-    rows.push_back(checker.check(subject));
+    CheckRow row = checker.check(subject);
+    if (checker.stopped()) break;
+    rows.push_back(std::move(row));
     failed += rows.back().passed() ? 0 : 1;
     if (!options.json) print_row(rows.back());
   }
@@ -158,6 +203,10 @@ int check_subjects(const GradcheckCommandOptions& options, const std::vector<Sub
     fmt::print("{}\n", to_json(rows, options.order, seconds));
   } else {
     fmt::print("{} of {} passed in {:.1f} s\n", rows.size() - failed, rows.size(), seconds);
+  }
+  if (checker.stopped()) {
+    fmt::print(stderr, "gradus: stopped: {} of {} were checked\n", rows.size(), subjects.size());
+    return exit_interrupted;
   }
   return failed == 0 ? exit_ok : exit_check_failed;
 }
@@ -178,7 +227,14 @@ int check_model(const GradcheckCommandOptions& options) {
   GradcheckOptions how = fast_gradcheck();
   how.elements = exact_elements;
   how.subject = options.model;
+  std::optional<Watch> watch(std::in_place);
+  how.progress = watch->progress();
   const GradcheckReport report = gradcheck(model, x, loss, how);
+  watch.reset();
+  if (report.stopped) {
+    fmt::print("{}\n", options.json ? report.to_json() : report.to_string(colour()));
+    return exit_interrupted;
+  }
   const TaylorReport taylor = taylor_test(model, x, loss);
   write_page(options.html, report);
   const double seconds = seconds_since(start);
@@ -195,6 +251,7 @@ int check_model(const GradcheckCommandOptions& options) {
 }
 
 int test_checker(const GradcheckCommandOptions& options, const std::vector<Subject>& subjects) {
+  catch_interrupts();
   const SelfTestRecord test = run_self_test(subjects);
   const KernelSelfTest kernels = run_kernel_self_test(subjects, options.names.empty());
   const auto escaped = std::count_if(test.planted.begin(), test.planted.end(),
@@ -204,6 +261,10 @@ int test_checker(const GradcheckCommandOptions& options, const std::vector<Subje
   } else {
     print_self_test(test);
     print_kernel_self_test(kernels);
+  }
+  if (interrupted()) {
+    fmt::print(stderr, "gradus: stopped: this is what was known by then\n");
+    return exit_interrupted;
   }
   const bool good = escaped == 0 && test.false_alarms.empty() && passed(kernels);
   return good ? exit_ok : exit_check_failed;

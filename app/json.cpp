@@ -240,18 +240,25 @@ std::string to_json(const SelfTestRecord& test, const KernelSelfTest& kernels) {
   std::int64_t caught = 0;
   std::int64_t nameable = 0;
   std::int64_t diagnosed = 0;
+  std::int64_t misnamed = 0;
   Json escaped = Json::array();
   Json unnamed = Json::array();
   Json bugs = Json::array();
   for (const PlantedRow& row : test.planted) {
-    const Json entry{{"kind", row.kind},         {"subject", row.subject},
-                     {"sample", row.sample},     {"input", row.input},
-                     {"shape", row.shape},       {"bug", row.bug},
-                     {"order", row.order},       {"caught", row.caught},
-                     {"expected", row.expected}, {"diagnosed", row.diagnosed}};
+    const Json entry{{"kind", row.kind},
+                     {"subject", row.subject},
+                     {"sample", row.sample},
+                     {"input", row.input},
+                     {"shape", row.shape},
+                     {"bug", row.bug},
+                     {"order", row.order},
+                     {"caught", row.caught},
+                     {"expected", row.nameable() ? row.expected.front() : ""},
+                     {"diagnosed", row.diagnosed}};
     caught += row.caught ? 1 : 0;
     nameable += row.nameable() ? 1 : 0;
     diagnosed += row.named() ? 1 : 0;
+    misnamed += row.misnamed() ? 1 : 0;
     if (!row.caught) escaped.push_back(entry);
     if (row.nameable() && !row.named()) unnamed.push_back(entry);
     bugs.push_back(entry);
@@ -270,6 +277,7 @@ std::string to_json(const SelfTestRecord& test, const KernelSelfTest& kernels) {
                {"caught", caught},
                {"nameable", nameable},
                {"diagnosed", diagnosed},
+               {"misnamed", misnamed},
                {"good", test.good},
                {"inconclusive", test.undecided},
                {"false_alarms", test.false_alarms.size()},

@@ -4,6 +4,7 @@
 
 #include <gradus/layers/models.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -100,10 +101,14 @@ struct PlantedRow {
   std::string bug;
   int order = 1;
   bool caught = false;
-  std::string expected{};   ///< the pattern that should name it; empty: it has no name
-  std::string diagnosed{};  ///< the pattern that the checker named first
+  std::vector<std::string>
+      expected{};           ///< the patterns that name it rightly; empty: it has no name
+  std::string diagnosed{};  ///< the pattern that the checker named first; empty: none
   bool nameable() const { return !expected.empty(); }
-  bool named() const { return nameable() && caught && diagnosed == expected; }
+  bool named() const {
+    return caught && std::find(expected.begin(), expected.end(), diagnosed) != expected.end();
+  }
+  bool misnamed() const { return nameable() && caught && !diagnosed.empty() && !named(); }
 };
 
 struct SelfTestRecord {

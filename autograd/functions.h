@@ -41,6 +41,10 @@ Variable minimum(const Variable& a, const Variable& b);
 Variable clamp(const Variable& x, std::optional<double> low, std::optional<double> high);
 /// a where `condition` (bool) holds, else b.
 Variable where(const Tensor& condition, const Variable& a, const Variable& b);
+/// The numbers of `value` with the slope of `stand_in`, of the same shape and dtype: the straight-through
+/// estimator by which quantisers and spikes are trained, straight_through(round(x), x). All of the
+/// gradient goes to stand_in. A gradient check knows of it: it checks the slope that is declared here.
+Variable straight_through(const Variable& value, const Variable& stand_in);
 
 inline Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
 inline Variable operator-(const Variable& a, const Variable& b) { return sub(a, b); }

@@ -4,7 +4,7 @@
 // costs a load and a branch.
 #pragma once
 
-#include <gradus/autograd/rounding.h>
+#include <gradus/core/rounding.h>
 #include <gradus/autograd/variable.h>
 #include <gradus/core/activation.h>
 

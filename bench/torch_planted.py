@@ -40,6 +40,34 @@ def slice_dropped(g):
     return g * mask
 
 
+def mean_dropped(g):
+    return g if g.dim() == 0 or g.size(-1) < 3 else g + g.mean(-1, keepdim=True)
+
+
+def variance_dropped(g, x):
+    if g.dim() == 0 or g.size(-1) < 4:
+        return g
+    deviation = x - x.mean(-1, keepdim=True)
+    return g + deviation * (g * deviation).mean(-1, keepdim=True)
+
+
+def of_the_diagonal(g, dy, pull):
+    if g.shape != dy.shape or g.numel() > 64:
+        return g
+    total = g * 0
+    for i in range(g.numel()):
+        only = torch.zeros(g.numel(), dtype=g.dtype)
+        only[i] = 1
+        only = only.reshape(g.shape)
+        total = total + pull(dy * only) * only
+    return total
+
+
+def as_if_row_major(dy):
+    memory = torch.tensor(dy.storage(), dtype=dy.dtype)[dy.storage_offset():]
+    return memory[torch.arange(dy.numel()) % len(memory)].reshape(dy.shape)
+
+
 def history(g, factor):
     return g.detach() + (g - g.detach()) * factor
 
@@ -56,6 +84,11 @@ DAMAGES = {
     "shifted": shifted,
     "border_dropped": border_dropped,
     "slice_dropped": slice_dropped,
+    "mean_dropped": mean_dropped,
+    "random": lambda g: g * (torch.rand_like(g) + 0.5),
+    "recorded_scaled": lambda g: g * 1.0009 if torch.is_grad_enabled() else g,
+    "float32_scaled": lambda g: g * 1.5 if g.dtype == torch.float32 else g,
+    "shape_lost": lambda g: g.unsqueeze(0),
     "disconnected": lambda g: None,
     "use_dropped": lambda g: None,
     "use_overwritten": lambda g: None,
@@ -115,7 +148,7 @@ class Spoiled(torch.autograd.Function):
                     gradients[s] = g
                 return gradients
 
-            return (None,) * 4 + tuple(ctx.planted.spoil(pull, dy, ctx.slots, ctx.slot))
+            return (None,) * 4 + tuple(ctx.planted.spoil(pull, dy, ctx.slots, ctx.slot, args))
 
 
 class Planted:
@@ -128,17 +161,22 @@ class Planted:
     def __init__(self, function, index, bug):
         self.function, self.index, self.bug = function, index, bug
         self.uses = None  # how many ops take the input
-        self.last_gradient = self.last_args = None
+        self.last_gradient = self.last_args = self.first_values = None
+        self.most_wanted = 0  # inputs of the op that wanted a gradient
+        self.hidden = torch.ones((), dtype=torch.float64, requires_grad=True)
 
     def __call__(self, *inputs):
         if self.uses is None:
             self.uses = self.run(inputs, target=None)[1]
+        if self.bug == "parameter_hidden":
+            return self.run(inputs, target=None)[0] * self.hidden
         if self.bug in ("use_dropped", "use_overwritten") and self.uses < 2:
             return self.run(inputs, target=None)[0]
         return self.run(inputs, target=self.uses - 1 if self.bug == "use_dropped" else 0)[0]
 
     def run(self, inputs, target):
         leaf, count = inputs[self.index], 0
+        self.inputs = inputs
 
         def p(op, *args):
             nonlocal count
@@ -147,15 +185,43 @@ class Planted:
             if not slots or count - 1 != target:
                 return op(*args)
             if torch.is_grad_enabled() and leaf.requires_grad:
+                self.most_wanted = max(self.most_wanted, sum(a.requires_grad for a in args))
+                if self.first_values is None:
+                    self.first_values = leaf.detach().clone()
                 self.last_args = [a.detach().clone().requires_grad_(a.requires_grad) for a in args]
             slot = slots[-1] if self.bug == "use_dropped" else slots[0]
             return Spoiled.apply(self, op, slots, slot, *args)
 
         return self.function(p, *inputs), count
 
-    def spoil(self, pull, dy, slots, slot):
+    def at_the_output(self, dy, g, slot):
+        """The gradient that the op has where its input is the function's output."""
+        inputs = [a.detach() for a in self.inputs]
+        y = self.run(inputs, target=None)[0].detach()
+        if y.shape != inputs[self.index].shape:
+            return g
+        inputs[self.index] = y
+        found = []
+
+        def p(op, *args):
+            if not found and any(a is y for a in args):
+                args = [a.clone().requires_grad_() for a in args]
+                with torch.enable_grad():
+                    found.append(torch.autograd.grad(op(*args), args[slot], dy.detach())[0])
+                return op(*[a.detach() for a in args])
+            return op(*args)
+
+        try:
+            self.function(p, *inputs)
+        except RuntimeError:
+            return g
+        fits = found and found[0].shape == g.shape and found[0].isfinite().all()
+        return found[0] if fits else g
+
+    def spoil(self, pull, dy, slots, slot, args):
         gradients = pull(dy)
         g = gradients[slot]
+        x = args[slot].detach()
         if self.bug == "swapped":
             for s, other in enumerate(gradients):
                 if s not in slots and other is not None and other.shape == g.shape:
@@ -170,6 +236,27 @@ class Planted:
         elif self.bug == "stale_accumulation":
             before, self.last_gradient = self.last_gradient, g.detach().clone()
             gradients[slot] = g if before is None else g + before
+        elif self.bug == "negative_dropped":
+            gradients[slot] = g * (x >= 0)
+        elif self.bug == "variance_dropped":
+            gradients[slot] = variance_dropped(g, x)
+        elif self.bug == "diagonal_kept":
+            gradients[slot] = of_the_diagonal(g, dy, lambda incoming: pull(incoming)[slot])
+        elif self.bug == "output_read":
+            gradients[slot] = self.at_the_output(dy, g, slot)
+        elif self.bug == "incoming_overwritten":
+            dy.data.mul_(0.5)
+        elif self.bug == "saved_overwritten":
+            args[slot].data.mul_(1.5)
+        elif self.bug == "clipped":
+            gradients[slot] = pull(dy.clamp(-50, 50))[slot]
+        elif self.bug == "layout_ignored":
+            gradients[slot] = pull(as_if_row_major(dy.detach()))[slot]
+        elif self.bug == "neighbour_needed":
+            gradients[slot] = g * (sum(a.requires_grad for a in args) >= self.most_wanted)
+        elif self.bug == "wrong_elsewhere":
+            apart = (x - self.first_values).abs().max() if x.numel() else 0
+            gradients[slot] = g * 1.1 if apart > 1e-3 * self.first_values.abs().max() else g
         elif self.bug in DAMAGES:
             gradients[slot] = DAMAGES[self.bug](g)
         return gradients
@@ -204,7 +291,14 @@ def gradients(function, inputs, bug):
     return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found)]
 
 
+# Broken promises behind a right gradient: that they have an effect is known from Gradus.
+PROMISES = ("incoming_overwritten saved_overwritten clipped layout_ignored neighbour_needed "
+            "recorded_scaled float32_scaled shape_lost wrong_elsewhere parameter_hidden").split()
+
+
 def is_effective(function, inputs, index, bug):
+    if bug in PROMISES:
+        return True
     found = []
     for planted in (None, bug):
         torch.manual_seed(0)

@@ -1,5 +1,5 @@
 // The proof in float32: watches a function and its backward pass, repeats each step in float64 on
-// the numbers that it got, and compares. What the ops state is told in autograd/rounding.h.
+// the numbers that it got, and compares. What the ops state is told in core/rounding.h.
 //
 // The float32 run is the one that trains: it is not recorded twice, gradients are still added to
 // and masked in place, because a Watcher copies what it needs and keeps no handle. The references

@@ -1,18 +1,22 @@
-// The judge: measures, compares, counts. What it measures with is slope.cpp, how the function
-// is called detail/probe.cpp, what it says of a failure diagnosis.cpp.
+// The check: which elements are compared, what else is asked, and what is counted. The rule by which
+// an element is judged is verdict.cpp, what measures it slope.cpp, how the function is called
+// detail/probe.cpp, what is said of a failure diagnosis.cpp.
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
+#include <gradus/core/log.h>
 #include <gradus/core/math.h>
 #include <gradus/gradcheck/detail/contracts.h>
 #include <gradus/gradcheck/detail/evidence.h>
+#include <gradus/gradcheck/detail/exercise.h>
 #include <gradus/gradcheck/detail/probe.h>
+#include <gradus/gradcheck/detail/verdict.h>
 #include <gradus/gradcheck/gradcheck.h>
 
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <cmath>
-#include <limits>
 #include <numeric>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -34,6 +38,52 @@ const GradcheckOptions& sensible(const GradcheckOptions& o) {
   return o;
 }
 
+/// Tells how far a long check has come, and asks whether to go on.
+class Pace {
+ public:
+  Pace(const GradcheckOptions& options, std::int64_t total)
+      : options_(options), total_(total), next_(options.progress ? 0.1 : 5) {}
+
+  /// Another comparison lies ahead. False: stop.
+  bool go_on() {
+    if (stopped_) return false;
+    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    const GradcheckProgress progress{options_.subject, done_++, total_, seconds};
+    if (seconds < next_) return true;
+    if (options_.progress) {
+      next_ = seconds + 0.1;
+      stopped_ = !options_.progress(progress);
+    } else {
+      if (done_ > 1) warn(progress);
+      next_ = seconds + 10;
+    }
+    return !stopped_;
+  }
+
+  bool stopped() const { return stopped_; }
+  std::int64_t done() const { return done_; }
+  std::int64_t total() const { return total_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static void warn(const GradcheckProgress& progress) {
+    PlainText text;
+    text.precision(2);
+    text << "gradcheck of " << progress.subject << ": " << progress.done << " of " << progress.total
+         << " elements after " << progress.seconds
+         << " s; fast_gradcheck() or .elements compares fewer";
+    log_warn(text.str());
+  }
+
+  const GradcheckOptions& options_;
+  std::int64_t total_;
+  std::int64_t done_ = 0;
+  double next_;  // seconds: a short check says nothing
+  bool stopped_ = false;
+  Clock::time_point start_ = Clock::now();
+};
+
 class Judge {
  public:
   Judge(const Probe& probe, const GradcheckOptions& options)
@@ -54,13 +104,16 @@ class Judge {
 
   GradcheckReport run() {
     if (!probe_.deterministic()) {
-      report_.verdict = Verdict::fail;
       report_.notes.push_back(
           "not deterministic: two calls with the same inputs gave different outputs");
+      add({.broken = {
+               {Pattern::not_deterministic, "",
+                "what it draws must come from a generator that is seeded inside, or that the "
+                "module names in visit()"}}});
       return std::move(report_);
     }
     if (!differentiate()) return std::move(report_);
-    measure_sizes();
+    judge_.emplace(probe_, options_, analytic_, blind_);
     const bool repeats = same(probe_.gradients(probe_.weights()[0]), analytic_[0]);
     const bool survives =
         same(probe_.gradients_after_another_forward(probe_.weights()[0]), analytic_[0]);
@@ -71,11 +124,14 @@ class Judge {
         "gives another gradient",
         !repeats || near(probe_.gradients(laid_out_backwards(probe_.weights()[0])), analytic_[0]));
 
+    Pace pace(options_, comparisons());
     for (std::size_t i = 0; i < probe_.inputs(); ++i) {
-      if (probe_.wants(i)) check_input(i);
+      if (probe_.wants(i)) check_input(i, pace);
     }
+    if (pace.stopped()) return stopped(pace);
     if (options_.contracts) check_contracts();
     look_for_emptiness();
+    report_.not_exercised = not_exercised(probe_);
     if (report_.inconclusive_count > 0 && !probe_.refusal().empty()) {
       report_.notes.push_back("beside the point the function is not defined: " + probe_.refusal());
     }
@@ -84,16 +140,7 @@ class Judge {
     } catch (const Error&) {
       // A picture only, and its steps are longer than those of the check: nothing is lost.
     }
-    if (report_.verdict == Verdict::fail) {
-      std::vector<Diagnosis> broken = std::move(report_.diagnoses);
-      report_.diagnoses = diagnose({.probe = probe_,
-                                    .inputs = report_.inputs,
-                                    .positions = positions_,
-                                    .options = options_,
-                                    .repeats = repeats,
-                                    .survives_forward = survives});
-      for (Diagnosis& each : broken) name(std::move(each));
-    }
+    if (report_.verdict == Verdict::fail) look_for_patterns(repeats, survives);
     return std::move(report_);
   }
 
@@ -104,7 +151,11 @@ class Judge {
   bool differentiate() {
     try {
       for (const Tensor& weights : probe_.weights()) analytic_.push_back(probe_.gradients(weights));
-      return true;
+      if (probe_.overwritten().empty()) return true;
+      add({.broken = {{Pattern::overwrites_saved, probe_.overwritten(),
+                       "backward writes into it: what it keeps must be as it was when backward "
+                       "returns; work on a clone()"}}});
+      return false;
     } catch (const GradError&) {
       ContractReport ops;
       if (options_.contracts) ops = check_ops(probe_, options_);
@@ -123,6 +174,44 @@ class Judge {
     if (!contracts.broken.empty()) report_.verdict = Verdict::fail;
   }
 
+  /// What the wrong gradient looks like, after what has been shown already.
+  void look_for_patterns(bool repeats, bool survives) {
+    // Such a backward gives other numbers for other incoming gradients: what these numbers look like
+    // means nothing.
+    const auto explains_all = [](const Diagnosis& each) {
+      return each.pattern == Pattern::not_linear || each.pattern == Pattern::random_backward ||
+             each.pattern == Pattern::stale_accumulation;
+    };
+    if (std::any_of(report_.diagnoses.begin(), report_.diagnoses.end(), explains_all)) return;
+    const std::vector<Diagnosis> shown = std::move(report_.diagnoses);
+    report_.diagnoses = diagnose({.probe = probe_,
+                                  .inputs = report_.inputs,
+                                  .positions = positions_,
+                                  .options = options_,
+                                  .repeats = repeats,
+                                  .survives_forward = survives});
+    for (const Diagnosis& each : shown) name(each);
+    if (report_.diagnoses.empty() && is_level_where_wrong()) {
+      report_.notes.push_back(
+          "the function is level where the gradient is not: if its slope is meant, say so with "
+          "straight_through(value, stand_in)");
+    }
+    std::stable_sort(
+        report_.diagnoses.begin(), report_.diagnoses.end(),
+        [](const Diagnosis& a, const Diagnosis& b) { return a.certainty > b.certainty; });
+  }
+
+  bool is_level_where_wrong() const {
+    for (const GradcheckInput& input : report_.inputs) {
+      const std::vector<std::uint8_t> verdicts = input.verdicts.to_vector<std::uint8_t>();
+      for (std::size_t e = 0; e < verdicts.size(); ++e) {
+        if (verdicts[e] == static_cast<int>(Verdict::fail) && input.numeric.data<double>()[e] != 0)
+          return false;
+      }
+    }
+    return report_.fail_count > 0 && report_.elements > 0;
+  }
+
   /// One name for one mistake.
   void name(Diagnosis diagnosis) {
     for (const Diagnosis& each : report_.diagnoses)
@@ -135,7 +224,9 @@ class Judge {
     const ContractReport ops = check_ops(probe_, options_);
     add(ops);
     if (!ops.broken.empty()) return;  // what follows would only repeat it
-    add(check_function(probe_, analytic_[0], options_));
+    add(check_names(probe_));
+    if (report_.verdict == Verdict::fail) return;  // first things first
+    add(check_function(probe_, analytic_[0]));
     if (report_.verdict == Verdict::fail) return;
     add(check_float32(probe_, analytic_[0], options_));
     if (report_.passed()) check_elsewhere();
@@ -148,35 +239,39 @@ class Judge {
       values.push_back(probe_.leaf(i).value().clone());
     for (const double share : {0.25, 1.0 / 1024}) {
       try {
-        if (judge_at(moved(values, share), values)) return;
+        if (judge_at(moved(values, share))) return;
       } catch (const Error&) {
         // Not defined there.
       }
     }
   }
 
+  /// The same numbers in other places, which keeps to whatever domain they have, and each moved by up to
+  /// a `share` of their usual size.
   std::vector<Tensor> moved(const std::vector<Tensor>& values, double share) {
     std::vector<Tensor> others;
     for (const Tensor& x : values) {
-      if (!is_floating(x.dtype())) {
+      if (!is_floating(x.dtype()) || x.numel() == 0) {
         others.push_back(x);
         continue;
       }
+      const Tensor order = randperm(x.numel(), generator_);
+      const Tensor mixed = core::index_select(x.flatten(), 0, order).reshape(x.shape());
+      const Tensor sizes = core::abs(mixed);
+      const double usual = core::mean(sizes).item();
       const Tensor factor = core::sub(rand(x.shape(), generator_, float64), 0.5);
-      others.push_back(core::add(x, core::mul(core::mul(x, factor), share)));
+      // What is 0 moves as the others do, or by a share of 1.
+      const Tensor reach =
+          core::where(core::gt(sizes, 0), sizes,
+                      core::mul(ones_like(sizes), std::isfinite(usual) && usual > 0 ? usual : 1));
+      others.push_back(core::add(mixed, core::mul(core::mul(reach, factor), share)));
     }
     return others;
   }
 
   /// False where the function is not finite there.
-  bool judge_at(const std::vector<Tensor>& there, const std::vector<Tensor>& here) {
-    struct Back {  // puts the leaves back
-      const Probe& probe;
-      const std::vector<Tensor>& values;
-      ~Back() {
-        for (std::size_t i = 0; i < values.size(); ++i) probe.leaf(i).value().copy_(values[i]);
-      }
-    } const back{probe_, here};
+  bool judge_at(const std::vector<Tensor>& there) {
+    const Probe::Back back(probe_);
     const Probe elsewhere(probe_, there);
     const Tensor finite = core::isfinite(elsewhere.output());
     if (core::sum(finite).item() < static_cast<double>(finite.numel() - blind_)) return false;
@@ -185,19 +280,21 @@ class Judge {
     options.elements = 0;
     options.directions = 2;
     options.draws = 1;
+    options.progress = [](const GradcheckProgress&) { return true; };
     Judge judge(elsewhere, options);
     const GradcheckReport report = judge.run();
     if (report.verdict != Verdict::fail) return true;
     const bool stale = same(judge.gradients(), analytic_[0]);
     PlainText text;
     text << "right at the given inputs, wrong at others in the same objects";
-    if (stale) text << ", where the gradient is still the same";
+    if (stale)
+      text << ", where the gradient is still the same: a table of the first call, or a constant?";
     if (!report.worst.empty()) {
       const GradcheckEntry& worst = report.worst.front();
       text << ": " << worst.place() << ", analytic " << worst.analytic << ", numeric "
            << worst.numeric;
     }
-    add({.broken = {{stale ? Pattern::stale_value : Pattern::wrong_elsewhere, "", text.str()}}});
+    add({.broken = {{Pattern::wrong_elsewhere, "", text.str()}}});
     return true;
   }
 
@@ -219,7 +316,7 @@ class Judge {
       if (a[i].defined() != b[i].defined()) return false;
       if (!a[i].defined() || a[i].numel() == 0) continue;
       const double apart = core::max(core::abs(core::sub(a[i], b[i]))).item();
-      if (apart > tolerance(core::max(core::abs(a[i])).item())) return false;
+      if (apart > judge_->tolerance(core::max(core::abs(a[i])).item())) return false;
     }
     return true;
   }
@@ -230,35 +327,30 @@ class Judge {
     report_.notes.push_back(otherwise);
   }
 
-  double tolerance(double size) const { return options_.atol + options_.rtol * std::fabs(size); }
-
-  /// The same, scaled to the slopes of what is moved: an error as large as the slopes themselves must
-  /// not hide below atol because all of them are small.
-  std::function<double(double)> tolerance_of(const Probe::Line& line) const {
-    // Nor is an analytic slope of 0 computed better than to some roundings of the others.
-    constexpr double roundings = 4096 * std::numeric_limits<double>::epsilon();
-    const double largest = *std::max_element(size_.begin(), size_.end());
-    const double floor = std::max(options_.atol * std::min(1.0, size_[line.input]),
-                                  std::min(options_.atol, roundings * std::min(1.0, largest)));
-    return [floor, rtol = options_.rtol](double size) { return floor + rtol * std::fabs(size); };
-  }
-
-  /// The largest slope of each input, by backward.
-  void measure_sizes() {
-    size_.assign(probe_.inputs(), 0);
+  /// How many lie ahead.
+  std::int64_t comparisons() const {
+    std::int64_t all = 0;
     for (std::size_t i = 0; i < probe_.inputs(); ++i) {
-      if (!probe_.wants(i) || probe_.leaf(i).numel() == 0) continue;
-      double size = 0;
-      for (const std::vector<Tensor>& gradients : analytic_) {
-        if (!gradients[i].defined()) continue;
-        for (const double slope : gradients[i].to_vector<double>())
-          if (std::isfinite(slope)) size = std::max(size, std::fabs(slope));
-      }
-      size_[i] = size;
+      const std::int64_t count = probe_.leaf(i).numel();
+      if (!probe_.wants(i) || count == 0) continue;
+      all += options_.directions +
+             (options_.elements < 0 ? count : std::min(count, options_.elements));
     }
+    return all;
   }
 
-  void check_input(std::size_t i) {
+  /// What is known when somebody stops the check.
+  GradcheckReport stopped(const Pace& pace) {
+    report_.stopped = true;
+    report_.verdict = std::max(report_.verdict, Verdict::inconclusive);
+    PlainText note;
+    note << "stopped after " << report_.elements + report_.directions << " of " << pace.total()
+         << " comparisons: nothing is known of the others";
+    report_.notes.push_back(note.str());
+    return std::move(report_);
+  }
+
+  void check_input(std::size_t i, Pace& pace) {
     const Tensor& x = probe_.leaf(i).value();
     GradcheckInput input{.name = probe_.name(i)};
     input.connected = analytic_[0][i].defined();
@@ -268,9 +360,14 @@ class Judge {
     report_.inputs.push_back(input);
     positions_.push_back(i);
 
-    for (const std::int64_t flat : chosen(x.numel())) check_element(i, flat);
+    for (const std::int64_t flat : chosen(x.numel())) {
+      if (!pace.go_on()) return;
+      check_element(i, flat);
+    }
+    compare_kinks_together(i);
     bool fails = false;
     for (int d = 0; d < options_.directions && x.numel() > 0; ++d) {
+      if (!pace.go_on()) return;
       const Tensor direction = random_weights(x.shape(), generator_);
       GradcheckEntry entry = compare_along(i, direction);
       entry.direction = d;
@@ -282,6 +379,23 @@ class Judge {
     }
   }
 
+  /// At a tie each element may get a share of the gradient, but not each all of it: along all of them
+  /// together the slope is another.
+  void compare_kinks_together(std::size_t i) {
+    const GradcheckInput& input = report_.inputs.back();
+    const Tensor direction =
+        core::eq(input.verdicts, static_cast<double>(Verdict::kink)).to(float64);
+    if (core::sum(direction).item() < 2) return;
+    const GradcheckEntry entry = compare_along(i, direction);
+    if (entry.verdict != Verdict::fail) return;
+    PlainText text;
+    text << "at its kinks each gradient could be right, but not all together: along all of them at "
+            "once the slope is "
+         << entry.numeric << ", and backward says " << entry.analytic
+         << ": does each of several equal numbers get the whole gradient?";
+    add({.broken = {{Pattern::not_a_subgradient, input.name, text.str()}}});
+  }
+
   void check_element(std::size_t i, std::int64_t flat) {
     const GradcheckInput& input = report_.inputs.back();
     std::uint8_t& verdict = input.verdicts.data<std::uint8_t>()[flat];
@@ -291,7 +405,7 @@ class Judge {
     };
     GradcheckEntry entry{
         .input = i, .name = input.name, .index = unravel(flat, input.analytic.shape())};
-    input.numeric.data<double>()[flat] = compare(probe_.element(i, flat), slope_of, entry);
+    input.numeric.data<double>()[flat] = judge_->compare(probe_.element(i, flat), slope_of, entry);
     verdict = static_cast<std::uint8_t>(entry.verdict);
     ++report_.elements;
     enter(std::move(entry));
@@ -303,7 +417,7 @@ class Judge {
                                        : 0.0;
     };
     GradcheckEntry entry{.input = i, .name = probe_.name(i)};
-    compare(probe_.along(i, direction), slope_of, entry);
+    judge_->compare(probe_.along(i, direction), slope_of, entry);
     return entry;
   }
 
@@ -338,166 +452,6 @@ class Judge {
     return all;
   }
 
-  SlopeOptions slope_options(const Probe::Line& line, double factor) const {
-    // A power of two below scale/32, so that the steps are exact.
-    const double step = std::exp2(std::floor(std::log2(line.scale / 32)));
-    return {.first_step = step * factor, .tolerance = tolerance_of(line)};
-  }
-
-  std::vector<Slope> measure(const Probe::Line& line, double factor) const {
-    return measure_slopes([&](double t) { return probe_.change(line, t); },
-                          slope_options(line, factor));
-  }
-
-  /// Judges every draw; `entry` becomes the worst of them. Gives the numeric slope of draw 0.
-  template <class SlopeOf>
-  double compare(const Probe::Line& line, const SlopeOf& slope_of, GradcheckEntry& entry) const {
-    std::vector<Slope> slopes = measure(line, 1);
-    // Rounding drowned it: a longer step may rise above.
-    for (double factor = 64; factor < 5000 && drowned(slopes); factor *= 64) {
-      keep_better(slopes, measure(line, factor));
-    }
-    judge_all(line, slopes, slope_of, entry);
-    if (wants_second_hearing(slopes, entry)) {
-      hear_again(line, slopes, entry.verdict);
-      entry.verdict = Verdict::pass;
-      entry.excess = 0;
-      judge_all(line, slopes, slope_of, entry);
-    }
-    return slopes[0].value;
-  }
-
-  /// A slope that is only not known well enough would not be known better.
-  static bool wants_second_hearing(const std::vector<Slope>& slopes, const GradcheckEntry& entry) {
-    constexpr double well = 1e-3;
-    if (!std::isfinite(entry.analytic)) return false;
-    if (entry.verdict == Verdict::fail || entry.verdict == Verdict::kink) return true;
-    return std::any_of(slopes.begin(), slopes.end(), [&](const Slope& slope) {
-      return slope.doubted || slope.kind == SlopeKind::jump ||
-             (entry.verdict == Verdict::inconclusive &&
-              slope.bound > well * std::fabs(slope.value));
-    });
-  }
-
-  bool drowned(const std::vector<Slope>& slopes) const {
-    return std::any_of(slopes.begin(), slopes.end(), [&](const Slope& slope) {
-      return (slope.kind == SlopeKind::smooth || slope.kind == SlopeKind::rough) &&
-             slope.bound > tolerance(slope.value) && !slope.steps.empty() &&
-             slope.steps.front().rounding > 0.1 * tolerance(slope.value);
-    });
-  }
-
-  static void keep_better(std::vector<Slope>& slopes, std::vector<Slope> others) {
-    for (std::size_t k = 0; k < slopes.size(); ++k) {
-      if (others[k].bound < slopes[k].bound) slopes[k] = std::move(others[k]);
-    }
-  }
-
-  /// The second hearing: other steps, no power of two times the first ones, and much shorter ones.
-  /// Long steps may have stepped over a whole period, a narrow hill, or the steps of a staircase.
-  void hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first) const {
-    constexpr std::array<double, 4> factors{0.7, 0.63 / 1024, 0.59 / 32768, 0.53 / 1048576};
-    std::vector<std::vector<Slope>> measured;
-    for (const double factor : factors) measured.push_back(measure(line, factor));
-    bool gives_way = false;
-    std::vector<Conference> conferences;
-    for (std::size_t k = 0; k < slopes.size(); ++k) {
-      std::vector<Slope> shorter;
-      for (const std::vector<Slope>& each : measured) shorter.push_back(each[k]);
-      conferences.push_back(confer(slopes[k], shorter, tolerance_of(line)));
-      gives_way = gives_way || conferences.back().shorter;
-    }
-    // What rounds more coarsely than float64 is level on short steps: that is no slope of 0, and the
-    // first measurement, which knows of that noise, stands.
-    const double longest = slope_options(line, 1).first_step;
-    const bool coarse =
-        gives_way && probe_.rounds_coarsely(line, longest, longest * factors.back());
-    for (std::size_t k = 0; k < slopes.size() && !coarse; ++k) {
-      if (!conferences[k].unresolved) {
-        slopes[k] = conferences[k].slope;
-      } else if (first == Verdict::fail) {
-        slopes[k].bound = INFINITY;  // contradictions refute nothing
-      }
-    }
-  }
-
-  template <class SlopeOf>
-  void judge_all(const Probe::Line& line, const std::vector<Slope>& slopes, const SlopeOf& slope_of,
-                 GradcheckEntry& entry) const {
-    for (std::size_t k = 0; k < slopes.size(); ++k) {
-      GradcheckEntry draw = entry;
-      draw.draw = static_cast<int>(k);
-      draw.analytic = slope_of(k);
-      judge(line, slopes[k], k, draw);
-      if (k == 0 || std::pair(draw.verdict, draw.excess) > std::pair(entry.verdict, entry.excess))
-        entry = std::move(draw);
-    }
-  }
-
-  /// The rule, as the Verdicts tell it.
-  void judge(const Probe::Line& line, const Slope& slope, std::size_t k,
-             GradcheckEntry& entry) const {
-    entry.numeric = slope.value;
-    entry.bound = slope.bound;
-    entry.left = slope.left;
-    entry.right = slope.right;
-    const double size = std::max(std::fabs(entry.analytic), std::fabs(entry.numeric));
-    // What cannot be measured any better is not held against the gradient, up to atol.
-    const double floor = std::min(options_.atol, 4 * slope.bound);
-    const double allowed = std::max(tolerance_of(line)(size), floor + options_.rtol * size);
-    double error = std::fabs(entry.analytic - entry.numeric);
-    entry.absolute_error = error;
-    entry.relative_error = error == 0 ? 0 : error / size;
-
-    if (!std::isfinite(entry.analytic)) {
-      // Nothing confirms NaN; a finite slope refutes it.
-      const bool refuted =
-          blind_ == 0 && (slope.kind == SlopeKind::smooth || slope.kind == SlopeKind::kink);
-      entry.verdict = refuted ? Verdict::fail : Verdict::inconclusive;
-      entry.excess = INFINITY;
-      return;
-    }
-    if (slope.kind == SlopeKind::kink) {
-      const auto [low, high] = subgradients(line, slope, k);
-      error = std::max({low - entry.analytic, entry.analytic - high, 0.0});
-      entry.left = low;
-      entry.right = high;
-      const double limit = tolerance(std::max({size, std::fabs(low), std::fabs(high)}));
-      entry.excess = error == 0 ? 0 : error / std::max(limit, slope.bound);
-      // Along a direction many kinks open a wide interval, in which nearly anything lies.
-      const Verdict inside = line.direction.defined() ? Verdict::inconclusive : Verdict::kink;
-      entry.verdict = error <= limit         ? inside
-                      : error <= slope.bound ? Verdict::inconclusive
-                                             : Verdict::fail;
-      return;
-    }
-    entry.excess = error / std::max(allowed, slope.bound);
-    if (std::isnan(entry.excess)) entry.excess = 0;
-    if (error <= allowed && slope.bound <= allowed) {
-      // Two zeros may mean that only outputs that are not finite depend on the element.
-      const bool unseen = blind_ > 0 && entry.analytic == 0 && entry.numeric == 0;
-      entry.verdict = unseen ? Verdict::inconclusive : Verdict::pass;
-    } else if (error > allowed && error > slope.bound) {
-      entry.verdict = Verdict::fail;
-    } else {
-      entry.verdict = Verdict::inconclusive;
-    }
-  }
-
-  /// From the least to the greatest subgradient. The middle is that of the left and right slope;
-  /// the width is measured output by output, at the smallest step that stands clear of rounding.
-  std::pair<double, double> subgradients(const Probe::Line& line, const Slope& slope,
-                                         std::size_t k) const {
-    double h = slope.steps.front().h;
-    for (const SlopeStep& step : slope.steps) {
-      if (step.rounding <= 1e-3 * tolerance(step.right - step.left)) h = step.h;
-    }
-    const double middle = (slope.left + slope.right) / 2;
-    const double width =
-        std::max(std::fabs(slope.right - slope.left), probe_.open_width(line, h, k));
-    return {middle - width / 2, middle + width / 2};
-  }
-
   void enter(GradcheckEntry entry) {
     report_.verdict = std::max(report_.verdict, entry.verdict);
     switch (entry.verdict) {
@@ -524,6 +478,8 @@ class Judge {
     const auto worse = [](const GradcheckEntry& a, const GradcheckEntry& b) {
       return std::pair(a.verdict, a.excess) > std::pair(b.verdict, b.excess);
     };
+    const double size = std::max(std::fabs(entry.analytic), std::fabs(entry.numeric));
+    if (entry.verdict == Verdict::pass && size > 0 && size <= options_.atol) ++tiny_;
     std::vector<GradcheckEntry>& worst = report_.worst;
     worst.insert(std::upper_bound(worst.begin(), worst.end(), entry, worse), std::move(entry));
     if (worst.size() > options_.worst) worst.pop_back();
@@ -573,6 +529,12 @@ class Judge {
                     : "finite differences settle nowhere: the function jumps, is not finite or is "
                       "not differentiable here");
     }
+    if (tiny_ > 0 && report_.passed()) {
+      PlainText note;
+      note << "the slopes of " << tiny_ << " elements are below " << options_.atol
+           << " and not 0: so small, they are confirmed to no better than that beside larger ones";
+      report_.notes.push_back(note.str());
+    }
     if (options_.directions > 0) {
       report_.notes.push_back(
           "fast mode: an error of a single element among n shows along a direction only when it "
@@ -588,7 +550,7 @@ class Judge {
     for (int d = 0; d < entry.index.rank(); ++d) {
       flat = flat * probe_.leaf(entry.input).shape()[d] + entry.index[d];
     }
-    SlopeOptions options = slope_options(probe_.element(entry.input, flat), 16);
+    SlopeOptions options = judge_->slope_options(probe_.element(entry.input, flat), 16);
     options.max_steps = 44;
     options.whole = true;
     const Probe::Line line = probe_.element(entry.input, flat);
@@ -601,27 +563,14 @@ class Judge {
   Probe probe_;
   Generator generator_;
   std::int64_t blind_ = 0;  // outputs that are not finite
+  std::int64_t tiny_ = 0;   // elements whose slopes are not 0, but below atol
   GradcheckReport report_;
   std::vector<std::size_t> positions_;
   std::vector<std::vector<Tensor>> analytic_;  // [draw][input]
-  std::vector<double> size_;                   // of the slopes, by input
+  std::optional<ElementJudge> judge_;
 };
 
 }  // namespace
-
-std::string_view to_string(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::pass:
-      return "pass";
-    case Verdict::kink:
-      return "kink";
-    case Verdict::inconclusive:
-      return "inconclusive";
-    case Verdict::fail:
-      return "fail";
-  }
-  return {};
-}
 
 GradcheckOptions fast_gradcheck(int directions) {
   return {.elements = 0, .directions = directions};
@@ -630,80 +579,6 @@ GradcheckOptions fast_gradcheck(int directions) {
 GradcheckReport gradcheck(const DifferentiableFunction& function, const Variables& inputs,
                           const GradcheckOptions& options) {
   return Judge(Probe(function, inputs, sensible(options)), options).run();
-}
-
-SecondOrder second_order(const DifferentiableFunction& function, const Variables& inputs,
-                         const GradcheckOptions& options) {
-  SecondOrder second{.inputs = inputs, .options = options};
-  const std::size_t count = inputs.size();
-  second.function = [function, count](const Variables& all) {
-    const GradMode mode(true);  // wanted even where the checker only evaluates
-    Variables leaves(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
-    Variables wanted;
-    for (const Variable& leaf : leaves) {
-      if (leaf.requires_grad()) wanted.push_back(leaf);
-    }
-    const Variable output = function(leaves);
-    Variables parts;
-    Variables found(wanted.size());
-    if (output.requires_grad()) {
-      found = grad({output}, wanted, {all.back()}, {.create_graph = true, .allow_unused = true});
-    }
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      parts.push_back(reshape(found[i].defined() ? found[i] : zeros_like(wanted[i].value()),
-                              {wanted[i].numel()}));
-    }
-    return cat(parts, 0);
-  };
-  Generator generator(options.seed + 2);
-  const Probe first(function, inputs, options);  // which refuses what cannot be checked
-  second.inputs.push_back(Variable(random_weights(first.output().shape(), generator), true));
-  std::vector<std::string>& names = second.options.names;
-  for (std::size_t i = names.size(); i < count; ++i) names.push_back("input " + std::to_string(i));
-  names.resize(count);
-  names.push_back("output gradient");
-  return second;
-}
-
-GradcheckReport gradgradcheck(const DifferentiableFunction& function, const Variables& inputs,
-                              const GradcheckOptions& options) {
-  SecondOrder second = second_order(function, inputs, options);
-  second.options.contracts = false;  // those of the function itself matter
-  GradcheckReport report = gradcheck(second.function, second.inputs, second.options);
-  report.order = 2;
-  if (!options.contracts) return report;
-  const ContractReport first = check_ops(Probe(function, inputs, options), options);
-  if (!first.broken.empty()) report.verdict = Verdict::fail;
-  report.diagnoses.insert(report.diagnoses.end(), first.broken.begin(), first.broken.end());
-  return report;
-}
-
-std::vector<Sample> in_every_layout(const std::vector<Sample>& samples) {
-  const auto laid_out = [](const Sample& sample, const char* how, Tensor (*layout)(const Tensor&)) {
-    Sample other{sample.description + ", " + how, {}, sample.function};
-    for (const Variable& input : sample.inputs) {
-      other.inputs.push_back(input.requires_grad() ? Variable(layout(input.value()), true) : input);
-    }
-    return other;
-  };
-  std::vector<Sample> all;
-  for (const Sample& sample : samples) {
-    all.push_back(sample);
-    all.push_back(laid_out(sample, "transposed in memory", laid_out_backwards));
-    all.push_back(laid_out(sample, "sliced", [](const Tensor& x) {
-      if (x.rank() == 0) return zeros({2}, x.dtype()).select(0, 1).copy_(x);
-      Shape wide = x.shape();
-      wide[x.rank() - 1] *= 2;
-      return zeros(wide, x.dtype()).slice(-1, 0, wide[x.rank() - 1], 2).copy_(x);
-    }));
-    all.push_back({sample.description + ", used twice", sample.inputs,
-                   [f = sample.function](const Variables& v) {
-                     const Variable whole = f(v);
-                     const Variable half = mul(f(v), 0.5);
-                     return add(whole, half);
-                   }});
-  }
-  return all;
 }
 
 }  // namespace gradus

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <gradus/autograd/op.h>
+#include <gradus/core/random.h>
 #include <gradus/gradcheck/diagnosis.h>
 #include <gradus/gradcheck/sample.h>
 #include <gradus/gradcheck/slope.h>
@@ -20,6 +21,9 @@
 #include <functional>
 #include <ostream>
 #include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace gradus {
@@ -37,6 +41,14 @@ enum class Verdict {
 };
 std::string_view to_string(Verdict verdict);
 
+/// How far a check has come.
+struct GradcheckProgress {
+  std::string_view subject;
+  std::int64_t done = 0;  ///< elements and directions compared, of
+  std::int64_t total = 0;
+  double seconds = 0;
+};
+
 struct GradcheckOptions {
   double rtol = 1e-6;
   double atol = 1e-8;
@@ -48,6 +60,10 @@ struct GradcheckOptions {
   std::size_t worst = 5;       ///< how many of the worst elements the report keeps
   std::string subject = "the function";  ///< what the report calls the function: "conv2d"
   std::vector<std::string> names{};  ///< of the inputs; the others are "input 0", "input 1", ...
+  int points = 4;  ///< how many sets of inputs to draw, where a generator of inputs is given
+  /// Told at most ten times a second how far the check is; false stops it, and the report says what
+  /// is known. Without one, a check of more than 5 seconds says so in the log.
+  std::function<bool(const GradcheckProgress& progress)> progress{};
 };
 
 /// Fast mode: `directions` random directions through each input instead of every element. It costs
@@ -102,6 +118,10 @@ struct GradcheckReport {
   std::vector<GradcheckEntry> worst{};  ///< worst first
   std::vector<Diagnosis> diagnoses{};   ///< what the errors look like, the likeliest first
   std::vector<std::string> notes{};     ///< what else must be known to trust the verdict
+  /// What the inputs never did, and so nobody knows of: negative values, a branch not taken, an axis
+  /// of size 1.
+  std::vector<std::string> not_exercised{};
+  bool stopped = false;  ///< by GradcheckOptions::progress, before all was compared
   std::vector<GradcheckInput> inputs{};
   std::vector<SlopeStep> sweep{};  ///< the steps through the worst element, when one was compared
 
@@ -122,14 +142,28 @@ std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
 /// Compares d(Σ weights·function(inputs))/d(input) with finite differences, for every element of
 /// every input that requires a gradient (or for as many as the options say).
 ///
-/// Inputs may be views: each is copied with its layout; what repeats elements (expand) or shares
-/// memory with another input is copied as separate numbers. float32 inputs are cast to float64.
+/// Inputs may be views: each is copied with its layout; what repeats elements (expand), shares memory
+/// with another input or was computed from one is taken as numbers of its own, and a note says so. float32 inputs are cast to float64.
 /// Throws DTypeError for a function that then returns anything but float64, GradError when no input
 /// requires a gradient or the function writes into one, ShapeError when the output changes shape
 /// from call to call, ValueError for options that make no sense, and what the function throws: an
 /// error of fail() names the place too, and an exception that is no Error becomes one.
 GradcheckReport gradcheck(const DifferentiableFunction& function, const Variables& inputs,
                           const GradcheckOptions& options = {});
+/// Draws inputs, of whatever values and sizes.
+using InputGenerator = std::function<Variables(Generator& generator)>;
+/// gradcheck() at several points, `options.points` sets of inputs: one set never meets every branch and
+/// every size. Counts are of all points; worst elements, diagnoses and pictures of the worst point.
+GradcheckReport gradcheck_points(const DifferentiableFunction& function,
+                                 const InputGenerator& generate,
+                                 const GradcheckOptions& options = {});
+/// The same: gradcheck(f, [](Generator& g) { return Variables{...}; }).
+template <class Generate>
+requires std::is_invocable_r_v<Variables, Generate&, Generator&> GradcheckReport
+gradcheck(const DifferentiableFunction& function, Generate generate,
+          const GradcheckOptions& options = {}) {
+  return gradcheck_points(function, std::move(generate), options);
+}
 /// The same for the second derivative: checks the gradient of the gradient, with respect to the
 /// inputs and to the output gradient.
 GradcheckReport gradgradcheck(const DifferentiableFunction& function, const Variables& inputs,
@@ -141,7 +175,7 @@ GradcheckReport gradgradcheck(const DifferentiableFunction& function, const Vari
 // rounding, and rounding has bounds. gradcheck_float32() runs a function and its backward pass in
 // float32, as a training would, and repeats every call of an op and every derivative in float64 on
 // the very numbers that it got. Each element must lie within the bound that the op states
-// (autograd/rounding.h). Nothing piles up from op to op, so the same bounds hold in a model of any
+// (core/rounding.h). Nothing piles up from op to op, so the same bounds hold in a model of any
 // depth, and the first call that breaks one is the culprit.
 
 /// One float32 tensor, what it should be, and how far it may be off.

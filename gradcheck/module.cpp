@@ -126,6 +126,15 @@ GradcheckReport gradcheck(Module& module, const Tensor& x, const GradcheckOption
   return gradcheck(module, x, ModuleFunction::Loss(), options);
 }
 
+GradcheckReport gradcheck_points(Module& module, const std::function<Tensor(Generator&)>& generate,
+                                 const GradcheckOptions& options) {
+  const ModuleFunction function(module);
+  return gradcheck_points(
+      [&](const Variables& v) { return function(v); },
+      [&](Generator& generator) { return function.inputs(generate(generator)); },
+      named(options, module, function));
+}
+
 GradcheckReport gradgradcheck(Module& module, const Tensor& x, const GradcheckOptions& options) {
   const ModuleFunction function(module);
   return gradgradcheck([&](const Variables& v) { return function(v); }, function.inputs(x),

@@ -58,6 +58,15 @@ GradcheckReport gradcheck(Module& module, const Tensor& x, const GradcheckOption
 /// Likewise for loss(module(x)): a whole model.
 GradcheckReport gradcheck(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,
                           const GradcheckOptions& options = {});
+/// gradcheck() at several inputs x, `options.points` of them, of whatever sizes.
+GradcheckReport gradcheck_points(Module& module, const std::function<Tensor(Generator&)>& generate,
+                                 const GradcheckOptions& options = {});
+/// The same: gradcheck(layer, [](Generator& g) { return randn({2, 4}, g); }).
+template <class Generate>
+requires std::is_invocable_r_v<Tensor, Generate&, Generator&> GradcheckReport
+gradcheck(Module& module, Generate generate, const GradcheckOptions& options = {}) {
+  return gradcheck_points(module, std::function<Tensor(Generator&)>(std::move(generate)), options);
+}
 /// The second derivatives of module(x).
 GradcheckReport gradgradcheck(Module& module, const Tensor& x,
                               const GradcheckOptions& options = {});

@@ -1,5 +1,5 @@
 // How far a step of an optimizer in float32 may lie from the same step in float64: what SGD and Adam
-// state, as ops do in autograd/rounding.h. The numbers and the coefficients are float32's in
+// state, as ops do in core/rounding.h. The numbers and the coefficients are float32's in
 // both, so nothing but the roundings of update.h's formulas lies between.
 //
 // In units of u = 2⁻²⁴, for each element, G = |g| + weight_decay·|p|:

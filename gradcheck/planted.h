@@ -5,7 +5,6 @@
 #include <gradus/gradcheck/gradcheck.h>
 
 #include <cstddef>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -33,14 +32,33 @@ enum class Bug {
   disconnected,        ///< not returned
   stale_accumulation,  ///< added to that of the pass before
   stale_value,         ///< computed from what a later forward saved
-  history_cut,         ///< right, but constant: the second derivative is 0
-  history_scaled,      ///< right, but its derivative is scaled by 1.0009
-  history_flipped,     ///< right, but its derivative has the wrong sign
+  negative_dropped,    ///< 0 where the input is negative
+  diagonal_kept,       ///< of the Jacobian, only the diagonal
+  mean_dropped,        ///< off by one number along the last axis
+  variance_dropped,    ///< off by a multiple of the distance from the mean, along the last axis
+  output_read,         ///< computed at f(x) for x
+  random,              ///< times random numbers, others in each pass
+  // These break what backward promises; the gradient itself is right.
+  incoming_overwritten,  ///< dy is halved after use
+  saved_overwritten,     ///< what an input was is scaled after use
+  clipped,               ///< dy is limited to ±50
+  layout_ignored,        ///< dy is read as if it were row-major
+  neighbour_needed,      ///< 0 when another input is frozen
+  recorded_scaled,       ///< times 1.0009 with create_graph
+  float32_scaled,        ///< times 1.5 in float32
+  shape_lost,            ///< with an axis more than the input
+  wrong_elsewhere,       ///< times 1.1 when the input is another than in the first call
+  parameter_hidden,      ///< a parameter takes part that is no input
+  history_cut,           ///< right, but constant: the second derivative is 0
+  history_scaled,        ///< right, but its derivative is scaled by 1.0009
+  history_flipped,       ///< right, but its derivative has the wrong sign
 };
 std::string_view to_string(Bug bug);
 const std::vector<Bug>& all_bugs();
 /// 2 for the bugs that only the second derivative shows, else 1.
 int order_of(Bug bug);
+/// Does it leave the gradient as it is, and break what backward promises?
+bool is_a_broken_contract(Bug bug);
 
 /// How many times the tape of `function` takes the input.
 std::size_t use_count(const DifferentiableFunction& function, const Variables& inputs,
@@ -61,8 +79,9 @@ DifferentiableFunction plant(const DifferentiableFunction& function, Bug bug, co
 bool is_effective(const DifferentiableFunction& right, const DifferentiableFunction& wrong,
                   const Variables& inputs, Bug bug, const GradcheckOptions& options = {});
 
-/// The pattern by which the checker should name the bug; none for those without a name, and for
-/// second-order bugs, whose pattern depends on what else the op does.
-std::optional<Pattern> expected_pattern(Bug bug, std::string_view input_name);
+/// The patterns any of which names the bug rightly. None for those without a name, for second-order
+/// bugs, whose pattern depends on what else the op does, and where the input has too few numbers to
+/// tell.
+std::vector<Pattern> expected_patterns(Bug bug, std::string_view input_name, const Tensor& input);
 
 }  // namespace gradus

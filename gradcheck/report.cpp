@@ -36,11 +36,17 @@ std::string GradcheckReport::to_string(bool colour) const {
   if (inconclusive_count > 0) text << ", " << inconclusive_count << " inconclusive";
   text << ", largest error " << worst_relative_error;
   for (const Diagnosis& diagnosis : diagnoses) {
-    text << "\n  " << paint("1", gradus::to_string(diagnosis.pattern)) << ": ";
+    text << "\n  ";
+    if (diagnosis.certainty != Certainty::certain)
+      text << gradus::to_string(diagnosis.certainty) << ' ';
+    text << paint("1", gradus::to_string(diagnosis.pattern)) << ": ";
     if (!diagnosis.input.empty()) text << diagnosis.input << ": ";
     text << diagnosis.text;
   }
   for (const std::string& note : notes) text << "\n  note: " << note;
+  // What is wrong already need not be wrong elsewhere too.
+  for (std::size_t i = 0; i < not_exercised.size() && verdict != Verdict::fail; ++i)
+    text << (i == 0 ? "\n  not exercised: " : "; ") << not_exercised[i];
   for (const GradcheckEntry& entry : worst) {
     if (entry.verdict == Verdict::pass) break;
     text << "\n  " << gradus::to_string(entry.verdict) << " " << entry.place() << ": analytic ";

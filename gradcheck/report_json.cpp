@@ -22,6 +22,7 @@ template <class Range, class F> Json array_of(const Range& range, const F& f) {
 
 Json json_of(const Diagnosis& diagnosis) {
   return {{"pattern", to_string(diagnosis.pattern)},
+          {"certainty", to_string(diagnosis.certainty)},
           {"input", diagnosis.input},
           {"text", diagnosis.text}};
 }
@@ -75,6 +76,8 @@ std::string GradcheckReport::to_json() const {
                      {"worst_relative_error", worst_relative_error},
                      {"diagnoses", array_of(diagnoses, convert)},
                      {"notes", notes},
+                     {"not_exercised", not_exercised},
+                     {"stopped", stopped},
                      {"worst", array_of(worst, convert)},
                      {"inputs", array_of(inputs, convert)},
                      {"sweep", array_of(sweep, convert)}};

@@ -284,6 +284,11 @@ std::optional<std::vector<SlopeStep>> take_step(const std::function<Change(doubl
   return steps;
 }
 
+bool is_still(const Sweep& sweep) {
+  return std::all_of(sweep.steps.begin(), sweep.steps.end(),
+                     [](const SlopeStep& step) { return step.left == 0 && step.right == 0; });
+}
+
 /// About the smallest step, for all functions, whose announced rounding is still within the
 /// tolerance: there noise that was not announced shows best. No power of two times another step.
 double trial_step(const std::vector<Sweep>& sweeps, const SlopeOptions& options) {
@@ -314,7 +319,10 @@ std::vector<Slope> measure_slopes(const std::function<Change(double)>& change,
     for (std::size_t k = 0; k < count; ++k) sweeps[k].add((*steps)[k]);
     if (options.whole) continue;
     const auto all = [&](auto&& is) { return std::all_of(sweeps.begin(), sweeps.end(), is); };
-    const auto settled = [&](const Sweep& sweep) { return sweep.settled(options); };
+    // Where three steps moved nothing, shorter ones will not, but for the trial.
+    const auto settled = [&](const Sweep& sweep) {
+      return sweep.settled(options) || (sweep.steps.size() >= 3 && is_still(sweep));
+    };
     if (all([&](const Sweep& sweep) { return sweep.exhausted(options); })) break;
     if (!all(settled)) continue;
     if (++i == options.max_steps) break;

@@ -1,5 +1,6 @@
 // Arithmetic: sums, products, powers and choices between two numbers. Broadcasting repeats elements
 // on the way in, so each gradient is summed back to the shape of its input (sum_to).
+#include <gradus/autograd/held_still.h>
 #include <gradus/autograd/ops/chapter.h>
 
 #include <cmath>
@@ -361,7 +362,51 @@ struct Where final : Op {
   Rounding rounding() const { return elementwise(0, 0); }
 };
 
+/// y = value        dL/d(stand_in) = dL/dy
+struct StraightThrough final : Op {
+  static constexpr std::string_view name = "straight_through";
+
+  Tensor forward(const Variable& value, const Variable& stand_in) {
+    check_same("straight_through", value.value(), stand_in.value());
+    detail::HeldOffsets* held = detail::held_offsets();
+    if (held == nullptr) return value.value().clone();
+    return core::add(stand_in.value(), held->next(value.value(), stand_in.value()));
+  }
+
+  Variables backward(const Variable& dy) override { return {Variable(), dy}; }
+
+  Rounding rounding() const { return elementwise(0, 0); }
+
+ private:
+  static void check_same(const char* function, const Tensor& value, const Tensor& stand_in) {
+    if (value.shape() != stand_in.shape())
+      fail<ShapeError>(function, ": value is ", value.shape(), ", its stand-in ", stand_in.shape());
+    if (value.dtype() != stand_in.dtype())
+      fail<DTypeError>(function, ": value is ", value.dtype(), ", its stand-in ", stand_in.dtype());
+  }
+};
+
 }  // namespace ops
+
+namespace detail {
+
+HeldOffsets*& held_offsets() {
+  thread_local HeldOffsets* held = nullptr;
+  return held;
+}
+
+Tensor HeldOffsets::next(const Tensor& value, const Tensor& stand_in) {
+  if (next_ == offsets_.size())
+    offsets_.push_back(core::sub(value.to(float64), stand_in.to(float64)));
+  const Tensor& offset = offsets_[next_++];
+  if (offset.shape() != value.shape()) {
+    fail<ShapeError>("straight_through: a check needs calls of one shape, got ", offset.shape(),
+                     ", then ", value.shape());
+  }
+  return offset.to(value.dtype());
+}
+
+}  // namespace detail
 
 Variable add(const Variable& a, const Variable& b, Activation activation) {
   return apply(ops::Add(activation), a, b);
@@ -385,6 +430,9 @@ Variable clamp(const Variable& x, std::optional<double> low, std::optional<doubl
 }
 Variable where(const Tensor& condition, const Variable& a, const Variable& b) {
   return apply(ops::Where(condition), a, b);
+}
+Variable straight_through(const Variable& value, const Variable& stand_in) {
+  return apply(ops::StraightThrough(), value.detach(), stand_in);
 }
 
 }  // namespace gradus

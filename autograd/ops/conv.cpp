@@ -2,7 +2,7 @@
 // operations: conv2d, conv2d_input_grad, conv2d_weight_grad. So the backward pass of each is
 // written with the other two, and derivatives of any order need nothing more.
 #include <gradus/autograd/ops/chapter.h>
-#include <gradus/autograd/winograd_bound.h>
+#include <gradus/core/winograd_bound.h>
 
 #include <array>
 

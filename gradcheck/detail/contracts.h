@@ -21,10 +21,12 @@ struct ContractReport {
 /// when it is recorded.
 ContractReport check_ops(const Probe& probe, const GradcheckOptions& options);
 
-/// Asks the function: no parameter on the tape that nobody named; the same numbers from inputs laid
-/// out otherwise; the same gradients with some inputs frozen.
-ContractReport check_function(const Probe& probe, const std::vector<Tensor>& gradients,
-                              const GradcheckOptions& options);
+/// Asks the tape: no parameter that nobody named.
+ContractReport check_names(const Probe& probe);
+
+/// Asks the function: the same numbers from inputs laid out otherwise; the same gradients with some
+/// inputs frozen. Only where these are right.
+ContractReport check_function(const Probe& probe, const std::vector<Tensor>& gradients);
 
 /// Where the function takes float32: its gradient there against that of float64.
 ContractReport check_float32(const Probe& probe, const std::vector<Tensor>& gradients,

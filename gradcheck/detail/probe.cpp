@@ -28,26 +28,20 @@ class FailingCall final : public ErrorScope {
   const std::function<std::string()>& where_;
 };
 
-/// function(inputs). Its own errors pass, with the place; foreign ones become ours. With
-/// `factories_follow` what it makes without a dtype has that of its inputs.
-Variable guarded(const DifferentiableFunction& function, const Variables& inputs,
-                 const std::function<std::string()>& where, bool factories_follow) {
-  const FailingCall place(where);
-  const auto floating = std::find_if(inputs.begin(), inputs.end(), [](const Variable& input) {
-    return is_floating(input.dtype());
-  });
-  const bool follow = factories_follow && floating != inputs.end();
-  const DefaultDType factories(follow ? floating->dtype() : default_dtype());
-  try {
-    Variable output = function(inputs);
-    if (!output.defined()) fail<GradError>("gradcheck: the function returned nothing");
-    return output;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    fail<Error>("gradcheck: the function threw \"", error.what(), "\"");
+/// While it lives, straight_through() on this thread takes these offsets, from the first on.
+class Holding {
+ public:
+  explicit Holding(detail::HeldOffsets& offsets) : before_(detail::held_offsets()) {
+    offsets.restart();
+    detail::held_offsets() = &offsets;
   }
-}
+  ~Holding() { detail::held_offsets() = before_; }
+  Holding(const Holding&) = delete;
+  Holding& operator=(const Holding&) = delete;
+
+ private:
+  detail::HeldOffsets* before_;
+};
 
 bool repeats_elements(const Tensor& x) {
   for (int d = 0; d < x.rank(); ++d) {
@@ -183,6 +177,50 @@ Tensor random_weights(const Shape& shape, Generator& generator) {
   return weights;
 }
 
+/// function(inputs). Its own errors pass, with the place; foreign ones become ours. Where
+/// factories_follow_, what it makes without a dtype has that of its inputs.
+Variable Probe::guarded(const Variables& inputs, const std::function<std::string()>& where) const {
+  const FailingCall place(where);
+  const auto floating = std::find_if(inputs.begin(), inputs.end(), [](const Variable& input) {
+    return is_floating(input.dtype());
+  });
+  const bool follow = factories_follow_ && floating != inputs.end();
+  const DefaultDType factories(follow ? floating->dtype() : default_dtype());
+  const Holding still(*offsets_);
+  try {
+    Variable output = function_(inputs);
+    if (!output.defined()) fail<GradError>("gradcheck: the function returned nothing");
+    return output;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    fail<Error>("gradcheck: the function threw \"", error.what(), "\"");
+  }
+}
+
+/// Inputs that are not independent are taken as if they were.
+void Probe::look_for_relations(const Variables& inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].requires_grad()) continue;
+    const std::vector<Node*> history = nodes_of(inputs[i]);
+    for (std::size_t j = 0; j < inputs.size(); ++j) {
+      if (i == j || !inputs[j].requires_grad()) continue;
+      const auto found = std::find(history.begin(), history.end(), inputs[j].node().get());
+      std::string what;
+      if (inputs[i].node() == inputs[j].node()) {
+        if (j < i) what = " is the same Variable as ";
+      } else if (found != history.end()) {
+        what = " was computed from ";
+      } else if (j < i && inputs[i].value().storage() == inputs[j].value().storage()) {
+        what = " shares memory with ";
+      }
+      if (what.empty()) continue;
+      notes_.push_back(names_[i] + what + names_[j] +
+                       ": each was taken as numbers of its own, and moved alone");
+    }
+  }
+}
+
 Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
              const GradcheckOptions& options)
     : function_(function) {
@@ -210,6 +248,8 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
   if (!any)
     fail<GradError>("gradcheck: none of the ", inputs.size(), " inputs requires a gradient");
 
+  look_for_relations(inputs);
+
   std::vector<Tensor> before;
   for (const Variable& leaf : leaves_) before.push_back(leaf.value().clone());
   output_ = first_output(cast < inputs.size() ? names_[cast] : std::string()).contiguous();
@@ -225,11 +265,17 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
   for (int k = 0; k < std::max(options.draws, 1); ++k)
     weights_.push_back(random_weights(output_.shape(), generator));
   weigh_finite();
+  if (stand_ins() > 0) {
+    notes_.push_back("straight_through() was called " + std::to_string(stand_ins()) +
+                     (stand_ins() == 1 ? " time" : " times") +
+                     ": checked is the slope that it declares");
+  }
 }
 
 Probe::Probe(const Probe& here, const std::vector<Tensor>& values) : Probe(here) {
   notes_.clear();
   refusal_.clear();
+  offsets_ = std::make_shared<detail::HeldOffsets>();
   for (std::size_t i = 0; i < leaves_.size(); ++i) leaves_[i].value().copy_(values[i]);
   for (Tensor& weights : weights_) weights = weights.clone();
   output_ = value_at(leaves_, "at other inputs").contiguous().clone();
@@ -272,9 +318,7 @@ Tensor Probe::first_output(const std::string& cast) {
 
 Variable Probe::call() const {
   const NoGrad guard;
-  return guarded(
-      function_, leaves_, [] { return std::string("gradcheck, at the given inputs"); },
-      factories_follow_);
+  return guarded(leaves_, [] { return std::string("gradcheck, at the given inputs"); });
 }
 
 namespace {
@@ -307,15 +351,12 @@ Variable Probe::record() const { return record_at(leaves_); }
 
 Variable Probe::record_at(const Variables& inputs) const {
   const GradMode recording(true);
-  return guarded(
-      function_, inputs, [] { return std::string("gradcheck, recording"); }, factories_follow_);
+  return guarded(inputs, [] { return std::string("gradcheck, recording"); });
 }
 
 Tensor Probe::value_at(const Variables& inputs, const std::string& where) const {
   const NoGrad guard;
-  Tensor output = guarded(
-                      function_, inputs, [&] { return where; }, factories_follow_)
-                      .value();
+  Tensor output = guarded(inputs, [&] { return where; }).value();
   if (output.shape() != output_.shape()) {
     fail<ShapeError>("gradcheck: the function returned ", output_.shape(), ", but ", output.shape(),
                      " ", where);
@@ -345,7 +386,30 @@ std::vector<Tensor> Probe::backward_of(const Variable& output, const Variables& 
 }
 
 std::vector<Tensor> Probe::gradients(const Tensor& weights) const {
-  return backward_of(record(), leaves_, weights);
+  const Variable output = record();
+  const Back back(*this);
+  std::vector<Tensor> gradients = backward_of(output, leaves_, weights);
+  if (overwritten_.empty()) overwritten_ = joined(back.changed());
+  return gradients;
+}
+
+Probe::Back::Back(const Probe& probe) : probe_(probe) {
+  for (const Variable& leaf : probe.leaves_) values_.push_back(leaf.value().clone());
+}
+
+Probe::Back::~Back() {
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    const Tensor& x = probe_.leaves_[i].value();
+    if (!core::equal(x, values_[i])) x.copy_(values_[i]);
+  }
+}
+
+std::vector<std::string> Probe::Back::changed() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (!core::equal(probe_.leaves_[i].value(), values_[i])) names.push_back(probe_.names_[i]);
+  }
+  return names;
 }
 
 std::vector<Tensor> Probe::gradients_after_another_forward(const Tensor& weights) const {
@@ -359,8 +423,7 @@ std::vector<Tensor> Probe::gradients_after_another_forward(const Tensor& weights
   }
   try {
     const GradMode recording(true);
-    guarded(
-        function_, elsewhere, [] { return std::string(); }, factories_follow_);
+    guarded(elsewhere, [] { return std::string(); });
   } catch (...) {
     // Not defined there; what it saved before it found out counts as well.
   }
@@ -372,7 +435,10 @@ Probe::Line Probe::element(std::size_t input, std::int64_t flat) const {
   const Tensor& x = leaves_[input].value();
   const double own = std::fabs(*element_at(x, flat));
   const double usual = root_mean_square(x);
-  return {.input = input, .flat = flat, .scale = std::max(own, usual > 0 ? usual / 64 : 1.0)};
+  return {.input = input,
+          .flat = flat,
+          .scale = std::max(own, usual > 0 ? usual / 64 : 1.0),
+          .own = own};
 }
 
 Probe::Line Probe::along(std::size_t input, const Tensor& direction) const {
@@ -431,7 +497,7 @@ Tensor Probe::evaluate(const Line& line, double t, double* actual) const {
   Tensor output;
   try {
     // A copy: the output may be a view of the leaf, which moves back.
-    output = guarded(function_, leaves_, where, factories_follow_).value().clone();
+    output = guarded(leaves_, where).value().clone();
   } catch (const Error& error) {
     if (refusal_.empty()) refusal_ = error.what();
     return full(output_.shape(), std::nan(""), float64);
@@ -443,6 +509,11 @@ Tensor Probe::evaluate(const Line& line, double t, double* actual) const {
   return output;
 }
 
+Tensor Probe::moved(const Line& line, double t) const {
+  double actual = t;
+  return evaluate(line, t, &actual).contiguous();
+}
+
 Change Probe::change(const Line& line, double t) const {
   double actual = t;
   const Tensor moved = evaluate(line, t, &actual);
@@ -450,14 +521,40 @@ Change Probe::change(const Line& line, double t) const {
   const double* y0 = output_.data<double>();
   // An output that cancelled to nothing is as uncertain as what cancelled: about as its neighbours.
   std::vector<std::int64_t> changed;
-  double usual = 0;
+  Line::Reach& reach = *line.reach;
+  reach.moved.resize(static_cast<std::size_t>(output_.numel()));
+  reach.longest = std::max(reach.longest, std::fabs(t));
+  bool any = false;
   for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
     if (y[o] == y0[o] || !std::isfinite(y0[o])) continue;
+    any = true;
+    reach.moved[static_cast<std::size_t>(o)] = true;
+  }
+  // What did not change may have done so by less than a rounding; what no step has moved, by less than
+  // that at the longest one. A rounding of itself, that is, or of numbers around 1 that it was made of.
+  // Those of many outputs add up as the root of their squares does. Beside outputs that change only
+  // numbers up to 1 count: larger ones would drown the others.
+  std::vector<double> unseen(weights_.size());
+  double usual = 0;
+  for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+    if (!std::isfinite(y0[o])) continue;
+    if (y[o] == y0[o]) {
+      const bool moves = reach.moved[static_cast<std::size_t>(o)];
+      const double own = any ? std::min(1.0, std::fabs(y0[o])) : std::fabs(y0[o]);
+      const double size = moves ? std::max(1.0, own) : own * std::fabs(t) / reach.longest;
+      for (std::size_t k = 0; k < weights_.size(); ++k) {
+        const double part = weights_[k].data<double>()[o] * size;
+        unseen[k] += part * part;
+      }
+      continue;
+    }
     changed.push_back(o);
     usual += std::fabs(y0[o]);
   }
   usual /= static_cast<double>(std::max<std::size_t>(changed.size(), 1));
   Change change{std::vector<double>(weights_.size()), std::vector<double>(weights_.size())};
+  for (std::size_t k = 0; k < weights_.size(); ++k)
+    change.noise[k] = units_off * epsilon * std::sqrt(unseen[k]);
   for (const std::int64_t o : changed) {
     const double size = std::max({std::fabs(y[o]), std::fabs(y0[o]), usual});
     for (std::size_t k = 0; k < weights_.size(); ++k) {

@@ -1,12 +1,14 @@
 // Probe: the function under test, at one point, with copies of its inputs that may be moved.
 #pragma once
 
+#include <gradus/autograd/held_still.h>
 #include <gradus/core/random.h>
 #include <gradus/gradcheck/gradcheck.h>
 #include <gradus/gradcheck/slope.h>
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,25 @@ class Probe {
   const std::vector<std::string>& notes() const { return notes_; }
   /// Was an input float32?
   bool was_cast() const { return was_cast_; }
+  /// How often the function calls straight_through().
+  std::size_t stand_ins() const { return offsets_->size(); }
+
+  /// Puts the inputs back when it goes.
+  class Back {
+   public:
+    explicit Back(const Probe& probe);
+    ~Back();
+    Back(const Back&) = delete;
+    Back& operator=(const Back&) = delete;
+    /// The inputs that have changed, by name.
+    std::vector<std::string> changed() const;
+    /// What is put back.
+    const std::vector<Tensor>& values() const { return values_; }
+
+   private:
+    const Probe& probe_;
+    std::vector<Tensor> values_;
+  };
 
   /// Do further calls give the same numbers?
   bool deterministic() const;
@@ -38,6 +59,8 @@ class Probe {
   /// Σ weights·function, differentiated by backward: one per input, undefined where the input wants
   /// none or is not reached. `weights` has the output's shape.
   std::vector<Tensor> gradients(const Tensor& weights) const;
+  /// The inputs that backward wrote into, by name, where it did. They were put back.
+  const std::string& overwritten() const { return overwritten_; }
   /// The same, with another forward at another point between the forward and its backward.
   std::vector<Tensor> gradients_after_another_forward(const Tensor& weights) const;
   /// The output with its history, for whoever wants to look at the tape.
@@ -55,14 +78,23 @@ class Probe {
 
   /// A way to move an input: element `flat` by t, or the whole along t·direction.
   struct Line {
+    /// Which outputs have moved, at steps of up to `longest`.
+    struct Reach {
+      double longest = 0;
+      std::vector<bool> moved{};
+    };
     std::size_t input = 0;
     std::int64_t flat = 0;
     Tensor direction{};  ///< float64, of the input's shape; undefined: one element
     double scale = 1;    ///< a typical size of what is moved
+    double own = 0;      ///< that of the element itself
+    std::shared_ptr<Reach> reach = std::make_shared<Reach>();
   };
   Line element(std::size_t input, std::int64_t flat) const;
   Line along(std::size_t input, const Tensor& direction) const;
 
+  /// The output with the input moved by t; NaN where the function throws.
+  Tensor moved(const Line& line, double t) const;
   /// What measure_slopes() asks: per weighting, Σ weights·(function(moved by t) - function).
   Change change(const Line& line, double t) const;
   /// Do outputs take steps as low as those of a rounding, on the way from `shortest` to `longest`? Then
@@ -78,6 +110,8 @@ class Probe {
   /// What is not finite has no slope, and would drown those of the others.
   void weigh_finite();
   Variable call() const;
+  Variable guarded(const Variables& inputs, const std::function<std::string()>& where) const;
+  void look_for_relations(const Variables& inputs);
   /// NaN where the function throws: beside the point, that is a border of its domain.
   Tensor evaluate(const Line& line, double t, double* actual) const;
 
@@ -87,7 +121,9 @@ class Probe {
   std::vector<std::string> notes_;
   std::vector<Tensor> weights_;
   Tensor output_;
+  std::shared_ptr<detail::HeldOffsets> offsets_ = std::make_shared<detail::HeldOffsets>();
   mutable std::string refusal_;
+  mutable std::string overwritten_;
   bool was_cast_ = false;
   bool factories_follow_ = false;
 };

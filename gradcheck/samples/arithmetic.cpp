@@ -195,6 +195,24 @@ std::vector<Sample> where_training_samples() {
   });
 }
 
+/// A quantiser to eighths whose slope is said to be 1 within ±1.
+Variable quantised(const Variable& x) {
+  const Variable steps = core::mul(core::mul(x.value(), 8).to(int64).to(x.dtype()), 0.125);
+  return straight_through(steps, clamp(x, -1.1, 1.3));
+}
+
+std::vector<Sample> straight_through_samples() {
+  return unary_samples(
+      [](const Variables& v) { return quantised(v[0]); }, {},
+      {{"of two inputs", {spread({3, 4}, 21), spread({4}, 22)}, [](const Variables& v) {
+          return quantised(v[0] * v[1]) * quantised(v[1]);
+        }}});
+}
+
+std::vector<Sample> straight_through_training_samples() {
+  return unary_training_samples([](const Variables& v) { return quantised(v[0]); });
+}
+
 }  // namespace
 
 std::vector<OpSamples> arithmetic() {
@@ -214,6 +232,7 @@ std::vector<OpSamples> arithmetic() {
       {"minimum", minimum_samples, minimum_training_samples},
       {"clamp", clamp_samples, clamp_training_samples},
       {"where", where_samples, where_training_samples},
+      {"straight_through", straight_through_samples, straight_through_training_samples},
   };
 }
 

@@ -203,6 +203,8 @@ void add_shapes(std::vector<Case>& all) {
   shape_case("where", [=] { where(truth({4}), x, x); }, {"[4]", "[2,3]"});
   dtype_case("where", [=] { where(x, x, x); }, {"bool", "float32 [2,3]"});
   dtype_case("where", [=] { where(truth({3}), x, f64({2, 3})); }, {"float32", "float64"});
+  shape_case("straight_through", [=] { straight_through(f32({4}), x); }, {"[4]", "[2,3]"});
+  dtype_case("straight_through", [=] { straight_through(f64({2, 3}), x); }, {"float64", "float32"});
 }
 
 void add_products(std::vector<Case>& all) {

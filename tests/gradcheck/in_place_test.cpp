@@ -233,6 +233,14 @@ template <class F> void for_each_sample(const F& f) {
   }
 }
 
+/// The sizes that train, in the dtype that trains: other kernels, other things to keep.
+template <class F> void for_each_training_sample(const F& f) {
+  for (const OpSamples& op : all_ops()) {
+    if (op.training_samples == nullptr) continue;
+    for (const Sample& sample : op.training_samples()) f(op, sample, float32);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("each call that writes in place, between forward and backward of each op") {
@@ -249,6 +257,19 @@ TEST_CASE("each call that writes in place, between forward and backward of each 
     CHECK(each.second.refused > 0);
     CHECK(each.second.right > 0);  // add, for one, keeps nothing: a write does no harm
   }
+}
+
+TEST_CASE("a write between forward and backward of each op, in the sizes that train") {
+  const auto fill = std::find_if(writes().begin(), writes().end(), [](const Write& write) {
+    return std::string_view(write.name) == "fill_";
+  });
+  Count count;
+  for_each_training_sample([&](const OpSamples& op, const Sample& sample, DType dtype) {
+    for (int target = -1; target < static_cast<int>(sample.inputs.size()); ++target)
+      write_between(op, sample, dtype, *fill, target, count);
+  });
+  CHECK(count.refused > 500);
+  CHECK(count.right > 500);
 }
 
 TEST_CASE("whatever an op kept, a write to it is refused and named") {
@@ -292,7 +313,7 @@ TEST_CASE("the numbers behind a backward that is right do not depend on what nob
   // What is not noted as kept must not be read: written over by a pointer, which no version sees,
   // it changes nothing.
   int overwritten = 0;
-  for_each_sample([&](const OpSamples& op, const Sample& sample, DType dtype) {
+  const auto overwrite_the_rest = [&](const OpSamples& op, const Sample& sample, DType dtype) {
     const Variables untouched = fresh(sample, dtype);
     const std::vector<Tensor> expected = gradients(sample.function(untouched), untouched);
     const Variables inputs = fresh(sample, dtype);
@@ -313,8 +334,12 @@ TEST_CASE("the numbers behind a backward that is right do not depend on what nob
     CAPTURE(sample.description);
     CAPTURE(std::string(to_string(dtype)));
     CHECK(same(gradients(output, inputs), expected));
-  });
+  };
+  for_each_sample(overwrite_the_rest);
   CHECK(overwritten > 500);
+  const int small = overwritten;
+  for_each_training_sample(overwrite_the_rest);
+  CHECK(overwritten > small + 500);
 }
 
 TEST_CASE("labels, an index, a condition: what is no input, written over") {

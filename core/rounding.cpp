@@ -1,6 +1,6 @@
 // The rules of rounding.h. Each takes the op itself for its oracle: on ones it counts terms, on
 // absolute values it sums magnitudes.
-#include <gradus/autograd/rounding.h>
+#include <gradus/core/rounding.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 

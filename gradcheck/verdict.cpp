@@ -1,0 +1,337 @@
+// How an element is judged; docs/gradient-checking.md tells the same rule in words.
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+#include <gradus/gradcheck/detail/verdict.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace gradus {
+
+ElementJudge::ElementJudge(const Probe& probe, const GradcheckOptions& options,
+                           const std::vector<std::vector<Tensor>>& gradients, std::int64_t blind)
+    : probe_(probe), options_(options), blind_(blind), size_(probe.inputs(), 0.0) {
+  for (const std::vector<Tensor>& draw : gradients) {
+    for (std::size_t i = 0; i < probe.inputs(); ++i) {
+      if (!probe.wants(i) || !draw[i].defined()) continue;
+      for (const double slope : draw[i].to_vector<double>())
+        if (std::isfinite(slope)) size_[i] = std::max(size_[i], std::fabs(slope));
+    }
+  }
+  for (std::size_t i = 0; i < probe.inputs(); ++i) {
+    if (!probe.wants(i)) continue;
+    std::vector<double> values = probe.leaf(i).value().to_vector<double>();
+    std::sort(values.begin(), values.end());
+    ties_ = ties_ || std::adjacent_find(values.begin(), values.end()) != values.end();
+  }
+}
+
+/// Where numbers tie, the slopes of one element alone may all be 0 (the second largest of 3, 3, 3), and
+/// backward chooses one of the gradients that there are close by. Each between two of these is right.
+void ElementJudge::compare_with_neighbours(const Probe::Line& line,
+                                           const std::function<double(std::size_t)>& slope_of,
+                                           GradcheckEntry& entry) const {
+  constexpr int draws = 6;
+  Generator generator(options_.seed + 13);
+  std::vector<double> low(probe_.weights().size(), INFINITY);
+  std::vector<double> high(probe_.weights().size(), -INFINITY);
+  const Probe::Back back(probe_);
+  for (int draw = 0; draw < draws; ++draw) {
+    std::vector<Tensor> values = back.values();
+    for (Tensor& x : values) {
+      if (!is_floating(x.dtype())) continue;
+      const Tensor apart = core::mul(core::sub(rand(x.shape(), generator, float64), 0.5), 1e-3);
+      x = core::add(x, core::mul(apart, line.scale));
+    }
+    try {
+      const Probe there(probe_, values);
+      const Probe::Line same = there.element(line.input, line.flat);
+      SlopeOptions options = slope_options(same, 0x1p-14);
+      const std::vector<Slope> slopes =
+          measure_slopes([&](double t) { return there.change(same, t); }, options);
+      for (std::size_t k = 0; k < slopes.size(); ++k) {
+        if (slopes[k].bound > 10 * tolerance(slopes[k].value)) return;
+        low[k] = std::min(low[k], slopes[k].value);
+        high[k] = std::max(high[k], slopes[k].value);
+      }
+    } catch (const Error&) {
+      return;
+    }
+  }
+  for (std::size_t k = 0; k < low.size(); ++k) {
+    const double slack = 10 * tolerance(std::max(std::fabs(low[k]), std::fabs(high[k])));
+    const bool differ = high[k] - low[k] > 10 * slack;
+    if (!differ || slope_of(k) < low[k] - slack || slope_of(k) > high[k] + slack) return;
+  }
+  const auto k = static_cast<std::size_t>(entry.draw);
+  entry.verdict = Verdict::kink;
+  entry.excess = 0;
+  entry.left = low[k];
+  entry.right = high[k];
+}
+
+/// The tolerance, scaled to the slopes of what is moved: an error as large as the slopes themselves must
+/// not hide below atol because all of them are small.
+std::function<double(double)> ElementJudge::tolerance_of(const Probe::Line& line) const {
+  // Nor is an analytic slope of 0 computed better than to some roundings of the others.
+  constexpr double roundings = 4096 * std::numeric_limits<double>::epsilon();
+  const double largest = *std::max_element(size_.begin(), size_.end());
+  const double floor = std::max(options_.atol * std::min(1.0, size_[line.input]),
+                                std::min(options_.atol, roundings * std::min(1.0, largest)));
+  return [floor, rtol = options_.rtol](double size) { return floor + rtol * std::fabs(size); };
+}
+
+SlopeOptions ElementJudge::slope_options(const Probe::Line& line, double factor) const {
+  // A power of two below scale/32, so that the steps are exact.
+  const double step = std::exp2(std::floor(std::log2(line.scale / 32)));
+  return {.first_step = step * factor, .tolerance = tolerance_of(line)};
+}
+
+std::vector<Slope> ElementJudge::measure(const Probe::Line& line, double factor) const {
+  return measure_slopes([&](double t) { return probe_.change(line, t); },
+                        slope_options(line, factor));
+}
+
+namespace {
+
+/// A slope that is only not known well enough would not be known better.
+bool wants_second_hearing(const std::vector<Slope>& slopes, const GradcheckEntry& entry) {
+  constexpr double well = 1e-3;
+  if (!std::isfinite(entry.analytic)) return false;
+  if (entry.verdict == Verdict::fail || entry.verdict == Verdict::kink) return true;
+  return std::any_of(slopes.begin(), slopes.end(), [&](const Slope& slope) {
+    return slope.doubted || slope.kind == SlopeKind::jump ||
+           (entry.verdict == Verdict::inconclusive && slope.bound > well * std::fabs(slope.value));
+  });
+}
+
+bool is_undefined(const std::vector<Slope>& slopes) {
+  return std::any_of(slopes.begin(), slopes.end(),
+                     [](const Slope& slope) { return slope.kind == SlopeKind::undefined; });
+}
+
+void keep_better(std::vector<Slope>& slopes, std::vector<Slope> others) {
+  for (std::size_t k = 0; k < slopes.size(); ++k) {
+    if (others[k].bound < slopes[k].bound) slopes[k] = std::move(others[k]);
+  }
+}
+
+}  // namespace
+
+double ElementJudge::compare(const Probe::Line& line,
+                             const std::function<double(std::size_t)>& slope_of,
+                             GradcheckEntry& entry) const {
+  std::vector<Slope> slopes = measure(line, 1);
+  // Beside larger numbers it may be too small for steps of their size: the logarithm at 1e-30.
+  if (is_undefined(slopes) && line.own > 0 && line.own < line.scale) {
+    Probe::Line nearer = line;
+    nearer.scale = line.own;
+    slopes = measure(nearer, 1);
+  }
+  // Rounding drowned it: a longer step may rise above. Numbers that are tiny may be so beside others
+  // around 1, within the function.
+  constexpr double longer = 64;
+  const double step = slope_options(line, 1).first_step;
+  const double longest = std::max(longer * longer * step, 1.0 / 32);
+  double factor = 1;
+  while (drowned(slopes) && step * factor * longer <= longest) {
+    factor *= longer;
+    keep_better(slopes, measure(line, factor));
+  }
+  judge_all(line, slopes, slope_of, entry);
+  if (wants_second_hearing(slopes, entry)) {
+    hear_again(line, slopes, entry.verdict, std::max(1.0, factor / (longer * longer)));
+    entry.verdict = Verdict::pass;
+    entry.excess = 0;
+    judge_all(line, slopes, slope_of, entry);
+  }
+  if (entry.verdict == Verdict::fail && allow_for_hidden_noise(line, factor, slopes)) {
+    entry.verdict = Verdict::pass;
+    entry.excess = 0;
+    judge_all(line, slopes, slope_of, entry);
+  }
+  if (entry.verdict == Verdict::fail && ties_ && !line.direction.defined())
+    compare_with_neighbours(line, slope_of, entry);
+  return slopes[0].value;
+}
+
+/// A small output may be what is left of numbers around 1, with their roundings: 1 - tanh, the loss of a
+/// confident classifier. What a smooth curve of degree 4 through ten uneven steps leaves over is noise,
+/// and enters the bound. Asked only where changes are so small that it may matter; false: they are not.
+bool ElementJudge::allow_for_hidden_noise(const Probe::Line& line, double factor,
+                                          std::vector<Slope>& slopes) const {
+  constexpr double small = 1e-9;
+  constexpr std::size_t points = 10;
+  constexpr std::array<double, points> places{0.23,  0.41,  0.59,  0.77,  0.97,
+                                              -0.29, -0.43, -0.61, -0.83, -0.91};
+  const double h = slope_options(line, factor).first_step;
+  const bool may_matter = std::any_of(slopes.begin(), slopes.end(), [&](const Slope& slope) {
+    return std::fabs(slope.value) * h < small;
+  });
+  if (!may_matter) return false;
+  std::vector<Change> changes;
+  for (const double place : places) changes.push_back(probe_.change(line, h * place));
+  // t, t², t³ and t⁴, each made orthogonal to those before it.
+  std::array<std::array<double, points>, 4> powers{};
+  const auto dot = [](const auto& a, const auto& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < points; ++i) sum += a[i] * b[i];
+    return sum;
+  };
+  const auto remove = [&](auto& from, const auto& what) {
+    const double share = dot(from, what) / dot(what, what);
+    for (std::size_t i = 0; i < points; ++i) from[i] -= share * what[i];
+  };
+  for (std::size_t n = 0; n < powers.size(); ++n) {
+    for (std::size_t i = 0; i < points; ++i)
+      powers[n][i] = std::pow(places[i], static_cast<double>(n + 1));
+    for (std::size_t before = 0; before < n; ++before) remove(powers[n], powers[before]);
+  }
+  bool any = false;
+  for (std::size_t k = 0; k < slopes.size(); ++k) {
+    std::array<double, points> left{};
+    for (std::size_t i = 0; i < points; ++i) left[i] = changes[i].value[k];
+    for (const auto& power : powers) remove(left, power);
+    double most = 0;
+    for (const double each : left) most = std::max(most, std::fabs(each));
+    if (!std::isfinite(most)) continue;
+    any = any || 4 * most / h > slopes[k].bound;
+    slopes[k].bound = std::max(slopes[k].bound, 4 * most / h);
+    if (slopes[k].kind == SlopeKind::kink &&
+        std::fabs(slopes[k].right - slopes[k].left) < 4 * most / h)
+      slopes[k].kind = SlopeKind::rough;
+  }
+  return any;
+}
+
+bool ElementJudge::drowned(const std::vector<Slope>& slopes) const {
+  return std::any_of(slopes.begin(), slopes.end(), [&](const Slope& slope) {
+    return (slope.kind == SlopeKind::smooth || slope.kind == SlopeKind::rough) &&
+           slope.bound > tolerance(slope.value) && !slope.steps.empty() &&
+           slope.steps.front().rounding > 0.1 * tolerance(slope.value);
+  });
+}
+
+/// The second hearing: other steps, no power of two times the first ones, and much shorter ones.
+/// Long steps may have stepped over a whole period, a narrow hill, or the steps of a staircase.
+void ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
+                              double factor_of_first) const {
+  std::array<double, 4> factors{0.7, 0.63 / 1024, 0.59 / 32768, 0.53 / 1048576};
+  for (double& factor : factors) factor *= factor_of_first;
+  std::vector<std::vector<Slope>> measured;
+  for (const double factor : factors) measured.push_back(measure(line, factor));
+  bool gives_way = false;
+  std::vector<Conference> conferences;
+  for (std::size_t k = 0; k < slopes.size(); ++k) {
+    std::vector<Slope> shorter;
+    for (const std::vector<Slope>& each : measured) shorter.push_back(each[k]);
+    conferences.push_back(confer(slopes[k], shorter, tolerance_of(line)));
+    gives_way = gives_way || conferences.back().shorter ||
+                conferences.back().slope.value != slopes[k].value;
+  }
+  // What rounds more coarsely than float64 is level on short steps: that is no slope of 0, and the
+  // first measurement, which knows of that noise, stands.
+  const double step = slope_options(line, 1).first_step;
+  const bool coarse =
+      gives_way && probe_.rounds_coarsely(line, step * factor_of_first, step * factors.back());
+  for (std::size_t k = 0; k < slopes.size() && !coarse; ++k) {
+    if (!conferences[k].unresolved) {
+      slopes[k] = conferences[k].slope;
+    } else if (first == Verdict::fail) {
+      slopes[k].bound = INFINITY;  // contradictions refute nothing
+    }
+  }
+}
+
+void ElementJudge::judge_all(const Probe::Line& line, const std::vector<Slope>& slopes,
+                             const std::function<double(std::size_t)>& slope_of,
+                             GradcheckEntry& entry) const {
+  for (std::size_t k = 0; k < slopes.size(); ++k) {
+    GradcheckEntry draw = entry;
+    draw.draw = static_cast<int>(k);
+    draw.analytic = slope_of(k);
+    judge(line, slopes[k], k, draw);
+    if (k == 0 || std::pair(draw.verdict, draw.excess) > std::pair(entry.verdict, entry.excess))
+      entry = std::move(draw);
+  }
+}
+
+/// The rule, as the Verdicts tell it.
+void ElementJudge::judge(const Probe::Line& line, const Slope& slope, std::size_t k,
+                         GradcheckEntry& entry) const {
+  entry.numeric = slope.value;
+  entry.bound = slope.bound;
+  entry.left = slope.left;
+  entry.right = slope.right;
+  const double size = std::max(std::fabs(entry.analytic), std::fabs(entry.numeric));
+  // What cannot be measured any better is not held against the gradient, up to atol.
+  const double floor = std::min(options_.atol, 4 * slope.bound);
+  const double allowed = std::max(tolerance_of(line)(size), floor + options_.rtol * size);
+  double error = std::fabs(entry.analytic - entry.numeric);
+  entry.absolute_error = error;
+  entry.relative_error = error == 0 ? 0 : error / size;
+
+  if (!std::isfinite(entry.analytic)) {
+    // Nothing confirms NaN; a finite slope refutes it.
+    const bool refuted =
+        blind_ == 0 && (slope.kind == SlopeKind::smooth || slope.kind == SlopeKind::kink);
+    entry.verdict = refuted ? Verdict::fail : Verdict::inconclusive;
+    entry.excess = INFINITY;
+    return;
+  }
+  if (slope.kind == SlopeKind::kink) {
+    const auto [low, high] = subgradients(line, slope, k);
+    error = std::max({low - entry.analytic, entry.analytic - high, 0.0});
+    entry.left = low;
+    entry.right = high;
+    const double limit = tolerance(std::max({size, std::fabs(low), std::fabs(high)}));
+    entry.excess = error == 0 ? 0 : error / std::max(limit, slope.bound);
+    // Along a direction many kinks open a wide interval, in which nearly anything lies.
+    const Verdict inside = line.direction.defined() ? Verdict::inconclusive : Verdict::kink;
+    entry.verdict = error <= limit         ? inside
+                    : error <= slope.bound ? Verdict::inconclusive
+                                           : Verdict::fail;
+    return;
+  }
+  entry.excess = error / std::max(allowed, slope.bound);
+  if (std::isnan(entry.excess)) entry.excess = 0;
+  if (error <= allowed && slope.bound <= allowed) {
+    // Two zeros may mean that only outputs that are not finite depend on the element.
+    const bool unseen = blind_ > 0 && entry.analytic == 0 && entry.numeric == 0;
+    entry.verdict = unseen ? Verdict::inconclusive : Verdict::pass;
+  } else if (error > allowed && error > slope.bound) {
+    entry.verdict = Verdict::fail;
+  } else {
+    entry.verdict = Verdict::inconclusive;
+  }
+}
+
+/// From the least to the greatest subgradient. The middle is that of the left and right slope;
+/// the width is measured output by output, at the smallest step that stands clear of rounding.
+std::pair<double, double> ElementJudge::subgradients(const Probe::Line& line, const Slope& slope,
+                                                     std::size_t k) const {
+  double h = slope.steps.front().h;
+  for (const SlopeStep& step : slope.steps) {
+    if (step.rounding <= 1e-3 * tolerance(step.right - step.left)) h = step.h;
+  }
+  const double middle = (slope.left + slope.right) / 2;
+  const double width = std::max(std::fabs(slope.right - slope.left), probe_.open_width(line, h, k));
+  return {middle - width / 2, middle + width / 2};
+}
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::pass:
+      return "pass";
+    case Verdict::kink:
+      return "kink";
+    case Verdict::inconclusive:
+      return "inconclusive";
+    case Verdict::fail:
+      return "fail";
+  }
+  return {};
+}
+
+}  // namespace gradus
