@@ -134,7 +134,7 @@ struct Good {
 };
 
 std::vector<Good> hard_functions() {
-  const auto one = [](Variable (*f)(const Variable&)) {
+  const auto one = [](Variable (*f)(const Operand&)) {
     return [f](const Variables& v) { return f(v[0]); };
   };
   const Variable ties = at({{{{1, 1, 0.5, 2}, {1, 1, 2, 2}, {-1, 3, 3, 0}, {3, 3, 0, 0}}}});

@@ -1,5 +1,6 @@
 // The contracts of backward(), one question after the other. An op is asked by its node of the tape,
 // with incoming gradients that a training would send; the function with other leaves.
+#include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
