@@ -13,6 +13,7 @@
 #include <gradus/autograd/replay.h>
 #include <gradus/autograd/rounding.h>
 #include <gradus/autograd/variable.h>
+#include <gradus/autograd/why.h>
 #include <gradus/autograd/winograd_bound.h>
 #include <gradus/core/activation.h>
 #include <gradus/core/conv.h>
