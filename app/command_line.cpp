@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* footer = R"(Exit codes:
     0  all went well
-    1  a check failed: a gradient is wrong, or a training diverged
+    1  a check failed: a gradient is wrong, a training diverged, or GRADUS_ANOMALY found a NaN
     2  usage: the command line makes no sense, or --out, --html or --trace cannot be written
    65  bad data: a file is damaged or not what was expected
    66  no input: a file or data set is not there
@@ -32,6 +32,7 @@ Environment:
   GRADUS_DATA_DIR     where data sets are looked for when there is no --data-dir
   GRADUS_SIMD         at most these vectors: avx512, avx2, sse4, baseline (default: all it has)
   GRADUS_WINOGRAD     0: no Winograd convolutions, which are faster and less accurate
+  GRADUS_ANOMALY      1: the first NaN or infinity is an error that tells where it was born
   GRADUS_LOG_LEVEL    trace, debug, info, warn (default), error, critical, off
   NO_COLOR            no colours)";
 

@@ -8,7 +8,7 @@ namespace gradus::app {
 
 enum ExitCode : int {
   exit_ok = 0,
-  exit_check_failed = 1,  ///< a gradient is wrong, or a training diverged
+  exit_check_failed = 1,  ///< a gradient is wrong, a training diverged, or an anomaly was found
   exit_usage =
       2,  ///< a command line that makes no sense, or a file it names that cannot be written
   exit_bad_data = 65,     ///< a file is there, but damaged or of another kind

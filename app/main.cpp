@@ -36,6 +36,8 @@ int main(int argc, char** argv) {
     return report(exit_usage, error.what());
   } catch (const Diverged& error) {
     return report(exit_check_failed, error.what());
+  } catch (const AnomalyError& error) {
+    return report(exit_check_failed, error.what());
   } catch (const NotFoundError& error) {
     return report(exit_no_input, error.what());
   } catch (const BadDataError& error) {

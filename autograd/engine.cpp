@@ -4,20 +4,24 @@
 // output. So taking nodes from a max-heap by number visits each one after everything that depends
 // on it: a topological order, without recursion and without a search. A node runs once, when the
 // gradients of all its uses have been summed.
+#include <gradus/autograd/anomaly.h>
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/op.h>
 #include <gradus/core/math.h>
 
+#include <algorithm>
 #include <queue>
+#include <set>
 #include <unordered_map>
 
 namespace gradus {
 
 Variables run_backward(const Variables& outputs, Variables seeds, const Variables& wanted,
-                       const GradOptions& options) {
+                       const GradOptions& options, bool with_hooks) {
+  const detail::InBackward anomalies_are_the_engines;
   // A gradient is made of ops: recorded or not, the code is the same.
-  const GradMode mode(options.create_graph);
+  const GradMode mode(options.create_graph, Place());
   const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
   std::priority_queue<Node*, std::vector<Node*>, decltype(older)> ready(older);
   std::unordered_map<Node*, Variable> arrived;  // the gradients of nodes in `ready`, summed so far
@@ -41,6 +45,9 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
     if (first) ready.push(node);
     sum->second = first ? std::move(gradient)
                         : accumulate(std::move(sum->second), gradient, options.create_graph);
+    if ((from == nullptr || !first) && detects_anomaly())
+      detail::check_gradient(first ? "the seed of" : "the sum over all uses of", *node,
+                             sum->second);
   };
 
   for (std::size_t i = 0; i < outputs.size(); ++i)
@@ -51,7 +58,7 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
     Node* node = ready.top();
     ready.pop();
     Variable gradient = std::move(arrived.extract(node).mapped());
-    if (!node->hooks.empty()) gradient = node->run_hooks(std::move(gradient));
+    if (with_hooks && !node->hooks.empty()) gradient = node->run_hooks(std::move(gradient));
 
     if (wanted.empty()) node->collect(gradient, options.create_graph);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -74,6 +81,22 @@ Variable accumulate(Variable total, const Variable& part, bool create_graph) {
     return add(total, part);
   core::add_(total.value(), part.value());
   return total;
+}
+
+std::vector<Node*> nodes_of(const Variable& output) {
+  std::vector<Node*> all;
+  std::set<const Node*> seen{nullptr};
+  std::vector<Node*> open{output.node().get()};
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    all.push_back(node);
+    for (const auto& input : node->inputs) open.push_back(input.get());
+  }
+  const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
+  std::sort(all.begin(), all.end(), older);
+  return all;
 }
 
 }  // namespace gradus

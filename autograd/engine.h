@@ -7,9 +7,12 @@ namespace gradus {
 
 /// Runs the tape backwards from `outputs`, started with `seeds`. Without `wanted`, every leaf
 /// reached collects its gradient in grad(); with it, nothing is collected and the gradients of
-/// `wanted` are returned (undefined where not reached).
+/// `wanted` are returned (undefined where not reached). Who only looks runs no hooks.
 Variables run_backward(const Variables& outputs, Variables seeds, const Variables& wanted,
-                       const GradOptions& options);
+                       const GradOptions& options, bool with_hooks = true);
+
+/// Every node of the tape behind `output`, oldest first.
+std::vector<Node*> nodes_of(const Variable& output);
 
 /// total + part; in place where nobody else can see `total`, and never while a graph is recorded.
 Variable accumulate(Variable total, const Variable& part, bool create_graph);

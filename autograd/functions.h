@@ -6,6 +6,8 @@
 // takes the tensor's dtype. Shapes and dtypes are checked by the core function of the same name
 // (ShapeError, DTypeError).
 //
+// The first Variable is an Operand: a Variable or a Tensor, and the line of the call.
+//
 // add, linear, conv2d and batch_norm take the activation behind them: relu(y) bit for bit, without
 // another pass over memory.
 #pragma once
@@ -21,133 +23,133 @@
 namespace gradus {
 
 // ---- ops/arithmetic.cpp ----
-Variable add(const Variable& a, const Variable& b, Activation activation = Activation::none);
-Variable sub(const Variable& a, const Variable& b);
-Variable mul(const Variable& a, const Variable& b);
-Variable div(const Variable& a, const Variable& b);
-Variable add(const Variable& a, double b);
-Variable mul(const Variable& a, double b);
+Variable add(const Operand& a, const Variable& b, Activation activation = Activation::none);
+Variable sub(const Operand& a, const Variable& b);
+Variable mul(const Operand& a, const Variable& b);
+Variable div(const Operand& a, const Variable& b);
+Variable add(const Operand& a, double b);
+Variable mul(const Operand& a, double b);
 /// True divisions: 49/49 is 1, and 0/x is 0 for every x but 0.
-Variable div(const Variable& a, double b);
-Variable div(double a, const Variable& b);
-Variable neg(const Variable& x);
+Variable div(const Operand& a, double b);
+Variable div(double a, const Operand& b);
+Variable neg(const Operand& x);
 /// x^exponent, elementwise.
-Variable pow(const Variable& x, double exponent);
-Variable pow(const Variable& base, const Variable& exponent);
+Variable pow(const Operand& x, double exponent);
+Variable pow(const Operand& base, const Variable& exponent);
 /// The greater of both; where they are equal each gets half of the gradient.
-Variable maximum(const Variable& a, const Variable& b);
-Variable minimum(const Variable& a, const Variable& b);
+Variable maximum(const Operand& a, const Variable& b);
+Variable minimum(const Operand& a, const Variable& b);
 /// x limited to low..high; the gradient passes where low <= x <= high.
-Variable clamp(const Variable& x, std::optional<double> low, std::optional<double> high);
+Variable clamp(const Operand& x, std::optional<double> low, std::optional<double> high);
 /// a where `condition` (bool) holds, else b.
-Variable where(const Tensor& condition, const Variable& a, const Variable& b);
+Variable where(const Tensor& condition, const Operand& a, const Variable& b);
 /// The numbers of `value` with the slope of `stand_in`, of the same shape and dtype: the straight-through
 /// estimator by which quantisers and spikes are trained, straight_through(round(x), x). All of the
 /// gradient goes to stand_in. A gradient check knows of it: it checks the slope that is declared here.
-Variable straight_through(const Variable& value, const Variable& stand_in);
+Variable straight_through(const Operand& value, const Variable& stand_in);
 
-inline Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
-inline Variable operator-(const Variable& a, const Variable& b) { return sub(a, b); }
-inline Variable operator*(const Variable& a, const Variable& b) { return mul(a, b); }
-inline Variable operator/(const Variable& a, const Variable& b) { return div(a, b); }
-inline Variable operator+(const Variable& a, double b) { return add(a, b); }
-inline Variable operator-(const Variable& a, double b) { return add(a, -b); }
-inline Variable operator*(const Variable& a, double b) { return mul(a, b); }
-inline Variable operator/(const Variable& a, double b) { return div(a, b); }
-inline Variable operator+(double a, const Variable& b) { return add(b, a); }
-inline Variable operator-(double a, const Variable& b) { return add(neg(b), a); }
-inline Variable operator*(double a, const Variable& b) { return mul(b, a); }
-inline Variable operator/(double a, const Variable& b) { return div(a, b); }
-inline Variable operator-(const Variable& x) { return neg(x); }
+inline Variable operator+(const Operand& a, const Variable& b) { return add(a, b); }
+inline Variable operator-(const Operand& a, const Variable& b) { return sub(a, b); }
+inline Variable operator*(const Operand& a, const Variable& b) { return mul(a, b); }
+inline Variable operator/(const Operand& a, const Variable& b) { return div(a, b); }
+inline Variable operator+(const Operand& a, double b) { return add(a, b); }
+inline Variable operator-(const Operand& a, double b) { return add(a, -b); }
+inline Variable operator*(const Operand& a, double b) { return mul(a, b); }
+inline Variable operator/(const Operand& a, double b) { return div(a, b); }
+inline Variable operator+(double a, const Operand& b) { return add(b, a); }
+inline Variable operator-(double a, const Operand& b) { return add({neg(b), b.at()}, a); }
+inline Variable operator*(double a, const Operand& b) { return mul(b, a); }
+inline Variable operator/(double a, const Operand& b) { return div(a, b); }
+inline Variable operator-(const Operand& x) { return neg(x); }
 
 // ---- ops/activation.cpp ----
-Variable exp(const Variable& x);
-Variable log(const Variable& x);
-Variable sqrt(const Variable& x);
+Variable exp(const Operand& x);
+Variable log(const Operand& x);
+Variable sqrt(const Operand& x);
 /// |x|; the gradient at 0 is 0.
-Variable abs(const Variable& x);
-Variable tanh(const Variable& x);
-Variable sigmoid(const Variable& x);
+Variable abs(const Operand& x);
+Variable tanh(const Operand& x);
+Variable sigmoid(const Operand& x);
 /// max(x, 0); the gradient at 0 is 0.
-Variable relu(const Variable& x);
+Variable relu(const Operand& x);
 /// dy where y > 0 (or NaN), else 0: the gradient of a relu whose output was y.
-Variable relu_grad(const Variable& dy, const Tensor& y);
+Variable relu_grad(const Operand& dy, const Tensor& y);
 /// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError
 /// unless 0 <= p <= 1.
-Variable dropout(const Variable& x, double p, Generator& generator);
+Variable dropout(const Operand& x, double p, Generator& generator);
 
 // ---- ops/reduce.cpp ---- empty `dims` means all
-Variable sum(const Variable& x, const Dims& dims = {}, bool keepdim = false);
-Variable mean(const Variable& x, const Dims& dims = {}, bool keepdim = false);
-Variable var(const Variable& x, const Dims& dims = {}, bool keepdim = false,
+Variable sum(const Operand& x, const Dims& dims = {}, bool keepdim = false);
+Variable mean(const Operand& x, const Dims& dims = {}, bool keepdim = false);
+Variable var(const Operand& x, const Dims& dims = {}, bool keepdim = false,
              std::int64_t correction = 1);
 /// The greatest; elements that tie share the gradient equally (PyTorch's amax).
-Variable max(const Variable& x, const Dims& dims = {}, bool keepdim = false);
-Variable min(const Variable& x, const Dims& dims = {}, bool keepdim = false);
-Variable logsumexp(const Variable& x, const Dims& dims = {}, bool keepdim = false);
-Variable softmax(const Variable& x, std::int64_t dim);
-Variable log_softmax(const Variable& x, std::int64_t dim);
+Variable max(const Operand& x, const Dims& dims = {}, bool keepdim = false);
+Variable min(const Operand& x, const Dims& dims = {}, bool keepdim = false);
+Variable logsumexp(const Operand& x, const Dims& dims = {}, bool keepdim = false);
+Variable softmax(const Operand& x, std::int64_t dim);
+Variable log_softmax(const Operand& x, std::int64_t dim);
 /// Sums what broadcasting repeated, back to `shape`.
-Variable sum_to(const Variable& x, const Shape& shape);
+Variable sum_to(const Operand& x, const Shape& shape);
 
 // ---- ops/shape.cpp ----
-Variable reshape(const Variable& x, const Shape& shape);
-Variable flatten(const Variable& x, std::int64_t start = 0, std::int64_t end = -1);
-Variable permute(const Variable& x, const Dims& order);
-Variable transpose(const Variable& x, std::int64_t a = -2, std::int64_t b = -1);
-Variable squeeze(const Variable& x, std::optional<std::int64_t> dim = std::nullopt);
-Variable unsqueeze(const Variable& x, std::int64_t dim);
-Variable expand(const Variable& x, const Shape& shape);
-Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t stop,
+Variable reshape(const Operand& x, const Shape& shape);
+Variable flatten(const Operand& x, std::int64_t start = 0, std::int64_t end = -1);
+Variable permute(const Operand& x, const Dims& order);
+Variable transpose(const Operand& x, std::int64_t a = -2, std::int64_t b = -1);
+Variable squeeze(const Operand& x, std::optional<std::int64_t> dim = std::nullopt);
+Variable unsqueeze(const Operand& x, std::int64_t dim);
+Variable expand(const Operand& x, const Shape& shape);
+Variable slice(const Operand& x, std::int64_t dim, std::int64_t start, std::int64_t stop,
                std::int64_t step = 1);
 /// Zeros of `shape`, and `source` at start, start + step, ... of `dim`: the adjoint of slice.
 Variable slice_scatter(const Shape& shape, std::int64_t dim, std::int64_t start, std::int64_t step,
-                       const Variable& source);
-Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length);
-Variable select(const Variable& x, std::int64_t dim, std::int64_t index);
-Variable cat(const Variables& parts, std::int64_t dim = 0);
-Variable stack(const Variables& parts, std::int64_t dim = 0);
-Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index);
-Variable gather(const Variable& x, std::int64_t dim, const Tensor& index);
+                       const Operand& source);
+Variable narrow(const Operand& x, std::int64_t dim, std::int64_t start, std::int64_t length);
+Variable select(const Operand& x, std::int64_t dim, std::int64_t index);
+Variable cat(const Variables& parts, std::int64_t dim = 0, Place at = Place::here());
+Variable stack(const Variables& parts, std::int64_t dim = 0, Place at = Place::here());
+Variable index_select(const Operand& x, std::int64_t dim, const Tensor& index);
+Variable gather(const Operand& x, std::int64_t dim, const Tensor& index);
 /// Zeros of `shape` plus source's rows added at `index`: the adjoint of index_select.
 Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index,
-                   const Variable& source);
+                   const Operand& source);
 /// Zeros of `shape` plus `source` added at `index`: the adjoint of gather.
 Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
-                     const Variable& source);
+                     const Operand& source);
 
 // ---- ops/linalg.cpp ----
 /// [k]·[k], [m,k]·[k], [k]·[k,n] or [..,m,k]·[..,k,n] with broadcast batches.
-Variable matmul(const Variable& a, const Variable& b);
+Variable matmul(const Operand& a, const Variable& b);
 /// x·weightᵀ + bias: [..,in], [out,in], [out] or undefined -> [..,out]
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {},
+Variable linear(const Operand& x, const Variable& weight, const Variable& bias = {},
                 Activation activation = Activation::none);
 
 // ---- ops/conv.cpp ----
 /// Cross-correlation, as every framework's "convolution":
 /// y[n,o,i,j] = bias[o] + Σ_{c,u,v} x[n,c, i·stride - padding + u·dilation, j·..] · weight[o,c,u,v]
 /// x [N,C,H,W], weight [O,C/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW]
-Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
+Variable conv2d(const Operand& x, const Variable& weight, const Variable& bias = {},
                 const Conv2dOptions& options = {});
 /// dL/dx of conv2d, x of shape `input`: dy [N,O,OH,OW], weight [O,C/groups,kh,kw] -> [N,C,H,W]
-Variable conv2d_input_grad(const Variable& dy, const Variable& weight, const Shape& input,
+Variable conv2d_input_grad(const Operand& dy, const Variable& weight, const Shape& input,
                            const Conv2dOptions& options = {});
 /// dL/dweight of conv2d, of shape `weight`: dy [N,O,OH,OW], x [N,C,H,W] -> [O,C/groups,kh,kw]
-Variable conv2d_weight_grad(const Variable& dy, const Variable& x, const Shape& weight,
+Variable conv2d_weight_grad(const Operand& dy, const Variable& x, const Shape& weight,
                             const Conv2dOptions& options = {});
 
 // ---- ops/pool.cpp ---- [N,C,H,W] -> [N,C,OH,OW]
-Variable max_pool2d(const Variable& x, const Pool2dOptions& options);
-Variable avg_pool2d(const Variable& x, const Pool2dOptions& options);
-Variable adaptive_avg_pool2d(const Variable& x, Pair output_size);
+Variable max_pool2d(const Operand& x, const Pool2dOptions& options);
+Variable avg_pool2d(const Operand& x, const Pool2dOptions& options);
+Variable adaptive_avg_pool2d(const Operand& x, Pair output_size);
 /// Their adjoints, [N,C,OH,OW] -> [N,C,H,W] = `input`. `choices` are what core::max_pool2d_compact()
 /// or core::max_pool2d() chose: each dy is added where it was chosen from.
-Variable max_pool2d_scatter(const Variable& dy, const Tensor& choices, const Shape& input,
+Variable max_pool2d_scatter(const Operand& dy, const Tensor& choices, const Shape& input,
                             const Pool2dOptions& options);
-Variable avg_pool2d_grad(const Variable& dy, const Shape& input, const Pool2dOptions& options);
-Variable adaptive_avg_pool2d_grad(const Variable& dy, const Shape& input);
+Variable avg_pool2d_grad(const Operand& dy, const Shape& input, const Pool2dOptions& options);
+Variable adaptive_avg_pool2d_grad(const Operand& dy, const Shape& input);
 /// x where `choices` say: [N,C,H,W] -> [N,C,OH,OW], the adjoint of max_pool2d_scatter.
-Variable max_pool2d_gather(const Variable& x, const Tensor& choices, const Pool2dOptions& options);
+Variable max_pool2d_gather(const Operand& x, const Tensor& choices, const Pool2dOptions& options);
 
 // ---- ops/norm.cpp ----
 struct BatchNormOptions {
@@ -159,7 +161,7 @@ struct BatchNormOptions {
 /// (x - mean)/sqrt(var + eps)·weight + bias per channel; x [N,C,...], the rest [C] or undefined.
 /// In training the running statistics (float tensors, or undefined) are updated in place, with the
 /// unbiased variance, as in PyTorch.
-Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
+Variable batch_norm(const Operand& x, const Variable& weight, const Variable& bias,
                     const Tensor& running_mean, const Tensor& running_var,
                     const BatchNormOptions& options = {});
 
@@ -167,13 +169,13 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
 enum class Reduction { none, sum, mean };
 /// -log softmax(logits)[label]; logits [N,C], labels int64 [N]. Throws ValueError for a label
 /// outside 0..C-1.
-Variable cross_entropy(const Variable& logits, const Tensor& labels,
+Variable cross_entropy(const Operand& logits, const Tensor& labels,
                        Reduction reduction = Reduction::mean);
 /// -log_probabilities[label]; the same shapes.
-Variable nll_loss(const Variable& log_probabilities, const Tensor& labels,
+Variable nll_loss(const Operand& log_probabilities, const Tensor& labels,
                   Reduction reduction = Reduction::mean);
 /// (prediction - target)²; equal shapes.
-Variable mse_loss(const Variable& prediction, const Variable& target,
+Variable mse_loss(const Operand& prediction, const Variable& target,
                   Reduction reduction = Reduction::mean);
 
 }  // namespace gradus

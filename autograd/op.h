@@ -20,10 +20,12 @@
 // versions of their storages. Whoever writes to one in between gets a GradError from backward.
 #pragma once
 
+#include <gradus/autograd/anomaly.h>
 #include <gradus/autograd/profile_scope.h>
 #include <gradus/autograd/replay.h>
 #include <gradus/autograd/variable.h>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -88,10 +90,35 @@ class MultiOp : public Op {
 
 /// What an op kept for backward(), as it was then.
 struct KeptNumbers {
-  Storage storage;
+  Tensor numbers;
   std::uint64_t version;
   const char* what;       ///< nullptr: an input
   std::size_t input = 0;  ///< which
+};
+
+/// What cut a Variable off from the history of what it was made of. Others that are made of it share
+/// this. It keeps no tape alive, and costs an op under NoGrad one allocation.
+struct Origin {
+  enum class Cut { detach, no_grad, frozen, no_create_graph };
+  Cut cut;
+  std::string_view op;                     ///< that gave the Variable
+  Place at;                                ///< of its call
+  Place no_grad{};                         ///< of the guard
+  std::array<std::uint64_t, 3> sources{};  ///< numbers of nodes that it was made of; 0 for none
+  std::weak_ptr<Node> result{};            ///< the first of these that is no leaf
+  bool has_result = false;                 ///< was there one?
+
+  void add_source(const std::shared_ptr<Node>& node);
+
+  /// "detach() at train.cpp:41 cut it off"
+  std::string text() const;
+};
+
+/// An input of an op that wants no gradient.
+struct ConstantInput {
+  std::size_t input;
+  const std::byte* memory;  ///< of its numbers, to be compared only
+  std::shared_ptr<const Origin> origin;
 };
 
 /// A step of the tape. Nodes are numbered as they are made, so inputs always have smaller
@@ -102,8 +129,11 @@ struct Node : std::enable_shared_from_this<Node> {
   Shape shape;            ///< of the output, and so of the gradient
   DType dtype = float32;  ///< likewise
   bool is_leaf = false;
+  Place at;                                   ///< of the call
+  Calls within;                               ///< the modules that ran
   std::vector<std::shared_ptr<Node>> inputs;  ///< null where no gradient is wanted
-  std::unique_ptr<Op> op;                     ///< null for a leaf, and after the graph was freed
+  std::vector<ConstantInput> constants;
+  std::unique_ptr<Op> op;  ///< null for a leaf, and after the graph was freed
   std::vector<KeptNumbers> kept;
   std::vector<std::pair<std::uint64_t, Variable::Hook>> hooks;
   std::weak_ptr<Variable::State>
@@ -113,7 +143,10 @@ struct Node : std::enable_shared_from_this<Node> {
   std::mutex collecting;              ///< held while `keep` is written to
 
   /// A new node whose release never recurses, however long the chain behind it.
-  static std::shared_ptr<Node> make(std::string_view name);
+  static std::shared_ptr<Node> make(std::string_view name, Place at);
+  /// "conv2d in features.3, layers/conv.cpp:88, called at train.cpp:41"
+  std::string text() const;
+  void take(const Variable& input);
   void adopt(std::unique_ptr<Op> new_op);
   /// op->backward(gradient), checked: one gradient per input.
   /// Throws GradError when the graph was freed, when what the op kept was written to, and when
@@ -126,11 +159,9 @@ struct Node : std::enable_shared_from_this<Node> {
 };
 
 namespace detail {
-inline void collect(std::vector<std::shared_ptr<Node>>& edges, const Variable& input) {
-  edges.push_back(input.defined() ? input.node() : nullptr);
-}
-inline void collect(std::vector<std::shared_ptr<Node>>& edges, const Variables& inputs) {
-  for (const Variable& input : inputs) collect(edges, input);
+inline void take(Node& node, const Variable& input) { node.take(input); }
+inline void take(Node& node, const Variables& inputs) {
+  for (const Variable& input : inputs) node.take(input);
 }
 inline bool wants_grad(const Variable& input) { return input.defined() && input.requires_grad(); }
 inline bool wants_grad(const Variables& inputs) {
@@ -174,6 +205,29 @@ inline Variables as_constants(const std::vector<Tensor>& all) {
   return Variables(all.begin(), all.end());
 }
 
+/// Finds out what cut off the constant that `op` makes of these inputs: the op itself where one has
+/// a history, else what cut off one of them.
+class CutFinder {
+ public:
+  CutFinder(std::string_view op, Place at) : op_(op), at_(at) {}
+  /// Not within backward(): a gradient is a constant unless it is recorded.
+  static bool is_asked() { return recording.on || recording.place.file != nullptr; }
+  void look_at(const Variable& input);
+  void look_at(const Variables& inputs) {
+    for (const Variable& input : inputs) look_at(input);
+  }
+  void mark(const Variable& result);
+  void mark(const Variables& results) {
+    for (const Variable& result : results) mark(result);
+  }
+
+ private:
+  std::string_view op_;
+  Place at_;
+  std::shared_ptr<Origin> here_{};
+  std::shared_ptr<const Origin> older_{};  // of an input, where there is nothing here
+};
+
 /// The readable name of a type; lives as long as the program.
 std::string_view type_name(const std::type_info& type);
 
@@ -189,13 +243,26 @@ template <class T> std::string_view name_of() {
   }
 }
 
+/// Is the infinity that comes out one that the caller gave the op as a number?
+template <class T> bool states_infinity(const T& op) {
+  if constexpr (requires { op.states_infinity(); }) return op.states_infinity();
+  return false;
+}
+
 /// record(), without the profiler.
-template <class T, class... Inputs> auto run(T op, const Inputs&... inputs) {
-  if (!grad_enabled() || !(detail::wants_grad(inputs) || ...))
-    return as_constants(op.forward(inputs...));
-  std::shared_ptr<Node> node = Node::make(name_of<T>());
+template <class T, class... Inputs> auto run(Place at, T& op, const Inputs&... inputs) {
+  if (!grad_enabled() || !(detail::wants_grad(inputs) || ...)) {
+    auto result = as_constants(op.forward(inputs...));
+    if (CutFinder::is_asked()) {
+      CutFinder cut(name_of<T>(), at);
+      (cut.look_at(inputs), ...);
+      cut.mark(result);
+    }
+    return result;
+  }
+  std::shared_ptr<Node> node = Node::make(name_of<T>(), at);
   node->inputs.reserve(sizeof...(Inputs));
-  (detail::collect(node->inputs, inputs), ...);
+  (detail::take(*node, inputs), ...);
   auto kept = std::make_unique<T>(std::move(op));
   T& recorded = *kept;
   node->adopt(std::move(kept));
@@ -210,31 +277,50 @@ template <class T, class... Inputs> auto run(T op, const Inputs&... inputs) {
     return Variable::attach(std::move(value), std::move(node));
   }
 }
+
+/// record(), called at `at`. The op is moved from.
+template <class T, class... Inputs> auto record_at(Place at, T& op, const Inputs&... inputs) {
+  std::unique_ptr<Replay> replay;
+  if constexpr (!std::is_base_of_v<MultiOp, T>) {
+    if (watcher != nullptr) replay = replay_of(op, inputs...);
+  }
+  const bool stated = anomaly != Anomaly::off && states_infinity(op);
+  ProfileScope profile(name_of<T>(), ProfileDirection::forward);
+  auto result = run(at, op, inputs...);
+  if constexpr (!std::is_base_of_v<MultiOp, T>) {
+    if (profile) profile.finish_call(result, inputs...);
+    if (replay) watcher->called(std::move(replay), result);
+  } else if (watcher != nullptr && !result.empty()) {
+    auto nothing_stated = std::make_unique<Replay>();
+    nothing_stated->name = name_of<T>();
+    watcher->called(std::move(nothing_stated), result[0]);
+  }
+  if (anomaly != Anomaly::off) {
+    Variables before;
+    Variables after;
+    (append(before, inputs), ...);
+    append(after, result);
+    check_call(name_of<T>(), at, before, after, stated);
+  }
+  return result;
+}
 }  // namespace detail
 
 /// Runs op.forward(inputs...) and records it if recording is on and an input requires a gradient.
 /// Each input is a Variable or a list of Variables. Gives a Variable, or of a MultiOp Variables.
-template <class T, class... Inputs> auto record(T op, const Inputs&... inputs) {
-  std::unique_ptr<detail::Replay> replay;
-  if constexpr (!std::is_base_of_v<MultiOp, T>) {
-    if (detail::watcher != nullptr) replay = detail::replay_of(op, inputs...);
-  }
-  ProfileScope profile(detail::name_of<T>(), ProfileDirection::forward);
-  auto result = detail::run(std::move(op), inputs...);
-  if constexpr (!std::is_base_of_v<MultiOp, T>) {
-    if (profile) profile.finish_call(result, inputs...);
-    if (replay) detail::watcher->called(std::move(replay), result);
-  } else if (detail::watcher != nullptr && !result.empty()) {
-    auto nothing_stated = std::make_unique<detail::Replay>();
-    nothing_stated->name = detail::name_of<T>();
-    detail::watcher->called(std::move(nothing_stated), result[0]);
-  }
-  return result;
+template <class T, class... More> auto record(T op, const Operand& first, const More&... more) {
+  return detail::record_at(first.at(), op, *first, more...);
+}
+template <class T, class... More> auto record(T op, const Operands& first, const More&... more) {
+  return detail::record_at(first.at(), op, *first, more...);
 }
 
 /// The same by its older name. Inside of a Module that name is Module::apply().
-template <class T, class... Inputs> auto apply(T op, const Inputs&... inputs) {
-  return record(std::move(op), inputs...);
+template <class T, class... More> auto apply(T op, const Operand& first, const More&... more) {
+  return detail::record_at(first.at(), op, *first, more...);
+}
+template <class T, class... More> auto apply(T op, const Operands& first, const More&... more) {
+  return detail::record_at(first.at(), op, *first, more...);
 }
 
 }  // namespace gradus

@@ -19,7 +19,7 @@
 
 namespace gradus::detail {
 
-template <class T, class... Inputs> auto run(T op, const Inputs&... inputs);
+template <class T, class... Inputs> auto run(Place at, T& op, const Inputs&... inputs);
 template <class T> std::string_view name_of();
 
 /// As it is, of an op that cannot be copied: it states nothing, so nobody asks it to run.
@@ -102,7 +102,7 @@ template <class T, class... Inputs> class ReplayOf final : public Replay {
     if constexpr (requires { op.recast(all); }) op.recast(all);
     std::array<std::size_t, sizeof...(Inputs)> first{};
     for (std::size_t i = 1; i < first.size(); ++i) first[i] = first[i - 1] + counts_[i - 1];
-    return detail::run(std::move(op), argument_of<Argument<Inputs>>(all, first[I], counts_[I])...);
+    return detail::run({}, op, argument_of<Argument<Inputs>>(all, first[I], counts_[I])...);
   }
 
   T op_;

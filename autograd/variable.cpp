@@ -1,4 +1,5 @@
 // Variable and Node: the handle, the step of the tape, and how both are freed.
+#include <gradus/autograd/anomaly.h>
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/op.h>
@@ -13,9 +14,10 @@
 #include <utility>
 
 namespace gradus {
-namespace {
 
-thread_local bool recording = true;
+constinit thread_local detail::Recording detail::recording;
+
+namespace {
 
 /// Frees nodes one after the other. Freeing one may release the last hold on the next; that one
 /// only joins the list, so a chain of a million nodes needs no more stack than a chain of two.
@@ -40,6 +42,7 @@ struct Variable::State {
   Tensor value;
   Variable grad;
   std::shared_ptr<Node> node;  // what made the value; for a leaf, what collects its gradient
+  std::shared_ptr<const Origin> origin;  // of a constant
 
   State() = default;
   State(const State&) = delete;
@@ -53,12 +56,32 @@ struct Variable::State {
 
 // ---- Node and Op ----
 
-std::shared_ptr<Node> Node::make(std::string_view name) {
-  static std::atomic<std::uint64_t> count{0};
+std::shared_ptr<Node> Node::make(std::string_view name, Place at) {
+  static std::atomic<std::uint64_t> count{1};
   std::shared_ptr<Node> node(new Node, free_node);
   node->number = count.fetch_add(1, std::memory_order_relaxed);
   node->name = name;
+  node->at = at;
+  CallScope::remember(node->within);
   return node;
+}
+
+std::string Node::text() const {
+  PlainText text;
+  if (is_leaf) {
+    text << "a leaf, " << dtype << " " << shape << " made at " << at;
+  } else {
+    const std::string path = within.path();
+    text << name << (path.empty() ? " at " : " in " + path + ", ") << places_text(at, within);
+  }
+  return text.str();
+}
+
+void Node::take(const Variable& input) {
+  const Variable::State* const state = input.state_.get();
+  inputs.push_back(state == nullptr ? nullptr : state->node);
+  if (state != nullptr && state->node == nullptr)
+    constants.push_back({inputs.size() - 1, state->value.storage().data(), state->origin});
 }
 
 void Node::adopt(std::unique_ptr<Op> new_op) {
@@ -88,14 +111,14 @@ class Running {
 /// Has anybody written to what the op kept?
 void check_kept(const Node& node) {
   for (const KeptNumbers& kept : node.kept) {
-    const std::uint64_t now = kept.storage.version();
+    const Storage& storage = kept.numbers.storage();
+    const std::uint64_t now = storage.version();
     if (now == kept.version) continue;
     const std::string what =
         kept.what == nullptr ? "input " + std::to_string(kept.input) : std::string(kept.what);
     fail<GradError>("backward: ", node.name, " kept its ", what, " for the derivative at version ",
-                    kept.version, ", and ", kept.storage.writer(),
-                    " has written there since (version ", now,
-                    "): write to a clone(), or after backward()");
+                    kept.version, ", and ", storage.writer(), " has written there since (version ",
+                    now, "): write to a clone(), or after backward()");
   }
 }
 
@@ -112,6 +135,9 @@ Variables Node::backward(const Variable& gradient, bool release_after) {
   detail::Watcher* const watcher = detail::watcher;
   const detail::WatchedBy nobody(nullptr);
   if (watcher != nullptr) watcher->before_backward(*this, gradient);
+  // Held, the gradient that arrives is not written over, and can be told of.
+  const bool checked = detail::anomaly != detail::Anomaly::off && detects_anomaly();
+  const Variable arrived = checked ? gradient : Variable();
   ProfileScope profile(name, ProfileDirection::backward);
   Variables gradients = op->backward(gradient);
   if (profile) profile.finish_backward(gradient, gradients);
@@ -120,6 +146,7 @@ Variables Node::backward(const Variable& gradient, bool release_after) {
                     inputs.size(), " inputs");
   }
   if (watcher != nullptr) watcher->after_backward(*this, gradients);
+  if (checked) detail::check_gradients(*this, arrived, gradients);
   if (release_after) {
     op.reset();
     kept.clear();
@@ -133,6 +160,9 @@ void Node::collect(const Variable& gradient, bool create_graph) {
   const std::lock_guard lock(collecting);
   if (owner->grad.defined()) {
     owner->grad = accumulate(std::move(owner->grad), gradient, create_graph);
+    if (detects_anomaly())
+      detail::check_gradient("the gradients of several passes, added up in grad() of", *this,
+                             owner->grad);
   } else if (is_leaf && gradient.is_unshared() && gradient.value().is_contiguous()) {
     owner->grad = gradient;
   } else {
@@ -143,7 +173,7 @@ void Node::collect(const Variable& gradient, bool create_graph) {
 
 void Op::keeps(const Tensor& numbers, const char* what) const {
   if (node_ != nullptr && numbers.defined())
-    node_->kept.push_back({numbers.storage(), numbers.storage().version(), what});
+    node_->kept.push_back({numbers, numbers.storage().version(), what});
 }
 
 bool Op::needs(std::size_t i) const { return node_ != nullptr && node_->inputs[i] != nullptr; }
@@ -163,7 +193,7 @@ void detail::Kept::look_at(const Variable& input, const Variable::Handles& befor
   if (of_outputs > 0) shared_.push_back(storage.data());
   if (now.of_variable > before.of_variable || now.of_storage - of_outputs > before.of_storage) {
     if (node_.kept.empty()) node_.kept.reserve(node_.inputs.size() + 1);
-    node_.kept.push_back({storage, storage.version(), nullptr, number});
+    node_.kept.push_back({input.value(), storage.version(), nullptr, number});
   }
 }
 
@@ -173,13 +203,65 @@ void detail::Kept::look_at_outputs() {
     const bool is_an_inputs =
         std::find(shared_.begin(), shared_.end(), storage.data()) != shared_.end();
     if (!is_an_inputs && storage.use_count() > handles_of_outputs(storage))
-      node_.kept.push_back({storage, storage.version(), "output"});
+      node_.kept.push_back({output, storage.version(), "output"});
   }
 }
 
 std::int64_t detail::Kept::handles_of_outputs(const Storage& storage) const {
   return std::count_if(outputs_.begin(), outputs_.end(),
                        [&](const Tensor& output) { return output.storage() == storage; });
+}
+
+void detail::CutFinder::look_at(const Variable& input) {
+  if (!input.defined()) return;
+  const std::shared_ptr<Node>& node = input.node();
+  if (node == nullptr) {
+    if (older_ == nullptr && here_ == nullptr) older_ = input.origin();
+    return;
+  }
+  if (here_ == nullptr)
+    here_ = std::make_shared<Origin>(Origin{Origin::Cut::no_grad, op_, at_, recording.place});
+  here_->add_source(node);
+}
+
+void detail::CutFinder::mark(const Variable& result) {
+  if (here_ != nullptr) older_ = std::move(here_);
+  if (older_ != nullptr) result.set_origin(older_);
+}
+
+void Origin::add_source(const std::shared_ptr<Node>& node) {
+  const auto free = std::find(sources.begin(), sources.end(), 0);
+  if (free != sources.end()) *free = node->number;
+  if (node->is_leaf || has_result) return;
+  result = node;
+  has_result = true;
+}
+
+namespace {
+std::shared_ptr<const Origin> cut_of(Origin::Cut cut, Place at, const std::shared_ptr<Node>& node) {
+  const auto origin = std::make_shared<Origin>(Origin{cut, node->name, at});
+  origin->add_source(node);
+  return origin;
+}
+}  // namespace
+
+std::string Origin::text() const {
+  PlainText text;
+  switch (cut) {
+    case Cut::detach:
+      text << "detach() at " << at << " cut it off";
+      break;
+    case Cut::no_grad:
+      text << op << " at " << at << " ran under the NoGrad of " << no_grad;
+      break;
+    case Cut::frozen:
+      text << "requires_grad_(false) at " << at << " froze it";
+      break;
+    case Cut::no_create_graph:
+      text << "grad() at " << at << " gave it without create_graph = true";
+      break;
+  }
+  return text.str();
 }
 
 std::string_view detail::type_name(const std::type_info& type) {
@@ -230,7 +312,7 @@ Variables detail::record_parts(std::vector<Tensor> outputs, std::shared_ptr<Node
       all.push_back(output.defined() ? Variable(std::move(output)) : Variable());
       continue;
     }
-    std::shared_ptr<Node> part = Node::make(node->name);
+    std::shared_ptr<Node> part = Node::make(node->name, node->at);
     part->inputs = {node};
     part->adopt(std::make_unique<Part>(start, total));
     start += output.numel();
@@ -265,6 +347,7 @@ Variable Node::run_hooks(Variable gradient) {
   for (const auto& [number_of_hook, hook] : all) {
     Variable other = hook(gradient);
     if (!other.defined()) continue;
+    if (detects_anomaly()) detail::check_gradient("a hook's gradient of", *this, other);
     if (other.shape() != shape || other.dtype() != dtype) {
       fail<GradError>("register_hook: a hook on a result of ", name, " gave a gradient ",
                       describe(other.value()), ", its value is ", dtype, " ", shape);
@@ -288,9 +371,9 @@ HookHandle Variable::register_hook(Hook hook) const {
 
 // ---- Variable ----
 
-Variable::Variable(Tensor value, bool requires_grad) : state_(std::make_shared<State>()) {
+Variable::Variable(Tensor value, bool requires_grad, Place at) : state_(std::make_shared<State>()) {
   state_->value = std::move(value);
-  if (requires_grad) requires_grad_();
+  if (requires_grad) requires_grad_(true, at);
 }
 
 Variable Variable::attach(Tensor value, std::shared_ptr<Node> node) {
@@ -299,6 +382,15 @@ Variable Variable::attach(Tensor value, std::shared_ptr<Node> node) {
   Variable result(std::move(value));
   result.state_->node = std::move(node);
   return result;
+}
+
+void Variable::set_origin(std::shared_ptr<const Origin> origin) const {
+  if (state_) state_->origin = std::move(origin);
+}
+
+const std::shared_ptr<const Origin>& Variable::origin() const {
+  static const std::shared_ptr<const Origin> none;
+  return state_ ? state_->origin : none;
 }
 
 const Tensor& Variable::value() const {
@@ -352,18 +444,20 @@ void Variable::zero_grad() const {
 
 bool Variable::requires_grad() const { return node() != nullptr; }
 
-const Variable& Variable::requires_grad_(bool wanted) const {
+const Variable& Variable::requires_grad_(bool wanted, Place at) const {
   check_defined("requires_grad_");
   if (!is_leaf())
     fail<GradError>("requires_grad_: only for leaves, not for a result of ", node()->name,
                     "; use detach()");
   if (!wanted) {
+    if (state_->node != nullptr) set_origin(cut_of(Origin::Cut::frozen, at, state_->node));
     state_->node = nullptr;
   } else if (!state_->node) {
     if (!is_floating(dtype())) {
       fail<GradError>("requires_grad_: only float32 and float64 have gradients, got ", dtype());
     }
-    state_->node = Node::make("leaf");
+    state_->origin = nullptr;
+    state_->node = Node::make("leaf", at);
     state_->node->is_leaf = true;
     state_->node->shape = shape();
     state_->node->dtype = dtype();
@@ -380,7 +474,11 @@ const Variable& Variable::retain_grad() const {
   return *this;
 }
 
-Variable Variable::detach() const { return Variable(value()); }
+Variable Variable::detach(Place at) const {
+  const Variable result(value());
+  result.set_origin(requires_grad() ? cut_of(Origin::Cut::detach, at, node()) : origin());
+  return result;
+}
 
 Variable::Handles Variable::handles() const {
   if (!state_) return {};
@@ -430,7 +528,7 @@ void Variable::backward(const Variable& seed, const BackwardOptions& options) co
 }
 
 Variables grad(const Variables& outputs, const Variables& inputs, const Variables& seeds,
-               const GradOptions& options) {
+               const GradOptions& options, Place at) {
   if (!seeds.empty() && seeds.size() != outputs.size()) {
     fail<GradError>("grad: ", outputs.size(), " outputs, but ", seeds.size(), " seeds");
   }
@@ -446,7 +544,10 @@ Variables grad(const Variables& outputs, const Variables& inputs, const Variable
   if (inputs.empty()) return {};
   Variables found = run_backward(outputs, std::move(starts), inputs, options);
   for (std::size_t i = 0; i < found.size(); ++i) {
-    if (!found[i].defined() && !options.allow_unused) {
+    if (found[i].defined() && !options.create_graph) {
+      found[i] = Variable(found[i].value());
+      found[i].set_origin(cut_of(Origin::Cut::no_create_graph, at, inputs[i].node()));
+    } else if (!found[i].defined() && !options.allow_unused) {
       fail<GradError>("grad: the outputs do not depend on input ", i,
                       "; pass allow_unused = true to get an undefined one");
     }
@@ -454,8 +555,8 @@ Variables grad(const Variables& outputs, const Variables& inputs, const Variable
   return found;
 }
 
-GradMode::GradMode(bool enabled) : previous_(recording) { recording = enabled; }
-GradMode::~GradMode() { recording = previous_; }
-bool grad_enabled() { return recording; }
+GradMode::GradMode(bool enabled, Place at)
+    : previous_(std::exchange(detail::recording, detail::Recording{enabled, at})) {}
+GradMode::~GradMode() { detail::recording = previous_; }
 
 }  // namespace gradus

@@ -10,6 +10,7 @@
 // a time (GradError where two meet). All else is as with a container: several may read, or one write.
 #pragma once
 
+#include <gradus/autograd/place.h>
 #include <gradus/core/tensor.h>
 
 #include <functional>
@@ -22,6 +23,7 @@ namespace gradus {
 
 class Op;
 struct Node;
+struct Origin;
 class Variable;
 using Variables = std::vector<Variable>;
 
@@ -59,7 +61,7 @@ class Variable {
   Variable() = default;
   /// A constant, or with `requires_grad` a leaf. Implicit: a Tensor is a Variable without history.
   /// Throws GradError when a gradient is wanted for anything but float32 or float64.
-  Variable(Tensor value, bool requires_grad = false);
+  Variable(Tensor value, bool requires_grad = false, Place at = Place::here());
 
   bool defined() const { return state_ != nullptr; }
   const Tensor& value() const;
@@ -76,7 +78,7 @@ class Variable {
 
   bool requires_grad() const;
   /// Turns recording on or off for a leaf.
-  const Variable& requires_grad_(bool wanted = true) const;
+  const Variable& requires_grad_(bool wanted = true, Place at = Place::here()) const;
   bool is_leaf() const;
   /// Asks backward() to keep this intermediate's gradient in grad().
   const Variable& retain_grad() const;
@@ -85,7 +87,7 @@ class Variable {
   /// there is no gradient to see.
   HookHandle register_hook(Hook hook) const;
   /// The same value without history; shares storage.
-  Variable detach() const;
+  Variable detach(Place at = Place::here()) const;
 
   /// dL/d(leaf) added into every leaf's grad(), this Variable being L. Without `seed` L must
   /// have one element.
@@ -112,6 +114,10 @@ class Variable {
   const std::shared_ptr<Node>& node() const;
   /// `value` as if `node` had made it. For Op and apply() only.
   static Variable attach(Tensor value, std::shared_ptr<Node> node);
+  /// What cut this constant off from a history; null where nothing did.
+  const std::shared_ptr<const Origin>& origin() const;
+  /// For what makes constants only.
+  void set_origin(std::shared_ptr<const Origin> origin) const;
 
  private:
   struct State;
@@ -120,31 +126,72 @@ class Variable {
   std::shared_ptr<State> state_;
 };
 
+/// What a function takes as its first Variable: that, and the line where the function was called. Both
+/// Variables and Tensors become one by themselves, at that line; handed on, it keeps its place.
+/// Lives no longer than the call.
+class Operand {
+ public:
+  Operand(const Variable& x, Place at = Place::here()) : variable_(&x), at_(at) {}
+  Operand(Tensor x, Place at = Place::here()) : made_(std::move(x)), variable_(&made_), at_(at) {}
+  Operand(const Operand&) = delete;
+  Operand& operator=(const Operand&) = delete;
+
+  operator const Variable&() const { return *variable_; }
+  const Variable& operator*() const { return *variable_; }
+  const Variable* operator->() const { return variable_; }
+  Place at() const { return at_; }
+
+ private:
+  Variable made_{};
+  const Variable* variable_;
+  Place at_;
+};
+
+/// The same for a list.
+class Operands {
+ public:
+  Operands(const Variables& list, Place at = Place::here()) : list_(list), at_(at) {}
+  const Variables& operator*() const { return list_; }
+  Place at() const { return at_; }
+
+ private:
+  const Variables& list_;
+  Place at_;
+};
+
 /// Sum over outputs of seed·d(output)/d(input), for each input; grad() of no Variable
 /// changes. Without `seeds` every output must have one element. Throws GradError for an input
 /// that is not reached.
 Variables grad(const Variables& outputs, const Variables& inputs, const Variables& seeds = {},
-               const GradOptions& options = {});
+               const GradOptions& options = {}, Place at = Place::here());
+
+namespace detail {
+struct Recording {
+  bool on = true;
+  Place place{};  ///< of the innermost GradMode; none for the engine's own
+};
+extern constinit thread_local Recording recording;
+}  // namespace detail
 
 /// While it lives, recording on this thread is on or off as told.
 class GradMode {
  public:
-  explicit GradMode(bool enabled);
+  explicit GradMode(bool enabled, Place at = Place::here());
   ~GradMode();
   GradMode(const GradMode&) = delete;
   GradMode& operator=(const GradMode&) = delete;
 
  private:
-  bool previous_;
+  detail::Recording previous_;
 };
 
 /// While it lives, nothing on this thread is recorded.
 class NoGrad : public GradMode {
  public:
-  NoGrad() : GradMode(false) {}
+  explicit NoGrad(Place at = Place::here()) : GradMode(false, at) {}
 };
 
 /// Is recording on, on this thread?
-bool grad_enabled();
+inline bool grad_enabled() { return detail::recording.on; }
 
 }  // namespace gradus

@@ -44,6 +44,12 @@ class GradError : public Error {
   using Error::Error;
 };
 
+/// A NaN or an infinity where none was to be (autograd/anomaly.h).
+class AnomalyError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A file that cannot be read or written.
 class IoError : public Error {
  public:

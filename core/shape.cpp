@@ -88,6 +88,15 @@ Strides broadcast_strides(const Shape& shape, const Strides& strides, const Shap
   return result;
 }
 
+Shape unravel(std::int64_t flat, const Shape& shape) {
+  Shape index = shape;
+  for (int d = shape.rank() - 1; d >= 0; --d) {
+    index[d] = flat % shape[d];
+    flat /= shape[d];
+  }
+  return index;
+}
+
 int normalize_dim(std::string_view op, std::int64_t dim, int rank) {
   if (dim < -rank || dim >= rank) {
     fail<ShapeError>(op, ": dimension ", dim, " is out of range for a tensor of rank ", rank,

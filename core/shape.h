@@ -60,6 +60,9 @@ bool broadcasts(const Shape& a, const Shape& b);
 /// Strides to read a tensor of `shape` and `strides` as one of shape `target`: 0 where it repeats.
 Strides broadcast_strides(const Shape& shape, const Strides& strides, const Shape& target);
 
+/// Row-major position -> index.
+Shape unravel(std::int64_t flat, const Shape& shape);
+
 /// Maps a dimension counted from either end to 0..rank-1. Throws ShapeError naming `op`.
 int normalize_dim(std::string_view op, std::int64_t dim, int rank);
 

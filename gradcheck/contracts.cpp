@@ -1,5 +1,6 @@
 // The contracts of backward(), one question after the other. An op is asked by its node of the tape,
 // with incoming gradients that a training would send; the function with other leaves.
+#include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
@@ -114,8 +115,8 @@ class KeptCopy {
  public:
   explicit KeptCopy(const Node& node) : node_(node) {
     for (const KeptNumbers& each : node.kept) {
-      const std::byte* bytes = each.storage.data();
-      before_.emplace_back(bytes, bytes + each.storage.bytes());
+      const std::byte* bytes = each.numbers.storage().data();
+      before_.emplace_back(bytes, bytes + each.numbers.storage().bytes());
     }
   }
 
@@ -124,8 +125,8 @@ class KeptCopy {
     std::string names;
     for (std::size_t k = 0; k < before_.size(); ++k) {
       const KeptNumbers& each = node_.kept[k];
-      if (std::equal(before_[k].begin(), before_[k].end(), each.storage.data())) continue;
-      std::copy(before_[k].begin(), before_[k].end(), each.storage.data());
+      if (std::equal(before_[k].begin(), before_[k].end(), each.numbers.storage().data())) continue;
+      std::copy(before_[k].begin(), before_[k].end(), each.numbers.storage().data());
       names += names.empty() ? "" : ", ";
       names += each.what != nullptr ? each.what : "input " + std::to_string(each.input);
     }

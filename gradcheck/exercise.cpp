@@ -1,5 +1,6 @@
 // What the inputs never did. A gradient is compared at a point; the mistakes of other branches and
 // sizes do not show there.
+#include <gradus/autograd/engine.h>
 #include <gradus/core/create.h>
 #include <gradus/gradcheck/detail/exercise.h>
 

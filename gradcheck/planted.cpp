@@ -1,5 +1,6 @@
 // How a bug gets into a tape: after the function has run, the op that took the input is wrapped in
 // one that asks it for its gradients and then spoils one of them.
+#include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>

@@ -30,7 +30,7 @@ std::optional<std::int64_t> element_bytes(std::string_view dtype) {
 }
 
 /// Where in the header the reader stands; the next event must fit there.
-enum class Place { outside, names, metadata, tensor, shape, offsets, done };
+enum class Position { outside, names, metadata, tensor, shape, offsets, done };
 
 class HeaderReader final : public nlohmann::json_sax<json> {
  public:
@@ -38,13 +38,13 @@ class HeaderReader final : public nlohmann::json_sax<json> {
       : label_(label), header_(header) {}
 
   bool start_object(std::size_t) override {
-    if (place_ == Place::outside) {
-      place_ = Place::names;
-    } else if (place_ == Place::names && key_ == "__metadata__") {
-      place_ = Place::metadata;
+    if (place_ == Position::outside) {
+      place_ = Position::names;
+    } else if (place_ == Position::names && key_ == "__metadata__") {
+      place_ = Position::metadata;
       keys_.clear();
-    } else if (place_ == Place::names) {
-      place_ = Place::tensor;
+    } else if (place_ == Position::names) {
+      place_ = Position::tensor;
       keys_.clear();
       offsets_.clear();
       header_.tensors.emplace_back().name = key_;
@@ -55,23 +55,23 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   }
 
   bool end_object() override {
-    if (place_ == Place::names) {
-      place_ = Place::done;
+    if (place_ == Position::names) {
+      place_ = Position::done;
       return true;
     }
-    if (place_ == Place::tensor) finish_tensor();
-    place_ = Place::names;
+    if (place_ == Position::tensor) finish_tensor();
+    place_ = Position::names;
     return true;
   }
 
   bool key(std::string& key) override {
     key_ = key;
-    auto& seen = place_ == Place::names ? names_ : keys_;
+    auto& seen = place_ == Position::names ? names_ : keys_;
     if (!seen.insert(key).second) {
       fail<BadDataError>(label_, ": ", where(), " has the key ", in_quotes(key), " twice");
     }
     const bool known = key == "dtype" || key == "shape" || key == "data_offsets";
-    if (place_ == Place::tensor && !known) {
+    if (place_ == Position::tensor && !known) {
       fail<BadDataError>(label_, ": ", where(), " has the unknown key ", in_quotes(key),
                          ", the format has dtype, shape and data_offsets");
     }
@@ -79,9 +79,9 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   }
 
   bool string(std::string& value) override {
-    if (place_ == Place::metadata) {
+    if (place_ == Position::metadata) {
       header_.metadata[key_] = value;
-    } else if (place_ == Place::tensor && key_ == "dtype") {
+    } else if (place_ == Position::tensor && key_ == "dtype") {
       header_.tensors.back().dtype = value;
     } else {
       unexpected("the string " + in_quotes(value));
@@ -90,10 +90,10 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   }
 
   bool start_array(std::size_t) override {
-    if (place_ == Place::tensor && key_ == "shape") {
-      place_ = Place::shape;
-    } else if (place_ == Place::tensor && key_ == "data_offsets") {
-      place_ = Place::offsets;
+    if (place_ == Position::tensor && key_ == "shape") {
+      place_ = Position::shape;
+    } else if (place_ == Position::tensor && key_ == "data_offsets") {
+      place_ = Position::offsets;
     } else {
       unexpected("a list");
     }
@@ -101,7 +101,7 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   }
 
   bool end_array() override {
-    place_ = Place::tensor;
+    place_ = Position::tensor;
     return true;
   }
 
@@ -110,14 +110,14 @@ class HeaderReader final : public nlohmann::json_sax<json> {
       unexpected("the number " + std::to_string(value));
     }
     const auto number = static_cast<std::int64_t>(value);
-    if (place_ == Place::shape) {
+    if (place_ == Position::shape) {
       Shape& shape = header_.tensors.back().shape;
       if (shape.rank() == Shape::max_rank) {
         fail<BadDataError>(label_, ": ", where(), " has more than ", Shape::max_rank,
                            " dimensions: ", shape, " and ", number);
       }
       shape.push_back(number);
-    } else if (place_ == Place::offsets && offsets_.size() < 2) {
+    } else if (place_ == Position::offsets && offsets_.size() < 2) {
       offsets_.push_back(number);
     } else {
       unexpected("the number " + std::to_string(number));
@@ -161,28 +161,28 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   /// What a message calls the present place.
   std::string where() const {
     switch (place_) {
-      case Place::outside:
-      case Place::names:
-      case Place::done:
+      case Position::outside:
+      case Position::names:
+      case Position::done:
         return "header";
-      case Place::metadata:
+      case Position::metadata:
         return "__metadata__";
-      case Place::tensor:
-      case Place::shape:
-      case Place::offsets:
+      case Position::tensor:
+      case Position::shape:
+      case Position::offsets:
         break;
     }
     return "tensor " + in_quotes(header_.tensors.back().name);
   }
 
   [[noreturn]] void unexpected(const std::string& what) const {
-    const std::string at = place_ == Place::outside ? "" : " at " + in_quotes(key_);
+    const std::string at = place_ == Position::outside ? "" : " at " + in_quotes(key_);
     fail<BadDataError>(label_, ": ", where(), at, " does not take ", what);
   }
 
   const std::string& label_;
   SafetensorsHeader& header_;
-  Place place_ = Place::outside;
+  Position place_ = Position::outside;
   std::string key_;                        // the last one seen
   std::unordered_set<std::string> names_;  // of tensors
   std::unordered_set<std::string> keys_;   // of the present tensor, or of the metadata

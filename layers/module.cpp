@@ -67,6 +67,13 @@ std::string find_name(const Module& root, const Module& wanted) {
   return {};
 }
 
+/// Of a module in a model, as CallScope asks for it.
+std::string path_in(const void* model, const void* module) {
+  const auto& wanted = *static_cast<const Module*>(module);
+  const std::string found = find_name(*static_cast<const Module*>(model), wanted);
+  return found.empty() ? wanted.kind() : found;
+}
+
 class ModuleScope;
 thread_local const ModuleScope* innermost = nullptr;
 
@@ -74,7 +81,8 @@ thread_local const ModuleScope* innermost = nullptr;
 /// searching the module that called it: nothing has to be stored, nor kept right when modules move.
 class ModuleScope final : public ErrorScope {
  public:
-  explicit ModuleScope(const Module& module) : ErrorScope({}), module_(module), caller_(innermost) {
+  ModuleScope(const Module& module, Place at)
+      : ErrorScope({}), module_(module), caller_(innermost), call_(at, module.handle(), path_in) {
     innermost = this;
   }
   ~ModuleScope() override { innermost = caller_; }
@@ -88,6 +96,7 @@ class ModuleScope final : public ErrorScope {
 
   const Module& module_;
   const ModuleScope* caller_;
+  CallScope call_;
 };
 
 void check_strict(const LoadReport& report) {
@@ -123,6 +132,27 @@ void print(std::ostream& out, const Module& module, const std::string& indent) {
 }
 
 }  // namespace
+
+Module::Module() : self_(std::make_shared<ModuleHandle>(ModuleHandle{this})) {}
+
+Module::Module(Module&& other) noexcept
+    : training_(other.training_), hooks_(std::move(other.hooks_)), self_(std::move(other.self_)) {
+  if (self_) self_->module = this;
+}
+
+Module& Module::operator=(Module&& other) noexcept {
+  if (this == &other) return *this;
+  training_ = other.training_;
+  hooks_ = std::move(other.hooks_);
+  if (self_) self_->module = nullptr;
+  self_ = std::move(other.self_);
+  if (self_) self_->module = this;
+  return *this;
+}
+
+Module::~Module() {
+  if (self_) self_->module = nullptr;
+}
 
 /// Each kind with the number that its handle knows.
 struct Module::Hooks {
@@ -200,8 +230,8 @@ Variable Module::forward_with_hooks(const Variable& given) {
   return y;
 }
 
-Variable Module::operator()(const Variable& x, Activation activation) {
-  const ModuleScope scope(*this);
+Variable Module::operator()(const Variable& x, Activation activation, Place at) {
+  const ModuleScope scope(*this, at);
   if (has_hooks()) {
     const Variable y = forward_with_hooks(x);
     return activation == Activation::none ? y : relu(y);
@@ -211,14 +241,14 @@ Variable Module::operator()(const Variable& x, Activation activation) {
   return y.defined() ? y : relu(forward(x));
 }
 
-Variable Module::fused(const Variable& x, Activation activation) {
+Variable Module::fused(const Variable& x, Activation activation, Place at) {
   if (has_hooks()) return {};
-  const ModuleScope scope(*this);
+  const ModuleScope scope(*this, at);
   return forward_fused(x, activation);
 }
 
-Variables MultiModule::operator()(const Variables& inputs) {
-  const ModuleScope scope(*this);
+Variables MultiModule::operator()(const Variables& inputs, Place at) {
+  const ModuleScope scope(*this, at);
   return forward_all(inputs);
 }
 

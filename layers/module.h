@@ -22,6 +22,7 @@
 // Thread safety: as a container's; several threads may only read.
 #pragma once
 
+#include <gradus/autograd/place.h>
 #include <gradus/autograd/variable.h>
 #include <gradus/core/activation.h>
 #include <gradus/core/random.h>
@@ -68,10 +69,10 @@ struct LoadReport {
 
 class Module {
  public:
-  Module() = default;
-  Module(Module&&) = default;
-  Module& operator=(Module&&) = default;
-  virtual ~Module() = default;
+  Module();
+  Module(Module&& other) noexcept;
+  Module& operator=(Module&& other) noexcept;
+  virtual ~Module();
 
   /// Names the members, each once: v("weight", weight).
   virtual void visit(Visitor& v) = 0;
@@ -81,11 +82,12 @@ class Module {
   /// Any other leaves this as it is: undefined stands for "run the activation behind forward(x)".
   virtual Variable forward_fused(const Variable&, Activation) { return {}; }
   /// activation(forward(x)), fused where this module can; while it runs, errors name this module's
-  /// place in the model.
-  Variable operator()(const Variable& x, Activation activation = Activation::none);
+  /// place in the model, and what is recorded remembers it, with the line of the call.
+  Variable operator()(const Variable& x, Activation activation = Activation::none,
+                      Place at = Place::here());
   /// The same if this module can fuse, else undefined: for containers, where the activation is a
   /// module with a place of its own.
-  Variable fused(const Variable& x, Activation activation);
+  Variable fused(const Variable& x, Activation activation, Place at = Place::here());
 
   /// Before this module runs: sees its input and may give another; undefined leaves it as it is. Hooks
   /// run in the order in which they came; what one throws goes to the caller. While a module has any
@@ -137,6 +139,8 @@ class Module {
 
   /// The name of the class, without namespaces: "Conv2d".
   std::string kind() const;
+  /// For who remembers this module and may outlast it.
+  const std::shared_ptr<ModuleHandle>& handle() const { return self_; }
   /// What stands in the parentheses when the module is printed: "1, 6, kernel_size=(5, 5)".
   virtual std::string extra() const { return {}; }
 
@@ -147,7 +151,8 @@ class Module {
   Variable forward_with_hooks(const Variable& x);
 
   bool training_ = true;
-  std::shared_ptr<Hooks> hooks_;  // null before the first
+  std::shared_ptr<Hooks> hooks_;        // null before the first
+  std::shared_ptr<ModuleHandle> self_;  // null when moved from
 };
 
 /// Base of modules that take and give several Variables: module({a, b}).
@@ -155,7 +160,7 @@ class MultiModule : public Module {
  public:
   virtual Variables forward_all(const Variables& inputs) = 0;
   /// forward_all(inputs); while it runs, errors name this module's place in the model.
-  Variables operator()(const Variables& inputs);
+  Variables operator()(const Variables& inputs, Place at = Place::here());
   /// Of one input, the one output. Throws ValueError where there are more.
   Variable forward(const Variable& x) final;
   using Module::operator();

@@ -35,12 +35,13 @@ void Sequential::visit(Visitor& v) {
 
 Variable Sequential::forward(const Variable& x) {
   Variable y = x;
+  const Place at = CallScope::place(Place::here());  // where this Sequential was called
   for (std::size_t i = 0; i < modules_.size(); ++i) {
     Variable both;
     const auto* next =
         i + 1 < modules_.size() ? dynamic_cast<const ReLU*>(modules_[i + 1].get()) : nullptr;
-    if (next != nullptr && !next->has_hooks()) both = modules_[i]->fused(y, Activation::relu);
-    y = both.defined() ? both : (*modules_[i])(y);
+    if (next != nullptr && !next->has_hooks()) both = modules_[i]->fused(y, Activation::relu, at);
+    y = both.defined() ? both : (*modules_[i])(y, Activation::none, at);
     if (both.defined()) ++i;
   }
   return y;

@@ -163,21 +163,21 @@ struct Relu final : Op {
 
 }  // namespace ops
 
-Variable exp(const Variable& x) { return apply(ops::Exp(), x); }
-Variable log(const Variable& x) { return apply(ops::Log(), x); }
-Variable sqrt(const Variable& x) { return apply(ops::Sqrt(), x); }
-Variable abs(const Variable& x) { return apply(ops::Abs(), x); }
-Variable tanh(const Variable& x) { return apply(ops::Tanh(), x); }
-Variable sigmoid(const Variable& x) { return apply(ops::Sigmoid(), x); }
-Variable relu(const Variable& x) { return apply(ops::Relu(), x); }
+Variable exp(const Operand& x) { return apply(ops::Exp(), x); }
+Variable log(const Operand& x) { return apply(ops::Log(), x); }
+Variable sqrt(const Operand& x) { return apply(ops::Sqrt(), x); }
+Variable abs(const Operand& x) { return apply(ops::Abs(), x); }
+Variable tanh(const Operand& x) { return apply(ops::Tanh(), x); }
+Variable sigmoid(const Operand& x) { return apply(ops::Sigmoid(), x); }
+Variable relu(const Operand& x) { return apply(ops::Relu(), x); }
 
-Variable relu_grad(const Variable& dy, const Tensor& y) { return apply(ops::ReluGrad(y), dy); }
+Variable relu_grad(const Operand& dy, const Tensor& y) { return apply(ops::ReluGrad(y), dy); }
 
-Variable dropout(const Variable& x, double p, Generator& generator) {
+Variable dropout(const Operand& x, double p, Generator& generator) {
   if (!(p >= 0 && p <= 1)) fail<ValueError>("dropout: p must be in 0..1, got ", p);
-  dispatch_floating("dropout", x.dtype(), []<class T>() {});
+  dispatch_floating("dropout", x->dtype(), []<class T>() {});
   if (p == 0) return x;
-  const Tensor kept = core::ge(rand(x.shape(), generator, x.dtype()), p).to(x.dtype());
+  const Tensor kept = core::ge(rand(x->shape(), generator, x->dtype()), p).to(x->dtype());
   return mul(x, p < 1 ? core::div(kept, 1 - p) : kept);
 }
 

@@ -53,6 +53,8 @@ struct Shift final : Op {
 
   Tensor forward(const Variable& x) { return core::add(x.value(), number); }
 
+  bool states_infinity() const { return std::isinf(number); }
+
   Variables backward(const Variable& dy) override { return {dy}; }
 
   /// The number is rounded to float32, then the sum.
@@ -111,6 +113,8 @@ struct Scale final : Op {
 
   Tensor forward(const Variable& x) { return core::mul(x.value(), factor); }
 
+  bool states_infinity() const { return std::isinf(factor); }
+
   Variables backward(const Variable& dy) override { return {mul(dy, factor)}; }
 
   /// The factor is rounded to float32, then the product.
@@ -167,6 +171,8 @@ struct ScalarDiv final : Op {
     if (needs(0)) x = divisor;
     return core::div(number, divisor.value());
   }
+
+  bool states_infinity() const { return std::isinf(number); }
 
   Variables backward(const Variable& dy) override { return {neg(div(mul(dy, div(number, x)), x))}; }
 
@@ -322,6 +328,10 @@ struct Clamp final : Op {
     return core::clamp(input.value(), low, high);
   }
 
+  bool states_infinity() const {
+    return std::isinf(low.value_or(0)) || std::isinf(high.value_or(0));
+  }
+
   Variables backward(const Variable& dy) override {
     Tensor inside = low ? core::ge(x, *low) : core::eq(x, x);
     if (high) inside = core::logical_and(inside, core::le(x, *high));
@@ -408,31 +418,31 @@ Tensor HeldOffsets::next(const Tensor& value, const Tensor& stand_in) {
 
 }  // namespace detail
 
-Variable add(const Variable& a, const Variable& b, Activation activation) {
+Variable add(const Operand& a, const Variable& b, Activation activation) {
   return apply(ops::Add(activation), a, b);
 }
-Variable sub(const Variable& a, const Variable& b) { return apply(ops::Sub(), a, b); }
-Variable mul(const Variable& a, const Variable& b) { return apply(ops::Mul(), a, b); }
-Variable div(const Variable& a, const Variable& b) { return apply(ops::Div(), a, b); }
-Variable add(const Variable& a, double b) { return apply(ops::Shift(b), a); }
-Variable mul(const Variable& a, double b) { return apply(ops::Scale(b), a); }
-Variable div(const Variable& a, double b) { return apply(ops::DivScalar(b), a); }
-Variable div(double a, const Variable& b) { return apply(ops::ScalarDiv(a), b); }
-Variable neg(const Variable& x) { return apply(ops::Neg(), x); }
-Variable pow(const Variable& x, double exponent) { return apply(ops::PowScalar(exponent), x); }
-Variable pow(const Variable& base, const Variable& exponent) {
+Variable sub(const Operand& a, const Variable& b) { return apply(ops::Sub(), a, b); }
+Variable mul(const Operand& a, const Variable& b) { return apply(ops::Mul(), a, b); }
+Variable div(const Operand& a, const Variable& b) { return apply(ops::Div(), a, b); }
+Variable add(const Operand& a, double b) { return apply(ops::Shift(b), a); }
+Variable mul(const Operand& a, double b) { return apply(ops::Scale(b), a); }
+Variable div(const Operand& a, double b) { return apply(ops::DivScalar(b), a); }
+Variable div(double a, const Operand& b) { return apply(ops::ScalarDiv(a), b); }
+Variable neg(const Operand& x) { return apply(ops::Neg(), x); }
+Variable pow(const Operand& x, double exponent) { return apply(ops::PowScalar(exponent), x); }
+Variable pow(const Operand& base, const Variable& exponent) {
   return apply(ops::Pow(), base, exponent);
 }
-Variable maximum(const Variable& a, const Variable& b) { return apply(ops::Maximum(), a, b); }
-Variable minimum(const Variable& a, const Variable& b) { return apply(ops::Minimum(), a, b); }
-Variable clamp(const Variable& x, std::optional<double> low, std::optional<double> high) {
+Variable maximum(const Operand& a, const Variable& b) { return apply(ops::Maximum(), a, b); }
+Variable minimum(const Operand& a, const Variable& b) { return apply(ops::Minimum(), a, b); }
+Variable clamp(const Operand& x, std::optional<double> low, std::optional<double> high) {
   return apply(ops::Clamp(low, high), x);
 }
-Variable where(const Tensor& condition, const Variable& a, const Variable& b) {
+Variable where(const Tensor& condition, const Operand& a, const Variable& b) {
   return apply(ops::Where(condition), a, b);
 }
-Variable straight_through(const Variable& value, const Variable& stand_in) {
-  return apply(ops::StraightThrough(), value.detach(), stand_in);
+Variable straight_through(const Operand& value, const Variable& stand_in) {
+  return apply(ops::StraightThrough(), {value->detach(), value.at()}, stand_in);
 }
 
 }  // namespace gradus

@@ -170,17 +170,17 @@ struct Conv2dWeightGrad final : Op {
 
 }  // namespace ops
 
-Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
+Variable conv2d(const Operand& x, const Variable& weight, const Variable& bias,
                 const Conv2dOptions& options) {
   return apply(ops::Conv2d(options), x, weight, bias);
 }
 
-Variable conv2d_input_grad(const Variable& dy, const Variable& weight, const Shape& input,
+Variable conv2d_input_grad(const Operand& dy, const Variable& weight, const Shape& input,
                            const Conv2dOptions& options) {
   return apply(ops::Conv2dInputGrad(input, options), dy, weight);
 }
 
-Variable conv2d_weight_grad(const Variable& dy, const Variable& x, const Shape& weight,
+Variable conv2d_weight_grad(const Operand& dy, const Variable& x, const Shape& weight,
                             const Conv2dOptions& options) {
   return apply(ops::Conv2dWeightGrad(weight, options), dy, x);
 }

@@ -67,19 +67,20 @@ struct Linear final : Op {
 
 }  // namespace ops
 
-Variable matmul(const Variable& a, const Variable& b) {
-  if (a.rank() > 1 && b.rank() > 1) return apply(ops::MatMul(), a, b);
-  const bool fits = a.rank() > 0 && b.rank() > 0 && a.dtype() == b.dtype() &&
-                    a.size(-1) == b.size(b.rank() == 1 ? 0 : -2);
-  if (!fits) return core::matmul(a.value(), b.value());  // throws, naming the shapes as they came
-  Variable product = apply(ops::MatMul(), a.rank() == 1 ? unsqueeze(a, 0) : a,
-                           b.rank() == 1 ? unsqueeze(b, -1) : b);
-  if (b.rank() == 1) product = squeeze(product, -1);
-  if (a.rank() == 1) product = squeeze(product, b.rank() == 1 ? -1 : -2);
+Variable matmul(const Operand& a, const Variable& b) {
+  if (a->rank() > 1 && b.rank() > 1) return apply(ops::MatMul(), a, b);
+  const bool fits = a->rank() > 0 && b.rank() > 0 && a->dtype() == b.dtype() &&
+                    a->size(-1) == b.size(b.rank() == 1 ? 0 : -2);
+  if (!fits) return core::matmul(a->value(), b.value());  // throws, naming the shapes as they came
+  const Place at = a.at();
+  Variable product = apply(ops::MatMul(), Operand(a->rank() == 1 ? unsqueeze(a, 0) : *a, at),
+                           b.rank() == 1 ? unsqueeze({b, at}, -1) : b);
+  if (b.rank() == 1) product = squeeze({product, at}, -1);
+  if (a->rank() == 1) product = squeeze({product, at}, b.rank() == 1 ? -1 : -2);
   return product;
 }
 
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
+Variable linear(const Operand& x, const Variable& weight, const Variable& bias,
                 Activation activation) {
   return apply(ops::Linear(activation), x, weight, bias);
 }

@@ -6,7 +6,7 @@ namespace gradus {
 namespace ops {
 namespace {
 
-Variable reduced(const Variable& losses, Reduction reduction) {
+Variable reduced(const Operand& losses, Reduction reduction) {
   switch (reduction) {
     case Reduction::none:
       return losses;
@@ -18,8 +18,9 @@ Variable reduced(const Variable& losses, Reduction reduction) {
   return losses;
 }
 
-Variable picked(const Variable& log_probabilities, const Tensor& labels) {
-  return neg(squeeze(gather(log_probabilities, 1, labels.unsqueeze(1)), 1));
+Variable picked(const Operand& log_probabilities, const Tensor& labels) {
+  const Place at = log_probabilities.at();
+  return neg({squeeze({gather(log_probabilities, 1, labels.unsqueeze(1)), at}, 1), at});
 }
 
 }  // namespace
@@ -96,28 +97,29 @@ struct CrossEntropy final : Op {
 
 }  // namespace ops
 
-Variable cross_entropy(const Variable& logits, const Tensor& labels, Reduction reduction) {
+Variable cross_entropy(const Operand& logits, const Tensor& labels, Reduction reduction) {
   return apply(ops::CrossEntropy(labels, reduction), logits);
 }
 
-Variable nll_loss(const Variable& log_probabilities, const Tensor& labels, Reduction reduction) {
-  core::check_labels("nll_loss", log_probabilities.value(), labels);
-  return ops::reduced(ops::picked(log_probabilities, labels), reduction);
+Variable nll_loss(const Operand& log_probabilities, const Tensor& labels, Reduction reduction) {
+  core::check_labels("nll_loss", log_probabilities->value(), labels);
+  return ops::reduced({ops::picked(log_probabilities, labels), log_probabilities.at()}, reduction);
 }
 
-Variable mse_loss(const Variable& prediction, const Variable& target, Reduction reduction) {
-  if (prediction.shape() != target.shape()) {
-    fail<ShapeError>("mse_loss: prediction ", prediction.shape(), " and target ", target.shape(),
+Variable mse_loss(const Operand& prediction, const Variable& target, Reduction reduction) {
+  if (prediction->shape() != target.shape()) {
+    fail<ShapeError>("mse_loss: prediction ", prediction->shape(), " and target ", target.shape(),
                      " differ");
   }
-  if (prediction.dtype() != target.dtype()) {
-    fail<DTypeError>("mse_loss: prediction is ", describe(prediction.value()), ", target is ",
+  if (prediction->dtype() != target.dtype()) {
+    fail<DTypeError>("mse_loss: prediction is ", describe(prediction->value()), ", target is ",
                      describe(target.value()), "; ",
-                     cast_to_match(prediction.dtype(), target.dtype()));
+                     cast_to_match(prediction->dtype(), target.dtype()));
   }
-  dispatch_floating("mse_loss", prediction.dtype(), []<class T>() {});
+  dispatch_floating("mse_loss", prediction->dtype(), []<class T>() {});
   const Variable difference = prediction - target;
-  return ops::reduced(difference * difference, reduction);
+  const Place at = prediction.at();
+  return ops::reduced({mul({difference, at}, difference), at}, reduction);
 }
 
 }  // namespace gradus

@@ -256,17 +256,17 @@ void update_running(const Tensor& running, const Tensor& batch, double factor, d
 }  // namespace
 }  // namespace ops
 
-Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
+Variable batch_norm(const Operand& x, const Variable& weight, const Variable& bias,
                     const Tensor& running_mean, const Tensor& running_var,
                     const BatchNormOptions& options) {
   constexpr std::string_view op = ops::BatchNorm::name;
-  const Shape& shape = x.shape();
+  const Shape& shape = x->shape();
   if (shape.rank() < 2) fail<ShapeError>(op, ": expects input [N,C,...], got ", shape);
-  dispatch_floating(op, x.dtype(), []<class T>() {});
-  ops::check_channels(op, "weight", weight.defined() ? weight.value() : Tensor(), x.value());
-  ops::check_channels(op, "bias", bias.defined() ? bias.value() : Tensor(), x.value());
-  ops::check_channels(op, "running_mean", running_mean, x.value());
-  ops::check_channels(op, "running_var", running_var, x.value());
+  dispatch_floating(op, x->dtype(), []<class T>() {});
+  ops::check_channels(op, "weight", weight.defined() ? weight.value() : Tensor(), x->value());
+  ops::check_channels(op, "bias", bias.defined() ? bias.value() : Tensor(), x->value());
+  ops::check_channels(op, "running_mean", running_mean, x->value());
+  ops::check_channels(op, "running_var", running_var, x->value());
 
   if (!options.training) {
     if (!running_mean.defined() || !running_var.defined()) {
@@ -276,11 +276,11 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
     return apply(ops::BatchNorm(options, running_mean.clone(), running_var), x, weight, bias);
   }
 
-  const std::int64_t count = shape[1] == 0 ? 0 : x.numel() / shape[1];
+  const std::int64_t count = shape[1] == 0 ? 0 : x->numel() / shape[1];
   if (count < 2) {
     fail<ShapeError>(op, ": training needs more than one value a channel, got input ", shape);
   }
-  const core::ChannelMoments moments = core::channel_moments(x.value());
+  const core::ChannelMoments moments = core::channel_moments(x->value());
   const WrittenBy writer("batch_norm's running statistics");
   if (running_mean.defined()) ops::update_running(running_mean, moments.mean, 1, options.momentum);
   if (running_var.defined()) {

@@ -157,27 +157,27 @@ struct AdaptiveAvgPool2dGrad final : Op {
 
 }  // namespace ops
 
-Variable max_pool2d(const Variable& x, const Pool2dOptions& options) {
+Variable max_pool2d(const Operand& x, const Pool2dOptions& options) {
   return apply(ops::MaxPool2d(options), x);
 }
-Variable avg_pool2d(const Variable& x, const Pool2dOptions& options) {
+Variable avg_pool2d(const Operand& x, const Pool2dOptions& options) {
   return apply(ops::AvgPool2d(options), x);
 }
-Variable adaptive_avg_pool2d(const Variable& x, Pair output_size) {
+Variable adaptive_avg_pool2d(const Operand& x, Pair output_size) {
   return apply(ops::AdaptiveAvgPool2d(output_size), x);
 }
 
-Variable max_pool2d_scatter(const Variable& dy, const Tensor& choices, const Shape& input,
+Variable max_pool2d_scatter(const Operand& dy, const Tensor& choices, const Shape& input,
                             const Pool2dOptions& options) {
   return apply(ops::MaxPool2dScatter(choices, input, options), dy);
 }
-Variable max_pool2d_gather(const Variable& x, const Tensor& choices, const Pool2dOptions& options) {
+Variable max_pool2d_gather(const Operand& x, const Tensor& choices, const Pool2dOptions& options) {
   return apply(ops::MaxPool2dGather(choices, options), x);
 }
-Variable avg_pool2d_grad(const Variable& dy, const Shape& input, const Pool2dOptions& options) {
+Variable avg_pool2d_grad(const Operand& dy, const Shape& input, const Pool2dOptions& options) {
   return apply(ops::AvgPool2dGrad(input, options), dy);
 }
-Variable adaptive_avg_pool2d_grad(const Variable& dy, const Shape& input) {
+Variable adaptive_avg_pool2d_grad(const Operand& dy, const Shape& input) {
   return apply(ops::AdaptiveAvgPool2dGrad(input), dy);
 }
 

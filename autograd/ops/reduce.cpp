@@ -246,37 +246,39 @@ struct SumTo final : Op {
 
 }  // namespace ops
 
-Variable sum(const Variable& x, const Dims& dims, bool keepdim) {
+Variable sum(const Operand& x, const Dims& dims, bool keepdim) {
   return apply(ops::Sum(dims, keepdim), x);
 }
-Variable mean(const Variable& x, const Dims& dims, bool keepdim) {
+Variable mean(const Operand& x, const Dims& dims, bool keepdim) {
   return apply(ops::Mean(dims, keepdim), x);
 }
 
-Variable var(const Variable& x, const Dims& dims, bool keepdim, std::int64_t correction) {
-  dispatch_floating("var", x.dtype(), []<class T>() {});
-  const auto count = static_cast<double>(ops::reduced_count("var", dims, x.shape()));
+Variable var(const Operand& x, const Dims& dims, bool keepdim, std::int64_t correction) {
+  dispatch_floating("var", x->dtype(), []<class T>() {});
+  const auto count = static_cast<double>(ops::reduced_count("var", dims, x->shape()));
   const Variable centred = x - mean(x, dims, true);
-  if (count == 0) return mean(centred * centred, dims, keepdim);  // NaN, whose gradient is nothing
-  return sum(centred * centred, dims, keepdim) /
-         std::max(count - static_cast<double>(correction), 0.0);
+  const Variable squares = mul({centred, x.at()}, centred);
+  if (count == 0) return mean({squares, x.at()}, dims, keepdim);  // NaN, whose gradient is nothing
+  return div({sum({squares, x.at()}, dims, keepdim), x.at()},
+             std::max(count - static_cast<double>(correction), 0.0));
 }
 
-Variable max(const Variable& x, const Dims& dims, bool keepdim) {
+Variable max(const Operand& x, const Dims& dims, bool keepdim) {
   return apply(ops::Max(dims, keepdim), x);
 }
-Variable min(const Variable& x, const Dims& dims, bool keepdim) {
-  dispatch_number("min", x.dtype(), []<class T>() {});
-  if (ops::reduced_count("min", dims, x.shape()) == 0) return core::min(x.value(), dims);  // throws
-  return neg(max(neg(x), dims, keepdim));
+Variable min(const Operand& x, const Dims& dims, bool keepdim) {
+  dispatch_number("min", x->dtype(), []<class T>() {});
+  if (ops::reduced_count("min", dims, x->shape()) == 0)
+    return core::min(x->value(), dims);  // throws
+  return neg({max({neg(x), x.at()}, dims, keepdim), x.at()});
 }
-Variable logsumexp(const Variable& x, const Dims& dims, bool keepdim) {
+Variable logsumexp(const Operand& x, const Dims& dims, bool keepdim) {
   return apply(ops::LogSumExp(dims, keepdim), x);
 }
-Variable softmax(const Variable& x, std::int64_t dim) { return apply(ops::Softmax(dim), x); }
-Variable log_softmax(const Variable& x, std::int64_t dim) { return apply(ops::LogSoftmax(dim), x); }
-Variable sum_to(const Variable& x, const Shape& shape) {
-  return x.shape() == shape ? x : apply(ops::SumTo(shape), x);
+Variable softmax(const Operand& x, std::int64_t dim) { return apply(ops::Softmax(dim), x); }
+Variable log_softmax(const Operand& x, std::int64_t dim) { return apply(ops::LogSoftmax(dim), x); }
+Variable sum_to(const Operand& x, const Shape& shape) {
+  return x->shape() == shape ? *x : apply(ops::SumTo(shape), x);
 }
 
 }  // namespace gradus

@@ -205,51 +205,51 @@ struct ScatterAdd final : Op {
 
 }  // namespace ops
 
-Variable reshape(const Variable& x, const Shape& shape) { return apply(ops::Reshape(shape), x); }
-Variable flatten(const Variable& x, std::int64_t start, std::int64_t end) {
-  return reshape(x, x.value().flatten(start, end).shape());
+Variable reshape(const Operand& x, const Shape& shape) { return apply(ops::Reshape(shape), x); }
+Variable flatten(const Operand& x, std::int64_t start, std::int64_t end) {
+  return reshape(x, x->value().flatten(start, end).shape());
 }
-Variable permute(const Variable& x, const Dims& order) { return apply(ops::Permute(order), x); }
+Variable permute(const Operand& x, const Dims& order) { return apply(ops::Permute(order), x); }
 
-Variable transpose(const Variable& x, std::int64_t a, std::int64_t b) {
+Variable transpose(const Operand& x, std::int64_t a, std::int64_t b) {
   Dims order;
-  for (int d = 0; d < x.rank(); ++d) order.push_back(d);
-  std::swap(order[normalize_dim("transpose", a, x.rank())],
-            order[normalize_dim("transpose", b, x.rank())]);
+  for (int d = 0; d < x->rank(); ++d) order.push_back(d);
+  std::swap(order[normalize_dim("transpose", a, x->rank())],
+            order[normalize_dim("transpose", b, x->rank())]);
   return permute(x, order);
 }
 
-Variable squeeze(const Variable& x, std::optional<std::int64_t> dim) {
-  return reshape(x, x.value().squeeze(dim).shape());
+Variable squeeze(const Operand& x, std::optional<std::int64_t> dim) {
+  return reshape(x, x->value().squeeze(dim).shape());
 }
-Variable unsqueeze(const Variable& x, std::int64_t dim) {
-  return reshape(x, x.value().unsqueeze(dim).shape());
+Variable unsqueeze(const Operand& x, std::int64_t dim) {
+  return reshape(x, x->value().unsqueeze(dim).shape());
 }
-Variable expand(const Variable& x, const Shape& shape) { return apply(ops::Expand(shape), x); }
+Variable expand(const Operand& x, const Shape& shape) { return apply(ops::Expand(shape), x); }
 
-Variable slice(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t stop,
+Variable slice(const Operand& x, std::int64_t dim, std::int64_t start, std::int64_t stop,
                std::int64_t step) {
   return apply(ops::Slice(dim, start, stop, step), x);
 }
 Variable slice_scatter(const Shape& shape, std::int64_t dim, std::int64_t start, std::int64_t step,
-                       const Variable& source) {
+                       const Operand& source) {
   return apply(ops::SliceScatter(shape, dim, start, step), source);
 }
-Variable narrow(const Variable& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
-  x.value().narrow(dim, start, length);  // checks the range; slice would clamp it
-  const std::int64_t first = start < 0 ? start + x.size(dim) : start;
+Variable narrow(const Operand& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
+  x->value().narrow(dim, start, length);  // checks the range; slice would clamp it
+  const std::int64_t first = start < 0 ? start + x->size(dim) : start;
   return slice(x, dim, first, first + length);
 }
-Variable select(const Variable& x, std::int64_t dim, std::int64_t index) {
-  const Shape shape = x.value().select(dim, index).shape();
-  return reshape(narrow(x, dim, index < 0 ? index + x.size(dim) : index, 1), shape);
+Variable select(const Operand& x, std::int64_t dim, std::int64_t index) {
+  const Shape shape = x->value().select(dim, index).shape();
+  return reshape({narrow(x, dim, index < 0 ? index + x->size(dim) : index, 1), x.at()}, shape);
 }
 
-Variable cat(const Variables& parts, std::int64_t dim) {
-  return gradus::apply(ops::Cat(dim), parts);
+Variable cat(const Variables& parts, std::int64_t dim, Place at) {
+  return record(ops::Cat(dim), Operands(parts, at));
 }
 
-Variable stack(const Variables& parts, std::int64_t dim) {
+Variable stack(const Variables& parts, std::int64_t dim, Place at) {
   if (parts.empty()) fail<ShapeError>("stack: nothing to join");
   normalize_dim("stack", dim, parts[0].rank() + 1);
   Variables raised;
@@ -262,23 +262,23 @@ Variable stack(const Variables& parts, std::int64_t dim) {
       fail<ShapeError>("stack: part ", i, " is ", parts[i].shape(), ", part 0 is ",
                        parts[0].shape());
     }
-    raised.push_back(unsqueeze(parts[i], dim));
+    raised.push_back(unsqueeze({parts[i], at}, dim));
   }
-  return cat(raised, dim);
+  return cat(raised, dim, at);
 }
 
-Variable index_select(const Variable& x, std::int64_t dim, const Tensor& index) {
+Variable index_select(const Operand& x, std::int64_t dim, const Tensor& index) {
   return apply(ops::IndexSelect(dim, index), x);
 }
 Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index,
-                   const Variable& source) {
+                   const Operand& source) {
   return apply(ops::IndexAdd(shape, dim, index), source);
 }
-Variable gather(const Variable& x, std::int64_t dim, const Tensor& index) {
+Variable gather(const Operand& x, std::int64_t dim, const Tensor& index) {
   return apply(ops::Gather(dim, index), x);
 }
 Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
-                     const Variable& source) {
+                     const Operand& source) {
   return apply(ops::ScatterAdd(shape, dim, index), source);
 }
 

@@ -1,4 +1,5 @@
 // Axes are even in a stretched value, its logarithm for example; ticks lie on round numbers.
+#include <gradus/core/error.h>
 #include <gradus/gradcheck/detail/plot.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // How the function under test is called: at its point, and beside it.
+#include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
@@ -8,7 +9,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <set>
 #include <utility>
 
 namespace gradus {
@@ -132,22 +132,6 @@ double* element_at(const Tensor& tensor, std::int64_t flat) {
   return at;
 }
 
-std::vector<Node*> nodes_of(const Variable& output) {
-  std::vector<Node*> all;
-  std::set<const Node*> seen{nullptr};
-  std::vector<Node*> open{output.node().get()};
-  while (!open.empty()) {
-    Node* node = open.back();
-    open.pop_back();
-    if (!seen.insert(node).second) continue;
-    all.push_back(node);
-    for (const auto& input : node->inputs) open.push_back(input.get());
-  }
-  const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
-  std::sort(all.begin(), all.end(), older);
-  return all;
-}
-
 std::vector<Use> uses_of(const Node* leaf, const Variable& output) {
   std::vector<Use> uses;
   for (Node* node : nodes_of(output)) {
@@ -157,15 +141,6 @@ std::vector<Use> uses_of(const Node* leaf, const Variable& output) {
     if (!use.slots.empty()) uses.push_back(std::move(use));
   }
   return uses;
-}
-
-Shape unravel(std::int64_t flat, const Shape& shape) {
-  Shape index = shape;
-  for (int d = shape.rank() - 1; d >= 0; --d) {
-    index[d] = flat % shape[d];
-    flat /= shape[d];
-  }
-  return index;
 }
 
 Tensor random_weights(const Shape& shape, Generator& generator) {

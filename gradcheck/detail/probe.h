@@ -144,8 +144,6 @@ Tensor laid_out_backwards(const Tensor& x);
 Tensor copy_with_layout(const Tensor& source, DType dtype = float64);
 /// The element `flat`, counted row-major, of a tensor of any strides.
 double* element_at(const Tensor& tensor, std::int64_t flat);
-/// Every node of the tape behind `output`, oldest first.
-std::vector<Node*> nodes_of(const Variable& output);
 /// A node behind `output` that takes `leaf`, with the slots it takes it in.
 struct Use {
   Node* node = nullptr;
@@ -153,8 +151,6 @@ struct Use {
 };
 /// All of them, oldest first.
 std::vector<Use> uses_of(const Node* leaf, const Variable& output);
-/// Row-major position -> index.
-Shape unravel(std::int64_t flat, const Shape& shape);
 /// Magnitudes 0.5..1.5 and random signs: no weight hides an output, no symmetry cancels one.
 Tensor random_weights(const Shape& shape, Generator& generator);
 

@@ -291,14 +291,14 @@ bool Saboteur::is_elsewhere() const {
 
 bool can_be_overwritten(const Node& node, const KeptNumbers& kept) {
   return kept.what == nullptr && kept.input < node.inputs.size() &&
-         node.inputs[kept.input] != nullptr && node.dtype == float64 && kept.storage.bytes() > 0;
+         node.inputs[kept.input] != nullptr && node.dtype == float64 && kept.numbers.storage().bytes() > 0;
 }
 
 void Saboteur::overwrite_what_was_kept() const {
   for (const KeptNumbers& kept : node->kept) {
     if (!can_be_overwritten(*node, kept)) continue;
-    const auto count = static_cast<std::size_t>(kept.storage.bytes()) / sizeof(double);
-    auto* numbers = reinterpret_cast<double*>(kept.storage.data());
+    const auto count = static_cast<std::size_t>(kept.numbers.storage().bytes()) / sizeof(double);
+    auto* numbers = reinterpret_cast<double*>(kept.numbers.storage().data());
     for (std::size_t i = 0; i < count; ++i) numbers[i] *= 1.5;
     return;
   }

@@ -14,7 +14,7 @@ namespace {
 
 Variable at(const NestedList& values) { return {Tensor::from(values, float64), true}; }
 
-DifferentiableFunction of(Variable (*f)(const Variable&)) {
+DifferentiableFunction of(Variable (*f)(const Operand&)) {
   return [f](const Variables& v) { return f(v[0]); };
 }
 

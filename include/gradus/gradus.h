@@ -1,16 +1,19 @@
 // The whole of Gradus in one include. A test compares it with the headers that are installed.
 #pragma once
 
+#include <gradus/autograd/anomaly.h>
 #include <gradus/autograd/corr2d.h>
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/held_still.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops/chapter.h>
+#include <gradus/autograd/place.h>
 #include <gradus/autograd/profile.h>
 #include <gradus/autograd/profile_scope.h>
 #include <gradus/autograd/replay.h>
 #include <gradus/autograd/variable.h>
+#include <gradus/autograd/why.h>
 #include <gradus/core/activation.h>
 #include <gradus/core/conv.h>
 #include <gradus/core/create.h>

@@ -49,9 +49,9 @@ std::string thrown(const Case& c) {
 }
 
 void add_binary(std::vector<Case>& all) {
-  using Binary = Variable (*)(const Variable&, const Variable&);
-  const auto plain_add = [](const Variable& a, const Variable& b) { return add(a, b); };
-  const auto rectified_add = [](const Variable& a, const Variable& b) {
+  using Binary = Variable (*)(const Operand&, const Variable&);
+  const auto plain_add = [](const Operand& a, const Variable& b) { return add(a, b); };
+  const auto rectified_add = [](const Operand& a, const Variable& b) {
     return add(a, b, Activation::relu);
   };
   const std::vector<std::pair<std::string, Binary>> functions{
@@ -76,7 +76,7 @@ void add_binary(std::vector<Case>& all) {
 }
 
 void add_unary(std::vector<Case>& all) {
-  using Unary = Variable (*)(const Variable&);
+  using Unary = Variable (*)(const Operand&);
   const std::vector<std::pair<std::string, Unary>> functions{
       {"exp", exp}, {"log", log}, {"sqrt", sqrt}, {"tanh", tanh}, {"sigmoid", sigmoid}};
   for (const auto& [name, f] : functions) {
@@ -92,14 +92,14 @@ void add_unary(std::vector<Case>& all) {
 }
 
 void add_reductions(std::vector<Case>& all) {
-  using Reduce = Variable (*)(const Variable&, const Dims&, bool);
+  using Reduce = Variable (*)(const Operand&, const Dims&, bool);
   const std::vector<std::pair<std::string, Reduce>> functions{
       {"sum", sum},
       {"mean", mean},
       {"max", max},
       {"min", min},
       {"logsumexp", logsumexp},
-      {"var", [](const Variable& x, const Dims& d, bool keep) { return var(x, d, keep); }}};
+      {"var", [](const Operand& x, const Dims& d, bool keep) { return var(x, d, keep); }}};
   for (const auto& [name, f] : functions) {
     const Reduce function = f;
     all.push_back({name,
@@ -127,7 +127,7 @@ void add_reductions(std::vector<Case>& all) {
     }
   }
   for (const auto& [name, f] :
-       {std::pair<std::string, Variable (*)(const Variable&, std::int64_t)>{"softmax", softmax},
+       {std::pair<std::string, Variable (*)(const Operand&, std::int64_t)>{"softmax", softmax},
         {"log_softmax", log_softmax}}) {
     const auto function = f;
     all.push_back({name,
@@ -301,7 +301,7 @@ void add_products(std::vector<Case>& all) {
 }
 
 void add_pools_and_norms(std::vector<Case>& all) {
-  using Pool = Variable (*)(const Variable&, const Pool2dOptions&);
+  using Pool = Variable (*)(const Operand&, const Pool2dOptions&);
   for (const auto& [name, f] :
        {std::pair<std::string, Pool>{"max_pool2d", max_pool2d}, {"avg_pool2d", avg_pool2d}}) {
     const Pool pool = f;
@@ -461,7 +461,7 @@ void add_pools_and_norms(std::vector<Case>& all) {
 
 void add_losses_and_numbers(std::vector<Case>& all) {
   const Tensor scores = f32({4, 3});
-  using Loss = Variable (*)(const Variable&, const Tensor&, Reduction);
+  using Loss = Variable (*)(const Operand&, const Tensor&, Reduction);
   for (const auto& [name, f] :
        {std::pair<std::string, Loss>{"cross_entropy", cross_entropy}, {"nll_loss", nll_loss}}) {
     const Loss loss = f;

@@ -40,19 +40,19 @@ void add_losses(std::map<std::string, Function>& all) {
 }
 
 std::map<std::string, Function> make_functions() {
-  const auto unary = [](Variable (*f)(const Variable&)) -> Function {
+  const auto unary = [](Variable (*f)(const Operand&)) -> Function {
     return [f](const Variables& v) { return f(v[0]); };
   };
-  const auto binary = [](Variable (*f)(const Variable&, const Variable&)) -> Function {
+  const auto binary = [](Variable (*f)(const Operand&, const Variable&)) -> Function {
     return [f](const Variables& v) { return f(v[0], v[1]); };
   };
   const auto power = [](double p) -> Function {
     return [p](const Variables& v) { return pow(v[0], p); };
   };
-  const auto reduce = [](Variable (*f)(const Variable&, const Dims&, bool)) -> Function {
+  const auto reduce = [](Variable (*f)(const Operand&, const Dims&, bool)) -> Function {
     return [f](const Variables& v) { return f(v[0], {1}, false); };
   };
-  const auto reduce_all = [](Variable (*f)(const Variable&, const Dims&, bool)) -> Function {
+  const auto reduce_all = [](Variable (*f)(const Operand&, const Dims&, bool)) -> Function {
     return [f](const Variables& v) { return f(v[0], {}, false); };
   };
   const auto max_pool = [](const Pool2dOptions& o) -> Function {

@@ -2,6 +2,7 @@
 // gradient is right, or backward says who kept what and who wrote there. Made from the list of ops and
 // the list of calls below, in both dtypes.
 #include <doctest/doctest.h>
+#include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/op.h>
 #include <gradus/core/create.h>
@@ -283,7 +284,7 @@ TEST_CASE("whatever an op kept, a write to it is refused and named") {
                                      ? "input " + std::to_string(numbers_of.input)
                                      : std::string(numbers_of.what);
         kept[std::string(node->name)].insert(what);
-        numbers_of.storage.count_write("somebody");
+        numbers_of.numbers.storage().count_write("somebody");
         const Variable seed = zeros(node->shape, node->dtype);
         const std::string message = message_of<GradError>([&] { node->backward(seed); });
         CHECK(contains(message, "backward: " + std::string(node->name) + " kept its "));
@@ -320,7 +321,7 @@ TEST_CASE("the numbers behind a backward that is right do not depend on what nob
     const Variable output = sample.function(inputs);
     std::vector<Storage> kept;
     for (const Node* node : nodes_of(output)) {
-      for (const KeptNumbers& numbers_of : node->kept) kept.push_back(numbers_of.storage);
+      for (const KeptNumbers& numbers_of : node->kept) kept.push_back(numbers_of.numbers.storage());
     }
     Variables all = inputs;
     all.push_back(output);

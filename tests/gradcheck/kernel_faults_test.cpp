@@ -24,7 +24,7 @@ Variable leaf(const Shape& shape, std::uint64_t seed) {
   return Variable(randn(shape, generator), true);
 }
 
-Variable rectified_conv2d(const Variable& x, const Variable& w, const Variable& b,
+Variable rectified_conv2d(const Operand& x, const Variable& w, const Variable& b,
                           const Conv2dOptions& options) {
   Conv2dOptions with_relu = options;
   with_relu.activation = Activation::relu;
@@ -78,7 +78,7 @@ KernelFaultRecord planted_in(std::string_view op, const Sample& sample) {
   return record;
 }
 
-Sample convolution(Variable (*f)(const Variable&, const Variable&, const Variable&,
+Sample convolution(Variable (*f)(const Operand&, const Variable&, const Variable&,
                                  const Conv2dOptions&)) {
   return {"3x3",
           {leaf({3, 16, 17, 19}, 1), leaf({20, 16, 3, 3}, 2), leaf({20}, 3)},

@@ -60,7 +60,7 @@ Variable with_one_wrong(const Variable& dx, double share) {
   return dx + dx * Variable(mask);
 }
 
-DifferentiableFunction one(Variable (*f)(const Variable&)) {
+DifferentiableFunction one(Variable (*f)(const Operand&)) {
   return [f](const Variables& v) { return f(v[0]); };
 }
 
