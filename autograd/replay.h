@@ -4,9 +4,9 @@
 // costs a load and a branch.
 #pragma once
 
-#include <gradus/core/rounding.h>
 #include <gradus/autograd/variable.h>
 #include <gradus/core/activation.h>
+#include <gradus/core/rounding.h>
 
 #include <array>
 #include <concepts>

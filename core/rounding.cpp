@@ -1,8 +1,8 @@
 // The rules of rounding.h. Each takes the op itself for its oracle: on ones it counts terms, on
 // absolute values it sums magnitudes.
-#include <gradus/core/rounding.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
+#include <gradus/core/rounding.h>
 
 #include <algorithm>
 #include <cmath>

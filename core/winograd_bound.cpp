@@ -1,9 +1,9 @@
 // The transforms are products with |Bᵀ|⊗|Bᵀ| and its like: all tiles of all images at once, so that
 // the bound costs about what the convolution does.
-#include <gradus/core/rounding.h>
-#include <gradus/core/winograd_bound.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
+#include <gradus/core/rounding.h>
+#include <gradus/core/winograd_bound.h>
 
 #include <algorithm>
 

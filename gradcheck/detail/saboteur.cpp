@@ -291,7 +291,8 @@ bool Saboteur::is_elsewhere() const {
 
 bool can_be_overwritten(const Node& node, const KeptNumbers& kept) {
   return kept.what == nullptr && kept.input < node.inputs.size() &&
-         node.inputs[kept.input] != nullptr && node.dtype == float64 && kept.numbers.storage().bytes() > 0;
+         node.inputs[kept.input] != nullptr && node.dtype == float64 &&
+         kept.numbers.storage().bytes() > 0;
 }
 
 void Saboteur::overwrite_what_was_kept() const {
