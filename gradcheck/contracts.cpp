@@ -19,12 +19,6 @@ namespace {
 
 using Gradients = std::vector<Tensor>;  // undefined: none
 
-template <class... Parts> std::string text_of(const Parts&... parts) {
-  PlainText text;
-  (text << ... << parts);
-  return text.str();
-}
-
 double largest(const Tensor& x) {
   double size = 0;
   for (const double value : x.to(float64).to_vector<double>())
@@ -161,17 +155,8 @@ class Questioned {
     }
     const double size = std::max(largest(plain), largest(dy));
     if (const Gradients second = ask(dy); distance(second, plain) > roundings(size)) {
-      // What piles up does so evenly, or ever less; what is drawn anew does not.
-      const Gradients third = ask(dy);
-      if (is_multiple(difference(third, second), difference(second, plain))) {
-        return broken(Pattern::stale_accumulation,
-                      "a second backward pass gives another gradient: something is kept from the "
-                      "first");
-      }
-      return broken(
-          Pattern::random_backward,
-          "each backward pass gives another gradient: it draws random numbers of its own, "
-          "instead of keeping what forward drew");
+      const Diagnosis found = of_passes_that_differ(plain, second, ask(dy));
+      return broken(found.pattern, found.text);
     }
     if (!is_linear(dy, plain, size)) return;
     look_at_layouts(dy, plain, size);
@@ -322,27 +307,6 @@ class Questioned {
   bool has_right_shapes_ = true;
 };
 
-void look_for_unnamed(const Probe& probe, ContractReport& report) {
-  const Variable output = probe.record();
-  std::set<const Node*> named;
-  for (std::size_t i = 0; i < probe.inputs(); ++i) named.insert(probe.leaf(i).node().get());
-  const std::vector<Node*> nodes = nodes_of(output);
-  for (const Node* leaf : nodes) {
-    if (!leaf->is_leaf || named.contains(leaf)) continue;
-    std::string_view user;
-    for (const Node* node : nodes) {
-      for (const auto& input : node->inputs)
-        if (user.empty() && input.get() == leaf) user = node->name;
-    }
-    report.broken.push_back(
-        {Pattern::unnamed_parameter, "",
-         text_of("a parameter that nobody named takes part, ", leaf->dtype, " ", leaf->shape,
-                 " in ", user,
-                 ": its gradient is not checked; pass it as an input, name it in visit(), or "
-                 "detach() it")});
-  }
-}
-
 /// What the function says about other leaves that hold the same numbers.
 void compare_layouts(const Probe& probe, const Gradients& gradients,
                      const std::function<Tensor(const Tensor&)>& layout, const char* how,
@@ -438,6 +402,20 @@ void freeze_some(const Probe& probe, const Gradients& gradients, ContractReport&
 
 }  // namespace
 
+/// What piles up does so evenly, or ever less: its changes are multiples of each other. What is drawn anew
+/// changes otherwise each time.
+Diagnosis of_passes_that_differ(const Gradients& first, const Gradients& second,
+                                const Gradients& third) {
+  if (is_multiple(difference(third, second), difference(second, first))) {
+    return {Pattern::stale_accumulation, "",
+            "a second backward pass gives another gradient: something is kept from the first"};
+  }
+  return {
+      Pattern::random_backward, "",
+      "each backward pass gives another gradient: it draws random numbers of its own, instead of "
+      "keeping what forward drew"};
+}
+
 ContractReport check_ops(const Probe& probe, const GradcheckOptions& options) {
   ContractReport report;
   const Variable output = probe.record();
@@ -451,7 +429,24 @@ ContractReport check_ops(const Probe& probe, const GradcheckOptions& options) {
 
 ContractReport check_names(const Probe& probe) {
   ContractReport report;
-  look_for_unnamed(probe, report);
+  const Variable output = probe.record();
+  std::set<const Node*> named;
+  for (std::size_t i = 0; i < probe.inputs(); ++i) named.insert(probe.leaf(i).node().get());
+  const std::vector<Node*> nodes = nodes_of(output);
+  for (const Node* leaf : nodes) {
+    if (!leaf->is_leaf || named.contains(leaf)) continue;
+    std::string_view user;
+    for (const Node* node : nodes) {
+      for (const auto& input : node->inputs)
+        if (user.empty() && input.get() == leaf) user = node->name;
+    }
+    report.broken.push_back(
+        {Pattern::unnamed_parameter, "",
+         text_of("a parameter that nobody named takes part, ", leaf->dtype, " ", leaf->shape,
+                 " in ", user,
+                 ": its gradient is not checked; pass it as an input, name it in visit(), or "
+                 "detach() it")});
+  }
   return report;
 }
 

@@ -4,6 +4,7 @@
 // its mistake explains all but a fiftieth of the error.
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
+#include <gradus/gradcheck/detail/contracts.h>
 #include <gradus/gradcheck/detail/suspect.h>
 
 #include <algorithm>
@@ -89,47 +90,15 @@ bool any_fails(const GradcheckInput& input) {
   return std::count(verdicts.begin(), verdicts.end(), static_cast<int>(Verdict::fail)) > 0;
 }
 
-/// Why does no pass give the gradient of the one before? What piles up does so evenly, or ever less: its
-/// changes are multiples of each other. What is drawn anew changes otherwise each time.
-Diagnosis of_no_repetition(const Probe& probe) {
-  std::array<std::vector<Tensor>, 3> passes;
-  for (std::vector<Tensor>& pass : passes) pass = probe.gradients(probe.weights()[0]);
-  std::vector<double> first;
-  std::vector<double> second;
-  for (std::size_t i = 0; i < probe.inputs(); ++i) {
-    if (!passes[0][i].defined() || !passes[1][i].defined() || !passes[2][i].defined()) continue;
-    const std::vector<double> a = passes[0][i].to_vector<double>();
-    const std::vector<double> b = passes[1][i].to_vector<double>();
-    const std::vector<double> c = passes[2][i].to_vector<double>();
-    for (std::size_t e = 0; e < a.size(); ++e) {
-      first.push_back(b[e] - a[e]);
-      second.push_back(c[e] - b[e]);
-    }
-  }
-  double both = 0;
-  double square = 0;
-  double largest = 0;
-  for (std::size_t e = 0; e < first.size(); ++e) {
-    both += first[e] * second[e];
-    square += first[e] * first[e];
-    largest = std::max({largest, std::fabs(first[e]), std::fabs(second[e])});
-  }
-  const double share = square > 0 ? both / square : 0;
-  for (std::size_t e = 0; e < first.size(); ++e) {
-    if (std::fabs(second[e] - share * first[e]) > 1e-6 * largest) {
-      return {Pattern::random_backward, "",
-              "each backward pass gives another gradient: it draws random numbers of its own, "
-              "instead of keeping what forward drew"};
-    }
-  }
-  return {Pattern::stale_accumulation, "",
-          "a second backward pass gives another gradient: something is kept from the first"};
-}
-
 }  // namespace
 
 std::vector<Diagnosis> diagnose(const Evidence& evidence) {
-  if (!evidence.repeats) return {of_no_repetition(evidence.probe)};
+  if (!evidence.repeats) {
+    const auto pass = [&] { return evidence.probe.gradients(evidence.probe.weights()[0]); };
+    const std::vector<Tensor> first = pass();
+    const std::vector<Tensor> second = pass();
+    return {of_passes_that_differ(first, second, pass())};
+  }
   if (!evidence.survives_forward) {
     return {{Pattern::stale_value, "",
              "another forward between forward and backward changes the gradient: backward reads "

@@ -13,12 +13,6 @@ namespace {
 
 using Values = Suspect::Values;
 
-template <class... Parts> std::string sentence(const Parts&... parts) {
-  PlainText text;
-  (text << ... << parts);
-  return text.str();
-}
-
 bool is_same(const Suspect& s, const Values& a, const Values& b) {
   for (std::size_t e = 0; e < a.size(); ++e) {
     if (!s.near(a[e], b[e])) return false;
@@ -70,9 +64,9 @@ std::optional<Diagnosis> lacks_one_use_of_several(const Suspect& s) {
     const auto missing = std::count_if(use.slots.begin(), use.slots.end(), silent);
     if (missing > 0) {
       return s.proved(Pattern::missing_accumulation,
-                      sentence(node.name, " uses it ", use.slots.size(),
-                               use.slots.size() == 1 ? " time" : " times",
-                               ", but returns no gradient for ", missing, " of these"));
+                      text_of(node.name, " uses it ", use.slots.size(),
+                              use.slots.size() == 1 ? " time" : " times",
+                              ", but returns no gradient for ", missing, " of these"));
     }
   }
   // By the numbers alone it could be a factor as well.
@@ -80,9 +74,9 @@ std::optional<Diagnosis> lacks_one_use_of_several(const Suspect& s) {
     const double share = static_cast<double>(counted) / count;
     if (!s.explains(Suspect::scaled(s.analytic(), 1 / share))) continue;
     return s.named(Pattern::missing_accumulation,
-                   sentence("it is used ", count, " times, and only ", counted,
-                            " of these counted; or the gradient is ", counted, "/", count,
-                            " of what it should be"),
+                   text_of("it is used ", count, " times, and only ", counted,
+                           " of these counted; or the gradient is ", counted, "/", count,
+                           " of what it should be"),
                    0);
   }
   return std::nullopt;
@@ -137,8 +131,8 @@ std::optional<Diagnosis> lacks_a_sum(const Suspect& s) {
       only.select(d, k).copy_(weights.select(d, k));
       if (is_same(s, s.gradient_for(only), s.analytic()) && reaches_other_slices(s, d, k)) {
         return s.proved(Pattern::missing_sum,
-                        sentence("only slice ", k, " of output axis ", d,
-                                 " counts: the sum over that axis is missing"));
+                        text_of("only slice ", k, " of output axis ", d,
+                                " counts: the sum over that axis is missing"));
       }
     }
   }

@@ -61,7 +61,6 @@ class Pace {
   }
 
   bool stopped() const { return stopped_; }
-  std::int64_t done() const { return done_; }
   std::int64_t total() const { return total_; }
 
  private:

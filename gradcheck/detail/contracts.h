@@ -21,6 +21,11 @@ struct ContractReport {
 /// when it is recorded.
 ContractReport check_ops(const Probe& probe, const GradcheckOptions& options);
 
+/// Three backward passes that should have given one gradient: does something pile up, or is something
+/// drawn anew?
+Diagnosis of_passes_that_differ(const std::vector<Tensor>& first, const std::vector<Tensor>& second,
+                                const std::vector<Tensor>& third);
+
 /// Asks the tape: no parameter that nobody named.
 ContractReport check_names(const Probe& probe);
 
