@@ -6,6 +6,7 @@
 #include <gradus/autograd/profile.h>
 #include <gradus/autograd/why.h>
 #include <gradus/core/create.h>
+#include <gradus/core/error.h>
 #include <gradus/core/math.h>
 
 #include <functional>
@@ -15,12 +16,6 @@
 
 namespace gradus {
 namespace {
-
-template <class... Parts> std::string said(const Parts&... parts) {
-  PlainText text;
-  (text << ... << parts);
-  return text.str();
-}
 
 // ---- what an op kept, and what that explains ----
 
@@ -59,35 +54,36 @@ std::string reason_of_zero(const Node& node, std::size_t i, const Census& arrive
   const Census x = census_of(kept_input(node, 0));
   if (is_one_of(name, {"relu", "add", "linear", "conv2d"}) && y.zero > 0) {
     if (y.all_zero()) {
-      return said("a dead relu: none of its ", y.count,
-                  " inputs is positive; a smaller learning rate, another initialisation or batch "
-                  "norm keeps it alive");
+      return text_of(
+          "a dead relu: none of its ", y.count,
+          " inputs is positive; a smaller learning rate, another initialisation or batch "
+          "norm keeps it alive");
     }
-    return said("its relu has ", y.zero, " of ", y.count,
-                " inputs that are not positive, and the gradient arrives at these alone");
+    return text_of("its relu has ", y.zero, " of ", y.count,
+                   " inputs that are not positive, and the gradient arrives at these alone");
   }
   if (is_one_of(name, {"sigmoid", "tanh", "softmax"})) {
     if (name == "softmax" && arrived.least == arrived.greatest)
       return "softmax adds up to 1 whatever its input, and the gradient that arrives is the same "
              "for each element";
-    return said("saturated: ", saturated(name, kept_output(node)), " of ", y.count,
-                " outputs lie where its slope is 0; smaller inputs keep it alive");
+    return text_of("saturated: ", saturated(name, kept_output(node)), " of ", y.count,
+                   " outputs lie where its slope is 0; smaller inputs keep it alive");
   }
   if (is_one_of(name, {"cross_entropy", "log_softmax"}))
     return "saturated: the label has probability 1 already, and nothing is left to learn";
   if (name == "scale") return "it multiplies by the number 0";
   if (name == "exp" && y.zero > 0)
-    return said("underflow: ", y.zero, " of ", y.count, " outputs are 0");
+    return text_of("underflow: ", y.zero, " of ", y.count, " outputs are 0");
   if (name == "clamp") {
-    return said("no input lies within its bounds where a gradient arrives: they go from ", x.least,
-                " to ", x.greatest);
+    return text_of("no input lies within its bounds where a gradient arrives: they go from ",
+                   x.least, " to ", x.greatest);
   }
   if (is_one_of(name, {"maximum", "minimum"}))
     return "it never took this input: the other one won everywhere";
   if (name == "where") return "its condition never takes this input";
-  if (name == "abs") return said(x.zero, " of ", x.count, " inputs are 0, where its slope is 0");
+  if (name == "abs") return text_of(x.zero, " of ", x.count, " inputs are 0, where its slope is 0");
   if (is_one_of(name, {"pow", "pow_scalar"}))
-    return x.zero > 0 ? said(x.zero, " of ", x.count, " bases are 0") : "the exponent is 0";
+    return x.zero > 0 ? text_of(x.zero, " of ", x.count, " bases are 0") : "the exponent is 0";
   if (name == "div" && i == 1) return "its numerator is 0";
   if (is_one_of(name, {"cat", "slice_scatter", "index_add", "scatter_add"}))
     return "no gradient arrives in the part that this input takes: what stands behind never chose "
@@ -95,8 +91,8 @@ std::string reason_of_zero(const Node& node, std::size_t i, const Census& arrive
   if (is_product(name) && i < 2) {
     const Census other = census_of(kept_input(node, 1 - i));
     if (other.zero > 0) {
-      return said("its input ", 1 - i, " is 0 in ", other.zero, " of ", other.count,
-                  " elements (a mask? dropout with p = 1 gives one, weights of 0 do)");
+      return text_of("its input ", 1 - i, " is 0 in ", other.zero, " of ", other.count,
+                     " elements (a mask? dropout with p = 1 gives one, weights of 0 do)");
     }
   }
   return "its derivative gives 0 here";
@@ -108,43 +104,44 @@ std::string reason_of_bad(const Node& node, std::size_t i) {
   const Census y = census_of(kept_output(node));
   const Census x = census_of(kept_input(node, 0));
   const auto of = [](std::int64_t some, const Census& all) {
-    return said(some, " of ", all.count);
+    return text_of(some, " of ", all.count);
   };
   if (name == "log" && x.zero + x.negative > 0) {
-    return said(of(x.zero + x.negative, x),
-                " inputs are 0 or negative; add a small eps, or clamp, before it");
+    return text_of(of(x.zero + x.negative, x),
+                   " inputs are 0 or negative; add a small eps, or clamp, before it");
   }
   if (name == "sqrt" && y.zero > 0) {
-    return said(of(y.zero, y),
-                " roots are 0, where the slope is infinite; add an eps under the root");
+    return text_of(of(y.zero, y),
+                   " roots are 0, where the slope is infinite; add an eps under the root");
   }
   if (name == "sqrt") return "a root of a negative number; clamp before it";
   if (is_one_of(name, {"div", "scalar_div"})) {
     const Census divisor = name == "div" ? census_of(kept_input(node, 1)) : x;
     if (divisor.zero > 0)
-      return said(of(divisor.zero, divisor), " divisors are 0; add an eps to the divisor");
+      return text_of(of(divisor.zero, divisor), " divisors are 0; add an eps to the divisor");
   }
   if (name == "div_scalar") return "it divides by the number 0";
   if (is_one_of(name, {"pow", "pow_scalar"})) {
     if (x.negative > 0)
-      return said(of(x.negative, x), " bases are negative; take abs() or clamp before it");
+      return text_of(of(x.negative, x), " bases are negative; take abs() or clamp before it");
     if (x.zero > 0)
-      return said(of(x.zero, x), " bases are 0, where the slope is infinite; add an eps");
+      return text_of(of(x.zero, x), " bases are 0, where the slope is infinite; add an eps");
   }
   if (name == "exp" && y.infinite > 0) {
-    return said("overflow: ", of(y.infinite, y),
-                " outputs are infinite; logsumexp, softmax and log_softmax do without these, clamp "
-                "bounds them");
+    return text_of(
+        "overflow: ", of(y.infinite, y),
+        " outputs are infinite; logsumexp, softmax and log_softmax do without these, clamp "
+        "bounds them");
   }
   if (is_product(name) && i < 2) {
     const Tensor other = kept_input(node, 1 - i);
     if (!census_of(other).finite())
-      return said("its input ", 1 - i, " is ", census_text(other), ", and 0·inf is NaN");
+      return text_of("its input ", 1 - i, " is ", census_text(other), ", and 0·inf is NaN");
   }
   if (name == "scale") return "the product leaves the range of its dtype";
   for (const KeptNumbers& kept : node.kept) {
     if (!census_of(kept.numbers).finite())
-      return said("it kept ", census_text(kept.numbers), " from the forward pass");
+      return text_of("it kept ", census_text(kept.numbers), " from the forward pass");
   }
   return "its derivative gives that here; DetectAnomaly tells the numbers";
 }
@@ -155,9 +152,10 @@ std::string as_a_sentence(const Census& grad) {
   if (!grad.finite())
     return (grad.nan > 0 ? "NaN in the gradient: " : "infinite gradient: ") + bad_text(grad);
   if (grad.count == 0) return "a gradient without elements, like its value";
-  if (grad.all_zero()) return said("zero gradient: all ", grad.count, " elements of grad() are 0");
-  return said("a gradient, and it is fine: norm ", grad.norm, ", from ", grad.least, " to ",
-              grad.greatest);
+  if (grad.all_zero())
+    return text_of("zero gradient: all ", grad.count, " elements of grad() are 0");
+  return text_of("a gradient, and it is fine: norm ", grad.norm, ", from ", grad.least, " to ",
+                 grad.greatest);
 }
 
 /// Empty where x may have a gradient.
@@ -165,7 +163,7 @@ std::string what_forbids(const Variable& x) {
   if (!x.defined()) return "no gradient: the Variable is undefined; it was never given a value";
   if (x.requires_grad()) return {};
   if (!is_floating(x.dtype())) {
-    return said(
+    return text_of(
         "no gradient: it is ", describe(x.value()),
         ", and only float32 and float64 have gradients; an argmax, an index or a comparison "
         "cuts the way");
@@ -261,12 +259,12 @@ std::string cut_between(const Variable& x, const Variable& loss) {
     for (const ConstantInput& constant : step.node->constants) {
       if (constant.origin != nullptr) {
         follow(*constant.origin, step.cut.empty()
-                                     ? said(constant.origin->text(), ", and ", step.node->text(),
-                                            " took what was left as a constant")
+                                     ? text_of(constant.origin->text(), ", and ", step.node->text(),
+                                               " took what was left as a constant")
                                      : step.cut);
       } else if (constant.memory == memory && step.node->number > x.node()->number) {
-        return said(step.node->text(), " takes its numbers as a constant, its input ",
-                    constant.input, ", through value() or a Tensor; pass the Variable itself");
+        return text_of(step.node->text(), " takes its numbers as a constant, its input ",
+                       constant.input, ", through value() or a Tensor; pass the Variable itself");
       }
     }
   }
@@ -292,7 +290,7 @@ std::vector<std::string> entries(
     const Census& arrived = &node == x ? found : pass->second.arrived;
     if (is_bad(arrived)) {
       if (came_well.contains(&node))
-        all.push_back(said("the gradients of all uses of ", node.text(), " add up to ", what));
+        all.push_back(text_of("the gradients of all uses of ", node.text(), " add up to ", what));
       continue;
     }
     for (std::size_t i = 0; ran && &node != x && i < node.inputs.size(); ++i) {
@@ -303,8 +301,9 @@ std::vector<std::string> entries(
         if (left.count > 0) came_well[input] = true;
         continue;
       }
-      all.push_back(said(node.text(), " gives ", what, " for its input ", i,
-                         ", of a gradient of norm ", arrived.norm, ": ", reason(node, i, arrived)));
+      all.push_back(text_of(node.text(), " gives ", what, " for its input ", i,
+                            ", of a gradient of norm ", arrived.norm, ": ",
+                            reason(node, i, arrived)));
     }
   }
   return all;
@@ -315,7 +314,7 @@ std::string joined_entries(const std::vector<std::string>& all, const char* othe
   std::string text = all[0];
   for (std::size_t k = 1; k < std::min<std::size_t>(all.size(), 3); ++k)
     text += "; on another way, " + all[k];
-  return all.size() > 3 ? text + said("; and ", all.size() - 3, " more") : text;
+  return all.size() > 3 ? text + text_of("; and ", all.size() - 3, " more") : text;
 }
 
 /// Forward was it already? The oldest op that kept such numbers tells.
@@ -324,8 +323,8 @@ std::string bad_forward(const std::vector<Node*>& tape) {
     for (const KeptNumbers& kept : node->kept) {
       const Census census = census_of(kept.numbers);
       if (census.finite()) continue;
-      const std::string where = kept.what == nullptr ? said("input ", kept.input, " of ")
-                                                     : said("the ", kept.what, " of ");
+      const std::string where = kept.what == nullptr ? text_of("input ", kept.input, " of ")
+                                                     : text_of("the ", kept.what, " of ");
       std::string from;
       if (kept.what == nullptr && kept.input < node->inputs.size()) {
         const auto& input = node->inputs[kept.input];
@@ -365,7 +364,7 @@ std::string after_a_look(const Variable& x, const Variable& loss, const std::vec
     const detail::WatchedBy watched(&seen);
     found = run_backward({loss}, {ones_like(loss.value())}, {x}, {.retain_graph = true}, false)[0];
   } catch (const Error& error) {
-    return said("no gradient: backward() would throw: ", error.what());
+    return text_of("no gradient: backward() would throw: ", error.what());
   }
   const Census census = census_of(found);
   const auto look = [&](const Question& is_bad, std::string_view what, const auto& reason,
@@ -400,14 +399,14 @@ std::string after_a_look(const Variable& x, const Variable& loss, const std::vec
     if (ways.contains(node) && !node->hooks.empty())
       hooks = "; a hook on the way, which was not run here, may change that";
   if (!x.grad().defined()) {
-    return said("no gradient yet: backward() on this loss would give it one of norm ", census.norm,
-                "; it was not called, or zero_grad() came after", hooks);
+    return text_of("no gradient yet: backward() on this loss would give it one of norm ",
+                   census.norm, "; it was not called, or zero_grad() came after", hooks);
   }
   const Census grad = census_of(x.grad());
   const std::string own = as_a_sentence(grad);
   if (grad.finite() && !grad.all_zero()) return own + hooks;
-  return said(own, "; but this loss alone gives one of norm ", census.norm,
-              ": another backward() or set_grad() put it there", hooks);
+  return text_of(own, "; but this loss alone gives one of norm ", census.norm,
+                 ": another backward() or set_grad() put it there", hooks);
 }
 
 }  // namespace
@@ -442,8 +441,8 @@ std::string why(const Variable& x, const Variable& loss) {
     if (const std::string cut = cut_between(x, loss); !cut.empty()) return "no gradient: " + cut;
     if (!loss.requires_grad())
       return "no gradient: the loss is a constant, it depends on nothing that requires a gradient";
-    return said("no gradient: the loss does not depend on it: none of the ", tape.size(),
-                " nodes of its tape, which ends with ", loss.node()->text(), ", uses it");
+    return text_of("no gradient: the loss does not depend on it: none of the ", tape.size(),
+                   " nodes of its tape, which ends with ", loss.node()->text(), ", uses it");
   }
   for (const Node* node : tape)
     if (!node->is_leaf && node->op == nullptr) return after_freeing(x);

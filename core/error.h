@@ -96,12 +96,18 @@ class PlainText : public std::ostringstream {
   PlainText() { imbue(std::locale::classic()); }
 };
 
+/// All parts joined into one text: text_of("expects ", 2, " dimensions").
+template <class... Parts> std::string text_of(const Parts&... parts) {
+  PlainText text;
+  (text << ... << parts);
+  return text.str();
+}
+
 /// Throws `E` with all parts joined into one line: fail<ShapeError>("matmul: ", a.shape(), ...).
 template <class E = Error, class... Parts> [[noreturn]] void fail(const Parts&... parts) {
-  PlainText line;
-  (line << ... << parts);
-  if (const std::string path = error_scope_path(); !path.empty()) line << " [in " << path << "]";
-  throw E(line.str());
+  std::string line = text_of(parts...);
+  if (const std::string path = error_scope_path(); !path.empty()) line += " [in " + path + "]";
+  throw E(line);
 }
 
 /// "a, b, c": names in a row, for a message.

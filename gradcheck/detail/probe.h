@@ -138,13 +138,6 @@ struct SecondOrder {
 SecondOrder second_order(const DifferentiableFunction& function, const Variables& inputs,
                          const GradcheckOptions& options);
 
-/// All parts in one line.
-template <class... Parts> std::string text_of(const Parts&... parts) {
-  PlainText text;
-  (text << ... << parts);
-  return text.str();
-}
-
 /// The same numbers, the first axis innermost in memory.
 Tensor laid_out_backwards(const Tensor& x);
 /// The layout of `source` (row-major where it repeats elements), with numbers of its own, of `dtype`.
