@@ -30,6 +30,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -96,8 +97,8 @@ struct KeptNumbers {
   std::size_t input = 0;  ///< which
 };
 
-/// What cut a Variable off from the history of what it was made of. Others that are made of it share
-/// this. It keeps no tape alive, and costs an op under NoGrad one allocation.
+/// What cut a Variable off from the history of what it was made of. Others that are made of it tell the
+/// same. It keeps no tape alive.
 struct Origin {
   enum class Cut { detach, no_grad, frozen, no_create_graph };
   Cut cut;
@@ -117,8 +118,8 @@ struct Origin {
 /// An input of an op that wants no gradient.
 struct ConstantInput {
   std::size_t input;
-  const std::byte* memory;  ///< of its numbers, to be compared only
-  std::shared_ptr<const Origin> origin;
+  const std::byte* memory;               ///< of its numbers, to be compared only
+  std::unique_ptr<const Origin> origin;  ///< null where it has none
 };
 
 /// A step of the tape. Nodes are numbered as they are made, so inputs always have smaller
@@ -224,8 +225,8 @@ class CutFinder {
  private:
   std::string_view op_;
   Place at_;
-  std::shared_ptr<Origin> here_{};
-  std::shared_ptr<const Origin> older_{};  // of an input, where there is nothing here
+  std::optional<Origin> here_{};
+  const Origin* older_ = nullptr;  // of an input, where there is nothing here
 };
 
 /// The readable name of a type; lives as long as the program.

@@ -1,8 +1,12 @@
-// Places in words, and the modules that run: a linked list through the C++ stack.
+// Places in words, the list of modules, and those that run: a linked list through the C++ stack.
 #include <gradus/autograd/place.h>
 #include <gradus/core/error.h>
 
+#include <pthread.h>
+
+#include <mutex>
 #include <string_view>
+#include <unordered_map>
 
 namespace gradus {
 namespace {
@@ -18,14 +22,58 @@ std::string_view without_root(std::string_view file) {
   return file.starts_with(root) ? file.substr(root.size()) : file;
 }
 
+/// The modules that live. Never destroyed: one in static storage may go after every other static object.
+struct Living {
+  std::mutex mutex;
+  std::unordered_map<std::uint64_t, const void*> places;
+  std::uint64_t last = 0;
+};
+Living& living() {
+  static Living& instance = *new Living;
+  // The child of a fork() must not find the lock held by a thread that it does not have.
+  static const int at_fork =
+      pthread_atfork([] { instance.mutex.lock(); }, [] { instance.mutex.unlock(); },
+                     [] { instance.mutex.unlock(); });
+  static_cast<void>(at_fork);
+  return instance;
+}
+
 }  // namespace
+
+ModuleNumber::ModuleNumber(const void* module) {
+  Living& all = living();
+  const std::lock_guard lock(all.mutex);
+  number_ = ++all.last;
+  all.places.emplace(number_, module);
+}
+
+const void* ModuleNumber::find() const {
+  Living& all = living();
+  const std::lock_guard lock(all.mutex);
+  const auto found = all.places.find(number_);
+  return found == all.places.end() ? nullptr : found->second;
+}
+
+void ModuleNumber::move_to(const void* module) const noexcept {
+  Living& all = living();
+  const std::lock_guard lock(all.mutex);
+  const auto found = all.places.find(number_);
+  if (found != all.places.end()) found->second = module;
+}
+
+void ModuleNumber::strike() const noexcept {
+  if (*this == ModuleNumber()) return;
+  Living& all = living();
+  const std::lock_guard lock(all.mutex);
+  all.places.erase(number_);
+}
 
 std::ostream& operator<<(std::ostream& out, const Place& place) {
   if (place.file == nullptr) return out << "an unknown place";
   return out << without_root(place.file) << ':' << std::to_string(place.line);
 }
 
-CallScope::CallScope(Place at, const std::shared_ptr<ModuleHandle>& module, Calls::Path path_of)
+CallScope::CallScope(Place at, ModuleNumber module, Calls::Path path_of)
     : at_(at),
       module_(module),
       path_of_(path_of),
@@ -52,16 +100,18 @@ Place CallScope::place(Place otherwise) {
 }
 
 std::string Calls::path() const {
-  if (module == nullptr || model == nullptr || module == model) return {};
-  if (module->module == nullptr || model->module == nullptr) return {};
-  return path_of(model->module, module->module);
+  if (module == model) return {};
+  const void* const here = module.find();
+  const void* const root = model.find();
+  return here == nullptr || root == nullptr ? std::string() : path_of(root, here);
 }
 
 std::string places_text(Place at, const Calls& calls) {
   PlainText text;
   text << at;
-  if (calls.module != nullptr && calls.inner != at) text << ", called at " << calls.inner;
-  if (calls.module != nullptr && calls.outer != calls.inner) text << ", called at " << calls.outer;
+  const bool in_module = calls.module != ModuleNumber();
+  if (in_module && calls.inner != at) text << ", called at " << calls.inner;
+  if (in_module && calls.outer != calls.inner) text << ", called at " << calls.outer;
   return text.str();
 }
 

@@ -3,10 +3,11 @@
 //
 // A Place is a default argument, which the compiler fills in at the line of the call. It costs two
 // stores. Operand (variable.h) carries the place of a function's first Variable, Module::operator()
-// that of a layer.
+// that of a layer. All that a node keeps of them is plain numbers: counted references to modules were
+// a tenth of a small op's time.
 #pragma once
 
-#include <memory>
+#include <cstdint>
 #include <ostream>
 #include <string>
 
@@ -27,9 +28,24 @@ struct Place {
 /// "train.cpp:41"; "an unknown place" for Place().
 std::ostream& operator<<(std::ostream& out, const Place& place);
 
-/// Where a module lies now; null when it is gone. Who remembers a module holds this instead.
-struct ModuleHandle {
-  const void* module = nullptr;
+/// The number of a module, which no other ever has. A list of those that live says where each lies, so
+/// whoever remembers one may outlast it. Any thread may ask.
+class ModuleNumber {
+ public:
+  /// Of no module.
+  ModuleNumber() = default;
+  /// Of a new one.
+  explicit ModuleNumber(const void* module);
+  /// Where the module lies now; null when it is gone.
+  const void* find() const;
+  /// The module has moved.
+  void move_to(const void* module) const noexcept;
+  /// The module is gone.
+  void strike() const noexcept;
+  bool operator==(const ModuleNumber&) const = default;
+
+ private:
+  std::uint64_t number_ = 0;
 };
 
 /// The modules that an op ran within: the innermost, and the model, which is the outermost.
@@ -37,10 +53,10 @@ struct Calls {
   /// The name of a module in a model, "features.3". Asked only for messages, so it may search.
   using Path = std::string (*)(const void* model, const void* module);
 
-  Place inner{};                           ///< where the innermost was called
-  Place outer{};                           ///< where the model was called
-  std::shared_ptr<ModuleHandle> module{};  ///< null outside of any
-  std::shared_ptr<ModuleHandle> model{};
+  Place inner{};          ///< where the innermost was called
+  Place outer{};          ///< where the model was called
+  ModuleNumber module{};  ///< of none outside of any
+  ModuleNumber model{};
   Path path_of = nullptr;
 
   /// Empty outside of any module, for the model itself, and when one of them is gone.
@@ -50,7 +66,7 @@ struct Calls {
 /// While it lives, ops on this thread run within a module.
 class CallScope {
  public:
-  CallScope(Place at, const std::shared_ptr<ModuleHandle>& module, Calls::Path path_of);
+  CallScope(Place at, ModuleNumber module, Calls::Path path_of);
   ~CallScope();
   CallScope(const CallScope&) = delete;
   CallScope& operator=(const CallScope&) = delete;
@@ -63,7 +79,7 @@ class CallScope {
 
  private:
   Place at_;
-  const std::shared_ptr<ModuleHandle>& module_;
+  ModuleNumber module_;
   Calls::Path path_of_;
   const CallScope* outer_;
   const CallScope* outermost_;

@@ -41,8 +41,8 @@ void free_node(Node* node) {
 struct Variable::State {
   Tensor value;
   Variable grad;
-  std::shared_ptr<Node> node;  // what made the value; for a leaf, what collects its gradient
-  std::shared_ptr<const Origin> origin;  // of a constant
+  std::shared_ptr<Node> node;    // what made the value; for a leaf, what collects its gradient
+  std::optional<Origin> origin;  // of a constant
 
   State() = default;
   State(const State&) = delete;
@@ -80,8 +80,9 @@ std::string Node::text() const {
 void Node::take(const Variable& input) {
   const Variable::State* const state = input.state_.get();
   inputs.push_back(state == nullptr ? nullptr : state->node);
-  if (state != nullptr && state->node == nullptr)
-    constants.push_back({inputs.size() - 1, state->value.storage().data(), state->origin});
+  if (state == nullptr || state->node != nullptr) return;
+  constants.push_back({inputs.size() - 1, state->value.storage().data(), nullptr});
+  if (state->origin) constants.back().origin = std::make_unique<const Origin>(*state->origin);
 }
 
 void Node::adopt(std::unique_ptr<Op> new_op) {
@@ -216,17 +217,16 @@ void detail::CutFinder::look_at(const Variable& input) {
   if (!input.defined()) return;
   const std::shared_ptr<Node>& node = input.node();
   if (node == nullptr) {
-    if (older_ == nullptr && here_ == nullptr) older_ = input.origin();
+    if (older_ == nullptr) older_ = input.origin();
     return;
   }
-  if (here_ == nullptr)
-    here_ = std::make_shared<Origin>(Origin{Origin::Cut::no_grad, op_, at_, recording.place});
+  if (!here_) here_ = Origin{Origin::Cut::no_grad, op_, at_, recording.place};
   here_->add_source(node);
 }
 
 void detail::CutFinder::mark(const Variable& result) {
-  if (here_ != nullptr) older_ = std::move(here_);
-  if (older_ != nullptr) result.set_origin(older_);
+  const Origin* const origin = here_ ? &*here_ : older_;
+  if (origin != nullptr) result.set_origin(*origin);
 }
 
 void Origin::add_source(const std::shared_ptr<Node>& node) {
@@ -238,9 +238,9 @@ void Origin::add_source(const std::shared_ptr<Node>& node) {
 }
 
 namespace {
-std::shared_ptr<const Origin> cut_of(Origin::Cut cut, Place at, const std::shared_ptr<Node>& node) {
-  const auto origin = std::make_shared<Origin>(Origin{cut, node->name, at});
-  origin->add_source(node);
+Origin cut_of(Origin::Cut cut, Place at, const std::shared_ptr<Node>& node) {
+  Origin origin{cut, node->name, at};
+  origin.add_source(node);
   return origin;
 }
 }  // namespace
@@ -384,13 +384,12 @@ Variable Variable::attach(Tensor value, std::shared_ptr<Node> node) {
   return result;
 }
 
-void Variable::set_origin(std::shared_ptr<const Origin> origin) const {
-  if (state_) state_->origin = std::move(origin);
+void Variable::set_origin(const Origin& origin) const {
+  if (state_) state_->origin = origin;
 }
 
-const std::shared_ptr<const Origin>& Variable::origin() const {
-  static const std::shared_ptr<const Origin> none;
-  return state_ ? state_->origin : none;
+const Origin* Variable::origin() const {
+  return state_ && state_->origin ? &*state_->origin : nullptr;
 }
 
 const Tensor& Variable::value() const {
@@ -456,7 +455,7 @@ const Variable& Variable::requires_grad_(bool wanted, Place at) const {
     if (!is_floating(dtype())) {
       fail<GradError>("requires_grad_: only float32 and float64 have gradients, got ", dtype());
     }
-    state_->origin = nullptr;
+    state_->origin.reset();
     state_->node = Node::make("leaf", at);
     state_->node->is_leaf = true;
     state_->node->shape = shape();
@@ -476,7 +475,11 @@ const Variable& Variable::retain_grad() const {
 
 Variable Variable::detach(Place at) const {
   const Variable result(value());
-  result.set_origin(requires_grad() ? cut_of(Origin::Cut::detach, at, node()) : origin());
+  if (requires_grad()) {
+    result.set_origin(cut_of(Origin::Cut::detach, at, node()));
+  } else if (origin() != nullptr) {
+    result.set_origin(*origin());
+  }
   return result;
 }
 

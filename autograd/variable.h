@@ -115,9 +115,9 @@ class Variable {
   /// `value` as if `node` had made it. For Op and apply() only.
   static Variable attach(Tensor value, std::shared_ptr<Node> node);
   /// What cut this constant off from a history; null where nothing did.
-  const std::shared_ptr<const Origin>& origin() const;
+  const Origin* origin() const;
   /// For what makes constants only.
-  void set_origin(std::shared_ptr<const Origin> origin) const;
+  void set_origin(const Origin& origin) const;
 
  private:
   struct State;

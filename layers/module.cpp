@@ -82,7 +82,7 @@ thread_local const ModuleScope* innermost = nullptr;
 class ModuleScope final : public ErrorScope {
  public:
   ModuleScope(const Module& module, Place at)
-      : ErrorScope({}), module_(module), caller_(innermost), call_(at, module.handle(), path_in) {
+      : ErrorScope({}), module_(module), caller_(innermost), call_(at, module.number(), path_in) {
     innermost = this;
   }
   ~ModuleScope() override { innermost = caller_; }
@@ -133,26 +133,26 @@ void print(std::ostream& out, const Module& module, const std::string& indent) {
 
 }  // namespace
 
-Module::Module() : self_(std::make_shared<ModuleHandle>(ModuleHandle{this})) {}
+Module::Module() : number_(this) {}
 
 Module::Module(Module&& other) noexcept
-    : training_(other.training_), hooks_(std::move(other.hooks_)), self_(std::move(other.self_)) {
-  if (self_) self_->module = this;
+    : training_(other.training_),
+      hooks_(std::move(other.hooks_)),
+      number_(std::exchange(other.number_, ModuleNumber())) {
+  number_.move_to(this);
 }
 
 Module& Module::operator=(Module&& other) noexcept {
   if (this == &other) return *this;
   training_ = other.training_;
   hooks_ = std::move(other.hooks_);
-  if (self_) self_->module = nullptr;
-  self_ = std::move(other.self_);
-  if (self_) self_->module = this;
+  number_.strike();
+  number_ = std::exchange(other.number_, ModuleNumber());
+  number_.move_to(this);
   return *this;
 }
 
-Module::~Module() {
-  if (self_) self_->module = nullptr;
-}
+Module::~Module() { number_.strike(); }
 
 /// Each kind with the number that its handle knows.
 struct Module::Hooks {

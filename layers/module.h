@@ -140,7 +140,7 @@ class Module {
   /// The name of the class, without namespaces: "Conv2d".
   std::string kind() const;
   /// For who remembers this module and may outlast it.
-  const std::shared_ptr<ModuleHandle>& handle() const { return self_; }
+  ModuleNumber number() const { return number_; }
   /// What stands in the parentheses when the module is printed: "1, 6, kernel_size=(5, 5)".
   virtual std::string extra() const { return {}; }
 
@@ -151,8 +151,8 @@ class Module {
   Variable forward_with_hooks(const Variable& x);
 
   bool training_ = true;
-  std::shared_ptr<Hooks> hooks_;        // null before the first
-  std::shared_ptr<ModuleHandle> self_;  // null when moved from
+  std::shared_ptr<Hooks> hooks_;  // null before the first
+  ModuleNumber number_;           // of none when moved from
 };
 
 /// Base of modules that take and give several Variables: module({a, b}).
