@@ -13,6 +13,7 @@
 
 #include "support/custom_op.h"
 #include "support/error_message.h"
+#include "support/named.h"
 
 using namespace gradus;
 
@@ -35,22 +36,6 @@ GradcheckReport spoiled(const Shape& shape, const std::function<Variable(const V
             [&](const Variables&, const Variable& dy) { return Variables{how(dy * factor)}; });
       },
       {random(shape)}, options);
-}
-
-/// The first diagnosis must be this, and its text must hold each of the words.
-void check_named(const GradcheckReport& report, Pattern pattern, const std::string& input,
-                 const std::vector<std::string>& words) {
-  CAPTURE(report.to_string());
-  CHECK(report.verdict == Verdict::fail);
-  REQUIRE(!report.diagnoses.empty());
-  const Diagnosis& first = report.diagnoses.front();
-  CHECK(to_string(first.pattern) == to_string(pattern));
-  CHECK(first.input == input);
-  for (const std::string& each : words) {
-    CAPTURE(each);
-    CHECK(contains(first.text, each));
-  }
-  CHECK(contains(report.to_string(), std::string(to_string(pattern)) + ": "));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "support/custom_op.h"
 #include "support/error_message.h"
+#include "support/named.h"
 
 using namespace gradus;
 
@@ -40,20 +41,6 @@ DifferentiableFunction with_backward(const Function& f, const Rule& rule) {
 
 Variable exp_of(const Variable& x) { return exp(x); }
 Variable tanh_of(const Variable& x) { return tanh(x); }
-
-void check_named(const GradcheckReport& report, Pattern pattern, Certainty certainty,
-                 const std::vector<std::string>& words) {
-  CAPTURE(report.to_string());
-  CHECK(report.verdict == Verdict::fail);
-  REQUIRE(!report.diagnoses.empty());
-  const Diagnosis& first = report.diagnoses.front();
-  CHECK(to_string(first.pattern) == to_string(pattern));
-  CHECK(to_string(first.certainty) == to_string(certainty));
-  for (const std::string& each : words) {
-    CAPTURE(each);
-    CHECK(contains(first.text, each));
-  }
-}
 
 void check_nameless(const GradcheckReport& report) {
   CAPTURE(report.to_string());
