@@ -427,11 +427,9 @@ ContractReport check_ops(const Probe& probe, const GradcheckOptions& options) {
   return report;
 }
 
-ContractReport check_names(const Probe& probe) {
-  ContractReport report;
-  const Variable output = probe.record();
-  std::set<const Node*> named;
-  for (std::size_t i = 0; i < probe.inputs(); ++i) named.insert(probe.leaf(i).node().get());
+std::vector<Diagnosis> unnamed_parameters(const Variable& output,
+                                          const std::set<const Node*>& named) {
+  std::vector<Diagnosis> found;
   const std::vector<Node*> nodes = nodes_of(output);
   for (const Node* leaf : nodes) {
     if (!leaf->is_leaf || named.contains(leaf)) continue;
@@ -440,14 +438,13 @@ ContractReport check_names(const Probe& probe) {
       for (const auto& input : node->inputs)
         if (user.empty() && input.get() == leaf) user = node->name;
     }
-    report.broken.push_back(
-        {Pattern::unnamed_parameter, "",
-         text_of("a parameter that nobody named takes part, ", leaf->dtype, " ", leaf->shape,
-                 " in ", user,
-                 ": its gradient is not checked; pass it as an input, name it in visit(), or "
-                 "detach() it")});
+    found.push_back({Pattern::unnamed_parameter, "",
+                     text_of("a parameter that nobody named takes part, ", leaf->dtype, " ",
+                             leaf->shape, " in ", user,
+                             ": its gradient is not checked; pass it as an input, name it in "
+                             "visit(), or detach() it")});
   }
-  return report;
+  return found;
 }
 
 ContractReport check_function(const Probe& probe, const Gradients& gradients) {

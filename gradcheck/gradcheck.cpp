@@ -17,6 +17,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -223,12 +224,19 @@ class Judge {
     const ContractReport ops = check_ops(probe_, options_);
     add(ops);
     if (!ops.broken.empty()) return;  // what follows would only repeat it
-    add(check_names(probe_));
+    add(check_names());
     if (report_.verdict == Verdict::fail) return;  // first things first
     add(check_function(probe_, analytic_[0]));
     if (report_.verdict == Verdict::fail) return;
     add(check_float32(probe_, analytic_[0], options_));
     if (report_.passed()) check_elsewhere();
+  }
+
+  /// No parameter takes part that nobody named.
+  ContractReport check_names() const {
+    std::set<const Node*> named;
+    for (std::size_t i = 0; i < probe_.inputs(); ++i) named.insert(probe_.leaf(i).node().get());
+    return {.broken = unnamed_parameters(probe_.record(), named)};
   }
 
   /// Other numbers in the same objects: what backward kept of an earlier call does not fit these.

@@ -1,10 +1,13 @@
 // How a module becomes a function: its members are overwritten before each call, and at the end all
 // of them get back what they held.
+#include <gradus/autograd/op.h>
 #include <gradus/core/create.h>
+#include <gradus/gradcheck/detail/contracts.h>
 #include <gradus/gradcheck/module.h>
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
 #include <utility>
 
 namespace gradus {
@@ -94,13 +97,30 @@ Variable ModuleFunction::operator()(const Variables& inputs) const {
   const auto floating = std::find_if(inputs.begin(), inputs.end(), [](const Variable& input) {
     return is_floating(input.dtype());
   });
-  const DType dtype = floating == inputs.end() ? float64 : floating->dtype();
+  return run(inputs.at(0), floating == inputs.end() ? float64 : floating->dtype());
+}
+
+/// With copies of the buffers, in `dtype`: a call may write to them.
+Variable ModuleFunction::run(const Variable& x, DType dtype) const {
   for (const auto& [place, original] : places_->buffers) {
     if (!original.defined()) continue;
     *place = is_floating(original.dtype()) ? original.to(dtype).clone() : original.clone();
   }
-  const Variable output = module_(inputs.at(0));
+  const Variable output = module_(x);
   return loss_ ? loss_(output) : output;
+}
+
+std::vector<Diagnosis> ModuleFunction::forgotten(const Tensor& x) const {
+  const DefaultGenerator same_every_time(places_->default_state);
+  put_back();
+  std::set<const Node*> named;
+  for (const Variable& parameter : parameters_) named.insert(parameter.node().get());
+  const DType own = parameters_.empty() ? default_dtype() : parameters_[0].dtype();
+  try {
+    return unnamed_parameters(run(is_floating(x.dtype()) ? x.to(own) : x, own), named);
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 namespace {
@@ -113,13 +133,31 @@ Options named(Options options, const Module& module, const ModuleFunction& funct
   return options;
 }
 
+/// check(), of the module's function with these options; what visit() forgot is a verdict.
+template <class Check>
+GradcheckReport unless_forgotten(const ModuleFunction& function, const Tensor& x,
+                                 const GradcheckOptions& options, const Check& check) {
+  try {
+    return check(options);
+  } catch (const DTypeError&) {
+    GradcheckReport report;
+    report.diagnoses = function.forgotten(x);
+    if (report.diagnoses.empty()) throw;
+    report.subject = options.subject;
+    report.verdict = Verdict::fail;
+    return report;
+  }
+}
+
 }  // namespace
 
 GradcheckReport gradcheck(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,
                           const GradcheckOptions& options) {
   const ModuleFunction function(module, loss);
-  return gradcheck([&](const Variables& v) { return function(v); }, function.inputs(x),
-                   named(options, module, function));
+  return unless_forgotten(
+      function, x, named(options, module, function), [&](const GradcheckOptions& all) {
+        return gradcheck([&](const Variables& v) { return function(v); }, function.inputs(x), all);
+      });
 }
 
 GradcheckReport gradcheck(Module& module, const Tensor& x, const GradcheckOptions& options) {
@@ -129,16 +167,25 @@ GradcheckReport gradcheck(Module& module, const Tensor& x, const GradcheckOption
 GradcheckReport gradcheck_points(Module& module, const std::function<Tensor(Generator&)>& generate,
                                  const GradcheckOptions& options) {
   const ModuleFunction function(module);
-  return gradcheck_points(
-      [&](const Variables& v) { return function(v); },
-      [&](Generator& generator) { return function.inputs(generate(generator)); },
-      named(options, module, function));
+  Tensor last;
+  return unless_forgotten(function, last, named(options, module, function),
+                          [&](const GradcheckOptions& all) {
+                            return gradcheck_points([&](const Variables& v) { return function(v); },
+                                                    [&](Generator& generator) {
+                                                      last = generate(generator);
+                                                      return function.inputs(last);
+                                                    },
+                                                    all);
+                          });
 }
 
 GradcheckReport gradgradcheck(Module& module, const Tensor& x, const GradcheckOptions& options) {
   const ModuleFunction function(module);
-  return gradgradcheck([&](const Variables& v) { return function(v); }, function.inputs(x),
-                       named(options, module, function));
+  return unless_forgotten(function, x, named(options, module, function),
+                          [&](const GradcheckOptions& all) {
+                            return gradgradcheck([&](const Variables& v) { return function(v); },
+                                                 function.inputs(x), all);
+                          });
 }
 
 Float32Report gradcheck_float32(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,

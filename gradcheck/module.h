@@ -40,10 +40,14 @@ class ModuleFunction {
   /// loss(module(inputs[0])) with the other inputs in the place of the parameters, and buffers of
   /// their dtype.
   Variable operator()(const Variables& inputs) const;
+  /// What visit() forgot: leaves that take part in module(x), in its own dtype, and have no name. Empty
+  /// too where the module throws.
+  std::vector<Diagnosis> forgotten(const Tensor& x) const;
 
  private:
   struct Places;
   void put_back() const;
+  Variable run(const Variable& x, DType dtype) const;
 
   Module& module_;
   Loss loss_;
@@ -53,7 +57,8 @@ class ModuleFunction {
 };
 
 /// Checks d(module(x))/dx and d(module(x))/d(parameter) in float64, whatever the module's dtype.
-/// Shapes: those of module(x). Errors: those of gradcheck().
+/// Shapes: those of module(x). Errors: those of gradcheck(). A parameter that visit() forgot stays in its
+/// own dtype, so the module may fail in float64: that is no error then but a verdict, with its name.
 GradcheckReport gradcheck(Module& module, const Tensor& x, const GradcheckOptions& options = {});
 /// Likewise for loss(module(x)): a whole model.
 GradcheckReport gradcheck(Module& module, const Tensor& x, const ModuleFunction::Loss& loss,

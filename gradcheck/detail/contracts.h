@@ -5,6 +5,7 @@
 #include <gradus/gradcheck/detail/probe.h>
 #include <gradus/gradcheck/gradcheck.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,9 @@ ContractReport check_ops(const Probe& probe, const GradcheckOptions& options);
 Diagnosis of_passes_that_differ(const std::vector<Tensor>& first, const std::vector<Tensor>& second,
                                 const std::vector<Tensor>& third);
 
-/// Asks the tape: no parameter that nobody named.
-ContractReport check_names(const Probe& probe);
+/// The leaves on the tape of `output` that are not among the `named`: their gradients are not checked.
+std::vector<Diagnosis> unnamed_parameters(const Variable& output,
+                                          const std::set<const Node*>& named);
 
 /// Asks the function: the same numbers from inputs laid out otherwise; the same gradients with some
 /// inputs frozen. Only where these are right.

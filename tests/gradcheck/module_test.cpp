@@ -20,6 +20,7 @@
 
 #include "support/custom_op.h"
 #include "support/error_message.h"
+#include "support/named.h"
 
 using namespace gradus;
 
@@ -256,6 +257,38 @@ TEST_CASE("state that visit() does not name makes a module no function, and that
   };
   Noisy noisy;
   CHECK(contains(gradcheck(noisy, random({30})).to_string(), "not deterministic"));
+}
+
+TEST_CASE("a parameter that visit() forgot is called by its name, in a float32 module too") {
+  struct Forgetful final : Module {
+    Linear linear{3, 2};
+    BatchNorm2d norm{2};
+    Variable scale{full({2}, 1.5), true};
+    void visit(Visitor& v) override {
+      v("linear", linear);
+      v("norm", norm);
+    }
+    Variable forward(const Variable& x) override {
+      return norm(reshape(linear(x) * scale, {x.size(0), 2, 1, 1}));
+    }
+  };
+  Forgetful net;
+  const State before(net);
+  const std::vector<std::string> words = {"a parameter that nobody named", "float32 [2] in mul",
+                                          "name it in visit()"};
+  const Tensor x = random({4, 3});
+  first_named(gradcheck(net, x), Pattern::unnamed_parameter, words);
+  before.expect(net);
+  CHECK(contains(gradcheck(net, x).to_string(), "Forgetful: fail"));
+  const auto loss = [](const Variable& y) { return sum(y * y); };
+  first_named(gradcheck(net, x, loss), Pattern::unnamed_parameter, words);
+  first_named(gradgradcheck(net, x), Pattern::unnamed_parameter, words);
+  const auto points = [](Generator& generator) { return randn({4, 3}, generator); };
+  first_named(gradcheck(net, points), Pattern::unnamed_parameter, words);
+  before.expect(net);
+  // Where nothing was forgotten, two dtypes are an error as ever.
+  net.scale = net.scale.detach();
+  CHECK(contains(message_of<DTypeError>([&] { gradcheck(net, x); }), "dtypes differ"));
 }
 
 TEST_CASE("a buffer that the first call makes is gone again before the second, and at the end") {
