@@ -12,7 +12,7 @@ TEST_CASE("GRADUS_SIMD limits the vectors that are used") {
   const char* limit = std::getenv("GRADUS_SIMD");
   const std::string_view wanted = limit == nullptr ? "" : limit;
   const std::string_view used = gradus::simd_in_use();
-  CAPTURE(used);
+  MESSAGE("vectors in use: ", used);
   if (wanted == "baseline") {
     CHECK((used == "SCALAR" || used == "EMU128" || used == "SSE2"));
   } else if (wanted == "sse4") {
