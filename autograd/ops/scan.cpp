@@ -66,7 +66,8 @@ struct LinearRecurrence final : Op {
   }
 
   Variables backward(const Variable& dy) override {
-    if (dy.numel() == 0 || dy.rank() == 0) return {zeros_like(dy.value()), dy};
+    if (dy.numel() == 0 || dy.rank() == 0)
+      return {needs(0) ? Variable(zeros_like(dy.value())) : Variable(), dy};
     const int d = line_of(name, dim, dy);
     const Variable next = flip(moved_on(a, d, 0, true), {d});
     const Variable g = flip(linear_recurrence(next, flip(dy, {d}), d), {d});
