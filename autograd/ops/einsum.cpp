@@ -140,15 +140,23 @@ Labelled contract(Labelled a, Labelled b, const Labels& kept, Place at) {
   const auto sizes = [&](const Labels& labels) { return sizes_of(labels, a, b); };
   const std::int64_t n = size(batch), l = size(left), r = size(right), k = size(summed);
   Labelled product{{}, batch + left + right};
-  const bool is_product = summed.empty();
-  const bool by_hand = is_product || !is_floating(a.x.dtype());  // matmul() has no integers
-  const Variable x = laid_out(a, batch + left + summed, sizes(batch + left + summed),
-                              by_hand ? Shape{n, l, 1, k} : Shape{n, l, k}, at);
-  const Variable y =
-      by_hand ? laid_out(b, batch + right + summed, sizes(batch + right + summed), {n, 1, r, k}, at)
-              : laid_out(b, batch + summed + right, sizes(batch + summed + right), {n, k, r}, at);
-  Variable z = by_hand ? mul({x, at}, y) : matmul({x, at}, y);
-  if (by_hand && !is_product) z = sum({z, at}, {3});
+  const Labels left_order = batch + left + summed;
+  Variable z;
+  if (summed.empty() ||
+      !is_floating(a.x.dtype())) {  // nothing to sum, or integers, which matmul() has not
+    const Labels right_order = batch + right + summed;
+    const Variable x = laid_out(a, left_order, sizes(left_order), {n, l, 1, k}, at);
+    z = mul({x, at}, laid_out(b, right_order, sizes(right_order), {n, 1, r, k}, at));
+    if (!summed.empty()) z = sum({z, at}, {3});
+  } else {
+    const Labels right_order = batch + summed + right;
+    const bool one = batch.empty();
+    const Variable x =
+        laid_out(a, left_order, sizes(left_order), one ? Shape{l, k} : Shape{n, l, k}, at);
+    const Variable y =
+        laid_out(b, right_order, sizes(right_order), one ? Shape{k, r} : Shape{n, k, r}, at);
+    z = matmul({x, at}, y);
+  }
   product.x = reshape({z, at}, sizes(product.labels));
   return product;
 }
