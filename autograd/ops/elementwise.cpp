@@ -8,7 +8,6 @@
 
 namespace gradus {
 namespace ops {
-namespace {
 
 /// y = f(x), whose derivative is simplest in terms of x.
 template <Tensor (*f)(const Tensor&)> struct KeepsInput : Op {
@@ -28,8 +27,6 @@ template <Tensor (*f)(const Tensor&)> struct Steps : Op {
 
   Rounding rounding() const { return elementwise(0, 0); }
 };
-
-}  // namespace
 
 /// y = sin x        dL/dx = dL/dy·cos x
 struct Sin final : KeepsInput<core::sin> {
