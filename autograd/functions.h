@@ -14,11 +14,15 @@
 
 #include <gradus/autograd/variable.h>
 #include <gradus/core/conv.h>
+#include <gradus/core/index.h>
 #include <gradus/core/math.h>
 #include <gradus/core/random.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string_view>
+#include <vector>
 
 namespace gradus {
 
@@ -78,11 +82,55 @@ Variable relu_grad(const Operand& dy, const Tensor& y);
 /// unless 0 <= p <= 1.
 Variable dropout(const Operand& x, double p, Generator& generator);
 
+// ---- ops/elementwise.cpp ---- from sin to square float32 and float64, square integers as well
+Variable sin(const Operand& x);
+Variable cos(const Operand& x);
+Variable tan(const Operand& x);
+Variable asin(const Operand& x);
+Variable acos(const Operand& x);
+Variable atan(const Operand& x);
+Variable sinh(const Operand& x);
+Variable cosh(const Operand& x);
+/// 2/√π ∫₀ˣ exp(-t²) dt
+Variable erf(const Operand& x);
+/// exp(x) - 1 and log(1 + x), right to the last digit where x is small.
+Variable expm1(const Operand& x);
+Variable log1p(const Operand& x);
+Variable log2(const Operand& x);
+Variable log10(const Operand& x);
+/// 1/√x
+Variable rsqrt(const Operand& x);
+/// 1/x
+Variable reciprocal(const Operand& x);
+/// x²
+Variable square(const Operand& x);
+/// Every dtype but bool; the gradient is 0 everywhere.
+Variable floor(const Operand& x);
+Variable ceil(const Operand& x);
+/// To the nearest whole number; from the middle to the even one: 0.5 -> 0, 1.5 -> 2.
+Variable round(const Operand& x);
+/// Towards 0.
+Variable trunc(const Operand& x);
+/// -1, 0 or 1; NaN stays NaN.
+Variable sign(const Operand& x);
+using NumberFunction = std::function<double(double)>;
+/// f(x) for each element, float32 or float64, with the slope df(x). `ddf`, the slope of df, is for second
+/// derivatives: without it they throw GradError. The functions are called on several threads at once.
+/// Throws ValueError for an empty f or df. A gradient check tells whether df is the slope of f.
+Variable map(const Operand& x, const NumberFunction& f, const NumberFunction& df,
+             const NumberFunction& ddf = {});
+
 // ---- ops/reduce.cpp ---- empty `dims` means all
 Variable sum(const Operand& x, const Dims& dims = {}, bool keepdim = false);
 Variable mean(const Operand& x, const Dims& dims = {}, bool keepdim = false);
 Variable var(const Operand& x, const Dims& dims = {}, bool keepdim = false,
              std::int64_t correction = 1);
+/// √var; the gradient at 0 is 0.
+Variable std(const Operand& x, const Dims& dims = {}, bool keepdim = false,
+             std::int64_t correction = 1);
+/// (Σ|x|^p)^(1/p), the gradient at 0 being 0; max|x| for p = ∞, min|x| for -∞, and for 0 how many are not
+/// 0. Throws ShapeError for an infinite p over zero elements.
+Variable norm(const Operand& x, double p = 2, const Dims& dims = {}, bool keepdim = false);
 /// The greatest; elements that tie share the gradient equally (PyTorch's amax).
 Variable max(const Operand& x, const Dims& dims = {}, bool keepdim = false);
 Variable min(const Operand& x, const Dims& dims = {}, bool keepdim = false);
@@ -117,6 +165,87 @@ Variable index_add(const Shape& shape, std::int64_t dim, const Tensor& index,
 /// Zeros of `shape` plus `source` added at `index`: the adjoint of gather.
 Variable scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index,
                      const Operand& source);
+
+// ---- ops/rearrange.cpp ----
+/// The order of elements reversed along each of `dims`; without dims as it is.
+Variable flip(const Operand& x, const Dims& dims);
+/// Moved on by shifts[i] along dims[i]; what leaves at the end comes in at the beginning. Without dims one
+/// shift, of all elements in row-major order.
+Variable roll(const Operand& x, const Shape& shifts, const Dims& dims = {});
+/// Parts of `split_size` along dim; the last may be smaller.
+Variables split(const Operand& x, std::int64_t split_size, std::int64_t dim = 0);
+/// Parts of these sizes, which add up to that of dim.
+Variables split(const Operand& x, const std::vector<std::int64_t>& sizes, std::int64_t dim = 0);
+/// Parts of equal size, as many as asked for or fewer; the last may be smaller.
+Variables chunk(const Operand& x, std::int64_t chunks, std::int64_t dim = 0);
+/// x repeats[d] times along each dimension; more numbers than dimensions make new ones in front.
+Variable repeat(const Operand& x, const Shape& repeats);
+/// The same; fewer numbers than dimensions are for the last ones.
+Variable tile(const Operand& x, const Shape& dims);
+/// Each element `repeats` times one after the other; without `dim` of all elements in a row.
+Variable repeat_interleave(const Operand& x, std::int64_t repeats,
+                           std::optional<std::int64_t> dim = std::nullopt);
+/// The elements x[..i..i+offset..] of two dimensions, as a new last one. A view is not promised.
+Variable diagonal(const Operand& x, std::int64_t offset = 0, std::int64_t dim1 = 0,
+                  std::int64_t dim2 = 1);
+/// [n] -> a matrix with x on that diagonal; [m,n] -> that diagonal.
+Variable diag(const Operand& x, std::int64_t diagonal = 0);
+/// The sum of the diagonal of a matrix.
+Variable trace(const Operand& x);
+/// [..,m,n] with 0 above (below) the diagonal that begins `diagonal` columns further right.
+Variable tril(const Operand& x, std::int64_t diagonal = 0);
+Variable triu(const Operand& x, std::int64_t diagonal = 0);
+/// n axes [k_i] -> n grids [k_0,k_1,..], the i-th of which changes along dimension i only. With
+/// "xy" the first two dimensions are swapped. Throws ValueError for another indexing.
+Variables meshgrid(const Variables& axes, std::string_view indexing = "ij",
+                   Place at = Place::here());
+
+// ---- ops/index.cpp ----
+/// index(x, {Slice(1, 5), Ellipsis, None, 2, rows, mask}) is x[1:5, ..., None, 2, rows, mask]. Tensors
+/// broadcast with each other and choose together; their dimensions stand where the first was, or in front
+/// where others stood between them. Throws ShapeError for a number out of range or a mask that does not
+/// fit, ValueError for a step below 1, DTypeError for a tensor that is neither int64 nor bool.
+Variable index(const Operand& x, const std::vector<TensorIndex>& indices);
+/// The same with a number, in the dtype of the other.
+Variable where(const Tensor& condition, const Operand& a, double b);
+Variable where(const Tensor& condition, double a, const Operand& b);
+/// `value` where `mask` (bool, broadcast) holds, else x.
+Variable masked_fill(const Operand& x, const Tensor& mask, double value);
+/// The elements where `mask` (bool, broadcast) holds, in a row.
+Variable masked_select(const Operand& x, const Tensor& mask);
+
+// ---- ops/scan.cpp ---- a scalar counts as [1]
+/// y_k = x_0 + ... + x_k along dim. Integers and bool give int64.
+Variable cumsum(const Operand& x, std::int64_t dim);
+/// y_k = x_0 · ... · x_k along dim; zeros do no harm to the gradient. uint8 and bool give int64.
+Variable cumprod(const Operand& x, std::int64_t dim);
+/// y_0 = b_0, y_k = a_k·y_(k-1) + b_k along dim; equal shapes. Linear recurrent layers are that.
+Variable linear_recurrence(const Operand& a, const Variable& b, std::int64_t dim);
+/// The product along dim, or of all; zeros do no harm to the gradient. A product of nothing is 1.
+Variable prod(const Operand& x, std::optional<std::int64_t> dim = std::nullopt,
+              bool keepdim = false);
+struct ValuesAndIndices {
+  Variable values;
+  Tensor indices;  ///< int64: where in the dimension each value was
+};
+/// Sorted along dim; equal elements stay in their order (it is always stable), a NaN is the greatest.
+ValuesAndIndices sort(const Operand& x, std::int64_t dim = -1, bool descending = false);
+/// The k largest (smallest) along dim, sorted. Throws ShapeError where there are less than k.
+ValuesAndIndices topk(const Operand& x, std::int64_t k, std::int64_t dim = -1, bool largest = true);
+
+// ---- ops/einsum.cpp ----
+/// Einstein's sum: einsum("bij,bjk->bik", {a, b}). A letter is the label of a dimension: equal labels
+/// meet, those that the output does not name are summed, one that an operand repeats is its diagonal.
+/// "..." stands for dimensions that broadcast; without "->" the output has it, and the letters that
+/// stand once, sorted. float32, float64 or int64. Throws ValueError for an equation that is none,
+/// ShapeError for operands that do not fit it.
+Variable einsum(std::string_view equation, const Variables& operands, Place at = Place::here());
+/// [b,m,k]·[b,k,n] -> [b,m,n]
+Variable bmm(const Operand& a, const Variable& b);
+/// [m], [n] -> [m,n]
+Variable outer(const Operand& a, const Variable& b);
+/// Σ a·b of two vectors.
+Variable dot(const Operand& a, const Variable& b);
 
 // ---- ops/linalg.cpp ----
 /// [k]·[k], [m,k]·[k], [k]·[k,n] or [..,m,k]·[..,k,n] with broadcast batches.

@@ -58,8 +58,9 @@ Tensor linspace(double start, double stop, std::int64_t count, DType dtype) {
   });
 }
 
-Tensor eye(std::int64_t n, DType dtype) {
-  return generate({n, n}, dtype, [&](std::int64_t i) { return i % (n + 1) == 0 ? 1 : 0; });
+Tensor eye(std::int64_t n, DType dtype) { return eye(n, n, dtype); }
+Tensor eye(std::int64_t n, std::int64_t m, DType dtype) {
+  return generate({n, m}, dtype, [&](std::int64_t i) { return i / m == i % m ? 1 : 0; });
 }
 
 Tensor rand(const Shape& shape, Generator& generator, DType dtype) {

@@ -21,6 +21,8 @@ Tensor arange(std::int64_t stop);
 Tensor linspace(double start, double stop, std::int64_t count, DType dtype = default_dtype());
 /// The identity matrix [n,n].
 Tensor eye(std::int64_t n, DType dtype = default_dtype());
+/// The same with m columns: ones on the diagonal of [n,m].
+Tensor eye(std::int64_t n, std::int64_t m, DType dtype = default_dtype());
 
 /// Uniform in [0, 1); float32 or float64.
 Tensor rand(const Shape& shape, Generator& generator, DType dtype = default_dtype());

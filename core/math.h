@@ -9,6 +9,7 @@
 #include <gradus/core/activation.h>
 #include <gradus/core/tensor.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -79,6 +80,39 @@ void add_(const Tensor& target, const Tensor& source, double scale = 1);
 /// target *= factor, in place.
 void mul_(const Tensor& target, double factor);
 
+// ---- functions of one number (math_functions.cpp) ----
+// From sin to log10 they take float32 and float64.
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+Tensor tan(const Tensor& x);
+Tensor asin(const Tensor& x);
+Tensor acos(const Tensor& x);
+Tensor atan(const Tensor& x);
+Tensor sinh(const Tensor& x);
+Tensor cosh(const Tensor& x);
+/// 2/√π ∫₀ˣ exp(-t²) dt
+Tensor erf(const Tensor& x);
+/// exp(x) - 1, right to the last digit where x is small.
+Tensor expm1(const Tensor& x);
+/// log(1 + x), likewise.
+Tensor log1p(const Tensor& x);
+Tensor log2(const Tensor& x);
+Tensor log10(const Tensor& x);
+/// Every dtype but bool; integers stay as they are.
+Tensor floor(const Tensor& x);
+Tensor ceil(const Tensor& x);
+/// To the nearest whole number; from the middle to the even one: 0.5 -> 0, 1.5 -> 2.
+Tensor round(const Tensor& x);
+/// Towards 0.
+Tensor trunc(const Tensor& x);
+/// These give bool, of every dtype.
+Tensor isinf(const Tensor& x);
+Tensor isposinf(const Tensor& x);
+Tensor isneginf(const Tensor& x);
+/// f(x) for each element, float32 or float64; f is called on several threads at once. Throws
+/// ValueError for an empty f.
+Tensor map(const Tensor& x, const std::function<double(double)>& f);
+
 // ---- reductions (math_reduce.cpp) ----
 // Empty `dims` means all. With keepdim a reduced dimension stays with size 1.
 /// Sums of float32 are accumulated in double. Integers and bool give int64.
@@ -95,6 +129,9 @@ Tensor argmax(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt,
               bool keepdim = false);
 Tensor argmin(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt,
               bool keepdim = false);
+/// Is one of them (are all of them) not 0? bool, of every dtype; a NaN is not 0.
+Tensor any(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
+Tensor all(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// log Σ exp(x), shifted by the maximum so that nothing overflows.
 Tensor logsumexp(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
 /// exp(x) / Σ exp(x) along `dim`.
@@ -108,6 +145,16 @@ bool equal(const Tensor& a, const Tensor& b);
 /// |a - b| <= atol + rtol·|b| everywhere, NaN equal to NaN. Same shape and dtype, or
 /// ShapeError/DTypeError.
 bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8);
+
+// ---- along one dimension (math_scan.cpp) ---- a scalar counts as [1]
+/// y_k = x_0 + ... + x_k; sums of float32 are accumulated in double, integers and bool give int64.
+Tensor cumsum(const Tensor& x, std::int64_t dim);
+/// y_0 = b_0, y_k = a_k·y_(k-1) + b_k, in double where a and b are float32. Equal shapes; a_0 has no
+/// part in it. Every dtype but bool.
+Tensor linear_recurrence(const Tensor& a, const Tensor& b, std::int64_t dim);
+/// The int64 order in which the elements are sorted; equal ones stay in theirs (it is stable). A NaN
+/// counts as the greatest. Every dtype.
+Tensor argsort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
 
 // ---- matrices (math_linalg.cpp) ----
 /// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n]
@@ -150,8 +197,17 @@ Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, co
 /// The adjoint of slice: zeros of `shape` with `source` at the slice.
 Tensor slice_scatter(const Shape& shape, const Tensor& source, std::int64_t dim, std::int64_t start,
                      std::int64_t step);
-/// int64 [..] -> [.., classes]. Throws ValueError for a label outside 0 .. classes-1.
-Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype = int64);
+/// The order of elements reversed along each of `dims`; without dims, a copy.
+Tensor flip(const Tensor& x, const Dims& dims);
+/// Where x is not 0: int64 [count, rank], an index in each row, in row-major order. Every dtype.
+Tensor nonzero(const Tensor& x);
+/// How often each of 0, 1, 2, ... stands in `labels` (int64, 1-d): int64 [max + 1], or [minlength] where
+/// that is more. With `weights`, of the shape of labels, the sum of those instead, in their dtype.
+/// Throws ValueError for a negative label.
+Tensor bincount(const Tensor& labels, const Tensor& weights = {}, std::int64_t minlength = 0);
+/// int64 [..] -> [.., classes]; -1 stands for the greatest label + 1. Throws ValueError for a label
+/// outside 0 .. classes-1.
+Tensor one_hot(const Tensor& labels, std::int64_t classes = -1, DType dtype = int64);
 
 }  // namespace gradus::core
 

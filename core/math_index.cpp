@@ -1,5 +1,6 @@
 // Moving elements about: joining, selecting by index, and the adjoints of both.
 #include <gradus/core/create.h>
+#include <gradus/core/detail/map.h>
 #include <gradus/core/math.h>
 
 #include <algorithm>
@@ -193,8 +194,65 @@ Tensor slice_scatter(const Shape& shape, const Tensor& source, std::int64_t dim,
   return out;
 }
 
-Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype) {
+Tensor flip(const Tensor& x, const Dims& dims) {
+  check_defined("flip", x);
+  if (dims.empty() || x.numel() == 0) {
+    if (!dims.empty()) normalize_dims("flip", dims, x.rank());
+    return x.clone();
+  }
+  Strides backwards = x.strides();
+  std::int64_t start = 0;
+  for (const std::int64_t dim : normalize_dims("flip", dims, x.rank())) {
+    const int d = static_cast<int>(dim);
+    start += std::max<std::int64_t>(x.shape()[d] - 1, 0) * x.strides()[d];
+    backwards[d] = -x.strides()[d];
+  }
+  const Tensor out = Tensor::empty(x.shape(), x.dtype());
+  const kernels::Loop<2> loop(x.shape(), {out.strides(), backwards});
+  dispatch(x.dtype(), [&]<class T>() {
+    kernels::elementwise(
+        loop, [](T value) { return value; }, out.data<T>(), x.data<T>() + start);
+  });
+  return out;
+}
+
+Tensor nonzero(const Tensor& x) {
+  check_defined("nonzero", x);
+  const std::vector<bool> chosen = ne(x, 0).to_vector<bool>();
+  const auto count = std::count(chosen.begin(), chosen.end(), true);
+  const Tensor places = Tensor::empty({count, x.rank()}, int64);
+  std::int64_t* out = places.data<std::int64_t>();
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    if (!chosen[i]) continue;
+    for (const std::int64_t place : unravel(static_cast<std::int64_t>(i), x.shape()))
+      *out++ = place;
+  }
+  return places;
+}
+
+Tensor bincount(const Tensor& labels, const Tensor& weights, std::int64_t minlength) {
+  check_index_dtype("bincount", labels);
+  if (labels.rank() != 1)
+    fail<ShapeError>("bincount: the labels must be 1-d, got ", labels.shape());
+  if (minlength < 0) fail<ValueError>("bincount: minlength must not be negative, got ", minlength);
+  if (weights.defined() && weights.shape() != labels.shape()) {
+    fail<ShapeError>("bincount: weights are ", weights.shape(), ", labels ", labels.shape());
+  }
+  if (labels.numel() > 0 && min(labels).item() < 0) {
+    fail<ValueError>("bincount: labels must be 0 or greater, got ",
+                     static_cast<std::int64_t>(min(labels).item()));
+  }
+  const auto used = labels.numel() == 0 ? 0 : static_cast<std::int64_t>(max(labels).item()) + 1;
+  return scatter_add({std::max(used, minlength)}, 0, labels,
+                     weights.defined() ? weights : ones_like(labels));
+}
+
+Tensor one_hot(const Tensor& labels, std::int64_t wanted, DType dtype) {
   check_index_dtype("one_hot", labels);
+  if (wanted == -1 && labels.numel() == 0)
+    fail<ValueError>("one_hot: without labels the number of classes must be told, got -1");
+  const std::int64_t classes =
+      wanted == -1 ? static_cast<std::int64_t>(std::max(max(labels).item(), 0.0)) + 1 : wanted;
   if (classes < 1) fail<ValueError>("one_hot: at least one class, got ", classes);
   Shape shape = labels.shape();
   shape.push_back(classes);

@@ -277,6 +277,17 @@ Tensor min(const Tensor& x, const Dims& dims, bool keepdim) {
   return extreme("min", x, dims, keepdim, false, keep_less);
 }
 
+Tensor any(const Tensor& x, const Dims& dims, bool keepdim) {
+  if (!x.defined()) fail<ShapeError>("any: the operand is undefined");
+  normalize_dims("any", dims, x.rank());
+  return gt(sum(ne(x, 0), dims, keepdim), 0);
+}
+Tensor all(const Tensor& x, const Dims& dims, bool keepdim) {
+  if (!x.defined()) fail<ShapeError>("all: the operand is undefined");
+  normalize_dims("all", dims, x.rank());
+  return eq(sum(eq(x, 0), dims, keepdim), 0);
+}
+
 Tensor argmax(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
   return arg_extreme("argmax", x, dim, keepdim, [](auto a, auto b) { return a > b; });
 }

@@ -2,6 +2,8 @@
 // gradient spreads.
 #include <gradus/autograd/ops/chapter.h>
 
+#include <cmath>
+
 namespace gradus {
 namespace ops {
 namespace {
@@ -19,6 +21,14 @@ std::int64_t reduced_count(std::string_view op, const Dims& dims, const Shape& s
   for (const std::int64_t d : normalize_dims(op, dims, shape.rank()))
     count *= shape[static_cast<int>(d)];
   return count;
+}
+
+/// root(x) with slope 0 where x is 0. A norm has a kink there, and PyTorch takes that side of it; √x by
+/// itself has an infinite slope, and 0·∞ in the next step of the chain would be NaN.
+template <class Root> Variable flat_at_zero(const Variable& x, Place at, const Root& root) {
+  const Tensor zero = core::eq(x.value(), 0);
+  const Variable safe = where(zero, 1, {x, at});
+  return where(zero, 0, {root({safe, at}), at});
 }
 
 /// The one dimension of a softmax; none for a scalar.
@@ -261,6 +271,39 @@ Variable var(const Operand& x, const Dims& dims, bool keepdim, std::int64_t corr
   if (count == 0) return mean({squares, x.at()}, dims, keepdim);  // NaN, whose gradient is nothing
   return div({sum({squares, x.at()}, dims, keepdim), x.at()},
              std::max(count - static_cast<double>(correction), 0.0));
+}
+
+Variable std(const Operand& x, const Dims& dims, bool keepdim, std::int64_t correction) {
+  dispatch_floating("std", x->dtype(), []<class T>() {});
+  normalize_dims("std", dims, x->rank());
+  return ops::flat_at_zero(var(x, dims, keepdim, correction), x.at(),
+                           [](const Operand& square) { return sqrt(square); });
+}
+
+Variable norm(const Operand& x, double p, const Dims& dims, bool keepdim) {
+  const Place at = x.at();
+  dispatch_floating("norm", x->dtype(), []<class T>() {});
+  if (std::isnan(p)) fail<ValueError>("norm: p must be a number, got ", p);
+  const std::int64_t count = ops::reduced_count("norm", dims, x->shape());
+  if (p == 0) return sum({abs({sign(x), at}), at}, dims, keepdim);  // how many are not 0
+  if (p == 1) return sum({abs(x), at}, dims, keepdim);
+  if (p == 2) {
+    return ops::flat_at_zero(sum({mul(x, *x), at}, dims, keepdim), at,
+                             [](const Operand& total) { return sqrt(total); });
+  }
+  if (std::isinf(p)) {
+    if (count == 0) {
+      fail<ShapeError>("norm: no elements to choose from in shape ", x->shape(), " over dims ",
+                       dims);
+    }
+    return p > 0 ? max({abs(x), at}, dims, keepdim) : min({abs(x), at}, dims, keepdim);
+  }
+  // |x|^p, whose slope at 0 is taken for 0.
+  const Tensor zero = core::eq(x->value(), 0);
+  const Variable size = where(zero, 1, {abs(x), at});
+  const Variable powers = where(zero, std::pow(0.0, p), {pow({size, at}, p), at});
+  return ops::flat_at_zero(sum({powers, at}, dims, keepdim), at,
+                           [p](const Operand& total) { return pow(total, 1 / p); });
 }
 
 Variable max(const Operand& x, const Dims& dims, bool keepdim) {

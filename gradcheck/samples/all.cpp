@@ -9,8 +9,10 @@ const std::vector<OpSamples>& all_ops() {
   static const std::vector<OpSamples> all = [] {
     std::vector<OpSamples> ops;
     for (const auto chapter :
-         {samples::arithmetic, samples::activation, samples::reduce, samples::shape,
-          samples::linalg, samples::conv, samples::pool, samples::norm, samples::loss}) {
+         {samples::arithmetic, samples::activation, samples::elementwise, samples::reduce,
+          samples::shape, samples::rearrange, samples::index_chapter, samples::scan,
+          samples::einsum_chapter, samples::linalg, samples::conv, samples::pool, samples::norm,
+          samples::loss}) {
       for (const OpSamples& op : chapter()) ops.push_back(op);
     }
     return ops;

@@ -53,8 +53,13 @@ std::vector<Sample> binary_training_samples(const std::function<Variable(const V
 /// The samples of a chapter of ops, op by op.
 std::vector<OpSamples> arithmetic();
 std::vector<OpSamples> activation();
+std::vector<OpSamples> elementwise();
 std::vector<OpSamples> reduce();
 std::vector<OpSamples> shape();
+std::vector<OpSamples> rearrange();
+std::vector<OpSamples> index_chapter();
+std::vector<OpSamples> scan();
+std::vector<OpSamples> einsum_chapter();
 std::vector<OpSamples> linalg();
 std::vector<OpSamples> conv();
 std::vector<OpSamples> pool();

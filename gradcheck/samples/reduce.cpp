@@ -1,5 +1,8 @@
 // Inputs for the ops of autograd/ops/reduce.cpp.
+#include <gradus/core/error.h>
 #include <gradus/gradcheck/samples/inputs.h>
+
+#include <cmath>
 
 namespace gradus::samples {
 namespace {
@@ -102,6 +105,42 @@ std::vector<Sample> var_training_samples() {
       [](const Variable& x, const Dims& d, bool keep) { return var(x, d, keep, 0); });
 }
 
+std::vector<Sample> std_samples() {
+  auto all = reduction_samples(
+      [](const Variable& x, const Dims& d, bool keep) { return gradus::std(x, d, keep, 0); });
+  all.push_back({"unbiased", {spread({3, 4}, 10)}, [](const Variables& v) {
+                   return gradus::std(v[0], {1});
+                 }});
+  return all;
+}
+
+std::vector<Sample> std_training_samples() {
+  return reduction_training_samples(
+      [](const Variable& x, const Dims& d, bool keep) { return gradus::std(x, d, keep, 0); });
+}
+
+std::vector<Sample> norm_samples() {
+  std::vector<Sample> all;
+  for (const double p : {1.0, 2.0, 3.0, 1.5, -1.0, HUGE_VAL}) {
+    for (Sample sample : reduction_samples([p](const Variable&x, const Dims&d, bool keep) {
+           return gradus::norm(x, p, d, keep);
+         })) {
+      sample.description += text_of(", p = ", p);
+      all.push_back(std::move(sample));
+    }
+  }
+  return all;
+}
+
+std::vector<Sample> norm_training_samples() {
+  auto all = reduction_training_samples(
+      [](const Variable& x, const Dims& d, bool keep) { return gradus::norm(x, 2, d, keep); });
+  all.push_back({"p = 3", {spread({97, 1031}, 8)}, [](const Variables& v) {
+                   return gradus::norm(v[0], 3, {1});
+                 }});
+  return all;
+}
+
 std::vector<Sample> max_samples() {
   return reduction_samples(
       [](const Variable& input, const Dims& d, bool keep) { return max(input, d, keep); });
@@ -183,6 +222,8 @@ std::vector<OpSamples> reduce() {
       {"sum", sum_samples, sum_training_samples},
       {"mean", mean_samples, mean_training_samples},
       {"var", var_samples, var_training_samples},
+      {"std", std_samples, std_training_samples},
+      {"norm", norm_samples, norm_training_samples},
       {"max", max_samples, max_training_samples},
       {"min", min_samples, min_training_samples},
       {"logsumexp", logsumexp_samples, logsumexp_training_samples},

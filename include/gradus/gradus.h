@@ -19,6 +19,7 @@
 #include <gradus/core/create.h>
 #include <gradus/core/dtype.h>
 #include <gradus/core/error.h>
+#include <gradus/core/index.h>
 #include <gradus/core/kernels/conv2d/algorithm.h>
 #include <gradus/core/log.h>
 #include <gradus/core/math.h>

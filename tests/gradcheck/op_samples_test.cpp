@@ -42,7 +42,7 @@ Names defined_in(const std::string& chapter) {
 
 /// The functions that a header declares.
 Names declared_in(const std::string& header) {
-  return matches(without_comments(header), R"(\nVariable\s+(\w+)\()");
+  return matches(without_comments(header), R"(\n(?:Variables?|ValuesAndIndices)\s+(\w+)\()");
 }
 
 /// Of `needed`, what is not in `present`, as one line.
