@@ -3,6 +3,7 @@
 
 #include <gradus/autograd/anomaly.h>
 #include <gradus/autograd/corr2d.h>
+#include <gradus/autograd/derivatives.h>
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/held_still.h>
@@ -19,6 +20,7 @@
 #include <gradus/core/create.h>
 #include <gradus/core/dtype.h>
 #include <gradus/core/error.h>
+#include <gradus/core/float16.h>
 #include <gradus/core/kernels/conv2d/algorithm.h>
 #include <gradus/core/log.h>
 #include <gradus/core/math.h>
