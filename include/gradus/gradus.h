@@ -55,8 +55,10 @@
 #include <gradus/io/safetensors.h>
 #include <gradus/io/safetensors_header.h>
 #include <gradus/layers/activation.h>
+#include <gradus/layers/attention.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
+#include <gradus/layers/embedding.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/models.h>
@@ -64,6 +66,7 @@
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
 #include <gradus/layers/print.h>
+#include <gradus/layers/recurrent.h>
 #include <gradus/layers/sequential.h>
 #include <gradus/layers/shape.h>
 #include <gradus/optim/adam.h>
