@@ -57,7 +57,8 @@ struct Arguments {
   DifferentiableFunction function;
   Variables inputs, vectors;
 
-  Arguments(const Variables& all, const Options& o) : function(functions().at(o["function"])) {
+  Arguments(const Variables& all, const Options& o)
+      : function(functions().at(o["function"].get<std::string>())) {
     const auto count = o["count"].get<std::ptrdiff_t>();
     inputs.assign(all.begin(), all.begin() + count);
     vectors.assign(all.begin() + count, all.end());
@@ -121,7 +122,7 @@ TEST_CASE("derivatives are PyTorch's") {
            }},
           {"checkpoint",
            [](const Variables& x, const Options& o) -> Variables {
-             return {checkpoint(functions().at(o["function"]), x)};
+             return {checkpoint(functions().at(o["function"].get<std::string>()), x)};
            }},
       });
 }
