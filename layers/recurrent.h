@@ -72,6 +72,10 @@ struct RecurrentFormula {
 /// Base of the three.
 class Recurrent : public MultiModule {
  public:
+  /// module({x}) is a list here: the call of one Variable, which gives one, is not among these.
+  Variables operator()(const Variables& inputs, Place at = Place::here()) {
+    return MultiModule::operator()(inputs, at);
+  }
   void visit(Visitor& v) override;
   /// Throws ShapeError for another x or other states, ValueError for another number of them.
   Variables forward_all(const Variables& inputs) override;
@@ -124,6 +128,10 @@ class RecurrentCell : public MultiModule {
  public:
   RecurrentWeights weights;  ///< named weight_ih, weight_hh, bias_ih, bias_hh
 
+  /// module({x}) is a list here: the call of one Variable, which gives one, is not among these.
+  Variables operator()(const Variables& inputs, Place at = Place::here()) {
+    return MultiModule::operator()(inputs, at);
+  }
   void visit(Visitor& v) override;
   Variables forward_all(const Variables& inputs) override;
   std::string extra() const override;
