@@ -32,16 +32,18 @@ int run_inspect(const InspectOptions& options) {
     return exit_ok;
   }
   std::size_t width = 4;
+  std::size_t dtype_width = 5;
   std::int64_t elements = 0;
   for (const SafetensorsEntry& entry : header.tensors) {
     width = std::max(width, printable(entry.name).size());
+    dtype_width = std::max(dtype_width, entry.dtype.size());
     elements += entry.shape.numel();
   }
-  fmt::print("{:{}}  {:5}  {:20} {:>12} {:>12}\n", "name", width, "dtype", "shape", "elements",
-             "bytes");
+  fmt::print("{:{}}  {:{}}  {:20} {:>12} {:>12}\n", "name", width, "dtype", dtype_width, "shape",
+             "elements", "bytes");
   for (const SafetensorsEntry& entry : header.tensors) {
-    fmt::print("{:{}}  {:5}  {:20} {:>12} {:>12}\n", printable(entry.name), width, entry.dtype,
-               to_string(entry.shape), entry.shape.numel(), entry.bytes);
+    fmt::print("{:{}}  {:{}}  {:20} {:>12} {:>12}\n", printable(entry.name), width, entry.dtype,
+               dtype_width, to_string(entry.shape), entry.shape.numel(), entry.bytes);
   }
   fmt::print("{} tensors, {} elements, {} bytes\n", header.tensors.size(), elements,
              header.data_bytes);

@@ -64,12 +64,13 @@ detail::InBackward::~InBackward() { in_backward = previous_; }
 Census census_of(const Variable& x) {
   Census census;
   if (!x.defined() || !x.value().defined()) return census;
-  const Tensor numbers = x.value().contiguous();
+  const bool stored = is_storage_only(x.dtype());
+  const Tensor numbers = (stored ? x.value().to(float32) : x.value()).contiguous();
   census.count = numbers.numel();
   census.least = HUGE_VAL;
   census.greatest = -HUGE_VAL;
   double squares = 0;
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch(numbers.dtype(), [&]<class T>() {
     const T* all = numbers.data<T>();
     for (std::int64_t i = 0; i < census.count; ++i) {
       const double number = static_cast<double>(all[i]);

@@ -9,9 +9,9 @@ namespace gradus {
 namespace {
 
 /// A new tensor whose element i (row-major) is f(i), as a double.
-template <class F> Tensor generate(const Shape& shape, DType dtype, F&& f) {
+template <class F> Tensor generate(std::string_view op, const Shape& shape, DType dtype, F&& f) {
   const Tensor result = Tensor::empty(shape, dtype);
-  dispatch(dtype, [&]<class T>() {
+  dispatch(op, dtype, [&]<class T>() {
     T* out = result.data<T>();
     for (std::int64_t i = 0, n = result.numel(); i < n; ++i) out[i] = static_cast<T>(f(i));
   });
@@ -41,18 +41,18 @@ Tensor arange(double start, double stop, double step, DType dtype) {
   if (!(step != 0 && count >= 0 && count < 0x1p60)) {
     fail<ValueError>("arange: no way from ", start, " to ", stop, " in steps of ", step);
   }
-  return generate({static_cast<std::int64_t>(count)}, dtype,
+  return generate("arange", {static_cast<std::int64_t>(count)}, dtype,
                   [&](std::int64_t i) { return start + static_cast<double>(i) * step; });
 }
 
 Tensor arange(std::int64_t stop) {
   if (stop < 0) fail<ValueError>("arange: stop must not be negative, got ", stop);
-  return generate({stop}, int64, [](std::int64_t i) { return i; });
+  return generate("arange", {stop}, int64, [](std::int64_t i) { return i; });
 }
 
 Tensor linspace(double start, double stop, std::int64_t count, DType dtype) {
   if (count < 0) fail<ValueError>("linspace: count must not be negative, got ", count);
-  return generate({count}, dtype, [&](std::int64_t i) {
+  return generate("linspace", {count}, dtype, [&](std::int64_t i) {
     const double share = count > 1 ? static_cast<double>(i) / static_cast<double>(count - 1) : 0;
     return start * (1 - share) + stop * share;  // exact at both ends
   });
@@ -60,15 +60,15 @@ Tensor linspace(double start, double stop, std::int64_t count, DType dtype) {
 
 Tensor eye(std::int64_t n, DType dtype) { return eye(n, n, dtype); }
 Tensor eye(std::int64_t n, std::int64_t m, DType dtype) {
-  return generate({n, m}, dtype, [&](std::int64_t i) { return i / m == i % m ? 1 : 0; });
+  return generate("eye", {n, m}, dtype, [&](std::int64_t i) { return i / m == i % m ? 1 : 0; });
 }
 
 Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
   require_floating("rand", dtype);
   // 24 bits for float32: rounding 53 bits to float could give 1.
   if (dtype == float64)
-    return generate(shape, dtype, [&](std::int64_t) { return generator.uniform(); });
-  return generate(shape, dtype, [&](std::int64_t) {
+    return generate("rand", shape, dtype, [&](std::int64_t) { return generator.uniform(); });
+  return generate("rand", shape, dtype, [&](std::int64_t) {
     return static_cast<double>(generator.next() >> 40) * 0x1p-24;
   });
 }
@@ -78,7 +78,7 @@ namespace {
 /// The integers that a dtype holds, all from the first to the second.
 std::pair<std::int64_t, std::int64_t> integers_of(DType dtype) {
   std::pair<std::int64_t, std::int64_t> range;
-  dispatch(dtype, [&]<class T>() {
+  dispatch("randint", dtype, [&]<class T>() {
     using limits = std::numeric_limits<T>;
     if constexpr (std::is_integral_v<T>) {
       range = {static_cast<std::int64_t>(limits::min()), static_cast<std::int64_t>(limits::max())};
@@ -94,7 +94,7 @@ std::pair<std::int64_t, std::int64_t> integers_of(DType dtype) {
 
 Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
   require_floating("randn", dtype);
-  return generate(shape, dtype, [&](std::int64_t) { return generator.normal(); });
+  return generate("randn", shape, dtype, [&](std::int64_t) { return generator.normal(); });
 }
 
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator,
@@ -108,7 +108,8 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
     fail<DTypeError>("randint: from ", low, " to ", high - 1, " are not all in a tensor of ", dtype,
                      ", which holds the integers from ", least, " to ", greatest);
   }
-  return generate(shape, dtype, [&](std::int64_t) { return low + generator.below(high - low); });
+  return generate("randint", shape, dtype,
+                  [&](std::int64_t) { return low + generator.below(high - low); });
 }
 
 Tensor randperm(std::int64_t n, Generator& generator) {

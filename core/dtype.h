@@ -1,8 +1,12 @@
 // Element types. A dtype is a run-time value; dispatch() turns it into a C++ type, once, in
 // core's .cpp files.
+//
+// float16 and bfloat16 are for storage: tensors of them are converted, moved, printed and saved, and
+// whatever computes refuses them with the cast that helps.
 #pragma once
 
 #include <gradus/core/error.h>
+#include <gradus/core/float16.h>
 
 #include <cmath>
 #include <concepts>
@@ -15,17 +19,20 @@
 
 namespace gradus {
 
-enum class DType : std::uint8_t { float32, float64, int64, uint8, boolean };
+enum class DType : std::uint8_t { float32, float64, int64, uint8, boolean, float16, bfloat16 };
 
 inline constexpr DType float32 = DType::float32;
 inline constexpr DType float64 = DType::float64;
 inline constexpr DType int64 = DType::int64;
 inline constexpr DType uint8 = DType::uint8;
 inline constexpr DType boolean = DType::boolean;
+inline constexpr DType float16 = DType::float16;
+inline constexpr DType bfloat16 = DType::bfloat16;
 
 template <class T>
 concept Element = std::same_as<T, float> || std::same_as<T, double> ||
-    std::same_as<T, std::int64_t> || std::same_as<T, std::uint8_t> || std::same_as<T, bool>;
+    std::same_as<T, std::int64_t> || std::same_as<T, std::uint8_t> || std::same_as<T, bool> ||
+    std::same_as<T, Float16> || std::same_as<T, BFloat16>;
 
 /// The dtype of a C++ element type.
 template <Element T> constexpr DType dtype_of() {
@@ -34,6 +41,8 @@ template <Element T> constexpr DType dtype_of() {
   if constexpr (std::same_as<T, std::int64_t>) return int64;
   if constexpr (std::same_as<T, std::uint8_t>) return uint8;
   if constexpr (std::same_as<T, bool>) return boolean;
+  if constexpr (std::same_as<T, Float16>) return float16;
+  if constexpr (std::same_as<T, BFloat16>) return bfloat16;
 }
 
 /// What zeros(), rand() and the other factories make, and what a layer's parameters are, unless told:
@@ -53,7 +62,10 @@ class DefaultDType {
   DType previous_;
 };
 
+/// Does it have arithmetic with fractions, and so derivatives?
 constexpr bool is_floating(DType dtype) { return dtype == float32 || dtype == float64; }
+/// Is it for storage, without arithmetic?
+constexpr bool is_storage_only(DType dtype) { return dtype == float16 || dtype == bfloat16; }
 
 /// Bytes of one element.
 constexpr std::int64_t size_of(DType dtype) {
@@ -63,6 +75,9 @@ constexpr std::int64_t size_of(DType dtype) {
     case float64:
     case int64:
       return 8;
+    case float16:
+    case bfloat16:
+      return 2;
     case uint8:
     case boolean:
       return 1;
@@ -82,6 +97,10 @@ constexpr std::string_view to_string(DType dtype) {
       return "uint8";
     case boolean:
       return "bool";
+    case float16:
+      return "float16";
+    case bfloat16:
+      return "bfloat16";
   }
   return "?";
 }
@@ -93,14 +112,21 @@ constexpr std::string_view cast_to_match(DType a, DType b) {
   if (single && wide) return "cast one with .to(float32) or .to(float64)";
   if (single) return "cast the other with .to(float32)";
   if (wide) return "cast the other with .to(float64)";
+  if (is_storage_only(a) || is_storage_only(b)) return "cast both with .to(float32)";
   if (a == int64 || b == int64) return "cast the other with .to(int64)";
   return "cast the other with .to(uint8)";
 }
 
 inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << to_string(dtype); }
 
-/// Calls f<T>() with the C++ type of `dtype` where that has arithmetic: every dtype but bool.
-/// Throws DTypeError naming `op`.
+/// Throws DTypeError naming `op` for a dtype that is for storage.
+[[noreturn]] inline void refuse_storage(std::string_view op, DType dtype) {
+  fail<DTypeError>(op, ": ", dtype,
+                   " is for storage and has no arithmetic; cast with .to(float32)");
+}
+
+/// Calls f<T>() with the C++ type of `dtype` where that has arithmetic: every dtype but bool, float16
+/// and bfloat16. Throws DTypeError naming `op`.
 template <class F> decltype(auto) dispatch_number(std::string_view op, DType dtype, F&& f) {
   switch (dtype) {
     case float32:
@@ -111,16 +137,29 @@ template <class F> decltype(auto) dispatch_number(std::string_view op, DType dty
       return f.template operator()<std::int64_t>();
     case uint8:
       return f.template operator()<std::uint8_t>();
+    case float16:
+    case bfloat16:
+      refuse_storage(op, dtype);
     case boolean:
       break;
   }
   fail<DTypeError>(op, ": does not take bool; cast with .to(int64) or .to(float32)");
 }
 
-/// The same for every dtype: dispatch(x.dtype(), [&]<class T>() { ... }).
-template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
+/// The same with bool: dispatch("sum", x.dtype(), [&]<class T>() { ... }).
+template <class F> decltype(auto) dispatch(std::string_view op, DType dtype, F&& f) {
   if (dtype == boolean) return f.template operator()<bool>();
-  return dispatch_number("dispatch", dtype, f);
+  return dispatch_number(op, dtype, f);
+}
+template <class F> decltype(auto) dispatch(DType dtype, F&& f) {
+  return dispatch("tensor", dtype, f);
+}
+
+/// The same for every dtype, for what moves and converts elements and does nothing else with them.
+template <class F> decltype(auto) dispatch_stored(DType dtype, F&& f) {
+  if (dtype == float16) return f.template operator()<Float16>();
+  if (dtype == bfloat16) return f.template operator()<BFloat16>();
+  return dispatch(dtype, f);
 }
 
 /// The same for float32 and float64 only. Throws DTypeError naming `op`.

@@ -25,7 +25,7 @@ Tensor floating_zip(std::string_view op, const Tensor& a, const Tensor& b, const
 template <class F>
 Tensor compare(std::string_view op, const Tensor& a, const Tensor& b, const F& f) {
   check_same_dtype(op, a, b);
-  return dispatch(a.dtype(), [&]<class T>() { return zip<bool, T>(op, a, b, f); });
+  return dispatch(op, a.dtype(), [&]<class T>() { return zip<bool, T>(op, a, b, f); });
 }
 
 /// f(x[i], number) with the number in x's dtype.
@@ -68,7 +68,7 @@ template <class F> Tensor quotient(const Tensor& x, double number, const F& f) {
 /// tensor may be compared with 0.5.
 template <class F> Tensor compare(std::string_view op, const Tensor& x, double number, const F& f) {
   check_defined(op, x);
-  return dispatch(x.dtype(), [&]<class T>() {
+  return dispatch(op, x.dtype(), [&]<class T>() {
     using Common = std::conditional_t<std::is_floating_point_v<T>, T, double>;
     const auto same = static_cast<Common>(number);
     return map<bool, T>(x, [&f, same](T value) { return f(static_cast<Common>(value), same); });
@@ -241,14 +241,14 @@ Tensor logical_not(const Tensor& x) {
 
 Tensor isnan(const Tensor& x) {
   check_defined("isnan", x);
-  return dispatch(x.dtype(), [&]<class T>() {
+  return dispatch("isnan", x.dtype(), [&]<class T>() {
     return map<bool, T>(x, [](T value) { return value != value; });
   });
 }
 
 Tensor isfinite(const Tensor& x) {
   check_defined("isfinite", x);
-  return dispatch(x.dtype(), [&]<class T>() {
+  return dispatch("isfinite", x.dtype(), [&]<class T>() {
     return map<bool, T>(x, [](T value) { return std::isfinite(static_cast<double>(value)); });
   });
 }
@@ -267,7 +267,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
     return broadcast_strides(x.shape(), x.strides(), shape);
   };
   const kernels::Loop<4> loop(shape, {out.strides(), spread(condition), spread(a), spread(b)});
-  dispatch(a.dtype(), [&]<class T>() {
+  dispatch("where", a.dtype(), [&]<class T>() {
     kernels::elementwise(
         loop, [](bool first, T x, T y) { return first ? x : y; }, out.data<T>(),
         condition.data<bool>(), a.data<T>(), b.data<T>());

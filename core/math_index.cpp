@@ -140,7 +140,7 @@ Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const int d = normalize_dim("gather", dim, x.rank());
   check_gather_shapes("gather", x.shape(), d, index);
   const Tensor out = Tensor::empty(index.shape(), x.dtype());
-  dispatch(x.dtype(), [&]<class T>() {
+  dispatch_stored(x.dtype(), [&]<class T>() {
     const T* from = x.data<T>();
     T* to = out.data<T>();
     for_indexed("gather", index, d, x.shape(), x.strides(),

@@ -243,7 +243,7 @@ Tensor arg_extreme(std::string_view op, const Tensor& tensor, std::optional<std:
 
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
   const Split split = split_dims("sum", x, dims, keepdim);
-  return dispatch(x.dtype(), [&]<class T>() {
+  return dispatch("sum", x.dtype(), [&]<class T>() {
     if constexpr (std::is_floating_point_v<T>) {
       return floating_sum<T>(x, split, 1);
     } else {  // unsigned, so that a sum wraps around

@@ -14,6 +14,8 @@ constexpr std::int64_t edge_items = 3;
 
 constexpr std::int64_t line_width = 80;
 
+bool has_fractions(DType dtype) { return is_floating(dtype) || is_storage_only(dtype); }
+
 /// How the numbers of one tensor are written: all alike, as wide as the widest that is not 0.
 struct Format {
   DType dtype = float32;
@@ -23,7 +25,7 @@ struct Format {
 
   std::string write(double value) const {
     if (dtype == boolean) return value != 0 ? "True" : "False";
-    if (!is_floating(dtype)) return std::to_string(static_cast<std::int64_t>(value));
+    if (!has_fractions(dtype)) return std::to_string(static_cast<std::int64_t>(value));
     if (std::isnan(value)) return "nan";
     if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
     char buffer[512];  // 1e308 has 309 digits
@@ -56,7 +58,7 @@ template <class Visit> void for_shown(const Tensor& x, bool summarise, const Vis
 /// PyTorch's rules: zeros, NaN and infinities have no say, unless there is nothing else.
 Format choose_format(const Tensor& x, bool summarise) {
   Format format{.dtype = x.dtype()};
-  if (!is_floating(x.dtype())) {
+  if (!has_fractions(x.dtype())) {
     for_shown(x, summarise, [&](const Tensor& scalar) {
       format.width = std::max(
           format.width,

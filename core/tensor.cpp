@@ -61,8 +61,14 @@ Shape resolve_shape(std::string_view op, const Shape& wanted, const Tensor& x) {
 /// As static_cast, but defined for every number: what no integer can say becomes the smallest
 /// int64, and goes to the smaller types from there. That is what x86-64 and so PyTorch do.
 template <class To, class From> To convert(From value) {
-  if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> &&
-                !std::same_as<To, bool>) {
+  if constexpr (std::same_as<To, From>) {
+    return value;                                      // bit for bit, NaN too
+  } else if constexpr (!std::is_arithmetic_v<From>) {  // Float16 and BFloat16
+    return convert<To>(static_cast<float>(value));
+  } else if constexpr (!std::is_arithmetic_v<To>) {
+    return To(static_cast<double>(value));
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> &&
+                       !std::same_as<To, bool>) {
     const bool fits = value >= static_cast<From>(-0x1p63) && value < static_cast<From>(0x1p63);
     return static_cast<To>(fits ? static_cast<std::int64_t>(value)
                                 : std::numeric_limits<std::int64_t>::min());
@@ -154,11 +160,11 @@ Tensor Tensor::from(const NestedList& values, std::optional<DType> dtype) {
     dtype = leaves.empty() || has(float32) ? default_dtype() : has(int64) ? int64 : boolean;
   }
   Tensor result = empty(shape, *dtype);
-  dispatch(*dtype, [&]<class T>() {
+  dispatch_stored(*dtype, [&]<class T>() {
     T* out = result.data<T>();
     for (const NestedList* leaf : leaves) {
       const bool whole = leaf->dtype_ != float32;
-      *out++ = whole ? static_cast<T>(leaf->integer_) : convert<T>(leaf->real_);
+      *out++ = whole ? convert<T>(leaf->integer_) : convert<T>(leaf->real_);
     }
   });
   return result;
@@ -210,7 +216,7 @@ std::int64_t Tensor::element_offset(const Shape& index) const {
 double Tensor::item() const {
   if (!defined()) fail<ShapeError>("item: the tensor is undefined");
   if (numel() != 1) fail<ShapeError>("item: expects one element, got shape ", shape_);
-  return dispatch(dtype_, [&]<class T>() { return static_cast<double>(*data<T>()); });
+  return dispatch_stored(dtype_, [&]<class T>() { return convert<double>(*data<T>()); });
 }
 
 template <Element T> std::vector<T> Tensor::to_vector() const {
@@ -223,11 +229,15 @@ template Tensor Tensor::from(const double*, const Shape&);
 template Tensor Tensor::from(const std::int64_t*, const Shape&);
 template Tensor Tensor::from(const std::uint8_t*, const Shape&);
 template Tensor Tensor::from(const bool*, const Shape&);
+template Tensor Tensor::from(const Float16*, const Shape&);
+template Tensor Tensor::from(const BFloat16*, const Shape&);
 template std::vector<float> Tensor::to_vector() const;
 template std::vector<double> Tensor::to_vector() const;
 template std::vector<std::int64_t> Tensor::to_vector() const;
 template std::vector<std::uint8_t> Tensor::to_vector() const;
 template std::vector<bool> Tensor::to_vector() const;
+template std::vector<Float16> Tensor::to_vector() const;
+template std::vector<BFloat16> Tensor::to_vector() const;
 
 Tensor Tensor::with(const Shape& shape, const Strides& strides, std::int64_t offset) const {
   Tensor window = *this;
@@ -416,8 +426,8 @@ const Tensor& Tensor::copy_(const Tensor& from) const {
   source = readable_while_writing(source, *this);
   const kernels::Loop<2> loop(
       shape_, {strides_, broadcast_strides(source.shape_, source.strides_, shape_)});
-  dispatch(dtype_, [&]<class To>() {
-    dispatch(source.dtype_, [&]<class From>() {
+  dispatch_stored(dtype_, [&]<class To>() {
+    dispatch_stored(source.dtype_, [&]<class From>() {
       kernels::elementwise(
           loop, [](From value) { return convert<To>(value); }, data<To>(), source.data<From>());
     });
@@ -426,7 +436,7 @@ const Tensor& Tensor::copy_(const Tensor& from) const {
 }
 
 const Tensor& Tensor::fill_(double value) const {
-  dispatch(dtype_, [&]<class T>() {
+  dispatch_stored(dtype_, [&]<class T>() {
     const T filler = number_as<T>("fill_", value);
     begin_write("fill_", *this);
     const kernels::Loop<1> loop(shape_, {strides_});

@@ -115,7 +115,8 @@ class Tensor {
   Tensor contiguous() const;
   Tensor clone() const;
   /// Converted elements; this very tensor when the dtype is already right. float to integer
-  /// truncates; NaN and what is out of range give the smallest int64.
+  /// truncates; NaN and what is out of range give the smallest int64. To float16 and bfloat16 each number
+  /// is rounded once, to the nearest and to even (float16.h).
   Tensor to(DType dtype) const;
 
   // Writing in place, through the view. Backward knows of these writes, not of those through data()

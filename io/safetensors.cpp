@@ -21,8 +21,13 @@ static_assert(std::endian::native == std::endian::little,
 constexpr std::int64_t longest_header = 100'000'000;
 constexpr std::int64_t length_bytes = 8;
 
-constexpr std::array<std::pair<DType, std::string_view>, 5> dtype_names = {
-    {{float32, "F32"}, {float64, "F64"}, {int64, "I64"}, {uint8, "U8"}, {boolean, "BOOL"}}};
+constexpr std::array<std::pair<DType, std::string_view>, 7> dtype_names = {{{float32, "F32"},
+                                                                            {float64, "F64"},
+                                                                            {float16, "F16"},
+                                                                            {bfloat16, "BF16"},
+                                                                            {int64, "I64"},
+                                                                            {uint8, "U8"},
+                                                                            {boolean, "BOOL"}}};
 
 std::string_view name_of(DType dtype) {
   return std::ranges::find(dtype_names, dtype, &std::pair<DType, std::string_view>::first)->second;
@@ -96,7 +101,47 @@ std::string header_text(const std::string& label, const NamedTensors& tensors,
   return text;
 }
 
+/// What a file is whose first bytes are those of another format; nothing where they are of none that
+/// is taken for safetensors. A header has '{' behind its length: a length that looks like one of these is
+/// none of them.
+std::string_view other_format(std::string_view start) {
+  struct Format {
+    std::string_view magic, name;
+  };
+  using namespace std::string_view_literals;
+  constexpr Format formats[] = {
+      {"version https://git-lfs.github.com/spec/"sv,
+       "a Git LFS pointer, not the file that it stands for; fetch that with git lfs pull"sv},
+      {"PK\3\4"sv,
+       "a zip archive, as torch.save() writes; convert it with safetensors.torch.save_file()"sv},
+      {"GGUF"sv, "a GGUF file"sv},
+      {"\x89HDF\r\n"sv, "an HDF5 file, as Keras writes"sv},
+      {"\x93NUMPY"sv, "a NumPy array"sv},
+      {"\x1f\x8b"sv, "compressed by gzip; unpack it first"sv},
+      {"<!DOCTYPE"sv, "a web page, not a download"sv},
+      {"<html"sv, "a web page, not a download"sv},
+  };
+  constexpr auto first_of_header = static_cast<std::size_t>(length_bytes);
+  if (start.size() > first_of_header && start[first_of_header] == '{') return {};
+  // Its protocol follows.
+  if (start.size() > 1 && start[0] == '\x80' && start[1] >= 2 && start[1] <= 5)
+    return "a pickle, which may hold code; convert it with safetensors.torch.save_file()";
+  for (const Format& format : formats) {
+    if (start.starts_with(format.magic)) return format.name;
+  }
+  return {};
+}
+
+void check_format(const InputFile& file) {
+  constexpr std::int64_t longest_magic = 64;
+  std::string start(static_cast<std::size_t>(std::min(file.size(), longest_magic)), '\0');
+  file.read(0, start.data(), std::ssize(start));
+  if (const std::string_view name = other_format(start); !name.empty())
+    fail<BadDataError>(file.label(), ": is ", name);
+}
+
 SafetensorsHeader read_header(const InputFile& file) {
+  check_format(file);
   if (file.size() < length_bytes) {
     fail<BadDataError>(file.label(), ": file ends after ", file.size(),
                        " bytes, the header length takes ", length_bytes);
@@ -123,7 +168,7 @@ Tensor read_tensor(const InputFile& file, std::int64_t data_start, const Safeten
   const std::optional<DType> dtype = dtype_named(entry.dtype);
   if (!dtype) {
     fail<BadDataError>(file.label(), ": tensor ", in_quotes(entry.name), " is ", entry.dtype,
-                       ", Gradus reads F32, F64, I64, U8 and BOOL");
+                       ", Gradus reads F32, F64, F16, BF16, I64, U8 and BOOL");
   }
   Tensor tensor = Tensor::empty(entry.shape, *dtype);
   std::byte* bytes = tensor.storage().data();

@@ -26,7 +26,8 @@ namespace gradus {
 /// What the header tells of one tensor.
 struct SafetensorsEntry {
   std::string name;
-  std::string dtype;  ///< as in the file: "F32", also types that Gradus has no tensor for ("BF16")
+  std::string
+      dtype;  ///< as in the file: "F32", also types that Gradus has no tensor for ("F8_E4M3")
   Shape shape;
   std::int64_t begin = 0;  ///< first byte, counted from the start of the data
   std::int64_t bytes = 0;
@@ -47,9 +48,11 @@ struct SafetensorsHeader {
 void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
-/// All tensors of a file, in the order of its header: F32, F64, I64, U8 and BOOL.
+/// All tensors of a file, in the order of its header: F32, F64, F16, BF16, I64, U8 and BOOL, bit for bit.
+/// F16 and BF16 give float16 and bfloat16, which are for storage: cast them with .to(float32).
 /// Throws NotFoundError when there is no file, BadDataError when it breaks a rule of the format or
-/// holds another dtype or more than 8 dimensions, IoError when it cannot be read.
+/// holds another dtype or more than 8 dimensions, or is another kind of file (a pickle or zip of
+/// torch.save(), a Git LFS pointer, ...), which is named; IoError when it cannot be read.
 NamedTensors load_safetensors(const std::filesystem::path& path);
 
 /// The header alone, checked as load_safetensors checks it; the data is not read, and every dtype

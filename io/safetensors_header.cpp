@@ -17,14 +17,17 @@ namespace {
 
 using nlohmann::json;
 
-/// Bytes of one element; nothing for a type the format does not have.
-std::optional<std::int64_t> element_bytes(std::string_view dtype) {
+/// Bits of one element; nothing for a type the format does not have. F4 and F6 lie packed.
+/// Source: the enum Dtype of https://docs.rs/safetensors, version 0.8.
+std::optional<std::int64_t> element_bits(std::string_view dtype) {
   constexpr std::pair<std::string_view, int> sizes[] = {
-      {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1},
-      {"I16", 2},  {"U16", 2}, {"F16", 2}, {"BF16", 2},    {"I32", 4},
-      {"U32", 4},  {"F32", 4}, {"F64", 8}, {"I64", 8},     {"U64", 8}};
-  for (const auto& [name, bytes] : sizes) {
-    if (name == dtype) return bytes;
+      {"BOOL", 8},        {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
+      {"I8", 8},          {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+      {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
+      {"I32", 32},        {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},
+      {"I64", 64},        {"U64", 64}};
+  for (const auto& [name, bits] : sizes) {
+    if (name == dtype) return bits;
   }
   return std::nullopt;
 }
@@ -189,10 +192,11 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   std::vector<std::int64_t> offsets_;      // of the present tensor
 };
 
-/// Bytes that shape and dtype ask for. No multiplication overflows: the count stays below 2^60.
+/// Bytes that shape and dtype ask for. No multiplication overflows: there are at most 2^59 elements, and
+/// those of 8 bits or more are counted in bytes.
 std::int64_t checked_bytes(const std::string& label, const SafetensorsEntry& entry) {
-  const std::optional<std::int64_t> width = element_bytes(entry.dtype);
-  if (!width) {
+  const std::optional<std::int64_t> bits = element_bits(entry.dtype);
+  if (!bits) {
     fail<BadDataError>(label, ": tensor ", in_quotes(entry.name), " has the unknown dtype ",
                        in_quotes(entry.dtype));
   }
@@ -202,7 +206,13 @@ std::int64_t checked_bytes(const std::string& label, const SafetensorsEntry& ent
     fail<BadDataError>(label, ": tensor ", in_quotes(entry.name), " of shape ", entry.shape,
                        " has too many elements");
   }
-  return entry.shape.numel() * *width;
+  const std::int64_t count = entry.shape.numel();
+  if (*bits % 8 == 0) return count * (*bits / 8);
+  if (count * *bits % 8 != 0) {
+    fail<BadDataError>(label, ": tensor ", in_quotes(entry.name), " of ", entry.dtype, " ",
+                       entry.shape, " takes ", count * *bits, " bits, which are no whole bytes");
+  }
+  return count * *bits / 8;
 }
 
 /// The tensors, in the order of their offsets, must follow each other without holes up to the end.

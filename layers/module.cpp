@@ -109,15 +109,18 @@ void check_strict(const LoadReport& report) {
   fail<ValueError>("load_state_dict: ", line);
 }
 
-void check_match(const std::string& key, const Tensor& mine, const Tensor& given) {
+void check_match(const std::string& key, const Tensor& mine, const Tensor& given, bool may_cast) {
   if (mine.shape() != given.shape()) {
     fail<ShapeError>("load_state_dict: ", key, " has shape ", mine.shape(), " in the model, ",
                      given.shape(), " in what is loaded");
   }
-  if (mine.dtype() != given.dtype()) {
-    fail<DTypeError>("load_state_dict: ", key, " is ", mine.dtype(), " in the model, ",
-                     given.dtype(), " in what is loaded; cast one of them with .to(dtype)");
-  }
+  if (mine.dtype() == given.dtype()) return;
+  const bool convertible =
+      is_floating(mine.dtype()) && (is_floating(given.dtype()) || is_storage_only(given.dtype()));
+  if (may_cast && convertible) return;
+  fail<DTypeError>("load_state_dict: ", key, " is ", mine.dtype(), " in the model, ", given.dtype(),
+                   " in what is loaded; cast it with .to(", mine.dtype(), ")",
+                   convertible ? ", or load with {.cast = true}" : "");
 }
 
 void print(std::ostream& out, const Module& module, const std::string& indent) {
@@ -368,7 +371,7 @@ LoadReport Module::load_state_dict(const NamedTensors& tensors, const LoadOption
     }
     if (!at->second->defined())
       fail<ValueError>("load_state_dict: ", key, " is given an undefined tensor");
-    check_match(key, tensor, *at->second);
+    check_match(key, tensor, *at->second, options.cast);
     copies.emplace_back(&tensor, at->second);
   }
   if (options.strict) check_strict(report);

@@ -59,6 +59,7 @@ using NamedVariables = std::vector<std::pair<std::string, Variable>>;
 
 struct LoadOptions {
   bool strict = true;  ///< missing and unexpected keys are an error
+  bool cast = false;   ///< floating-point numbers of another dtype are converted to the model's
 };
 
 /// What load_state_dict() found besides the keys it loaded.
@@ -134,7 +135,8 @@ class Module {
   NamedTensors state_dict() const;
   /// Copies numbers into the parameters and buffers of the same name. Either all is loaded or, when
   /// it throws, nothing has changed. Throws ValueError for missing or unexpected keys (if strict)
-  /// and for a key given twice, ShapeError and DTypeError for a tensor that does not match.
+  /// and for a key given twice, ShapeError and DTypeError for a tensor that does not match. A file of
+  /// float16 or bfloat16 goes into a float32 model with {.cast = true}.
   LoadReport load_state_dict(const NamedTensors& tensors, const LoadOptions& options = {});
 
   /// The name of the class, without namespaces: "Conv2d".

@@ -1,4 +1,5 @@
 // BatchNorm2d: which statistics to use, and their bookkeeping; batch_norm() does the arithmetic.
+#include <gradus/autograd/derivatives.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/layers/norm.h>
@@ -55,7 +56,7 @@ Variable BatchNorm2d::forward_fused(const Variable& x, Activation activation) {
   std::int64_t& batches = num_batches_tracked.at<std::int64_t>({});
   options.momentum = options_.momentum.value_or(1 / static_cast<double>(batches + 1));
   Variable y = batch_norm(x, weight, bias, running_mean, running_var, options);
-  ++batches;
+  if (!is_recomputing()) ++batches;
   return y;
 }
 

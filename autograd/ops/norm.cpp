@@ -1,5 +1,6 @@
 // Batch normalisation. In training the statistics are functions of the input and take part in the
 // derivative; in evaluation they are constants and the whole is an affine map.
+#include <gradus/autograd/derivatives.h>
 #include <gradus/autograd/ops/chapter.h>
 #include <gradus/core/norm.h>
 
@@ -282,8 +283,10 @@ Variable batch_norm(const Operand& x, const Variable& weight, const Variable& bi
   }
   const core::ChannelMoments moments = core::channel_moments(x->value());
   const WrittenBy writer("batch_norm's running statistics");
-  if (running_mean.defined()) ops::update_running(running_mean, moments.mean, 1, options.momentum);
-  if (running_var.defined()) {
+  const bool counts = !is_recomputing();  // a checkpoint's second run has counted this batch
+  if (counts && running_mean.defined())
+    ops::update_running(running_mean, moments.mean, 1, options.momentum);
+  if (counts && running_var.defined()) {
     const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
     ops::update_running(running_var, moments.variance, unbiased, options.momentum);
   }

@@ -1,14 +1,22 @@
 // Samples of layers, and the list of all layers.
+#include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/gradcheck/layers.h>
 #include <gradus/layers/activation.h>
+#include <gradus/layers/attention.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
+#include <gradus/layers/embedding.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
+#include <gradus/layers/recurrent.h>
 #include <gradus/layers/sequential.h>
 #include <gradus/layers/shape.h>
+
+#include <functional>
+#include <string>
+#include <utility>
 
 namespace gradus {
 namespace {
@@ -191,6 +199,124 @@ std::vector<LayerSample> sequential_samples() {
               "empty", [] { return Sequential{}; }, randn({2, 3}, random, float64))};
 }
 
+/// A layer of several Variables as one of one: `inputs` makes them of x, and all that it gives stands in a row.
+template <class Layer> struct InARow final : Module {
+  Layer layer;
+  std::function<Variables(const Variable&)> inputs;
+
+  InARow(Layer of, std::function<Variables(const Variable&)> from)
+      : layer(std::move(of)), inputs(std::move(from)) {}
+  void visit(Visitor& v) override { v("layer", layer); }
+  Variable forward(const Variable& x) override {
+    Variables rows;
+    for (const Variable& y : layer(inputs(x))) rows.push_back(flatten(y));
+    return cat(rows);
+  }
+};
+
+Variables alone(const Variable& x) { return {x}; }
+
+template <class Layer>
+LayerSample sample_of(std::string description, std::function<Layer(Generator&)> make,
+                      std::function<Variables(const Variable&)> inputs, const Tensor& x) {
+  return module_sample(
+      std::move(description),
+      [make = std::move(make), inputs = std::move(inputs)] {
+        Generator generator(13);
+        return InARow<Layer>(make(generator), inputs);
+      },
+      x);
+}
+
+template <class Layer> std::vector<LayerSample> recurrent_samples(int states) {
+  Generator random(14);
+  using Make = std::function<Layer(Generator&)>;
+  // Two steps of two sequences, and the states of two layers and both directions behind them.
+  const auto with_states = [states](const Variable& x) {
+    Variables all{reshape(narrow(x, 0, 0, 12), {2, 2, 3})};
+    for (int k = 0; k < states; ++k)
+      all.push_back(reshape(narrow(x, 0, 12 + 16 * k, 16), {4, 2, 2}));
+    return all;
+  };
+  return {sample_of<Layer>("three steps", Make([](Generator& g) { return Layer(2, 3, {}, g); }),
+                           alone, randn({3, 2, 2}, random, float64)),
+          sample_of<Layer>("two layers, both ways, with states", Make([](Generator& g) {
+                             return Layer(3, 2, {.num_layers = 2, .bidirectional = true}, g);
+                           }),
+                           with_states, randn({12 + 16 * states}, random, float64)),
+          sample_of<Layer>("batch first, without bias", Make([](Generator& g) {
+                             return Layer(2, 2, {.bias = false, .batch_first = true}, g);
+                           }),
+                           alone, randn({1, 3, 2}, random, float64)),
+          sample_of<Layer>("without a batch", Make([](Generator& g) { return Layer(2, 2, {}, g); }),
+                           alone, randn({2, 2}, random, float64))};
+}
+
+template <class Layer> std::vector<LayerSample> cell_samples(int states) {
+  Generator random(15);
+  using Make = std::function<Layer(Generator&)>;
+  const auto with_states = [states](const Variable& x) {
+    Variables all{reshape(narrow(x, 0, 0, 6), {2, 3})};
+    for (int k = 0; k < states; ++k) all.push_back(reshape(narrow(x, 0, 6 + 4 * k, 4), {2, 2}));
+    return all;
+  };
+  return {sample_of<Layer>("with states", Make([](Generator& g) { return Layer(3, 2, {}, g); }),
+                           with_states, randn({6 + 4 * states}, random, float64)),
+          sample_of<Layer>("without a batch, without bias",
+                           Make([](Generator& g) { return Layer(3, 2, {.bias = false}, g); }),
+                           alone, randn({3}, random, float64))};
+}
+
+std::vector<LayerSample> rnn_samples() { return recurrent_samples<RNN>(1); }
+std::vector<LayerSample> lstm_samples() { return recurrent_samples<LSTM>(2); }
+std::vector<LayerSample> gru_samples() { return recurrent_samples<GRU>(1); }
+std::vector<LayerSample> rnn_cell_samples() { return cell_samples<RNNCell>(1); }
+std::vector<LayerSample> lstm_cell_samples() { return cell_samples<LSTMCell>(2); }
+std::vector<LayerSample> gru_cell_samples() { return cell_samples<GRUCell>(1); }
+
+std::vector<LayerSample> multihead_attention_samples() {
+  Generator random(16);
+  using Make = std::function<MultiheadAttention(Generator&)>;
+  const auto itself = [](const Variable& x) { return Variables{x, x, x}; };
+  const auto padded = [](const Variable& x) {
+    return Variables{narrow(x, 1, 0, 2), x, x * 0.5, Tensor::from({{false, false, true}}),
+                     Tensor::from({{0.5, 0.0, 1.0}, {0.0, -1.0, 0.25}}, x.dtype())};
+  };
+  return {sample_of<MultiheadAttention>("itself, two heads", Make([](Generator& g) {
+                                          return MultiheadAttention(4, 2, {}, g);
+                                        }),
+                                        itself, randn({3, 2, 4}, random, float64)),
+          sample_of<MultiheadAttention>("masks, batch first, without bias", Make([](Generator& g) {
+                                          return MultiheadAttention(
+                                              2, 1, {.bias = false, .batch_first = true}, g);
+                                        }),
+                                        padded, randn({1, 3, 2}, random, float64))};
+}
+
+/// Looks rows up and scales them by x, since the numbers of rows have no slopes.
+struct LookedUp final : Module {
+  Embedding table;
+  Tensor rows;
+
+  LookedUp(Embedding of, Tensor numbers) : table(std::move(of)), rows(std::move(numbers)) {}
+  void visit(Visitor& v) override { v("table", table); }
+  Variable forward(const Variable& x) override { return table(rows) * x; }
+};
+
+std::vector<LayerSample> embedding_samples() {
+  Generator random(17);
+  const auto make = [](const EmbeddingOptions& options, const Tensor& rows) {
+    return [=] {
+      Generator generator(18);
+      return LookedUp(Embedding(4, 3, options, generator), rows);
+    };
+  };
+  return {module_sample("rows, one twice", make({}, Tensor::from({1, 3, 1})),
+                        randn({3, 3}, random, float64)),
+          module_sample("a matrix of numbers", make({}, Tensor::from({{0, 2}, {2, 3}})),
+                        randn({3}, random, float64))};
+}
+
 }  // namespace
 
 const std::vector<LayerSamples>& all_layers() {
@@ -208,6 +334,14 @@ const std::vector<LayerSamples>& all_layers() {
       {"Flatten", flatten_samples},
       {"Identity", identity_samples},
       {"Sequential", sequential_samples},
+      {"Embedding", embedding_samples},
+      {"RNN", rnn_samples},
+      {"LSTM", lstm_samples},
+      {"GRU", gru_samples},
+      {"RNNCell", rnn_cell_samples},
+      {"LSTMCell", lstm_cell_samples},
+      {"GRUCell", gru_cell_samples},
+      {"MultiheadAttention", multihead_attention_samples},
   };
   return layers;
 }

@@ -3,6 +3,7 @@
 
 #include <gradus/autograd/anomaly.h>
 #include <gradus/autograd/corr2d.h>
+#include <gradus/autograd/derivatives.h>
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/held_still.h>
@@ -19,6 +20,7 @@
 #include <gradus/core/create.h>
 #include <gradus/core/dtype.h>
 #include <gradus/core/error.h>
+#include <gradus/core/float16.h>
 #include <gradus/core/index.h>
 #include <gradus/core/kernels/conv2d/algorithm.h>
 #include <gradus/core/log.h>
@@ -54,8 +56,10 @@
 #include <gradus/io/safetensors.h>
 #include <gradus/io/safetensors_header.h>
 #include <gradus/layers/activation.h>
+#include <gradus/layers/attention.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
+#include <gradus/layers/embedding.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/models.h>
@@ -63,6 +67,7 @@
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
 #include <gradus/layers/print.h>
+#include <gradus/layers/recurrent.h>
 #include <gradus/layers/sequential.h>
 #include <gradus/layers/shape.h>
 #include <gradus/optim/adam.h>

@@ -16,4 +16,13 @@ printf '\077\0\0\0\0\0\0\0{"\\u001b[2J":{"dtype":"BF16","shape":[2],"data_offset
 run 0 inspect odd.safetensors
 says out "BF16" "1 tensors, 2 elements, 4 bytes"
 if grep -q "$(printf '\033')" out; then fail "the file's control characters reach the terminal"; fi
+
+# Every dtype of the format is shown, packed ones too; 120 bytes of header.
+printf '\170\0\0\0\0\0\0\0{"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]},"bb":{"dtype":"F8_E4M3FNUZ","shape":[1],"data_offsets":[3,4]}}   \0\0\0\0' >small.safetensors
+run 0 inspect small.safetensors
+says out "name  dtype        shape" "a     F4           [2,3]" "bb    F8_E4M3FNUZ  [1]" "2 tensors, 7 elements, 4 bytes"
+
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n' >pointer.safetensors
+run 65 inspect pointer.safetensors
+says err "is a Git LFS pointer"
 finish

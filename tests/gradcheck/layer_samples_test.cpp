@@ -117,9 +117,12 @@ TEST_CASE("every class of layers/*.h that is a Module is in the list of all laye
       std::string keyword;
       std::string name;
       words >> keyword >> name;
-      const bool is_module = line.find(" : public Module ") != std::string::npos ||
-                             line.find(" : Module ") != std::string::npos;
-      const bool is_base = name == "MultiModule";
+      bool is_module = false;
+      for (const std::string base : {"Module", "MultiModule", "Recurrent", "RecurrentCell"}) {
+        is_module = is_module || line.find(" : public " + base + " ") != std::string::npos ||
+                    line.find(" : " + base + " ") != std::string::npos;
+      }
+      const bool is_base = name == "MultiModule" || name == "Recurrent" || name == "RecurrentCell";
       if (is_module && !is_base && (keyword == "class" || keyword == "struct"))
         written.insert(name);
     }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <string>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -90,6 +91,16 @@ const Damage damages[] = {
     // dtype and shape
     {R"({"a":{"dtype":"U7","shape":[4],"data_offsets":[0,4]}})", 4, "the unknown dtype 'U7'"},
     {R"({"a":{"dtype":"u8","shape":[4],"data_offsets":[0,4]}})", 4, "the unknown dtype 'u8'"},
+    {R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}})", 2,
+     "tensor 'a' of F4 [3] takes 12 bits, which are no whole bytes"},
+    {R"({"a":{"dtype":"F6_E2M3","shape":[3],"data_offsets":[0,3]}})", 3,
+     "tensor 'a' of F6_E2M3 [3] takes 18 bits, which are no whole bytes"},
+    {R"({"a":{"dtype":"F6_E3M2","shape":[4],"data_offsets":[0,4]}})", 4,
+     "F6_E3M2 [4] takes 3 bytes, its data_offsets span 4"},
+    {R"({"a":{"dtype":"C64","shape":[288230376151711744,4],"data_offsets":[0,4]}})", 4,
+     "has too many elements"},
+    {R"({"a":{"dtype":"F6_E3M2","shape":[576460752303423488],"data_offsets":[0,4]}})", 4,
+     "takes 432345564227567616 bytes, its data_offsets span 4"},
     {R"({"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}})", 4,
      "tensor 'a' is I32, Gradus reads"},
     {R"({"a":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,4],"data_offsets":[0,4]}})", 4,
@@ -171,6 +182,51 @@ TEST_CASE("lengths beyond the limit or the file are refused before memory is tak
                  "header of 100000001 bytes, the format allows"));
   CHECK(contains(message(length_of(~std::uint64_t{0}) + "{}"),
                  "header of 18446744073709551615 bytes"));
+}
+
+TEST_CASE("another kind of file is named as what it is, in one line") {
+  const TemporaryFolder folder;
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n";
+  const std::string zeros(64, '\0');
+  const std::pair<std::string, std::string> files[] = {
+      {pointer,
+       "is a Git LFS pointer, not the file that it stands for; fetch that with git lfs pull"},
+      {std::string("PK\3\4\0\0\10\10", 8) + zeros,
+       "is a zip archive, as torch.save() writes; convert it with safetensors.torch.save_file()"},
+      {"\x80\2}q\1." + zeros,
+       "is a pickle, which may hold code; convert it with safetensors.torch.save_file()"},
+      {"\x80\4\x95" + zeros,
+       "is a pickle, which may hold code; convert it with safetensors.torch.save_file()"},
+      {"\x80\2\x8a\nl\xfc\x9c"
+       "F",
+       "is a pickle, which may hold code"},
+      {"GGUF\3" + zeros, "is a GGUF file"},
+      {"\x89HDF\r\n\x1a\n" + zeros, "is an HDF5 file, as Keras writes"},
+      {"\x93NUMPY\1" + zeros, "is a NumPy array"},
+      {"\x1f\x8b\x08" + zeros, "is compressed by gzip; unpack it first"},
+      {"<!DOCTYPE html>\n<html>", "is a web page, not a download"},
+      {"<html><head>", "is a web page, not a download"},
+  };
+  for (const auto& [bytes, what] : files) {
+    CAPTURE(what);
+    write_bytes(folder / "t", bytes);
+    const std::string message = message_of<BadDataError>([&] { load_safetensors(folder / "t"); });
+    CHECK_MESSAGE(message.starts_with("safetensors: " + (folder / "t").string() + ": " + what),
+                  message);
+    CHECK(message_of<BadDataError>([&] { read_safetensors_header(folder / "t"); }) == message);
+  }
+}
+
+TEST_CASE(
+    "a length that looks like another format's first bytes is a length, where a header follows") {
+  const TemporaryFolder folder;
+  for (const std::uint64_t length : {std::uint64_t{0x0280}, std::uint64_t{0x8b1f}}) {
+    std::string header = R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+    header.resize(static_cast<std::size_t>(length), ' ');
+    write_bytes(folder / "t", length_of(length) + header + "x");
+    CHECK(load_safetensors(folder / "t").size() == 1);
+  }
 }
 
 TEST_CASE("a BOOL byte other than 0 and 1 is refused") {

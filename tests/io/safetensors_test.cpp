@@ -9,6 +9,9 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -160,13 +163,63 @@ TEST_CASE("the header alone tells names, dtypes, shapes and sizes") {
   CHECK(header.metadata.at("step") == "12");
 }
 
-TEST_CASE("dtypes without a tensor type are shown by the header and refused by the load") {
+TEST_CASE("every pattern of float16 and bfloat16 comes back, and lies in the file as it is") {
+  std::vector<Float16> half(65536);
+  std::vector<BFloat16> brain(65536);
+  std::string data;
+  for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+    half[bits].bits = static_cast<std::uint16_t>(bits);
+    brain[bits].bits = static_cast<std::uint16_t>(bits);
+    data += static_cast<char>(bits & 255);
+    data += static_cast<char>(bits >> 8);
+  }
   const TemporaryFolder folder;
-  write_bytes(folder / "t",
-              file_of(R"({"h":{"dtype":"BF16","shape":[3],"data_offsets":[0,6]}})", "abcdef"));
-  CHECK(read_safetensors_header(folder / "t").tensors[0].dtype == "BF16");
-  const std::string message = message_of<BadDataError>([&] { load_safetensors(folder / "t"); });
-  CHECK(contains(message, "tensor 'h' is BF16, Gradus reads F32, F64, I64, U8 and BOOL"));
+  save_safetensors(folder / "t", {{"h", Tensor::from(half.data(), {256, 256})},
+                                  {"b", Tensor::from(brain.data(), {65536})}});
+  CHECK(read_bytes(folder / "t").ends_with(data + data));
+  const NamedTensors back = load_safetensors(folder / "t");
+  REQUIRE(back.size() == 2);
+  CHECK(back[0].second.dtype() == float16);
+  CHECK(back[0].second.shape() == Shape{256, 256});
+  CHECK(back[1].second.dtype() == bfloat16);
+  const SafetensorsHeader header = read_safetensors_header(folder / "t");
+  CHECK(header.tensors[0].dtype == "F16");
+  CHECK(header.tensors[1].dtype == "BF16");
+  for (const auto& [name, tensor] : back) {
+    const auto* bytes = reinterpret_cast<const char*>(tensor.storage().data());
+    CHECK(std::string_view(bytes, data.size()) == data);
+  }
+}
+
+TEST_CASE("all dtypes of the format are shown by the header, in their sizes") {
+  const std::pair<const char*, std::int64_t> dtypes[] = {
+      {"BOOL", 8},        {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
+      {"I8", 8},          {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+      {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
+      {"I32", 32},        {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},
+      {"I64", 64},        {"U64", 64}};
+  const TemporaryFolder folder;
+  const std::string known = " F32 F64 F16 BF16 I64 U8 BOOL ";
+  for (const auto& [name, bits] : dtypes) {
+    const std::string dtype = name;
+    const std::int64_t bytes = 8 * bits / 8;
+    CAPTURE(dtype);
+    const std::string header = R"({"h":{"dtype":")" + dtype +
+                               R"(","shape":[2,4],"data_offsets":[0,)" + std::to_string(bytes) +
+                               "]}}";
+    write_bytes(folder / "t", file_of(header, std::string(static_cast<std::size_t>(bytes), '\0')));
+    const SafetensorsEntry entry = read_safetensors_header(folder / "t").tensors.at(0);
+    CHECK(entry.dtype == dtype);
+    CHECK(entry.bytes == bytes);
+    CHECK(entry.shape == Shape{2, 4});
+    if (contains(known, " " + dtype + " ")) {
+      CHECK(load_safetensors(folder / "t").size() == 1);
+    } else {
+      CHECK(contains(
+          message_of<BadDataError>([&] { load_safetensors(folder / "t"); }),
+          "tensor 'h' is " + dtype + ", Gradus reads F32, F64, F16, BF16, I64, U8 and BOOL"));
+    }
+  }
 }
 
 TEST_CASE("what cannot be saved is refused before anything is written") {

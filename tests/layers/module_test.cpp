@@ -401,6 +401,36 @@ TEST_CASE(
   CHECK(same(before, deep.state_dict()));
 }
 
+TEST_CASE(
+    "16-bit numbers go into a float32 model where a cast is asked for, by name or by option") {
+  Deep deep;
+  const NamedTensors before = snapshot(deep);
+  for (const DType dtype : {float16, bfloat16, float64}) {
+    NamedTensors stored = snapshot(Deep{});
+    for (auto& [name, tensor] : stored)
+      if (tensor.dtype() == float32) tensor = tensor.to(dtype);
+    const std::string name(to_string(dtype));
+    CHECK(message_of([&] { deep.load_state_dict(stored); }) ==
+          "load_state_dict: features.0.0.weight is float32 in the model, " + name +
+              " in what is loaded; cast it with .to(float32), or load with {.cast = true}");
+    CHECK(same(before, deep.state_dict()));
+    Deep loaded;
+    loaded.load_state_dict(stored, {.cast = true});
+    const NamedTensors state = loaded.state_dict();
+    for (std::size_t i = 0; i < stored.size(); ++i) {
+      CHECK(state[i].second.dtype() == before[i].second.dtype());
+      CHECK(core::equal(state[i].second, stored[i].second.to(state[i].second.dtype())));
+    }
+  }
+  NamedTensors whole = snapshot(Deep{});
+  whole[3].second = zeros({5}, int64);
+  CHECK(message_of([&] { deep.load_state_dict(whole, {.cast = true}); }) ==
+        "load_state_dict: features.1.bias is float32 in the model, int64 in what is loaded; cast "
+        "it with .to(float32)");
+  CHECK(message_of([&] { deep.to(float16); }) ==
+        "Module::to: parameters are float32 or float64, not float16");
+}
+
 TEST_CASE("Sequential runs in order, grows, and gives its modules back by index and type") {
   Sequential net;
   CHECK(net.empty());
