@@ -57,6 +57,7 @@ std::vector<OpSamples> reduce();
 std::vector<OpSamples> shape();
 std::vector<OpSamples> linalg();
 std::vector<OpSamples> conv();
+std::vector<OpSamples> image();
 std::vector<OpSamples> pool();
 std::vector<OpSamples> norm();
 std::vector<OpSamples> loss();
