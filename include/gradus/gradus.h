@@ -55,6 +55,7 @@
 #include <gradus/layers/activation.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
+#include <gradus/layers/image.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/models.h>
