@@ -19,12 +19,6 @@ std::string extent(std::int64_t height, std::int64_t width, Axes axes) {
 
 std::int64_t least(Pair pair) { return std::min(pair.height, pair.width); }
 
-/// "(2,1)", "same" or "valid".
-std::string spell_padding(const Padding& padding, Axes axes) {
-  if (padding.rule != Padding::Rule::sizes) return std::string(to_string(padding.rule));
-  return spell(padding, axes);
-}
-
 }  // namespace
 
 std::string spell(Pair pair, Axes axes) {
