@@ -258,6 +258,7 @@ Variable linear(const Operand& x, const Variable& weight, const Variable& bias =
 /// Cross-correlation, as every framework's "convolution":
 /// y[n,o,i,j] = bias[o] + Σ_{c,u,v} x[n,c, i·stride - padding + u·dilation, j·..] · weight[o,c,u,v]
 /// x [N,C,H,W], weight [O,C/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW]
+/// An image alone, [C,H,W], gives [O,OH,OW]. Throws ValueError for padding `same` with a stride.
 Variable conv2d(const Operand& x, const Variable& weight, const Variable& bias = {},
                 const Conv2dOptions& options = {});
 /// dL/dx of conv2d, x of shape `input`: dy [N,O,OH,OW], weight [O,C/groups,kh,kw] -> [N,C,H,W]
@@ -266,6 +267,60 @@ Variable conv2d_input_grad(const Operand& dy, const Variable& weight, const Shap
 /// dL/dweight of conv2d, of shape `weight`: dy [N,O,OH,OW], x [N,C,H,W] -> [O,C/groups,kh,kw]
 Variable conv2d_weight_grad(const Operand& dy, const Variable& x, const Shape& weight,
                             const Conv2dOptions& options = {});
+
+/// The same along one axis: x [N,C,L] or [C,L], weight [O,C/groups,k], bias [O] or undefined
+/// -> [N,O,OL]. It is conv2d of images one pixel high.
+Variable conv1d(const Operand& x, const Variable& weight, const Variable& bias = {},
+                const Conv1dOptions& options = {});
+/// Each pixel of x spread by the kernel: y[n,o, i·stride - padding + u·dilation, j..] gets
+/// x[n,c,i,j]·weight[c,o,u,v], and bias[o]. It is conv2d_input_grad, with a bias.
+/// x [N,C,H,W] or [C,H,W], weight [C,O/groups,kh,kw], bias [O] or undefined -> [N,O,OH,OW],
+/// OH = (H-1)·stride - 2·padding + dilation·(kh-1) + output_padding + 1.
+/// Throws ValueError unless output_padding is below the stride or the dilation of its axis.
+Variable conv_transpose2d(const Operand& x, const Variable& weight, const Variable& bias = {},
+                          const ConvTranspose2dOptions& options = {});
+
+// ---- ops/image.cpp ----
+enum class InterpolateMode { nearest, bilinear };
+/// "bilinear"
+std::string_view to_string(InterpolateMode mode);
+/// A factor per axis; a single number stands for both.
+struct Scale {
+  double height = 0;
+  double width = 0;
+  constexpr Scale(double both) : height(both), width(both) {}
+  constexpr Scale(double h, double w) : height(h), width(w) {}
+  bool operator==(const Scale&) const = default;
+};
+struct InterpolateOptions {
+  Pair size = 0;           ///< 0: not given
+  Scale scale_factor = 0;  ///< 0: not given
+  InterpolateMode mode = InterpolateMode::nearest;
+  std::optional<bool> align_corners = std::nullopt;  ///< bilinear only; false unless given
+};
+/// Each window as a column: [N,C,H,W] -> [N, C·kh·kw, L], L = OH·OW windows as conv2d has them.
+/// conv2d without groups is the product of the weight, as a matrix [O, C·kh·kw], with that.
+/// An image alone, [C,H,W], gives [C·kh·kw, L]. Float32 and float64.
+Variable unfold(const Operand& x, const UnfoldOptions& options);
+/// Its adjoint: each column added where its window lies, [N, C·kh·kw, L] -> [N,C,H,W], H and W
+/// = `output_size`; [C·kh·kw, L] gives [C,H,W].
+Variable fold(const Operand& x, Pair output_size, const UnfoldOptions& options);
+/// `sizes` elements more before and behind, the last dimension first as in PyTorch:
+/// {left, right, top, bottom}. A negative size takes away. Every dtype.
+/// Throws ValueError for an odd number of sizes, for a `value` in any mode but constant, and where
+/// a mode asks for more than is there: reflect for size - 1, circular for the size.
+Variable pad(const Operand& x, const std::vector<std::int64_t>& sizes,
+             PaddingMode mode = PaddingMode::constant, double value = 0);
+/// [..,C·r²,H,W] -> [..,C,H·r,W·r]: r² channels are the r x r pixels of one.
+Variable pixel_shuffle(const Operand& x, std::int64_t upscale_factor);
+/// [..,C,H·r,W·r] -> [..,C·r²,H,W]: the way back.
+Variable pixel_unshuffle(const Operand& x, std::int64_t downscale_factor);
+/// [N,C,H,W] -> [N,C,OH,OW], OH = options.size or ⌊H·scale_factor⌋. With s = H/OH, or 1/scale_factor
+/// where that is given, y[i] is x at s·i, rounded down (nearest), or between the pixels beside
+/// s·(i + 1/2) - 1/2 (bilinear; with align_corners beside i·(H-1)/(OH-1)).
+/// Throws ValueError unless one of size and scale_factor is given, and positive, and for align_corners
+/// with nearest.
+Variable interpolate(const Operand& x, const InterpolateOptions& options);
 
 // ---- ops/pool.cpp ---- [N,C,H,W] -> [N,C,OH,OW]
 Variable max_pool2d(const Operand& x, const Pool2dOptions& options);

@@ -1,6 +1,7 @@
-// Convolution and pooling: shapes are checked and messages built here, once, for all
-// three directions.
+// Convolution and pooling: what is asked of shapes is checked once, for all three directions, and
+// memory is allocated here.
 #include <gradus/core/conv.h>
+#include <gradus/core/detail/conv_checks.h>
 #include <gradus/core/kernels/conv2d/conv2d.h>
 #include <gradus/core/kernels/pool/pool2d.h>
 #include <gradus/core/math.h>
@@ -10,6 +11,9 @@
 #include <cstdlib>
 
 namespace gradus {
+
+using namespace checks;
+
 namespace {
 
 constexpr int automatic = -1;
@@ -23,97 +27,10 @@ std::atomic<bool>& winograd_allowed() {
   return allowed;
 }
 
-std::string spell(Pair pair) {
-  return "(" + std::to_string(pair.height) + "," + std::to_string(pair.width) + ")";
-}
-
-void check_tensor(std::string_view op, std::string_view what, const Tensor& x, int rank) {
-  if (!x.defined()) fail<ShapeError>(op, ": ", what, " is undefined");
-  if (x.rank() != rank)
-    fail<ShapeError>(op, ": ", what, " must have rank ", rank, ", got ", describe(x));
-}
-
-void check_same_dtype(std::string_view op, std::string_view a_name, const Tensor& a,
-                      std::string_view b_name, const Tensor& b) {
-  if (a.dtype() != b.dtype()) {
-    fail<DTypeError>(op, ": ", a_name, " is ", describe(a), ", ", b_name, " is ", describe(b), "; ",
-                     cast_to_match(a.dtype(), b.dtype()));
-  }
-}
-
-/// No option and no size may be greater: then no product of two of them overflows.
-constexpr std::int64_t largest = (std::int64_t{1} << 31) - 1;
-
-/// Options that hold for every convolution, whatever the shapes.
-void check_options(std::string_view op, const Conv2dOptions& o) {
-  if (o.stride.height < 1 || o.stride.width < 1)
-    fail<ValueError>(op, ": stride must be at least 1, got ", spell(o.stride));
-  if (o.padding.height < 0 || o.padding.width < 0)
-    fail<ValueError>(op, ": padding must not be negative, got ", spell(o.padding));
-  if (o.dilation.height < 1 || o.dilation.width < 1)
-    fail<ValueError>(op, ": dilation must be at least 1, got ", spell(o.dilation));
-  if (o.groups < 1) fail<ValueError>(op, ": groups must be at least 1, got ", o.groups);
-  for (const Pair& pair : {o.stride, o.padding, o.dilation, Pair(o.groups)}) {
-    if (pair.height > largest || pair.width > largest)
-      fail<ValueError>(op, ": an option of ", spell(pair), " is beyond ", largest);
-  }
-}
-
-void check_extent(std::string_view op, const Shape& shape) {
-  for (const std::int64_t size : shape) {
-    if (size > largest) fail<ShapeError>(op, ": a size of ", shape, " is beyond ", largest);
-  }
-}
-
 /// A forgotten mask would be a wrong gradient that looks like a right one.
 void check_linear(std::string_view op, const Conv2dOptions& o) {
   if (o.activation != Activation::none)
     fail<ValueError>(op, ": the activation must be none, got relu; mask dy with relu_grad");
-}
-
-kernels::Conv2dGeometry geometry_of(std::string_view op, const Shape& x, const Shape& w,
-                                    const Conv2dOptions& o) {
-  check_options(op, o);
-  const auto both = [&] {
-    return "(input " + to_string(x) + ", weight " + to_string(w) + ", groups " +
-           std::to_string(o.groups) + ")";
-  };
-  if (x.rank() != 4 || w.rank() != 4) {
-    fail<ShapeError>(op, ": expects input [N,C,H,W] and weight [O,C/groups,kh,kw], got ", both());
-  }
-  check_extent(op, x);
-  check_extent(op, w);
-  if (x[1] != w[1] * o.groups) {
-    fail<ShapeError>(op, ": input has ", x[1], " channels, weight expects ", w[1] * o.groups, " ",
-                     both());
-  }
-  if (w[0] % o.groups != 0) {
-    fail<ShapeError>(op, ": ", w[0], " output channels do not divide into ", o.groups, " groups ",
-                     both());
-  }
-  if (w[2] < 1 || w[3] < 1) fail<ShapeError>(op, ": the kernel is empty ", both());
-  const kernels::Conv2dGeometry g{.batch = x[0],
-                                  .in_channels = x[1],
-                                  .in_height = x[2],
-                                  .in_width = x[3],
-                                  .out_channels = w[0],
-                                  .kernel_h = w[2],
-                                  .kernel_w = w[3],
-                                  .stride_h = o.stride.height,
-                                  .stride_w = o.stride.width,
-                                  .padding_h = o.padding.height,
-                                  .padding_w = o.padding.width,
-                                  .dilation_h = o.dilation.height,
-                                  .dilation_w = o.dilation.width,
-                                  .groups = o.groups};
-  const std::int64_t reach_h = o.dilation.height * (w[2] - 1) + 1;
-  const std::int64_t reach_w = o.dilation.width * (w[3] - 1) + 1;
-  if (reach_h > x[2] + 2 * o.padding.height || reach_w > x[3] + 2 * o.padding.width) {
-    fail<ShapeError>(op, ": the kernel reaches ", reach_h, "x", reach_w,
-                     ", the padded input is only ", x[2] + 2 * o.padding.height, "x",
-                     x[3] + 2 * o.padding.width, " ", both());
-  }
-  return g;
 }
 
 template <class T>
@@ -271,6 +188,32 @@ kernels::AdaptivePool2dGeometry adaptive_geometry(std::string_view op, const Sha
 
 }  // namespace
 
+std::string_view to_string(Padding::Rule rule) {
+  switch (rule) {
+    case Padding::Rule::sizes:
+      return "sizes";
+    case Padding::Rule::valid:
+      return "valid";
+    case Padding::Rule::same:
+      return "same";
+  }
+  return "?";
+}
+
+std::string_view to_string(PaddingMode mode) {
+  switch (mode) {
+    case PaddingMode::zeros:
+      return "zeros";
+    case PaddingMode::reflect:
+      return "reflect";
+    case PaddingMode::replicate:
+      return "replicate";
+    case PaddingMode::circular:
+      return "circular";
+  }
+  return "?";
+}
+
 void set_conv2d_algorithm(std::optional<Conv2dAlgorithm> algorithm) {
   forced_algorithm.store(algorithm ? static_cast<int>(*algorithm) : automatic,
                          std::memory_order_relaxed);
@@ -296,13 +239,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
   check_tensor(op, "weight", weight, 4);
   check_same_dtype(op, "input", x, "weight", weight);
   const auto geometry = geometry_of(op, x.shape(), weight.shape(), options);
-  if (bias.defined()) {
-    check_same_dtype(op, "input", x, "bias", bias);
-    if (bias.shape() != Shape{weight.shape()[0]}) {
-      fail<ShapeError>(op, ": bias is ", bias.shape(), ", weight ", weight.shape(), " has ",
-                       weight.shape()[0], " output channels");
-    }
-  }
+  check_bias(op, x, weight, bias, weight.shape()[0]);
   const Tensor y = Tensor::empty(output_shape(geometry), x.dtype());
   if (y.numel() == 0) return y;
   const Tensor dense_bias = bias.defined() ? bias.contiguous() : bias;

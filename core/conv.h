@@ -1,4 +1,5 @@
-// Convolution and pooling on Tensors, and the options that describe them. [N,C,H,W] throughout.
+// Convolution, pooling and windows on Tensors, and the options that describe them. [N,C,H,W]
+// throughout.
 //
 // The three convolutions are one trilinear form Σ dy·(x ⋆ w) seen from its three sides: forward,
 // input_grad and weight_grad. Which algorithm computes them is decided by kernels/conv2d/conv2d.h;
@@ -11,6 +12,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace gradus {
 
@@ -23,12 +25,66 @@ struct Pair {
   bool operator==(const Pair&) const = default;
 };
 
+/// Zeros around the image of a convolution: how many on both sides of each axis, or PyTorch's names.
+struct Padding : Pair {
+  enum class Rule { sizes, valid, same };
+  Rule rule = Rule::sizes;
+  constexpr Padding(std::int64_t both) : Pair(both) {}
+  constexpr Padding(std::int64_t h, std::int64_t w) : Pair(h, w) {}
+  constexpr Padding(Pair pair) : Pair(pair) {}
+  bool operator==(const Padding&) const = default;
+
+  /// None.
+  static const Padding valid;
+  /// As many as give an output of the input's size, dilation·(kernel - 1) in all; where that is odd,
+  /// one more behind than before. For stride 1 only.
+  static const Padding same;
+
+ private:
+  constexpr explicit Padding(Rule named) : Pair(0), rule(named) {}
+};
+inline constexpr Padding Padding::valid{Padding::Rule::valid};
+inline constexpr Padding Padding::same{Padding::Rule::same};
+/// "same"
+std::string_view to_string(Padding::Rule rule);
+
+/// What stands around an image that is made larger: a number (0 where layers are concerned, whence its
+/// second name), the image mirrored at its border pixels, these pixels repeated, or the image again.
+enum class PaddingMode { constant, zeros = constant, reflect, replicate, circular };
+/// "reflect"; of constant "zeros", as layers print it.
+std::string_view to_string(PaddingMode mode);
+
 struct Conv2dOptions {
   Pair stride = 1;
-  Pair padding = 0;
+  Padding padding = 0;  ///< `same` for conv2d on Variables only: all else wants sizes
   Pair dilation = 1;
   std::int64_t groups = 1;
   Activation activation = Activation::none;  ///< conv2d only: its gradients want dy without it
+};
+
+struct Conv1dOptions {
+  std::int64_t stride = 1;
+  Padding padding = 0;  ///< one number, `valid` or `same`
+  std::int64_t dilation = 1;
+  std::int64_t groups = 1;
+  Activation activation = Activation::none;
+};
+
+struct ConvTranspose2dOptions {
+  Pair stride = 1;
+  Pair padding = 0;
+  Pair output_padding =
+      0;  ///< pixels more behind: a strided conv2d gives several sizes the same one
+  std::int64_t groups = 1;
+  Pair dilation = 1;
+};
+
+/// Windows, as unfold and fold lay them out.
+struct UnfoldOptions {
+  Pair kernel_size;
+  Pair dilation = 1;
+  Pair padding = 0;
+  Pair stride = 1;
 };
 
 struct Pool2dOptions {
@@ -68,6 +124,13 @@ Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight
 Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight,
                                  const Conv2dOptions& options = {}, DType dtype = float32,
                                  Conv2dPass pass = Conv2dPass::forward);
+
+/// Each window as a column: x [N,C,H,W] -> [N, C·kh·kw, OH·OW], OH as of conv2d. Zeros stand for the
+/// padding.
+Tensor unfold(const Tensor& x, const UnfoldOptions& options);
+/// Its adjoint: every column added where its window lies in an image of `output_size`.
+/// [N, C·kh·kw, OH·OW] -> [N,C,H,W]
+Tensor fold(const Tensor& columns, Pair output_size, const UnfoldOptions& options);
 
 struct MaxPool2dResult {
   Tensor values;   ///< [N,C,OH,OW]

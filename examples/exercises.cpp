@@ -14,18 +14,6 @@ std::int64_t multiplications(const Shape& x, const Shape& k, const Conv2dOptions
   return y.numel() * k[1] * k[2] * k[3];
 }
 
-/// Rows are windows laid flat, so that correlation is a matrix product:
-/// [c,h,w] -> [oh·ow, c·kh·kw]
-Variable windows(const Variable& x, std::int64_t kh, std::int64_t kw) {
-  Variables rows;
-  for (std::int64_t i = 0; i + kh <= x.size(1); ++i) {
-    for (std::int64_t j = 0; j + kw <= x.size(2); ++j) {
-      rows.push_back(reshape(narrow(narrow(x, 1, i, kh), 2, j, kw), {-1}));
-    }
-  }
-  return stack(rows);
-}
-
 }  // namespace
 
 int main() {
@@ -79,7 +67,8 @@ int main() {
   // 6. Correlation as a matrix product, for any window.
   const Variable picture = randn({2, 6, 5}, generator, float64);
   const Variable filters = randn({3, 2, 2, 3}, generator, float64);
-  const Variable product = matmul(reshape(filters, {3, -1}), transpose(windows(picture, 2, 3)));
+  const Variable windows = unfold(picture, {.kernel_size = {2, 3}});  // [2·2·3, 5·3]
+  const Variable product = matmul(reshape(filters, {3, -1}), windows);
   const Variable direct = corr2d_multi_in_out(picture, filters);
   std::cout << "6. Windows laid out as columns turn any correlation into one matrix product: "
             << (core::allclose(product.value(), reshape(direct, {3, -1}).value(), 1e-12, 1e-12)

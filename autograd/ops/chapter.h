@@ -6,9 +6,22 @@
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 
+#include <string_view>
 #include <utility>
 
 namespace gradus::ops {
+
+/// f(x) for x of `rank`, the first dimension of which counts a batch; x without that dimension is a
+/// batch of one, and so is its result.
+template <class F> Variable batched(std::string_view op, int rank, const Operand& x, const F& f) {
+  if (x->rank() == rank) return f(x);
+  if (x->rank() != rank - 1) {
+    fail<ShapeError>(op, ": input must have rank ", rank, ", or without a batch ", rank - 1,
+                     ", got ", describe(x->value()));
+  }
+  const Variable y = f(Operand(unsqueeze(x, 0), x.at()));
+  return squeeze({y, x.at()}, 0);
+}
 
 /// relu_grad() for backward(): written over dy where nobody else can see that.
 Variable relu_backward(const Variable& dy, const Tensor& y);

@@ -1,7 +1,10 @@
 // Convolution. Σ dy·(x ⋆ w) is linear in each of dy, x and w. Fix two and you have one of three
 // operations: conv2d, conv2d_input_grad, conv2d_weight_grad. So the backward pass of each is
 // written with the other two, and derivatives of any order need nothing more.
+//
+// All other convolutions are made of these: along one axis, of an image alone, transposed.
 #include <gradus/autograd/ops/chapter.h>
+#include <gradus/core/detail/conv_checks.h>
 #include <gradus/core/winograd_bound.h>
 
 #include <array>
@@ -168,11 +171,77 @@ struct Conv2dWeightGrad final : Op {
   }
 };
 
+namespace {
+
+/// Of images [N,C,H,W]. The kernels know the same zeros before and behind: where `same` has one more
+/// behind, it is laid there first.
+Variable conv2d_of_batch(const Operand& x, const Variable& weight, const Variable& bias,
+                         Conv2dOptions options) {
+  if (options.padding.rule != Padding::Rule::same || weight.rank() != 4)
+    return apply(Conv2d(options), x, weight, bias);
+  const auto [before, behind] =
+      checks::padding_sizes(Conv2d::name, options.padding, {weight.size(2), weight.size(3)},
+                            options.stride, options.dilation);
+  options.padding = before;
+  if (before == behind) return apply(Conv2d(options), x, weight, bias);
+  const Variable larger =
+      pad(x, {0, behind.width - before.width, 0, behind.height - before.height});
+  return apply(Conv2d(options), {larger, x.at()}, weight, bias);
+}
+
+/// Of images [N,C,H,W].
+Variable conv_transpose2d_of_batch(const Operand& x, const Variable& weight, const Variable& bias,
+                                   const ConvTranspose2dOptions& o) {
+  const Shape output = checks::check_conv_transpose2d(x->value(), weight.value(),
+                                                      bias.defined() ? bias.value() : Tensor(), o);
+  // conv2d makes of all outputs within a stride the same x. An output_padding beyond, which a dilation
+  // allows, is what more pixels of x give that are 0.
+  const Pair more{o.output_padding.height / o.stride.height,
+                  o.output_padding.width / o.stride.width};
+  const Variable input = more == Pair(0) ? *x : pad(x, {0, more.width, 0, more.height});
+  const Variable y = conv2d_input_grad(
+      {input, x.at()}, weight, output,
+      {.stride = o.stride, .padding = o.padding, .dilation = o.dilation, .groups = o.groups});
+  if (!bias.defined()) return y;
+  return add({y, x.at()}, reshape({bias, x.at()}, {output[1], 1, 1}));
+}
+
+}  // namespace
 }  // namespace ops
 
 Variable conv2d(const Operand& x, const Variable& weight, const Variable& bias,
                 const Conv2dOptions& options) {
-  return apply(ops::Conv2d(options), x, weight, bias);
+  return ops::batched("conv2d", 4, x, [&](const Operand& images) {
+    return ops::conv2d_of_batch(images, weight, bias, options);
+  });
+}
+
+Variable conv1d(const Operand& x, const Variable& weight, const Variable& bias,
+                const Conv1dOptions& o) {
+  Conv2dOptions options{.stride = {1, o.stride},
+                        .padding = o.padding,
+                        .dilation = {1, o.dilation},
+                        .groups = o.groups,
+                        .activation = o.activation};
+  if (o.padding.height != o.padding.width) {
+    fail<ValueError>("conv1d: padding must be one number, got ", checks::spell(o.padding));
+  }
+  options.padding.height = 0;
+  return ops::batched("conv1d", 3, x, [&](const Operand& rows) {
+    checks::check_conv1d(rows->value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
+                         options);
+    const Variable images = unsqueeze(rows, 2);
+    const Variable kernel = unsqueeze({weight, rows.at()}, 2);
+    const Variable y = conv2d({images, rows.at()}, kernel, bias, options);
+    return squeeze({y, rows.at()}, 2);
+  });
+}
+
+Variable conv_transpose2d(const Operand& x, const Variable& weight, const Variable& bias,
+                          const ConvTranspose2dOptions& options) {
+  return ops::batched("conv_transpose2d", 4, x, [&](const Operand& images) {
+    return ops::conv_transpose2d_of_batch(images, weight, bias, options);
+  });
 }
 
 Variable conv2d_input_grad(const Operand& dy, const Variable& weight, const Shape& input,

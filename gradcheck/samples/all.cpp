@@ -11,8 +11,8 @@ const std::vector<OpSamples>& all_ops() {
     for (const auto chapter :
          {samples::arithmetic, samples::activation, samples::elementwise, samples::reduce,
           samples::shape, samples::rearrange, samples::index_chapter, samples::scan,
-          samples::einsum_chapter, samples::linalg, samples::conv, samples::pool, samples::norm,
-          samples::loss}) {
+          samples::einsum_chapter, samples::linalg, samples::conv, samples::image, samples::pool,
+          samples::norm, samples::loss}) {
       for (const OpSamples& op : chapter()) ops.push_back(op);
     }
     return ops;

@@ -110,6 +110,15 @@ std::vector<Sample> conv2d_samples_with(Activation activation) {
        {spread({2, 0, 4, 4}, 37), spread({3, 0, 3, 3}, 38), spread({3}, 39)},
        with({})},
       {"no output channels", {spread({2, 3, 4, 4}, 40), spread({0, 3, 3, 3}, 41)}, with({})},
+      {"an image alone",
+       {spread({2, 4, 3}, 43), spread({3, 2, 2, 3}, 44), spread({3}, 45)},
+       with({.padding = {0, 1}})},
+      {"same",
+       {spread({1, 2, 4, 3}, 46), spread({2, 2, 3, 5}, 47)},
+       with({.padding = Padding::same})},
+      {"same, one more behind",
+       {spread({1, 2, 3, 4}, 48), spread({2, 2, 2, 4}, 49), spread({2}, 50)},
+       with({.padding = Padding::same, .dilation = {3, 1}})},
       {"the same twice", {spread({2, 2, 3, 3}, 42)}, [=](const Variables& v) {
          return conv2d(v[0], v[0], {}, {.padding = 1, .activation = activation});
        }}};
@@ -213,6 +222,114 @@ std::vector<Sample> conv2d_weight_grad_training_samples() {
   return all;
 }
 
+std::vector<Sample> conv1d_samples() {
+  const auto with = [](const Conv1dOptions& o) {
+    return
+        [=](const Variables& v) { return conv1d(v[0], v[1], v.size() > 2 ? v[2] : Variable(), o); };
+  };
+  return {{"3 with bias", {spread({2, 2, 6}, 1), spread({4, 2, 3}, 2), spread({4}, 3)}, with({})},
+          {"all sizes equal", {spread({3, 3, 3}, 4), spread({3, 3, 3}, 5)}, with({.padding = 1})},
+          {"every option",
+           {spread({2, 4, 9}, 6), spread({2, 2, 3}, 7), spread({2}, 8)},
+           with({.stride = 2, .padding = 2, .dilation = 3, .groups = 2})},
+          {"a row alone", {spread({2, 5}, 9), spread({3, 2, 1}, 10)}, with({})},
+          {"same, one more behind",
+           {spread({1, 2, 5}, 11), spread({2, 2, 4}, 12)},
+           with({.padding = Padding::same})},
+          {"relu",
+           {spread({2, 2, 5}, 13), spread({3, 2, 2}, 14)},
+           with({.activation = Activation::relu})},
+          {"no rows", {spread({0, 2, 4}, 15), spread({3, 2, 3}, 16)}, with({})},
+          {"the same twice", {spread({2, 2, 3}, 17)}, [](const Variables& v) {
+             return conv1d(v[0], v[0], {}, {.padding = 1});
+           }}};
+}
+
+std::vector<Sample> conv1d_training_samples() {
+  const auto with = [](const Conv1dOptions& o) {
+    return [=](const Variables& v) { return conv1d(v[0], v[1], v[2], o); };
+  };
+  std::vector<Sample> all{{"a signal",
+                           {spread({4, 8, 1031}, 1), spread({16, 8, 5}, 2), spread({16}, 3)},
+                           with({.padding = 2})},
+                          {"stride and dilation",
+                           {spread({4, 16, 257}, 4), spread({16, 16, 3}, 5), spread({16}, 6)},
+                           with({.stride = 2, .padding = 2, .dilation = 2})}};
+  for (const std::int64_t size : remainders) {
+    all.push_back({size_name(size),
+                   {spread({2, 5, size}, 7), spread({7, 5, 4}, 8), spread({7}, 9)},
+                   with({.padding = Padding::same})});
+  }
+  return all;
+}
+
+std::vector<Sample> conv_transpose2d_samples() {
+  const auto with = [](const ConvTranspose2dOptions& o) {
+    return [=](const Variables& v) {
+      return conv_transpose2d(v[0], v[1], v.size() > 2 ? v[2] : Variable(), o);
+    };
+  };
+  return {
+      {"3x3 with bias",
+       {spread({2, 2, 3, 2}, 1), spread({2, 4, 3, 3}, 2), spread({4}, 3)},
+       with({})},
+      {"all sizes different", {spread({3, 5, 2, 4}, 4), spread({5, 2, 4, 3}, 5)}, with({})},
+      {"all sizes equal", {spread({3, 3, 3, 3}, 6), spread({3, 3, 3, 3}, 7)}, with({.padding = 1})},
+      {"twice the size",
+       {spread({1, 2, 3, 2}, 8), spread({2, 2, 4, 4}, 9)},
+       with({.stride = 2, .padding = 1})},
+      {"every option",
+       {spread({1, 4, 2, 3}, 10), spread({4, 2, 3, 2}, 11), spread({4}, 12)},
+       with({.stride = {3, 2},
+             .padding = {1, 0},
+             .output_padding = {2, 1},
+             .groups = 2,
+             .dilation = {1, 2}})},
+      {"an output_padding beyond the stride",
+       {spread({1, 2, 2, 2}, 13), spread({2, 1, 2, 2}, 14), spread({1}, 15)},
+       with({.stride = {1, 2}, .output_padding = {2, 3}, .dilation = {3, 4}})},
+      {"depthwise",
+       {spread({1, 3, 3, 3}, 16), spread({3, 1, 3, 3}, 17)},
+       with({.stride = 2, .groups = 3})},
+      {"an image alone",
+       {spread({2, 3, 2}, 18), spread({2, 3, 2, 2}, 19), spread({3}, 20)},
+       with({})},
+      {"no images",
+       {spread({0, 2, 3, 3}, 21), spread({2, 3, 2, 2}, 22), spread({3}, 23)},
+       with({})},
+      {"no input channels",
+       {spread({1, 0, 2, 2}, 24), spread({0, 2, 2, 2}, 25), spread({2}, 26)},
+       with({})},
+      {"the same twice", {spread({2, 2, 3, 3}, 27)}, [](const Variables& v) {
+         return conv_transpose2d(v[0], v[0]);
+       }}};
+}
+
+std::vector<Sample> conv_transpose2d_training_samples() {
+  const auto with = [](const ConvTranspose2dOptions& o) {
+    return [=](const Variables& v) { return conv_transpose2d(v[0], v[1], v[2], o); };
+  };
+  std::vector<Sample> all{
+      {"twice the size",
+       {spread({8, 16, 16, 16}, 1), spread({16, 8, 4, 4}, 2), spread({8}, 3)},
+       with({.stride = 2, .padding = 1})},
+      {"from one pixel",
+       {spread({32, 64, 1, 1}, 4), spread({64, 32, 4, 4}, 5), spread({32}, 6)},
+       with({})},
+      {"3x3, many channels",
+       {spread({4, 64, 17, 15}, 7), spread({64, 48, 3, 3}, 8), spread({48}, 9)},
+       with({.padding = 1})},
+      {"every option",
+       {spread({4, 16, 9, 11}, 10), spread({16, 8, 3, 3}, 11), spread({16}, 12)},
+       with({.stride = 2, .padding = 1, .output_padding = 1, .groups = 2, .dilation = 2})}};
+  for (const std::int64_t size : remainders) {
+    all.push_back({size_name(size),
+                   {spread({2, 5, 7, size}, 13), spread({5, 13, 3, 3}, 14), spread({13}, 15)},
+                   with({.stride = 2, .padding = 1, .output_padding = 1})});
+  }
+  return all;
+}
+
 }  // namespace
 
 std::vector<OpSamples> conv() {
@@ -220,6 +337,8 @@ std::vector<OpSamples> conv() {
       {"conv2d", conv2d_samples, conv2d_training_samples},
       {"conv2d_input_grad", conv2d_input_grad_samples, conv2d_input_grad_training_samples},
       {"conv2d_weight_grad", conv2d_weight_grad_samples, conv2d_weight_grad_training_samples},
+      {"conv1d", conv1d_samples, conv1d_training_samples},
+      {"conv_transpose2d", conv_transpose2d_samples, conv_transpose2d_training_samples},
   };
 }
 

@@ -62,6 +62,7 @@ std::vector<OpSamples> scan();
 std::vector<OpSamples> einsum_chapter();
 std::vector<OpSamples> linalg();
 std::vector<OpSamples> conv();
+std::vector<OpSamples> image();
 std::vector<OpSamples> pool();
 std::vector<OpSamples> norm();
 std::vector<OpSamples> loss();

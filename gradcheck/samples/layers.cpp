@@ -7,6 +7,7 @@
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
 #include <gradus/layers/embedding.h>
+#include <gradus/layers/image.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
@@ -58,7 +59,142 @@ std::vector<LayerSample> conv2d_samples() {
                     randn({1, 4, 4, 4}, random, float64)),
       module_sample("depthwise", make(3, 3, {.kernel_size = 3, .padding = 1, .groups = 3}),
                     randn({1, 3, 3, 4}, random, float64)),
+      module_sample("same, one more behind",
+                    make(2, 2, {.kernel_size = {2, 3}, .padding = Padding::same}),
+                    randn({1, 2, 3, 4}, random, float64)),
+      module_sample("reflect, an image alone",
+                    make(2, 2,
+                         {.kernel_size = 3,
+                          .stride = 2,
+                          .padding = {1, 2},
+                          .padding_mode = PaddingMode::reflect}),
+                    randn({2, 3, 4}, random, float64)),
+      module_sample(
+          "circular, same",
+          make(1, 2,
+               {.kernel_size = 4, .padding = Padding::same, .padding_mode = PaddingMode::circular}),
+          randn({2, 1, 3, 4}, random, float64)),
   };
+}
+
+std::vector<LayerSample> conv1d_samples() {
+  Generator random(13);
+  const auto make = [](std::int64_t in, std::int64_t out, const Conv1dLayerOptions& options) {
+    return [=] {
+      Generator generator(14);
+      return Conv1d{in, out, options, generator};
+    };
+  };
+  return {module_sample("3, padding 1", make(2, 3, {.kernel_size = 3, .padding = 1}),
+                        randn({2, 2, 5}, random, float64)),
+          module_sample("every option, without bias",
+                        make(4, 2,
+                             {.kernel_size = 2,
+                              .stride = 2,
+                              .padding = 2,
+                              .dilation = 3,
+                              .groups = 2,
+                              .bias = false}),
+                        randn({1, 4, 6}, random, float64)),
+          module_sample("replicate, same, a row alone",
+                        make(2, 2,
+                             {.kernel_size = 4,
+                              .padding = Padding::same,
+                              .padding_mode = PaddingMode::replicate}),
+                        randn({2, 5}, random, float64))};
+}
+
+std::vector<LayerSample> conv_transpose2d_samples() {
+  Generator random(15);
+  const auto make = [](std::int64_t in, std::int64_t out,
+                       const ConvTranspose2dLayerOptions& options) {
+    return [=] {
+      Generator generator(16);
+      return ConvTranspose2d{in, out, options, generator};
+    };
+  };
+  return {module_sample("twice the size", make(2, 3, {.kernel_size = 4, .stride = 2, .padding = 1}),
+                        randn({2, 2, 3, 2}, random, float64)),
+          module_sample("every option, without bias",
+                        make(4, 2,
+                             {.kernel_size = {2, 3},
+                              .stride = {3, 2},
+                              .padding = {1, 0},
+                              .output_padding = {2, 1},
+                              .groups = 2,
+                              .bias = false,
+                              .dilation = {1, 2}}),
+                        randn({1, 4, 2, 3}, random, float64)),
+          module_sample("an image alone", make(2, 2, {.kernel_size = 3}),
+                        randn({2, 2, 3}, random, float64))};
+}
+
+std::vector<LayerSample> unfold_samples() {
+  Generator random(17);
+  return {module_sample(
+              "3x3, padded", [] { return Unfold{{.kernel_size = 3, .padding = 1}}; },
+              randn({2, 2, 3, 4}, random, float64)),
+          module_sample(
+              "2x2, an image alone", [] { return Unfold{2}; }, randn({2, 3, 4}, random, float64))};
+}
+
+std::vector<LayerSample> fold_samples() {
+  Generator random(17);
+  return {module_sample(
+              "3x3, padded",
+              [] {
+                return Fold{{3, 4}, {.kernel_size = 3, .padding = 1}};
+              },
+              randn({2, 18, 12}, random, float64)),
+          module_sample(
+              "2x2, an image alone",
+              [] {
+                return Fold{{3, 4}, {.kernel_size = 2}};
+              },
+              randn({8, 6}, random, float64))};
+}
+
+std::vector<LayerSample> zero_pad2d_samples() {
+  Generator random(18);
+  return {module_sample(
+              "all sides", [] { return ZeroPad2d{1}; }, randn({2, 1, 2, 3}, random, float64)),
+          module_sample(
+              "more and less",
+              [] {
+                return ZeroPad2d{2, -1, 0, 1};
+              },
+              randn({2, 3, 4}, random, float64))};
+}
+
+std::vector<LayerSample> pixel_shuffle_samples() {
+  Generator random(19);
+  return {module_sample(
+              "by 2", [] { return PixelShuffle{2}; }, randn({2, 8, 2, 3}, random, float64)),
+          module_sample(
+              "by 3, an image alone", [] { return PixelShuffle{3}; },
+              randn({9, 1, 2}, random, float64))};
+}
+
+std::vector<LayerSample> pixel_unshuffle_samples() {
+  Generator random(19);
+  return {module_sample(
+              "by 2", [] { return PixelUnshuffle{2}; }, randn({2, 2, 4, 2}, random, float64)),
+          module_sample(
+              "by 3, an image alone", [] { return PixelUnshuffle{3}; },
+              randn({1, 3, 6}, random, float64))};
+}
+
+std::vector<LayerSample> upsample_samples() {
+  Generator random(20);
+  return {module_sample(
+              "nearest, twice the size", [] { return Upsample{{.scale_factor = 2}}; },
+              randn({2, 1, 2, 3}, random, float64)),
+          module_sample(
+              "bilinear, to a size",
+              [] {
+                return Upsample{{.size = {5, 3}, .mode = InterpolateMode::bilinear}};
+              },
+              randn({1, 2, 3, 4}, random, float64))};
 }
 
 std::vector<LayerSample> relu_samples() {
@@ -322,7 +458,15 @@ std::vector<LayerSample> embedding_samples() {
 const std::vector<LayerSamples>& all_layers() {
   static const std::vector<LayerSamples> layers = {
       {"Linear", linear_samples},
+      {"Conv1d", conv1d_samples},
       {"Conv2d", conv2d_samples},
+      {"ConvTranspose2d", conv_transpose2d_samples},
+      {"Unfold", unfold_samples},
+      {"Fold", fold_samples},
+      {"ZeroPad2d", zero_pad2d_samples},
+      {"PixelShuffle", pixel_shuffle_samples},
+      {"PixelUnshuffle", pixel_unshuffle_samples},
+      {"Upsample", upsample_samples},
       {"ReLU", relu_samples},
       {"Tanh", tanh_samples},
       {"Sigmoid", sigmoid_samples},

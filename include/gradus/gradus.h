@@ -60,6 +60,7 @@
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
 #include <gradus/layers/embedding.h>
+#include <gradus/layers/image.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/models.h>

@@ -6,6 +6,7 @@
 #include <gradus/layers/activation.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
+#include <gradus/layers/image.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/norm.h>
@@ -180,6 +181,48 @@ TEST_CASE("bad options are refused in one line with the values") {
   CHECK_THROWS_AS(Conv2d(4, 8, {.kernel_size = 3, .padding = -1}), ValueError);
   CHECK_THROWS_AS(Conv2d(4, 8, {.kernel_size = 3, .dilation = 0}), ValueError);
   CHECK_THROWS_AS(Conv2d(4, 8, {.kernel_size = 3, .groups = 0}), ValueError);
+  CHECK(message_of([] {
+          Conv2d(4, 8, {.kernel_size = 3, .stride = {1, 2}, .padding = Padding::same});
+        }) == "Conv2d: padding same needs a stride of (1, 1), got (1, 2)");
+  CHECK(message_of([] {
+          Conv1d(4, 8, {.kernel_size = 3, .stride = 2, .padding = Padding::same});
+        }) == "Conv1d: padding same needs a stride of (1,), got (2,)");
+  CHECK(message_of([] { Conv1d(4, 6, {.kernel_size = 3, .groups = 4}); }) ==
+        "Conv1d: groups 4 must divide in_channels 4 and out_channels 6");
+  CHECK(message_of([] {
+          Conv1d(4, 6, {.kernel_size = 3, .padding = {0, 1}});
+        }) == "Conv1d: padding must be one number, got (0, 1)");
+  CHECK_THROWS_AS(Conv1d(0, 8, 3), ValueError);
+  CHECK_THROWS_AS(Conv1d(4, 8, 0), ValueError);
+  CHECK_THROWS_AS(Conv1d(4, 8, {.kernel_size = 3, .padding = -1}), ValueError);
+  CHECK_THROWS_AS(Conv1d(4, 8, {.kernel_size = 3, .dilation = 0}), ValueError);
+  CHECK(message_of([] {
+          ConvTranspose2d(4, 8, {.kernel_size = 3, .stride = 2, .output_padding = {1, 2}});
+        }) ==
+        "ConvTranspose2d: output_padding must be at least 0 and below stride or dilation, got "
+        "(1, 2), stride (2, 2), dilation (1, 1)");
+  CHECK_THROWS_AS(ConvTranspose2d(4, 0, 3), ValueError);
+  CHECK_THROWS_AS(ConvTranspose2d(4, 8, {.kernel_size = 3, .groups = 3}), ValueError);
+  CHECK_THROWS_AS(ConvTranspose2d(4, 8, {.kernel_size = 3, .stride = 0}), ValueError);
+  CHECK_THROWS_AS(ConvTranspose2d(4, 8, {.kernel_size = 3, .output_padding = -1}), ValueError);
+  CHECK_THROWS_AS(Unfold{0}, ValueError);
+  CHECK_THROWS_AS(Unfold({.kernel_size = 2, .stride = {1, 0}}), ValueError);
+  CHECK_THROWS_AS(Unfold({.kernel_size = 2, .padding = -1}), ValueError);
+  CHECK(message_of([] {
+          Fold({0, 3}, {.kernel_size = 2});
+        }) == "Fold: output_size must be at least 1, got (0, 3)");
+  CHECK_THROWS_AS(Fold(3, {.kernel_size = 2, .dilation = 0}), ValueError);
+  CHECK_THROWS_AS(Fold(3, {.kernel_size = -1}), ValueError);
+  CHECK(message_of([] { PixelShuffle(0); }) ==
+        "PixelShuffle: upscale_factor must be at least 1, got 0");
+  CHECK_THROWS_AS(PixelShuffle{-2}, ValueError);
+  CHECK_THROWS_AS(PixelUnshuffle{0}, ValueError);
+  CHECK(message_of([] { Upsample(InterpolateOptions{}); }) ==
+        "Upsample: expects either size or scale_factor, got size (0, 0) and scale_factor (0, 0)");
+  CHECK_THROWS_AS(Upsample({.size = 2, .scale_factor = 2}), ValueError);
+  CHECK_THROWS_AS(Upsample({.size = {2, -1}}), ValueError);
+  CHECK_THROWS_AS(Upsample({.scale_factor = not_a_number}), ValueError);
+  CHECK_THROWS_AS(Upsample({.size = 2, .align_corners = true}), ValueError);
   CHECK_THROWS_AS(MaxPool2d({.kernel_size = 0}), ValueError);
   CHECK_THROWS_AS(MaxPool2d({.kernel_size = 2, .padding = 2}), ValueError);
   CHECK_THROWS_AS(MaxPool2d({.kernel_size = 2, .stride = -1}), ValueError);
@@ -201,6 +244,81 @@ TEST_CASE("Conv2d hands its options on") {
   CHECK(core::equal(layer(x).value(),
                     core::conv2d(x, layer.weight.value(), layer.bias.value(), options)));
   CHECK(layer.extra() == "4, 6, kernel_size=(3, 2), stride=(2, 1), padding=(1, 0), groups=2");
+}
+
+TEST_CASE("the layers of images print their options as PyTorch does") {
+  const auto print = [](const Module& layer) { return layer.kind() + "(" + layer.extra() + ")"; };
+  CHECK(print(Conv1d{2, 3, {.kernel_size = 3, .padding = Padding::same}}) ==
+        "Conv1d(2, 3, kernel_size=(3,), stride=(1,), padding=same)");
+  CHECK(print(Conv1d{2, 3, {.kernel_size = 3, .padding = 1, .dilation = 2}}) ==
+        "Conv1d(2, 3, kernel_size=(3,), stride=(1,), padding=(1,), dilation=(2,))");
+  CHECK(print(Conv2d{2,
+                     4,
+                     {.kernel_size = 3,
+                      .padding = Padding::valid,
+                      .groups = 2,
+                      .bias = false,
+                      .padding_mode = PaddingMode::reflect}}) ==
+        "Conv2d(2, 4, kernel_size=(3, 3), stride=(1, 1), padding=valid, groups=2, bias=False, "
+        "padding_mode=reflect)");
+  CHECK(print(ConvTranspose2d{2,
+                              4,
+                              {.kernel_size = {3, 2},
+                               .stride = 2,
+                               .padding = 1,
+                               .output_padding = 1,
+                               .groups = 2,
+                               .bias = false,
+                               .dilation = 2}}) ==
+        "ConvTranspose2d(2, 4, kernel_size=(3, 2), stride=(2, 2), padding=(1, 1), dilation=(2, 2), "
+        "output_padding=(1, 1), groups=2, bias=False)");
+  CHECK(print(ZeroPad2d{1}) == "ZeroPad2d((1, 1, 1, 1))");
+  CHECK(print(ZeroPad2d{1, 2, 3, 4}) == "ZeroPad2d((1, 2, 3, 4))");
+  CHECK(print(Unfold{{.kernel_size = {2, 3}, .padding = 1}}) ==
+        "Unfold(kernel_size=(2, 3), dilation=1, padding=1, stride=1)");
+  CHECK(print(Fold{{4, 5}, {.kernel_size = 2, .stride = {1, 2}}}) ==
+        "Fold(output_size=(4, 5), kernel_size=2, dilation=1, padding=0, stride=(1, 2))");
+  CHECK(print(PixelShuffle{2}) == "PixelShuffle(upscale_factor=2)");
+  CHECK(print(PixelUnshuffle{3}) == "PixelUnshuffle(downscale_factor=3)");
+  CHECK(print(Upsample{{.scale_factor = 2}}) == "Upsample(scale_factor=2.0, mode=nearest)");
+  CHECK(print(Upsample{{.scale_factor = {1.5, 2}}}) ==
+        "Upsample(scale_factor=(1.5, 2.0), mode=nearest)");
+  CHECK(print(Upsample{{.size = {3, 4}, .mode = InterpolateMode::bilinear}}) ==
+        "Upsample(size=(3, 4), mode=bilinear)");
+}
+
+TEST_CASE("the convolutions keep their parameters under PyTorch's names and in its shapes") {
+  const auto shapes = [](const Module& layer) {
+    std::vector<std::string> all;
+    for (const auto& [name, tensor] : layer.state_dict())
+      all.push_back(name + " " + to_string(tensor.shape()));
+    return all;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(shapes(Conv1d{4, 6, {.kernel_size = 5, .groups = 2}}) ==
+        Names{"weight [6,2,5]", "bias [6]"});
+  CHECK(shapes(ConvTranspose2d{4, 6, {.kernel_size = {3, 2}, .groups = 2}}) ==
+        Names{"weight [4,3,3,2]", "bias [6]"});
+  CHECK(shapes(ConvTranspose2d{4, 6, {.kernel_size = 3, .bias = false}}) ==
+        Names{"weight [4,6,3,3]"});
+  // fan_in = out/groups·kh·kw = 3·6
+  const ConvTranspose2d layer{4, 6, {.kernel_size = {3, 2}, .groups = 2}};
+  for (const Tensor& tensor : {layer.weight.value(), layer.bias.value()})
+    CHECK(core::max(core::abs(tensor)).item() <= 1 / std::sqrt(18.0) + 1e-7);
+}
+
+TEST_CASE("a padding_mode fills what padding asks for") {
+  Generator generator(1);
+  const Tensor x = randn({2, 3, 5, 4}, generator, float64);
+  for (const PaddingMode mode :
+       {PaddingMode::zeros, PaddingMode::reflect, PaddingMode::replicate, PaddingMode::circular}) {
+    CAPTURE(to_string(mode));
+    Conv2d layer{3, 2, {.kernel_size = {3, 2}, .padding = Padding::same, .padding_mode = mode}};
+    layer.to(float64);
+    const Variable padded = pad(x, {0, 1, 1, 1}, mode);
+    CHECK(core::allclose(layer(x).value(), conv2d(padded, layer.weight, layer.bias).value()));
+    CHECK(core::equal(layer(x, Activation::relu).value(), core::relu(layer(x).value())));
+  }
 }
 
 TEST_CASE("the pools' stride is the kernel size unless given") {
