@@ -10,7 +10,8 @@ const std::vector<OpSamples>& all_ops() {
     std::vector<OpSamples> ops;
     for (const auto chapter :
          {samples::arithmetic, samples::activation, samples::reduce, samples::shape,
-          samples::linalg, samples::conv, samples::pool, samples::norm, samples::loss}) {
+          samples::linalg, samples::conv, samples::pool, samples::norm, samples::loss,
+          samples::difference_loss, samples::margin_loss}) {
       for (const OpSamples& op : chapter()) ops.push_back(op);
     }
     return ops;

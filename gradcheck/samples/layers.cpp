@@ -1,6 +1,7 @@
 // Samples of layers, and the list of all layers.
 #include <gradus/core/create.h>
 #include <gradus/gradcheck/layers.h>
+#include <gradus/gradcheck/samples/loss_layers.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
@@ -191,10 +192,15 @@ std::vector<LayerSample> sequential_samples() {
               "empty", [] { return Sequential{}; }, randn({2, 3}, random, float64))};
 }
 
+std::vector<LayerSamples> with_losses(std::vector<LayerSamples> all) {
+  for (const LayerSamples& loss : samples::loss_layers()) all.push_back(loss);
+  return all;
+}
+
 }  // namespace
 
 const std::vector<LayerSamples>& all_layers() {
-  static const std::vector<LayerSamples> layers = {
+  static const std::vector<LayerSamples> layers = with_losses({
       {"Linear", linear_samples},
       {"Conv2d", conv2d_samples},
       {"ReLU", relu_samples},
@@ -208,7 +214,7 @@ const std::vector<LayerSamples>& all_layers() {
       {"Flatten", flatten_samples},
       {"Identity", identity_samples},
       {"Sequential", sequential_samples},
-  };
+  });
   return layers;
 }
 

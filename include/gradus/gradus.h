@@ -8,6 +8,7 @@
 #include <gradus/autograd/held_still.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops/chapter.h>
+#include <gradus/autograd/ops/losses.h>
 #include <gradus/autograd/place.h>
 #include <gradus/autograd/profile.h>
 #include <gradus/autograd/profile_scope.h>
@@ -57,6 +58,7 @@
 #include <gradus/layers/dropout.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/linear.h>
+#include <gradus/layers/loss.h>
 #include <gradus/layers/models.h>
 #include <gradus/layers/module.h>
 #include <gradus/layers/norm.h>
