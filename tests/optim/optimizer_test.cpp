@@ -445,7 +445,7 @@ TEST_CASE("more schedules give PyTorch's learning rates") {
       warm_restarts_even);
   check_rates(
       scheduled<LinearLR>(LinearLROptions{.start_factor = 0.25, .end_factor = 0.9, .epochs = 6}),
-      linear);
+      linear_lr);
   check_rates(scheduled<OneCycleLR>(OneCycleLROptions{.steps = 22}), one_cycle);
   check_rates(
       scheduled<OneCycleLR>(OneCycleLROptions{
