@@ -18,6 +18,13 @@
 
 namespace gradus {
 
+/// Parameters that are moved alike, with options of their own:
+///   SGD optimizer({{body.parameters(), {.lr = 0.01}}, {head.parameters(), {.lr = 0.1}}});
+template <class Options> struct ParameterGroup {
+  std::vector<Variable> parameters;
+  Options options{};
+};
+
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -29,28 +36,52 @@ class Optimizer {
   /// Drops the gradient of every parameter.
   void zero_grad();
 
-  double lr() const { return lr_; }
+  std::size_t group_count() const { return groups_.size(); }
+  /// Of a group; ValueError for one that does not exist.
+  double lr(std::size_t group = 0) const;
   /// What schedules start from: the lr as the constructor or the last set_lr() said.
-  double base_lr() const { return base_lr_; }
-  /// Throws ValueError unless lr is finite and not negative.
+  double base_lr(std::size_t group = 0) const;
+  /// For all groups, or for one. Throws ValueError unless lr is finite and not negative.
   void set_lr(double lr);
+  void set_lr(double lr, std::size_t group);
+  /// Of all groups, one after the other.
   const std::vector<Variable>& parameters() const { return parameters_; }
 
-  /// "lr" and "base_lr" (float64, 0-d), then for each parameter that has been stepped, by its index, the
-  /// tensors of its state under PyTorch's names: "state.0.step", "state.0.exp_avg". They share
-  /// storage with the optimizer; clone() to keep them. Other options are the constructor's
-  /// business and not saved.
-  NamedTensors state_dict() const;
+  /// "lr" and "base_lr" (float64, 0-d), of further groups "group.1.lr" and so on, then for each
+  /// parameter that has been stepped, by its index, the tensors of its state under PyTorch's names:
+  /// "state.0.step", "state.0.exp_avg". They share storage with the optimizer; clone() to keep them.
+  /// Other options are the constructor's business and not saved.
+  virtual NamedTensors state_dict() const;
   /// Goes on from a saved state; parameters that it does not name start afresh. Copies the numbers.
   /// Without a "base_lr", as older files are, that stays as it was.
   /// Throws ValueError, ShapeError or DTypeError naming the key, and then nothing has changed.
-  void load_state_dict(const NamedTensors& tensors);
+  virtual void load_state_dict(const NamedTensors& tensors);
 
  protected:
+  /// A group, as this class needs to know it.
+  struct Group {
+    std::vector<Variable> parameters;
+    double lr = 0;
+  };
+  template <class Options>
+  static std::vector<Group> groups_of(const std::vector<ParameterGroup<Options>>& groups) {
+    std::vector<Group> all;
+    for (const ParameterGroup<Options>& each : groups)
+      all.push_back({each.parameters, each.options.lr});
+    return all;
+  }
+  template <class Options>
+  static std::vector<Options> options_of(const std::vector<ParameterGroup<Options>>& groups) {
+    std::vector<Options> all;
+    for (const ParameterGroup<Options>& each : groups) all.push_back(each.options);
+    return all;
+  }
+
   /// `name` is used in messages. Throws ValueError for no parameters, for one given twice, for one
   /// that requires no gradient, and for a bad lr.
-  Optimizer(std::string_view name, std::vector<Variable> parameters, double lr,
-            std::vector<std::string_view> state_names);
+  Optimizer(std::string_view name, const std::vector<Group>& groups,
+            std::vector<std::string_view> state_names,
+            std::vector<std::string_view> number_names = {});
   Optimizer(Optimizer&&) = default;
   Optimizer& operator=(Optimizer&&) = default;
 
@@ -58,14 +89,18 @@ class Optimizer {
   /// as state_names.
   struct State {
     std::int64_t steps = 0;
-    std::vector<Tensor> tensors;  ///< shaped like the parameter, contiguous, zeros at first
+    std::vector<Tensor> tensors;    ///< shaped like the parameter, contiguous, zeros at first
+    std::vector<double> numbers{};  ///< one for each of number_names, 1 at first
   };
+  /// Called once for each parameter that is stepped, `state.steps` already counted.
+  virtual void begin_step(State& state, std::size_t group) const;
 
   /// A parameter that takes part in a step; everything contiguous, steps already counted.
   struct Part {
     Tensor parameter;
     Tensor grad;
     const State* state;
+    std::size_t group;
     std::int64_t first;  ///< where its elements stand among those of all parts
   };
 
@@ -77,16 +112,23 @@ class Optimizer {
 
  private:
   friend class Schedule;
+  struct Rate {
+    double lr;
+    double base_lr;
+  };
+
   void check(std::size_t index) const;
-  void follow_schedule(double lr);
+  const Rate& rate(std::size_t group) const;
+  void follow_schedule(double lr, std::size_t group);
 
   std::string name_;
+  std::vector<Rate> groups_;
   std::vector<Variable> parameters_;
+  std::vector<std::size_t> group_of_;  // by parameter
   std::vector<State> states_;
   std::vector<std::string_view> state_names_;
+  std::vector<std::string_view> number_names_;
   std::vector<Part> parts_;  // of a running step; empty, with its memory kept, between steps
-  double lr_ = 0;
-  double base_lr_ = 0;
 };
 
 }  // namespace gradus

@@ -66,9 +66,14 @@
 #include <gradus/layers/print.h>
 #include <gradus/layers/sequential.h>
 #include <gradus/layers/shape.h>
+#include <gradus/optim/adagrad.h>
 #include <gradus/optim/adam.h>
+#include <gradus/optim/clip.h>
 #include <gradus/optim/detail.h>
+#include <gradus/optim/ema.h>
+#include <gradus/optim/nadam.h>
 #include <gradus/optim/optimizer.h>
+#include <gradus/optim/rmsprop.h>
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
 #include <gradus/optim/update.h>
