@@ -8,7 +8,11 @@ namespace gradus {
 ExponentialMovingAverage::ExponentialMovingAverage(std::vector<Variable> parameters, double decay)
     : parameters_(std::move(parameters)), decay_(decay) {
   check_decay("ExponentialMovingAverage", "decay", decay);
-  for (const Variable& parameter : parameters_) averages_.push_back(parameter.value().clone());
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (!parameters_[i].defined())
+      fail<ValueError>("ExponentialMovingAverage: parameter ", i, " is undefined");
+    averages_.push_back(parameters_[i].value().clone());
+  }
 }
 
 void ExponentialMovingAverage::update() {
@@ -44,6 +48,8 @@ void ExponentialMovingAverage::load_state_dict(const NamedTensors& tensors) {
     std::size_t i = 0;
     while (i < loaded.size() && key != "average." + std::to_string(i)) ++i;
     if (i == loaded.size()) fail<ValueError>(name, key, " belongs to no parameter");
+    if (loaded[i].defined()) fail<ValueError>(name, key, " is twice in the loaded state");
+    if (!tensor.defined()) fail<ValueError>(name, key, " is undefined in the loaded state");
     if (tensor.shape() != averages_[i].shape())
       fail<ShapeError>(name, key, " is ", tensor.shape(), ", expected ", averages_[i].shape());
     if (tensor.dtype() != averages_[i].dtype())

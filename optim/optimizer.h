@@ -6,6 +6,10 @@
 // allocated at a parameter's first step: later steps allocate nothing. Parameters without a
 // gradient are left alone. The Variables are handles, so a model may be moved, and even loaded
 // anew, under its optimizer.
+//
+// backward() adds to the gradients, so a large batch may come in parts: zero_grad() once, then for each
+// of k parts div(loss, k).backward(), then one step(). The gradient is that of the mean over all parts (a
+// batch norm still sees each part alone).
 #pragma once
 
 #include <gradus/autograd/variable.h>
@@ -109,6 +113,9 @@ class Optimizer {
   virtual void update(const Part& part, std::int64_t begin, std::int64_t end) const = 0;
 
   const std::string& name() const { return name_; }
+  /// Throws ShapeError or DTypeError unless the gradient and the state of parameter `index`, which
+  /// has a gradient, are as the parameter is.
+  void check(std::size_t index) const;
 
  private:
   friend class Schedule;
@@ -117,7 +124,6 @@ class Optimizer {
     double base_lr;
   };
 
-  void check(std::size_t index) const;
   const Rate& rate(std::size_t group) const;
   void follow_schedule(double lr, std::size_t group);
 

@@ -20,6 +20,54 @@ void Schedule::set_epoch(std::int64_t epoch) {
   epoch_ = epoch;
 }
 
+namespace {
+
+/// The one number under each of `keys`, in their order. Throws unless just these are there.
+std::vector<double> read_numbers(const char* owner, const NamedTensors& tensors,
+                                 const std::vector<std::string>& keys) {
+  std::vector<double> numbers;
+  for (const std::string& key : keys) {
+    const auto has_key = [&](const auto& entry) { return entry.first == key; };
+    const auto at = std::find_if(tensors.begin(), tensors.end(), has_key);
+    if (at == tensors.end()) fail<ValueError>(owner, ": ", key, " is missing in the loaded state");
+    if (!at->second.defined() || at->second.numel() != 1)
+      fail<ValueError>(owner, ": ", key, " of the loaded state must be one number, got ",
+                       describe(at->second));
+    numbers.push_back(at->second.item());
+  }
+  for (const auto& [key, tensor] : tensors) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end())
+      fail<ValueError>(owner, ": ", key, " in the loaded state is unknown");
+  }
+  return numbers;
+}
+
+/// From `start` to `end` along half a cosine, `progress` from 0 to 1.
+double cosine(double start, double end, double progress) {
+  return end + (start - end) * (1 + std::cos(std::numbers::pi * progress)) / 2;
+}
+
+void check_rising(const char* schedule, const std::vector<std::int64_t>& milestones) {
+  for (std::size_t k = 0; k < milestones.size(); ++k) {
+    const std::int64_t before = k == 0 ? -1 : milestones[k - 1];
+    if (milestones[k] <= before)
+      fail<ValueError>(schedule, ": milestones must rise from 0 on, got ", milestones[k], " after ",
+                       before);
+  }
+}
+
+void check_positive(const char* schedule, const char* option, std::int64_t value) {
+  if (value < 1) fail<ValueError>(schedule, ": ", option, " must be at least 1, got ", value);
+}
+
+}  // namespace
+
+NamedTensors Schedule::state_dict() const { return {{"epoch", Tensor::from(&epoch_, Shape{})}}; }
+
+void Schedule::load_state_dict(const NamedTensors& tensors) {
+  set_epoch(static_cast<std::int64_t>(read_numbers("Schedule", tensors, {"epoch"})[0]));
+}
+
 StepLR::StepLR(Optimizer& optimizer, const StepLROptions& options)
     : Schedule(optimizer), options_(options) {
   if (options.step_size < 1)
@@ -45,31 +93,8 @@ CosineAnnealing::CosineAnnealing(Optimizer& optimizer, const CosineAnnealingOpti
 double CosineAnnealing::lr_at(std::int64_t epoch, double base_lr) const {
   const double progress =
       std::min(1.0, static_cast<double>(epoch) / static_cast<double>(options_.epochs));
-  return options_.min_lr +
-         (base_lr - options_.min_lr) * (1 + std::cos(std::numbers::pi * progress)) / 2;
+  return cosine(base_lr, options_.min_lr, progress);
 }
-
-namespace {
-
-/// From `start` to `end` along half a cosine, `progress` from 0 to 1.
-double cosine(double start, double end, double progress) {
-  return end + (start - end) * (1 + std::cos(std::numbers::pi * progress)) / 2;
-}
-
-void check_rising(const char* schedule, const std::vector<std::int64_t>& milestones) {
-  for (std::size_t k = 0; k < milestones.size(); ++k) {
-    const std::int64_t before = k == 0 ? -1 : milestones[k - 1];
-    if (milestones[k] <= before)
-      fail<ValueError>(schedule, ": milestones must rise from 0 on, got ", milestones[k], " after ",
-                       before);
-  }
-}
-
-void check_positive(const char* schedule, const char* option, std::int64_t value) {
-  if (value < 1) fail<ValueError>(schedule, ": ", option, " must be at least 1, got ", value);
-}
-
-}  // namespace
 
 MultiStepLR::MultiStepLR(Optimizer& optimizer, MultiStepLROptions options)
     : Schedule(optimizer), options_(std::move(options)) {
@@ -174,6 +199,9 @@ SequentialLR::SequentialLR(Optimizer& optimizer, std::vector<std::unique_ptr<Sch
                      " schedules need one milestone less, got ", milestones_.size());
   }
   check_rising("SequentialLR", milestones_);
+  for (std::size_t k = 0; k < schedules_.size(); ++k) {
+    if (schedules_[k] == nullptr) fail<ValueError>("SequentialLR: schedule ", k, " is null");
+  }
   set_epoch(0);
 }
 
@@ -199,7 +227,8 @@ ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, const ReduceLROnPlate
 }
 
 bool ReduceLROnPlateau::is_better(double metric) const {
-  if (std::isinf(best_)) return !std::isnan(metric);
+  // Before the first metric; and a share of an infinity is none.
+  if (std::isinf(best_)) return options_.maximize ? metric > best_ : metric < best_;
   const double sign = options_.maximize ? 1 : -1;
   const double bar = options_.absolute ? best_ + sign * options_.threshold
                                        : best_ * (1 + sign * options_.threshold);
@@ -234,18 +263,11 @@ NamedTensors ReduceLROnPlateau::state_dict() const {
 }
 
 void ReduceLROnPlateau::load_state_dict(const NamedTensors& tensors) {
-  const auto number = [&](const std::string& key) {
-    for (const auto& [name, tensor] : tensors) {
-      if (name == key) return tensor.item();
-    }
-    fail<ValueError>("ReduceLROnPlateau: ", key, " is missing in the loaded state");
-  };
-  const double best = number("best");
-  const auto bad_epochs = static_cast<std::int64_t>(number("bad_epochs"));
-  const auto cooldown = static_cast<std::int64_t>(number("cooldown"));
-  best_ = best;
-  bad_epochs_ = bad_epochs;
-  cooldown_left_ = cooldown;
+  const std::vector<double> numbers =
+      read_numbers("ReduceLROnPlateau", tensors, {"best", "bad_epochs", "cooldown"});
+  best_ = numbers[0];
+  bad_epochs_ = static_cast<std::int64_t>(numbers[1]);
+  cooldown_left_ = static_cast<std::int64_t>(numbers[2]);
 }
 
 }  // namespace gradus

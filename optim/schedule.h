@@ -23,6 +23,11 @@ class Schedule {
   /// Throws ValueError for a negative epoch.
   void set_epoch(std::int64_t epoch);
   std::int64_t epoch() const { return epoch_; }
+
+  /// "epoch" (int64, 0-d). Loading is set_epoch(): the optimizer's own state, its base_lr among it, is to be
+  /// loaded before. Throws ValueError where the key is missing, and for any other.
+  NamedTensors state_dict() const;
+  void load_state_dict(const NamedTensors& tensors);
   double base_lr() const { return optimizer_->base_lr(); }
 
  protected:
@@ -168,7 +173,7 @@ class LambdaLR final : public Schedule {
 class SequentialLR final : public Schedule {
  public:
   /// From epoch milestones[k] on, schedule k + 1 is in force. Throws ValueError unless there is one
-  /// milestone less than schedules and they rise. All schedules are of `optimizer`.
+  /// milestone less than schedules, they rise, and no schedule is null. All schedules are of `optimizer`.
   SequentialLR(Optimizer& optimizer, std::vector<std::unique_ptr<Schedule>> schedules,
                std::vector<std::int64_t> milestones);
 
@@ -199,7 +204,7 @@ class ReduceLROnPlateau {
 
   /// "best", "bad_epochs", "cooldown" (float64, 0-d).
   NamedTensors state_dict() const;
-  /// Throws ValueError for a key that is missing.
+  /// Throws ValueError for a key that is missing, or unknown.
   void load_state_dict(const NamedTensors& tensors);
 
  private:

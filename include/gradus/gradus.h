@@ -71,6 +71,7 @@
 #include <gradus/optim/clip.h>
 #include <gradus/optim/detail.h>
 #include <gradus/optim/ema.h>
+#include <gradus/optim/lbfgs.h>
 #include <gradus/optim/nadam.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/rmsprop.h>
