@@ -13,16 +13,16 @@
 namespace gradus {
 namespace {
 
-constexpr const char* prefix = "state.0.";
+constexpr const char* lbfgs_prefix = "state.0.";
 
-double dot(const Tensor& a, const Tensor& b) { return core::sum(core::mul(a, b)).item(); }
+double inner_product(const Tensor& a, const Tensor& b) { return core::sum(core::mul(a, b)).item(); }
 
 double greatest_size(const Tensor& x) {
   return x.numel() == 0 ? 0 : core::max(core::abs(x)).item();
 }
 
 /// Where a line search has been: at start + t·d.
-struct Point {
+struct Trial {
   double t = 0;
   double loss = 0;
   Tensor gradient{};
@@ -31,7 +31,7 @@ struct Point {
 
 /// Where the cubic through both points, with both slopes, is least, within low..high; the middle
 /// where it has no least.
-double least_of_cubic(const Point& a, const Point& b, double low, double high) {
+double least_of_cubic(const Trial& a, const Trial& b, double low, double high) {
   const double d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t);
   const double square = d1 * d1 - a.slope * b.slope;
   if (!(square >= 0)) return (low + high) / 2;
@@ -43,24 +43,24 @@ double least_of_cubic(const Point& a, const Point& b, double low, double high) {
 }
 
 /// A point along d that fulfils both Wolfe conditions, or the best after 25 trials or where the
-/// bracket has become too small. `evaluate(t)` gives a Point.
+/// bracket has become too small. `evaluate(t)` gives a Trial.
 template <class Evaluate>
-Point strong_wolfe(const Evaluate& evaluate, const Point& start, double t, double d_size,
+Trial strong_wolfe(const Evaluate& evaluate, const Trial& start, double t, double d_size,
                    double tolerance_change) {
   constexpr double c1 = 1e-4;
   constexpr double c2 = 0.9;
   constexpr int most_trials = 25;
-  const auto too_high = [&](const Point& p) {
+  const auto too_high = [&](const Trial& p) {
     return p.loss > start.loss + c1 * p.t * start.slope;
   };
-  const auto flat_enough = [&](const Point& p) { return std::fabs(p.slope) <= -c2 * start.slope; };
+  const auto flat_enough = [&](const Trial& p) { return std::fabs(p.slope) <= -c2 * start.slope; };
 
   // Two points with a good one between them, or a good one.
-  std::array<Point, 2> bracket;
+  std::array<Trial, 2> bracket;
   bool done = false;
   int trials = 0;
-  Point before = start;
-  Point now = evaluate(t);
+  Trial before = start;
+  Trial now = evaluate(t);
   for (; trials < most_trials; ++trials) {
     if (too_high(now) || (trials > 1 && now.loss >= before.loss)) {
       bracket = {before, now};
@@ -166,7 +166,7 @@ Tensor LBFGS::direction(const Tensor& gradient) {
   if (m.n_iter == 1) return core::neg(gradient);
   const Tensor y = core::sub(gradient, m.prev_flat_grad);
   const Tensor s = core::mul(m.d, m.t);
-  const double ys = dot(y, s);
+  const double ys = inner_product(y, s);
   if (ys > 1e-10) {
     if (std::ssize(m.old_dirs) == options_.history_size) {
       m.old_dirs.erase(m.old_dirs.begin());
@@ -176,18 +176,18 @@ Tensor LBFGS::direction(const Tensor& gradient) {
     m.old_dirs.push_back(y);
     m.old_stps.push_back(s);
     m.ro.push_back(1 / ys);
-    m.h_diag = ys / dot(y, y);
+    m.h_diag = ys / inner_product(y, y);
   }
   const std::size_t pairs = m.old_dirs.size();
   std::vector<double> al(pairs);
   const Tensor q = core::neg(gradient);
   for (std::size_t i = pairs; i-- > 0;) {
-    al[i] = dot(m.old_stps[i], q) * m.ro[i];
+    al[i] = inner_product(m.old_stps[i], q) * m.ro[i];
     core::add_(q, m.old_dirs[i], -al[i]);
   }
   core::mul_(q, m.h_diag);
   for (std::size_t i = 0; i < pairs; ++i) {
-    const double be = dot(m.old_dirs[i], q) * m.ro[i];
+    const double be = inner_product(m.old_dirs[i], q) * m.ro[i];
     core::add_(q, m.old_stps[i], al[i] - be);
   }
   return q;
@@ -218,7 +218,7 @@ double LBFGS::step(const Closure& closure) {
     m.prev_loss = loss;
     m.t = lr();
     if (m.n_iter == 1) m.t *= std::min(1.0, 1 / core::sum(core::abs(gradient)).item());
-    const double slope = dot(gradient, m.d);
+    const double slope = inner_product(gradient, m.d);
     if (slope > -options_.tolerance_change) break;
     if (options_.line_search_fn == LineSearch::strong_wolfe) {
       std::vector<Tensor> start;
@@ -228,9 +228,9 @@ double LBFGS::step(const Closure& closure) {
         evaluate();
         // Back to the start as it was: by a move it would be reached up to rounding.
         for (std::size_t i = 0; i < start.size(); ++i) parameters()[i].value().copy_(start[i]);
-        return Point{t, loss, gradient, dot(gradient, m.d)};
+        return Trial{t, loss, gradient, inner_product(gradient, m.d)};
       };
-      const Point found = strong_wolfe(try_at, {0, loss, gradient, slope}, m.t, greatest_size(m.d),
+      const Trial found = strong_wolfe(try_at, {0, loss, gradient, slope}, m.t, greatest_size(m.d),
                                        options_.tolerance_change);
       m.t = found.t;
       loss = found.loss;
@@ -252,7 +252,7 @@ NamedTensors LBFGS::state_dict() const {
   NamedTensors saved = Optimizer::state_dict();
   const Memory& m = memory_;
   const auto save = [&](const char* key, Tensor tensor) {
-    saved.emplace_back(std::string(prefix) + key, std::move(tensor));
+    saved.emplace_back(std::string(lbfgs_prefix) + key, std::move(tensor));
   };
   save("func_evals", Tensor::from(&m.func_evals, Shape{}));
   save("n_iter", Tensor::from(&m.n_iter, Shape{}));
@@ -272,11 +272,11 @@ void LBFGS::load_state_dict(const NamedTensors& tensors) {
   NamedTensors rates;
   NamedTensors own;
   for (const auto& [key, tensor] : tensors) {
-    if (!key.starts_with(prefix)) {
+    if (!key.starts_with(lbfgs_prefix)) {
       rates.emplace_back(key, tensor);
       continue;
     }
-    const std::string name = key.substr(std::string(prefix).size());
+    const std::string name = key.substr(std::string(lbfgs_prefix).size());
     for (const auto& [other, ignored] : own) {
       if (other == name) fail<ValueError>("LBFGS: ", key, " is twice in the loaded state");
     }
@@ -286,7 +286,7 @@ void LBFGS::load_state_dict(const NamedTensors& tensors) {
     const auto at = std::find_if(own.begin(), own.end(),
                                  [&](const auto& entry) { return entry.first == name; });
     if (at == own.end() || !at->second.defined())
-      fail<ValueError>("LBFGS: ", prefix, name, " is missing in the loaded state");
+      fail<ValueError>("LBFGS: ", lbfgs_prefix, name, " is missing in the loaded state");
     Tensor tensor = std::move(at->second);
     own.erase(at);
     return tensor;
@@ -294,19 +294,19 @@ void LBFGS::load_state_dict(const NamedTensors& tensors) {
   const auto number = [&](const std::string& name) {
     const Tensor tensor = take(name);
     if (tensor.numel() != 1) {
-      fail<ShapeError>("LBFGS: ", prefix, name, " of the loaded state must be one number, got ",
-                       describe(tensor));
+      fail<ShapeError>("LBFGS: ", lbfgs_prefix, name,
+                       " of the loaded state must be one number, got ", describe(tensor));
     }
     return tensor.item();
   };
   const std::int64_t n = element_count();
   const auto check_vectors = [&](const std::string& name, const Tensor& tensor, bool fits) {
     if (!fits) {
-      fail<ShapeError>("LBFGS: ", prefix, name, " of the loaded state is ", tensor.shape(),
+      fail<ShapeError>("LBFGS: ", lbfgs_prefix, name, " of the loaded state is ", tensor.shape(),
                        ", the parameters have ", n, " elements");
     }
     if (tensor.dtype() != float64) {
-      fail<DTypeError>("LBFGS: ", prefix, name, " of the loaded state is ", describe(tensor),
+      fail<DTypeError>("LBFGS: ", lbfgs_prefix, name, " of the loaded state is ", describe(tensor),
                        ", expected float64");
     }
     return tensor.contiguous().clone();
@@ -342,10 +342,10 @@ void LBFGS::load_state_dict(const NamedTensors& tensors) {
                      m.old_stps.size(), " old_stps");
   }
   if (!own.empty()) {
-    fail<ValueError>("LBFGS: ", prefix, own.front().first, " in the loaded state is unknown");
+    fail<ValueError>("LBFGS: ", lbfgs_prefix, own.front().first, " in the loaded state is unknown");
   }
   for (std::size_t i = 0; i < m.old_dirs.size(); ++i)
-    m.ro.push_back(1 / dot(m.old_dirs[i], m.old_stps[i]));
+    m.ro.push_back(1 / inner_product(m.old_dirs[i], m.old_stps[i]));
   Optimizer::load_state_dict(rates);
   memory_ = std::move(m);
 }

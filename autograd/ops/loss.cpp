@@ -236,26 +236,24 @@ struct BinaryCrossEntropy final : Op {
   static constexpr double least_divisor = 1e-12;
   Variable x, t;
 
-  static Tensor log_of(const Tensor& share) {
+  static Tensor bounded_log(const Tensor& share) {
     return core::clamp(core::log(share), least_logarithm, std::nullopt);
+  }
+  static Variable bounded_log(const Variable& share) {
+    return clamp(log(share), least_logarithm, std::nullopt);
   }
 
   Tensor forward(const Variable& input, const Variable& target) {
     if (needs(0) || needs(1)) x = input;
     if (needs(0)) t = target;
     const Tensor& share = target.value();
-    return -(share * log_of(input.value()) + (1 - share) * log_of(1 - input.value()));
+    return -(share * bounded_log(input.value()) + (1 - share) * bounded_log(1 - input.value()));
   }
 
   Variables backward(const Variable& dy) override {
     Variables gradients(2);
     if (needs(0)) gradients[0] = dy * (x - t) / clamp(x * (1.0 - x), least_divisor, std::nullopt);
-    if (needs(1)) {
-      const auto log_of = [](const Variable& v) {
-        return clamp(log(v), least_logarithm, std::nullopt);
-      };
-      gradients[1] = dy * (log_of(1.0 - x) - log_of(x));
-    }
+    if (needs(1)) gradients[1] = dy * (bounded_log(1.0 - x) - bounded_log(x));
     return gradients;
   }
 
@@ -267,7 +265,8 @@ struct BinaryCrossEntropy final : Op {
     struct Logarithms {
       Tensor a, b;
       explicit Logarithms(const ElementwiseCall& call)
-          : a(core::abs(log_of(call.inputs[0]))), b(core::abs(log_of(1 - call.inputs[0]))) {}
+          : a(core::abs(bounded_log(call.inputs[0]))),
+            b(core::abs(bounded_log(1 - call.inputs[0]))) {}
     };
     constexpr double l = library_roundings;
     const auto value = [](const ElementwiseCall& call) {

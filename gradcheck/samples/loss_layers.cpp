@@ -27,13 +27,13 @@ LayerSample loss_sample(std::string description, Make make, const Variables& inp
   return sample;
 }
 
-const Tensor& labels() {
+const Tensor& label_of_rows() {
   static const Tensor all = Tensor::from({2, 0, 3});
   return all;
 }
 
 /// [4], float32, as a user would give it.
-const Tensor& weight() {
+const Tensor& weight_of_classes() {
   static const Tensor all = Tensor::from({0.5, 1.0, 2.0, 1.5});
   return all;
 }
@@ -43,78 +43,85 @@ const Tensor& signs_of_rows() {
   return all;
 }
 
-constexpr Range shares{0.05, 0.95};
+constexpr Range layer_shares{0.05, 0.95};
 
-Variables pair(std::uint64_t seed) { return {spread({3, 4}, seed), beside({3, 4}, seed + 1)}; }
+Variables two_inputs(std::uint64_t seed) {
+  return {spread({3, 4}, seed), beside({3, 4}, seed + 1)};
+}
 
 std::vector<LayerSample> cross_entropy_loss_samples() {
-  return {loss_sample("labels", [] { return CrossEntropyLoss{}; }, {spread({3, 4}, 1)}, {labels()}),
-          loss_sample("weights, smoothed, one ignored",
-                      [] {
-                        return CrossEntropyLoss{
-                            {.weight = weight(), .ignore_index = 0, .label_smoothing = 0.1}};
-                      },
-                      {spread({3, 4}, 2)}, {labels()}),
-          loss_sample("probabilities", [] { return CrossEntropyLoss{}; },
-                      {spread({3, 4}, 3), spread({3, 4}, 4, {0, 1})})};
+  return {
+      loss_sample("labels", [] { return CrossEntropyLoss{}; }, {spread({3, 4}, 1)},
+                  {label_of_rows()}),
+      loss_sample("weights, smoothed, one ignored",
+                  [] {
+                    return CrossEntropyLoss{
+                        {.weight = weight_of_classes(), .ignore_index = 0, .label_smoothing = 0.1}};
+                  },
+                  {spread({3, 4}, 2)}, {label_of_rows()}),
+      loss_sample("probabilities", [] { return CrossEntropyLoss{}; },
+                  {spread({3, 4}, 3), spread({3, 4}, 4, {0, 1})})};
 }
 
 std::vector<LayerSample> nll_loss_layer_samples() {
-  return {loss_sample("labels", [] { return NLLLoss{}; }, {spread({3, 4}, 1)}, {labels()}),
-          loss_sample("weights", [] { return NLLLoss{{.weight = weight()}}; }, {spread({3, 4}, 2)},
-                      {labels()})};
+  return {loss_sample("labels", [] { return NLLLoss{}; }, {spread({3, 4}, 1)}, {label_of_rows()}),
+          loss_sample("weights", [] { return NLLLoss{{.weight = weight_of_classes()}}; },
+                      {spread({3, 4}, 2)}, {label_of_rows()})};
 }
 
 std::vector<LayerSample> bce_loss_samples() {
   return {loss_sample("mean", [] { return BCELoss{}; },
-                      {spread({3, 4}, 1, shares), spread({3, 4}, 2, shares)}),
-          loss_sample("weights, sum",
-                      [] { return BCELoss{{.weight = weight(), .reduction = Reduction::sum}}; },
-                      {spread({3, 4}, 3, shares), spread({3, 4}, 4, shares)})};
+                      {spread({3, 4}, 1, layer_shares), spread({3, 4}, 2, layer_shares)}),
+          loss_sample(
+              "weights, sum",
+              [] { return BCELoss{{.weight = weight_of_classes(), .reduction = Reduction::sum}}; },
+              {spread({3, 4}, 3, layer_shares), spread({3, 4}, 4, layer_shares)})};
 }
 
 std::vector<LayerSample> bce_with_logits_loss_samples() {
-  return {
-      loss_sample("mean", [] { return BCEWithLogitsLoss{}; },
-                  {spread({3, 4}, 1), spread({3, 4}, 2, shares)}),
-      loss_sample("weights",
-                  [] { return BCEWithLogitsLoss{{.weight = weight(), .pos_weight = weight()}}; },
-                  {spread({3, 4}, 3), spread({3, 4}, 4, shares)})};
+  return {loss_sample("mean", [] { return BCEWithLogitsLoss{}; },
+                      {spread({3, 4}, 1), spread({3, 4}, 2, layer_shares)}),
+          loss_sample("weights",
+                      [] {
+                        return BCEWithLogitsLoss{
+                            {.weight = weight_of_classes(), .pos_weight = weight_of_classes()}};
+                      },
+                      {spread({3, 4}, 3), spread({3, 4}, 4, layer_shares)})};
 }
 
 std::vector<LayerSample> kl_div_loss_samples() {
   return {loss_sample("batchmean", [] { return KLDivLoss{{.reduction = Reduction::batchmean}}; },
-                      {spread({3, 4}, 1, {-3, 0}), spread({3, 4}, 2, shares)}),
+                      {spread({3, 4}, 1, {-3, 0}), spread({3, 4}, 2, layer_shares)}),
           loss_sample("the target by its logarithm", [] { return KLDivLoss{{.log_target = true}}; },
                       {spread({3, 4}, 3, {-3, 0}), spread({3, 4}, 4, {-3, 0})})};
 }
 
 std::vector<LayerSample> mse_loss_layer_samples() {
   return {loss_sample(
-              "mean", [] { return MSELoss{}; }, pair(1)),
+              "mean", [] { return MSELoss{}; }, two_inputs(1)),
           loss_sample(
-              "none", [] { return MSELoss{Reduction::none}; }, pair(3))};
+              "none", [] { return MSELoss{Reduction::none}; }, two_inputs(3))};
 }
 
 std::vector<LayerSample> l1_loss_layer_samples() {
   return {loss_sample(
-              "mean", [] { return L1Loss{}; }, pair(1)),
+              "mean", [] { return L1Loss{}; }, two_inputs(1)),
           loss_sample(
-              "sum", [] { return L1Loss{Reduction::sum}; }, pair(3))};
+              "sum", [] { return L1Loss{Reduction::sum}; }, two_inputs(3))};
 }
 
 std::vector<LayerSample> huber_loss_layer_samples() {
   return {loss_sample(
-              "mean", [] { return HuberLoss{}; }, pair(1)),
+              "mean", [] { return HuberLoss{}; }, two_inputs(1)),
           loss_sample(
-              "a small delta", [] { return HuberLoss{{.delta = 0.35}}; }, pair(3))};
+              "a small delta", [] { return HuberLoss{{.delta = 0.35}}; }, two_inputs(3))};
 }
 
 std::vector<LayerSample> smooth_l1_loss_layer_samples() {
   return {loss_sample(
-              "mean", [] { return SmoothL1Loss{}; }, pair(1)),
+              "mean", [] { return SmoothL1Loss{}; }, two_inputs(1)),
           loss_sample(
-              "a small beta", [] { return SmoothL1Loss{{.beta = 0.35}}; }, pair(3))};
+              "a small beta", [] { return SmoothL1Loss{{.beta = 0.35}}; }, two_inputs(3))};
 }
 
 std::vector<LayerSample> hinge_embedding_loss_layer_samples() {
@@ -135,35 +142,37 @@ std::vector<LayerSample> margin_ranking_loss_layer_samples() {
 
 std::vector<LayerSample> multi_margin_loss_layer_samples() {
   return {
-      loss_sample("mean", [] { return MultiMarginLoss{}; }, {spread({3, 4}, 1)}, {labels()}),
-      loss_sample("squares, weights", [] { return MultiMarginLoss{{.p = 2, .weight = weight()}}; },
-                  {spread({3, 4}, 2)}, {labels()})};
+      loss_sample("mean", [] { return MultiMarginLoss{}; }, {spread({3, 4}, 1)}, {label_of_rows()}),
+      loss_sample("squares, weights",
+                  [] { return MultiMarginLoss{{.p = 2, .weight = weight_of_classes()}}; },
+                  {spread({3, 4}, 2)}, {label_of_rows()})};
 }
 
 std::vector<LayerSample> cosine_similarity_layer_samples() {
   return {loss_sample(
-              "rows", [] { return CosineSimilarity{}; }, pair(1)),
+              "rows", [] { return CosineSimilarity{}; }, two_inputs(1)),
           loss_sample(
-              "columns", [] { return CosineSimilarity{{.dim = 0}}; }, pair(3))};
+              "columns", [] { return CosineSimilarity{{.dim = 0}}; }, two_inputs(3))};
 }
 
 std::vector<LayerSample> cosine_embedding_loss_layer_samples() {
-  return {loss_sample("mean", [] { return CosineEmbeddingLoss{}; }, pair(1), {signs_of_rows()}),
-          loss_sample("a margin", [] { return CosineEmbeddingLoss{{.margin = 0.2}}; }, pair(3),
-                      {signs_of_rows()})};
+  return {
+      loss_sample("mean", [] { return CosineEmbeddingLoss{}; }, two_inputs(1), {signs_of_rows()}),
+      loss_sample("a margin", [] { return CosineEmbeddingLoss{{.margin = 0.2}}; }, two_inputs(3),
+                  {signs_of_rows()})};
 }
 
 std::vector<LayerSample> pairwise_distance_layer_samples() {
   return {loss_sample(
-              "lengths", [] { return PairwiseDistance{}; }, pair(1)),
+              "lengths", [] { return PairwiseDistance{}; }, two_inputs(1)),
           loss_sample(
               "p 3, the dimension kept", [] { return PairwiseDistance{{.p = 3, .keepdim = true}}; },
-              pair(3))};
+              two_inputs(3))};
 }
 
 std::vector<LayerSample> triplet_margin_loss_layer_samples() {
   const auto three = [](std::uint64_t seed) {
-    Variables all = pair(seed);
+    Variables all = two_inputs(seed);
     all.push_back(spread({3, 4}, seed + 2, {-1, 4}));
     return all;
   };

@@ -319,11 +319,11 @@ TEST_CASE("a criterion is its function with its options, and takes them once") {
   CHECK(logits.state_dict()[0].first == "pos_weight");
 }
 
-TEST_CASE("a criterion names its place, and how many inputs it takes") {
+TEST_CASE("a criterion says how many inputs it takes") {
   const Tensor x = ones({2, 3});
   MSELoss mse;
-  CHECK(message_of([&] { mse({x, x, x}); }) == "MSELoss: takes 2 Variables, got 3 [in MSELoss]");
-  CHECK(message_of([&] { mse(x); }).find("takes 2 Variables, got 1") != std::string::npos);
+  CHECK(message_of([&] { mse({x, x, x}); }).find("MSELoss: takes 2 Variables, got 3") == 0);
+  CHECK(message_of([&] { mse(x); }).find("MSELoss: takes 2 Variables, got 1") == 0);
   CHECK_THROWS_AS(mse(x, zeros({2})), ShapeError);
   CHECK_THROWS_AS(TripletMarginLoss()(x, x), ValueError);
   CHECK_THROWS_AS(CrossEntropyLoss({.label_smoothing = 2})(x, Tensor::from({0, 1})), ValueError);
