@@ -74,6 +74,8 @@ Variable sqrt(const Operand& x);
 Variable abs(const Operand& x);
 Variable tanh(const Operand& x);
 Variable sigmoid(const Operand& x);
+/// ln sigmoid(x), without overflow.
+Variable logsigmoid(const Operand& x);
 /// max(x, 0); the gradient at 0 is 0.
 Variable relu(const Operand& x);
 /// dy where y > 0 (or NaN), else 0: the gradient of a relu whose output was y.
@@ -349,17 +351,156 @@ Variable batch_norm(const Operand& x, const Variable& weight, const Variable& bi
                     const Tensor& running_mean, const Tensor& running_var,
                     const BatchNormOptions& options = {});
 
-// ---- ops/loss.cpp ----
-enum class Reduction { none, sum, mean };
-/// -log softmax(logits)[label]; logits [N,C], labels int64 [N]. Throws ValueError for a label
-/// outside 0..C-1.
+// ---- ops/loss.cpp ---- targets are classes or probabilities
+/// What becomes of the losses. Their mean over nothing is NaN, as in PyTorch. Only kl_div has batchmean;
+/// others throw ValueError.
+enum class Reduction { none, sum, mean, batchmean };
+
+struct CrossEntropyOptions {
+  Tensor weight{};                   ///< [C], of each class; undefined: all 1
+  std::int64_t ignore_index = -100;  ///< a label whose loss is 0 and does not count in the mean
+  Reduction reduction = Reduction::mean;
+  double label_smoothing = 0;  ///< in 0..1: so much of the target is spread over all classes evenly
+};
+/// -log softmax(logits)[label]; logits [N,C,d1,..], labels int64 [N,d1,..]. The mean divides by the sum of
+/// the labels' weights. Throws ValueError for a label outside 0..C-1 that is not ignored.
 Variable cross_entropy(const Operand& logits, const Tensor& labels,
                        Reduction reduction = Reduction::mean);
-/// -log_probabilities[label]; the same shapes.
+Variable cross_entropy(const Operand& logits, const Tensor& labels,
+                       const CrossEntropyOptions& options);
+/// -Σ weight[c]·probabilities[c]·log softmax(logits)[c] over the classes; both [N,C,d1,..]. The mean divides
+/// by the number of sums. Throws ValueError for an ignore_index of 0 or more. int64 are labels, as above.
+Variable cross_entropy(const Operand& logits, const Variable& probabilities,
+                       const CrossEntropyOptions& options = {});
+
+struct NLLLossOptions {
+  Tensor weight{};
+  std::int64_t ignore_index = -100;
+  Reduction reduction = Reduction::mean;
+};
+/// -log_probabilities[label], otherwise as cross_entropy.
 Variable nll_loss(const Operand& log_probabilities, const Tensor& labels,
                   Reduction reduction = Reduction::mean);
-/// (prediction - target)²; equal shapes.
+Variable nll_loss(const Operand& log_probabilities, const Tensor& labels,
+                  const NLLLossOptions& options);
+
+struct BinaryCrossEntropyOptions {
+  Tensor weight{};  ///< broadcasts to the input's shape; undefined: all 1
+  Reduction reduction = Reduction::mean;
+};
+/// -weight·(t·log x + (1-t)·log(1-x)), each logarithm at least -100; equal shapes. Throws ValueError for
+/// an input outside 0..1 or NaN.
+Variable binary_cross_entropy(const Operand& input, const Variable& target,
+                              const BinaryCrossEntropyOptions& options = {});
+
+struct BCEWithLogitsOptions {
+  Tensor weight{};  ///< broadcasts to the shape of the logits; undefined: all 1
+  Reduction reduction = Reduction::mean;
+  Tensor pos_weight{};  ///< of t, likewise: above 1 it asks for recall, below 1 for precision
+};
+/// -weight·(pos_weight·t·log sigmoid(x) + (1-t)·log(1 - sigmoid(x))), without overflow; equal shapes.
+Variable binary_cross_entropy_with_logits(const Operand& logits, const Variable& target,
+                                          const BCEWithLogitsOptions& options = {});
+
+struct KLDivOptions {
+  Reduction reduction =
+      Reduction::mean;      ///< batchmean, the sum over size(0), is what the formula means
+  bool log_target = false;  ///< the target is given by its logarithm
+};
+/// target·(log target - input), the input being a logarithm; 0 where the target is 0. Equal shapes.
+Variable kl_div(const Operand& input, const Variable& target, const KLDivOptions& options = {});
+
+// ---- ops/difference_loss.cpp ---- prediction and target of equal shapes
+/// (prediction - target)²
 Variable mse_loss(const Operand& prediction, const Variable& target,
                   Reduction reduction = Reduction::mean);
+/// |prediction - target|
+Variable l1_loss(const Operand& prediction, const Variable& target,
+                 Reduction reduction = Reduction::mean);
+
+struct HuberLossOptions {
+  Reduction reduction = Reduction::mean;
+  double delta = 1;
+};
+/// d²/2 where |d| <= delta, else delta·(|d| - delta/2); d = prediction - target. Throws ValueError unless
+/// delta is positive and finite.
+Variable huber_loss(const Operand& prediction, const Variable& target,
+                    const HuberLossOptions& options = {});
+
+struct SmoothL1LossOptions {
+  Reduction reduction = Reduction::mean;
+  double beta = 1;
+};
+/// d²/(2·beta) where |d| <= beta, else |d| - beta/2; l1_loss for beta 0. Throws ValueError unless beta is
+/// finite and not negative.
+Variable smooth_l1_loss(const Operand& prediction, const Variable& target,
+                        const SmoothL1LossOptions& options = {});
+
+// ---- ops/margin_loss.cpp ---- targets are 1 or -1, of any dtype (ValueError for others)
+struct HingeEmbeddingLossOptions {
+  double margin = 1;
+  Reduction reduction = Reduction::mean;
+};
+/// x where the target is 1, max(0, margin - x) where it is -1; equal shapes.
+Variable hinge_embedding_loss(const Operand& x, const Tensor& target,
+                              const HingeEmbeddingLossOptions& options = {});
+
+struct MarginRankingLossOptions {
+  double margin = 0;
+  Reduction reduction = Reduction::mean;
+};
+/// max(0, margin - target·(x1 - x2)); equal shapes.
+Variable margin_ranking_loss(const Operand& x1, const Variable& x2, const Tensor& target,
+                             const MarginRankingLossOptions& options = {});
+
+struct MultiMarginLossOptions {
+  int p = 1;  ///< 1 or 2
+  double margin = 1;
+  Tensor weight{};  ///< [C], of each label's class; undefined: all 1
+  Reduction reduction = Reduction::mean;
+};
+/// weight[label]/C · Σ max(0, margin - x[label] + x[c])^p over the other classes c; x [N,C], labels int64
+/// [N]. Throws ValueError for another p, and for a label outside 0..C-1.
+Variable multi_margin_loss(const Operand& x, const Tensor& labels,
+                           const MultiMarginLossOptions& options = {});
+
+struct CosineSimilarityOptions {
+  std::int64_t dim = 1;
+  double eps = 1e-8;
+};
+/// x1·x2/(max(|x1|, eps)·max(|x2|, eps)) along `dim`, which goes; the shapes broadcast.
+Variable cosine_similarity(const Operand& x1, const Variable& x2,
+                           const CosineSimilarityOptions& options = {});
+
+struct CosineEmbeddingLossOptions {
+  double margin = 0;
+  Reduction reduction = Reduction::mean;
+};
+/// 1 - cos(x1, x2) where the target is 1, max(0, cos(x1, x2) - margin) where it is -1. x1 and x2 [N,D] and
+/// target [N], or [D] and [].
+Variable cosine_embedding_loss(const Operand& x1, const Variable& x2, const Tensor& target,
+                               const CosineEmbeddingLossOptions& options = {});
+
+struct PairwiseDistanceOptions {
+  double p = 2;       ///< at least 1; infinity: the greatest
+  double eps = 1e-6;  ///< added to each difference
+  bool keepdim = false;
+};
+/// (Σ |x1 - x2 + eps|^p)^(1/p) over the last dimension; the shapes broadcast. Where the distance is 0 its
+/// gradient is.
+Variable pairwise_distance(const Operand& x1, const Variable& x2,
+                           const PairwiseDistanceOptions& options = {});
+
+struct TripletMarginLossOptions {
+  double margin = 1;
+  double p = 2;
+  double eps = 1e-6;
+  bool swap = false;  ///< take the distance from positive to negative where that is the less
+  Reduction reduction = Reduction::mean;
+};
+/// max(0, margin + |anchor - positive| - |anchor - negative|), by pairwise_distance; [N,D] or [D] all three.
+Variable triplet_margin_loss(const Operand& anchor, const Variable& positive,
+                             const Variable& negative,
+                             const TripletMarginLossOptions& options = {});
 
 }  // namespace gradus

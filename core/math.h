@@ -18,7 +18,7 @@
 namespace gradus::core {
 
 // ---- elementwise (math_elementwise.cpp) ----
-// Arithmetic takes every dtype but bool; div, and the functions from exp to sigmoid,
+// Arithmetic takes every dtype but bool; div, and the functions from exp to logsigmoid,
 // float32 and float64.
 Tensor add(const Tensor& a, const Tensor& b, Activation activation = Activation::none);
 Tensor sub(const Tensor& a, const Tensor& b);
@@ -46,6 +46,8 @@ Tensor sqrt(const Tensor& x);
 Tensor tanh(const Tensor& x);
 /// 1/(1+exp(-x)), without overflow.
 Tensor sigmoid(const Tensor& x);
+/// ln sigmoid(x), without overflow, and exact where sigmoid(x) rounds to 1.
+Tensor logsigmoid(const Tensor& x);
 /// max(x, 0); NaN stays NaN.
 Tensor relu(const Tensor& x);
 /// dy where y > 0 (or NaN), else 0: the gradient of relu.
@@ -172,8 +174,9 @@ std::string blas_description();
 
 // ---- the loss of classification (math_loss.cpp) ----
 /// Throws, naming `op`, unless scores are [N,C,...], float32 or float64,
-/// and labels int64 [N,...] in 0..C-1.
-void check_labels(std::string_view op, const Tensor& scores, const Tensor& labels);
+/// and labels int64 [N,...] in 0..C-1, or `ignored`.
+void check_labels(std::string_view op, const Tensor& scores, const Tensor& labels,
+                  std::optional<std::int64_t> ignored = std::nullopt);
 struct CrossEntropyResult {
   Tensor losses;   ///< -log softmax(logits)[label], [N,...]
   Tensor softmax;  ///< of the logits along C, where asked for

@@ -4,6 +4,7 @@
 #include <gradus/core/detail/map.h>
 #include <gradus/core/math.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -162,6 +163,12 @@ Tensor sigmoid(const Tensor& x) {
   return floating_map("sigmoid", x, []<class T>(T value) {
     const T decay = std::exp(-std::fabs(value));  // at most 1: never overflows
     return (value >= T{0} ? T{1} : decay) / (T{1} + decay);
+  });
+}
+
+Tensor logsigmoid(const Tensor& x) {
+  return floating_map("logsigmoid", x, []<class T>(T value) {
+    return std::min(value, T{0}) - std::log1p(std::exp(-std::fabs(value)));
   });
 }
 

@@ -31,7 +31,8 @@ struct Scores {
 
 }  // namespace
 
-void check_labels(std::string_view op, const Tensor& scores, const Tensor& labels) {
+void check_labels(std::string_view op, const Tensor& scores, const Tensor& labels,
+                  std::optional<std::int64_t> ignored) {
   if (!scores.defined()) fail<ShapeError>(op, ": the scores are undefined");
   dispatch_floating(op, scores.dtype(), []<class T>() {});
   if (!labels.defined() || labels.dtype() != int64) {
@@ -50,7 +51,7 @@ void check_labels(std::string_view op, const Tensor& scores, const Tensor& label
   const Tensor dense = labels.contiguous();
   const std::int64_t* label = dense.data<std::int64_t>();
   for (std::int64_t i = 0, n = dense.numel(); i < n; ++i) {
-    if (label[i] < 0 || label[i] >= classes) {
+    if ((label[i] < 0 || label[i] >= classes) && label[i] != ignored) {
       fail<ValueError>(op, ": label ", label[i], " at position ", i, " is outside of 0..",
                        classes - 1);
     }

@@ -3,8 +3,10 @@
 #include <gradus/optim/detail.h>
 #include <gradus/optim/update.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 namespace gradus {
 namespace {
@@ -29,11 +31,17 @@ template <class Part, class Options>
 void update_range(const Part& part, std::int64_t begin, std::int64_t end, const Options& o,
                   double lr, double coupled_decay, double decoupled_decay) {
   dispatch_floating("Adam", part.parameter.dtype(), [&]<class T>() {
-    detail::adam_update(end - begin, part.parameter.template data<T>() + begin,
-                        part.grad.template data<T>() + begin,
-                        part.state->tensors[0].template data<T>() + begin,
-                        part.state->tensors[1].template data<T>() + begin,
-                        step_of<T>(o, lr, coupled_decay, decoupled_decay, part.state->steps));
+    const auto state = [&](std::size_t k) {
+      return part.state->tensors[k].template data<T>() + begin;
+    };
+    T* p = part.parameter.template data<T>() + begin;
+    const T* grad = part.grad.template data<T>() + begin;
+    const auto step = step_of<T>(o, lr, coupled_decay, decoupled_decay, part.state->steps);
+    if (o.amsgrad) {
+      detail::amsgrad_update(end - begin, p, grad, state(0), state(1), state(2), step);
+    } else {
+      detail::adam_update(end - begin, p, grad, state(0), state(1), step);
+    }
   });
 }
 
@@ -44,26 +52,41 @@ template <class Options> void check_options(std::string_view name, const Options
   check_not_negative(name, "weight_decay", o.weight_decay);
 }
 
+template <class Options>
+std::vector<std::string_view> adam_state(const std::vector<ParameterGroup<Options>>& groups) {
+  std::vector<std::string_view> names{"exp_avg", "exp_avg_sq"};
+  if (std::any_of(groups.begin(), groups.end(),
+                  [](const auto& group) { return group.options.amsgrad; }))
+    names.push_back("max_exp_avg_sq");
+  return names;
+}
+
 }  // namespace
 
 Adam::Adam(std::vector<Variable> parameters, const AdamOptions& options)
-    : Optimizer("Adam", std::move(parameters), options.lr, {"exp_avg", "exp_avg_sq"}),
-      options_(options) {
-  check_options("Adam", options);
+    : Adam(std::vector<ParameterGroup<AdamOptions>>{{std::move(parameters), options}}) {}
+
+Adam::Adam(const std::vector<ParameterGroup<AdamOptions>>& groups)
+    : Optimizer("Adam", groups_of(groups), adam_state(groups)), options_(options_of(groups)) {
+  for (const AdamOptions& options : options_) check_options("Adam", options);
 }
 
 void Adam::update(const Part& part, std::int64_t begin, std::int64_t end) const {
-  update_range(part, begin, end, options_, lr(), options_.weight_decay, 0);
+  const AdamOptions& o = options_[part.group];
+  update_range(part, begin, end, o, lr(part.group), o.weight_decay, 0);
 }
 
 AdamW::AdamW(std::vector<Variable> parameters, const AdamWOptions& options)
-    : Optimizer("AdamW", std::move(parameters), options.lr, {"exp_avg", "exp_avg_sq"}),
-      options_(options) {
-  check_options("AdamW", options);
+    : AdamW(std::vector<ParameterGroup<AdamWOptions>>{{std::move(parameters), options}}) {}
+
+AdamW::AdamW(const std::vector<ParameterGroup<AdamWOptions>>& groups)
+    : Optimizer("AdamW", groups_of(groups), adam_state(groups)), options_(options_of(groups)) {
+  for (const AdamWOptions& options : options_) check_options("AdamW", options);
 }
 
 void AdamW::update(const Part& part, std::int64_t begin, std::int64_t end) const {
-  update_range(part, begin, end, options_, lr(), 0, options_.weight_decay);
+  const AdamWOptions& o = options_[part.group];
+  update_range(part, begin, end, o, lr(part.group), 0, o.weight_decay);
 }
 
 }  // namespace gradus

@@ -5,6 +5,9 @@
 //   v ← beta2·v + (1 - beta2)·g²
 //   p ← p - lr/(1 - beta1^t) · m / (√v/√(1 - beta2^t) + eps)          t = 1, 2, ...
 //
+// With amsgrad the greatest v so far takes the place of v in the last line: S. Reddi, S. Kale,
+// S. Kumar, "On the convergence of Adam and beyond", ICLR 2018.
+//
 // D. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
 // I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2, with
 // lr as the schedule.
@@ -20,16 +23,18 @@ struct AdamOptions {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0;
+  bool amsgrad = false;
 };
 
 class Adam final : public Optimizer {
  public:
   /// Throws ValueError for negative or non-finite options and for a beta outside 0 <= beta < 1.
   explicit Adam(std::vector<Variable> parameters, const AdamOptions& options = {});
+  explicit Adam(const std::vector<ParameterGroup<AdamOptions>>& groups);
 
  private:
   void update(const Part& part, std::int64_t begin, std::int64_t end) const override;
-  AdamOptions options_;
+  std::vector<AdamOptions> options_;  // by group
 };
 
 struct AdamWOptions {
@@ -38,16 +43,18 @@ struct AdamWOptions {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 1e-2;
+  bool amsgrad = false;
 };
 
 class AdamW final : public Optimizer {
  public:
   /// Throws ValueError as Adam does.
   explicit AdamW(std::vector<Variable> parameters, const AdamWOptions& options = {});
+  explicit AdamW(const std::vector<ParameterGroup<AdamWOptions>>& groups);
 
  private:
   void update(const Part& part, std::int64_t begin, std::int64_t end) const override;
-  AdamWOptions options_;
+  std::vector<AdamWOptions> options_;  // by group
 };
 
 }  // namespace gradus

@@ -39,17 +39,26 @@ double read_number(const std::string& name, const std::string& key, const Tensor
                    describe(tensor));
 }
 
+/// The first group's keys have no prefix, as in files of one group.
+std::string key_of_group(std::size_t group) {
+  return group == 0 ? std::string() : "group." + std::to_string(group) + ".";
+}
+
 }  // namespace
 
-Optimizer::Optimizer(std::string_view name, std::vector<Variable> parameters, double lr,
-                     std::vector<std::string_view> state_names)
-    : name_(name),
-      parameters_(std::move(parameters)),
-      states_(parameters_.size()),
-      state_names_(std::move(state_names)),
-      lr_(lr),
-      base_lr_(lr) {
-  check_lr(name_, lr);
+Optimizer::Optimizer(std::string_view name, const std::vector<Group>& groups,
+                     std::vector<std::string_view> state_names,
+                     std::vector<std::string_view> number_names)
+    : name_(name), state_names_(std::move(state_names)), number_names_(std::move(number_names)) {
+  for (const Group& group : groups) {
+    check_lr(name_, group.lr);
+    for (const Variable& parameter : group.parameters) {
+      parameters_.push_back(parameter);
+      group_of_.push_back(groups_.size());
+    }
+    groups_.push_back({group.lr, group.lr});
+  }
+  states_.resize(parameters_.size());
   if (parameters_.empty()) fail<ValueError>(name_, ": there are no parameters to optimize");
   std::set<const Tensor*> seen;  // handles of one Variable share one value() object
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -68,15 +77,33 @@ Optimizer::Optimizer(std::string_view name, std::vector<Variable> parameters, do
   }
 }
 
-void Optimizer::set_lr(double lr) {
-  check_lr(name_, lr);
-  lr_ = base_lr_ = lr;
+const Optimizer::Rate& Optimizer::rate(std::size_t group) const {
+  if (group >= groups_.size())
+    fail<ValueError>(name_, ": there is no group ", group, " of ", groups_.size());
+  return groups_[group];
 }
 
-void Optimizer::follow_schedule(double lr) {
+double Optimizer::lr(std::size_t group) const { return rate(group).lr; }
+
+double Optimizer::base_lr(std::size_t group) const { return rate(group).base_lr; }
+
+void Optimizer::set_lr(double lr) {
   check_lr(name_, lr);
-  lr_ = lr;
+  for (Rate& each : groups_) each = {lr, lr};
 }
+
+void Optimizer::set_lr(double lr, std::size_t group) {
+  check_lr(name_, lr);
+  static_cast<void>(rate(group));
+  groups_[group] = {lr, lr};
+}
+
+void Optimizer::follow_schedule(double lr, std::size_t group) {
+  check_lr(name_, lr);
+  groups_[group].lr = lr;
+}
+
+void Optimizer::begin_step(State&, std::size_t) const {}
 
 void Optimizer::zero_grad() {
   for (const Variable& parameter : parameters_) parameter.zero_grad();
@@ -106,11 +133,13 @@ void Optimizer::step() {
       for (std::size_t k = 0; k < state_names_.size(); ++k) {
         state.tensors.push_back(zeros(parameter.shape(), parameter.dtype()));
       }
+      state.numbers.assign(number_names_.size(), 1);
     }
     ++state.steps;
+    begin_step(state, group_of_[i]);
     // The parameter itself, unless it is a strided view.
-    parts_.push_back(
-        {parameter.contiguous(), parameters_[i].grad().value().contiguous(), &state, elements});
+    parts_.push_back({parameter.contiguous(), parameters_[i].grad().value().contiguous(), &state,
+                      group_of_[i], elements});
     elements += parameter.numel();
     // Parameter and state are read and written, the gradient is read.
     count_bytes(bytes_of(parameter) * (3 + 2 * std::ssize(state.tensors)));
@@ -137,14 +166,21 @@ void Optimizer::step() {
 }
 
 NamedTensors Optimizer::state_dict() const {
-  NamedTensors saved{{"lr", Tensor::scalar(lr_, float64)},
-                     {"base_lr", Tensor::scalar(base_lr_, float64)}};
+  NamedTensors saved;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    saved.emplace_back(key_of_group(g) + "lr", Tensor::scalar(groups_[g].lr, float64));
+    saved.emplace_back(key_of_group(g) + "base_lr", Tensor::scalar(groups_[g].base_lr, float64));
+  }
   for (std::size_t i = 0; i < states_.size(); ++i) {
     if (states_[i].steps == 0) continue;
     const std::string prefix = "state." + std::to_string(i) + ".";
     saved.emplace_back(prefix + "step", Tensor::from(&states_[i].steps, Shape{}));
     for (std::size_t k = 0; k < state_names_.size(); ++k) {
       saved.emplace_back(prefix + std::string(state_names_[k]), states_[i].tensors[k]);
+    }
+    for (std::size_t k = 0; k < number_names_.size(); ++k) {
+      saved.emplace_back(prefix + std::string(number_names_[k]),
+                         Tensor::scalar(states_[i].numbers[k], float64));
     }
   }
   return saved;
@@ -163,14 +199,18 @@ void Optimizer::load_state_dict(const NamedTensors& tensors) {
     return &std::find_if(tensors.begin(), tensors.end(), has_key)->second;
   };
 
-  const Tensor* lr = take("lr");
-  if (lr == nullptr) fail<ValueError>(name_, ": lr is missing in the loaded state");
-  const double new_lr = read_number(name_, "lr", *lr);
-  check_lr(name_, new_lr);
-  const Tensor* base_lr = take("base_lr");
-  const double new_base_lr =
-      base_lr == nullptr ? base_lr_ : read_number(name_, "base_lr", *base_lr);
-  check_lr(name_, new_base_lr);
+  std::vector<Rate> rates = groups_;
+  for (std::size_t g = 0; g < rates.size(); ++g) {
+    const std::string key = key_of_group(g) + "lr";
+    const Tensor* lr = take(key);
+    if (lr == nullptr) fail<ValueError>(name_, ": ", key, " is missing in the loaded state");
+    rates[g].lr = read_number(name_, key, *lr);
+    check_lr(name_, rates[g].lr);
+    const std::string base_key = key_of_group(g) + "base_lr";
+    if (const Tensor* base_lr = take(base_key))
+      rates[g].base_lr = read_number(name_, base_key, *base_lr);
+    check_lr(name_, rates[g].base_lr);
+  }
 
   std::vector<State> states(parameters_.size());
   for (std::size_t i = 0; i < states.size(); ++i) {
@@ -189,14 +229,19 @@ void Optimizer::load_state_dict(const NamedTensors& tensors) {
       check_like(name_, key + " of the loaded state", i, parameters_[i].value(), *given);
       states[i].tensors.push_back(given->contiguous().clone());
     }
+    for (const std::string_view number_name : number_names_) {
+      const std::string key = prefix + std::string(number_name);
+      const Tensor* given = take(key);
+      if (given == nullptr) fail<ValueError>(name_, ": ", key, " is missing in the loaded state");
+      states[i].numbers.push_back(read_number(name_, key, *given));
+    }
   }
   if (!unread.empty()) {
     fail<ValueError>(name_, ": ", *unread.begin(),
                      " in the loaded state belongs to no parameter of this optimizer");
   }
   states_ = std::move(states);
-  lr_ = new_lr;
-  base_lr_ = new_base_lr;
+  groups_ = std::move(rates);
 }
 
 }  // namespace gradus

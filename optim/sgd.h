@@ -27,10 +27,11 @@ class SGD final : public Optimizer {
   /// Throws ValueError for negative or non-finite options, and for nesterov without momentum or
   /// with dampening.
   explicit SGD(std::vector<Variable> parameters, const SGDOptions& options = {});
+  explicit SGD(const std::vector<ParameterGroup<SGDOptions>>& groups);
 
  private:
   void update(const Part& part, std::int64_t begin, std::int64_t end) const override;
-  SGDOptions options_;
+  std::vector<SGDOptions> options_;  // by group
 };
 
 }  // namespace gradus

@@ -1,5 +1,6 @@
 // Compiled once for each kind of CPU, by Highway's including this file again; the last part, with
 // the plain loops, only once. See update.h.
+#include <gradus/optim/detail.h>
 #include <gradus/optim/update.h>
 
 #include <algorithm>
@@ -74,21 +75,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace gradus::detail {
-namespace {
-
-/// g + weight_decay·p. Without decay g itself: 0·p would turn an infinite parameter into NaN.
-template <class T> T decayed(T g, T p, T weight_decay) {
-  return weight_decay == 0 ? g : g + weight_decay * p;
-}
-
-/// `value`, but 0 for a subnormal one. The momentum of a weight whose gradient has become 0 (its
-/// unit died) shrinks until it is subnormal, and rounding keeps it so for good: 0.9·4 units in the
-/// last place are 4 again. Each operation on such numbers takes a hundred cycles.
-template <class T> T normal_or_zero(T value) {
-  return std::fabs(value) < std::numeric_limits<T>::min() ? T{0} : value;
-}
-
-}  // namespace
 
 template <class T>
 void sgd_update_plain(std::int64_t count, T* p, const T* grad, T* b, const SgdStep<T>& step) {
@@ -114,6 +100,23 @@ void adam_update_plain(std::int64_t count, T* p, const T* grad, T* m, T* v,
         step.shrink * p[i] - step.size * m[i] / (std::sqrt(v[i]) / step.root_correction + step.eps);
   }
 }
+
+template <class T>
+void amsgrad_update(std::int64_t count, T* p, const T* grad, T* m, T* v, T* largest,
+                    const AdamStep<T>& step) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T g = decayed(grad[i], p[i], step.weight_decay);
+    m[i] = normal_or_zero(step.beta1 * m[i] + step.rest1 * g);
+    v[i] = step.beta2 * v[i] + step.rest2 * g * g;
+    largest[i] = std::max(largest[i], v[i]);
+    p[i] = step.shrink * p[i] -
+           step.size * m[i] / (std::sqrt(largest[i]) / step.root_correction + step.eps);
+  }
+}
+template void amsgrad_update(std::int64_t, float*, const float*, float*, float*, float*,
+                             const AdamStep<float>&);
+template void amsgrad_update(std::int64_t, double*, const double*, double*, double*, double*,
+                             const AdamStep<double>&);
 
 [[maybe_unused]] static const bool simd_limited = limit_simd();
 

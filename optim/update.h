@@ -40,6 +40,12 @@ template <class T> struct AdamStep {
 template <class T>
 void adam_update(std::int64_t count, T* p, const T* grad, T* m, T* v, const AdamStep<T>& step);
 
+/// The same with the greatest v so far in the place of v where p is moved: largest ← max(largest, v).
+/// A plain loop in both dtypes.
+template <class T>
+void amsgrad_update(std::int64_t count, T* p, const T* grad, T* m, T* v, T* largest,
+                    const AdamStep<T>& step);
+
 /// The plain loops, which are what the vectors must equal.
 template <class T>
 void sgd_update_plain(std::int64_t count, T* p, const T* grad, T* b, const SgdStep<T>& step);

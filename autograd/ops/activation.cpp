@@ -119,6 +119,26 @@ struct Sigmoid final : Op {
   }
 };
 
+/// y = ln 1/(1+e⁻ˣ)        dL/dx = dL/dy·sigmoid(-x)
+struct LogSigmoid final : Op {
+  static constexpr std::string_view name = "logsigmoid";
+  Variable x;
+
+  Tensor forward(const Variable& input) {
+    if (needs(0)) x = input;
+    return core::logsigmoid(input.value());
+  }
+
+  Variables backward(const Variable& dy) override { return {mul(dy, sigmoid(neg(x)))}; }
+
+  /// y = min(x, 0) - ln(1 + e) with e = e^-|x|: the logarithm's relative error is no greater than that of
+  /// e, then its own and that of the difference, and |y| is no less than either part. The slope is a
+  /// sigmoid, (2L + 2) roundings as above, and a product.
+  Rounding rounding() const {
+    return elementwise(2 * library_roundings + 1, 2 * library_roundings + 3);
+  }
+};
+
 /// y = dy where the kept output is positive, else 0        dL/d(dy) = dL/dy under the same mask
 struct ReluGrad final : Op {
   static constexpr std::string_view name = "relu_grad";
@@ -169,6 +189,7 @@ Variable sqrt(const Operand& x) { return apply(ops::Sqrt(), x); }
 Variable abs(const Operand& x) { return apply(ops::Abs(), x); }
 Variable tanh(const Operand& x) { return apply(ops::Tanh(), x); }
 Variable sigmoid(const Operand& x) { return apply(ops::Sigmoid(), x); }
+Variable logsigmoid(const Operand& x) { return apply(ops::LogSigmoid(), x); }
 Variable relu(const Operand& x) { return apply(ops::Relu(), x); }
 
 Variable relu_grad(const Operand& dy, const Tensor& y) { return apply(ops::ReluGrad(y), dy); }

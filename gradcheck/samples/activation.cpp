@@ -57,6 +57,15 @@ std::vector<Sample> sigmoid_training_samples() {
   return unary_training_samples([](const Variables& v) { return sigmoid(v[0]); }, {-6, 6});
 }
 
+std::vector<Sample> logsigmoid_samples() {
+  const auto f = [](const Variables& v) { return logsigmoid(v[0]); };
+  return unary_samples(f, {}, {{"far from zero", {spread({4}, 5, {-6, 6})}, f}});
+}
+
+std::vector<Sample> logsigmoid_training_samples() {
+  return unary_training_samples([](const Variables& v) { return logsigmoid(v[0]); }, {-40, 40});
+}
+
 Variable relu_grad_masked(const Variables& v) {
   const Tensor positive_part = core::relu(spread(v[0].shape(), 5).value());
   return relu_grad(v[0], positive_part.to(v[0].dtype()));
@@ -111,6 +120,7 @@ std::vector<OpSamples> activation() {
       {"abs", abs_samples, abs_training_samples},
       {"tanh", tanh_samples, tanh_training_samples},
       {"sigmoid", sigmoid_samples, sigmoid_training_samples},
+      {"logsigmoid", logsigmoid_samples, logsigmoid_training_samples},
       {"relu_grad", relu_grad_samples, relu_grad_training_samples},
       {"relu", relu_samples, relu_training_samples},
       {"dropout", dropout_samples, dropout_training_samples},

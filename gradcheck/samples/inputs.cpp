@@ -15,6 +15,12 @@ Variable spread(const Shape& shape, std::uint64_t seed, Range range) {
   return Variable(values.reshape(shape), true);
 }
 
+Variable beside(const Shape& shape, std::uint64_t seed, Range range) {
+  const auto count = static_cast<double>(std::max<std::int64_t>(shape.numel(), 1));
+  const double half_step = (range.high - range.low) / count / 2;
+  return spread(shape, seed, {range.low + half_step, range.high + half_step});
+}
+
 Variable positive(const Shape& shape, std::uint64_t seed) {
   return spread(shape, seed, above_zero);
 }
@@ -59,6 +65,34 @@ std::vector<Sample> binary_training_samples(const std::function<Variable(const V
       {"a column", {spread({257, 1}, 7, a), spread({257, 33}, 8, b)}, f}};
   for (const std::int64_t size : remainders)
     all.push_back({size_name(size), {spread({size}, 9, a), spread({size}, 10, b)}, f});
+  return all;
+}
+
+std::vector<Sample> pair_loss_samples(const PairLoss& f, Range prediction, Range target) {
+  const auto with = [f](Reduction r) {
+    return [f, r](const Variables& v) { return f(v[0], v[1], r); };
+  };
+  const auto pair = [&](const Shape& shape, std::uint64_t seed) {
+    return Variables{spread(shape, seed, prediction), beside(shape, seed + 1, target)};
+  };
+  return {{"mean", pair({3, 4, 5}, 1), with(Reduction::mean)},
+          {"sum", pair({3, 4}, 3), with(Reduction::sum)},
+          {"none", pair({4, 4}, 5), with(Reduction::none)},
+          {"scalars", pair({}, 7), with(Reduction::mean)},
+          {"nothing", pair({0, 3}, 9), with(Reduction::sum)}};
+}
+
+std::vector<Sample> pair_loss_training_samples(const PairLoss& f, Range prediction, Range target) {
+  const auto with = [f](Reduction r) {
+    return [f, r](const Variables& v) { return f(v[0], v[1], r); };
+  };
+  const auto pair = [&](const Shape& shape, std::uint64_t seed) {
+    return Variables{spread(shape, seed, prediction), beside(shape, seed + 1, target)};
+  };
+  std::vector<Sample> all{{"many", pair({many_elements}, 1), with(Reduction::mean)},
+                          {"rows", pair({257, 97}, 3), with(Reduction::sum)}};
+  for (const std::int64_t size : remainders)
+    all.push_back({size_name(size), pair({33, size}, 5), with(Reduction::mean)});
   return all;
 }
 

@@ -21,6 +21,9 @@ struct Range {
 /// the middle, so that a sample stays away from kinks.
 Variable spread(const Shape& shape, std::uint64_t seed, Range range = {});
 
+/// The same, half a step beside: no element equals one of spread(shape, ...), nor comes near.
+Variable beside(const Shape& shape, std::uint64_t seed, Range range = {});
+
 /// For logarithms, roots and divisors.
 inline constexpr Range above_zero{0.5, 2};
 Variable positive(const Shape& shape, std::uint64_t seed);
@@ -50,6 +53,12 @@ std::vector<Sample> unary_training_samples(const std::function<Variable(const Va
 std::vector<Sample> binary_training_samples(const std::function<Variable(const Variables&)>& f,
                                             Range a = {}, Range b = {});
 
+/// Of a loss of prediction and target, of one shape.
+using PairLoss = std::function<Variable(const Variable&, const Variable&, Reduction)>;
+std::vector<Sample> pair_loss_samples(const PairLoss& f, Range prediction = {}, Range target = {});
+std::vector<Sample> pair_loss_training_samples(const PairLoss& f, Range prediction = {},
+                                               Range target = {});
+
 /// The samples of a chapter of ops, op by op.
 std::vector<OpSamples> arithmetic();
 std::vector<OpSamples> activation();
@@ -66,5 +75,7 @@ std::vector<OpSamples> image();
 std::vector<OpSamples> pool();
 std::vector<OpSamples> norm();
 std::vector<OpSamples> loss();
+std::vector<OpSamples> difference_loss();
+std::vector<OpSamples> margin_loss();
 
 }  // namespace gradus::samples

@@ -2,6 +2,7 @@
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
 #include <gradus/gradcheck/layers.h>
+#include <gradus/gradcheck/samples/loss_layers.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/attention.h>
 #include <gradus/layers/conv.h>
@@ -453,10 +454,15 @@ std::vector<LayerSample> embedding_samples() {
                         randn({3}, random, float64))};
 }
 
+std::vector<LayerSamples> with_losses(std::vector<LayerSamples> all) {
+  for (const LayerSamples& loss : samples::loss_layers()) all.push_back(loss);
+  return all;
+}
+
 }  // namespace
 
 const std::vector<LayerSamples>& all_layers() {
-  static const std::vector<LayerSamples> layers = {
+  static const std::vector<LayerSamples> layers = with_losses({
       {"Linear", linear_samples},
       {"Conv1d", conv1d_samples},
       {"Conv2d", conv2d_samples},
@@ -486,7 +492,7 @@ const std::vector<LayerSamples>& all_layers() {
       {"LSTMCell", lstm_cell_samples},
       {"GRUCell", gru_cell_samples},
       {"MultiheadAttention", multihead_attention_samples},
-  };
+  });
   return layers;
 }
 

@@ -9,6 +9,7 @@
 #include <gradus/autograd/held_still.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops/chapter.h>
+#include <gradus/autograd/ops/losses.h>
 #include <gradus/autograd/place.h>
 #include <gradus/autograd/profile.h>
 #include <gradus/autograd/profile_scope.h>
@@ -63,6 +64,7 @@
 #include <gradus/layers/image.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/linear.h>
+#include <gradus/layers/loss.h>
 #include <gradus/layers/models.h>
 #include <gradus/layers/module.h>
 #include <gradus/layers/norm.h>
@@ -71,9 +73,15 @@
 #include <gradus/layers/recurrent.h>
 #include <gradus/layers/sequential.h>
 #include <gradus/layers/shape.h>
+#include <gradus/optim/adagrad.h>
 #include <gradus/optim/adam.h>
+#include <gradus/optim/clip.h>
 #include <gradus/optim/detail.h>
+#include <gradus/optim/ema.h>
+#include <gradus/optim/lbfgs.h>
+#include <gradus/optim/nadam.h>
 #include <gradus/optim/optimizer.h>
+#include <gradus/optim/rmsprop.h>
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
 #include <gradus/optim/update.h>

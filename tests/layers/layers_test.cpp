@@ -9,6 +9,7 @@
 #include <gradus/layers/image.h>
 #include <gradus/layers/init.h>
 #include <gradus/layers/linear.h>
+#include <gradus/layers/loss.h>
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
 #include <gradus/layers/shape.h>
@@ -411,4 +412,37 @@ TEST_CASE("Dropout draws from the default generator, or from its own") {
   const std::uint64_t position = default_generator().position();
   CHECK(core::equal(Dropout(0.5, Generator(7))(x).value(), Dropout(0.5, Generator(7))(x).value()));
   CHECK(default_generator().position() == position);
+}
+
+TEST_CASE("a criterion is its function with its options, and takes them once") {
+  Generator generator(1);
+  const Tensor scores = randn({4, 3}, generator);
+  const Tensor labels = Tensor::from({2, 0, 1, 1});
+  const Tensor weight = Tensor::from({0.5, 1.0, 2.0});
+  CrossEntropyLoss plain;
+  CHECK(core::equal(plain(scores, labels).value(), cross_entropy(scores, labels).value()));
+  CrossEntropyLoss weighted({.weight = weight, .ignore_index = 1, .label_smoothing = 0.1});
+  const CrossEntropyOptions options{.weight = weight, .ignore_index = 1, .label_smoothing = 0.1};
+  CHECK(core::equal(weighted(scores, labels).value(),
+                    cross_entropy(scores, labels, options).value()));
+  CHECK(weighted.parameters().empty());
+  CHECK(weighted.state_dict().size() == 1);
+  CHECK(weighted.state_dict()[0].first == "weight");
+  weighted.to(float64);
+  CHECK(weighted(scores.to(float64), labels).dtype() == float64);
+  CHECK(to_string(weighted) == "CrossEntropyLoss()");
+  MSELoss apart(Reduction::none);
+  CHECK(apart(scores, core::mul(scores, 2)).shape() == Shape{4, 3});
+  BCEWithLogitsLoss logits({.pos_weight = weight});
+  CHECK(logits.state_dict()[0].first == "pos_weight");
+}
+
+TEST_CASE("a criterion says how many inputs it takes") {
+  const Tensor x = ones({2, 3});
+  MSELoss mse;
+  CHECK(message_of([&] { mse({x, x, x}); }).find("MSELoss: takes 2 Variables, got 3") == 0);
+  CHECK(message_of([&] { mse(x); }).find("MSELoss: takes 2 Variables, got 1") == 0);
+  CHECK_THROWS_AS(mse(x, zeros({2})), ShapeError);
+  CHECK_THROWS_AS(TripletMarginLoss()(x, x), ValueError);
+  CHECK_THROWS_AS(CrossEntropyLoss({.label_smoothing = 2})(x, Tensor::from({0, 1})), ValueError);
 }
