@@ -43,6 +43,11 @@ Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 Tensor tanh(const Tensor& x);
+Tensor erf(const Tensor& x);
+/// exp(x) - 1, precise near 0.
+Tensor expm1(const Tensor& x);
+/// log(1/(1+exp(-x))), precise and without overflow.
+Tensor logsigmoid(const Tensor& x);
 /// 1/(1+exp(-x)), without overflow.
 Tensor sigmoid(const Tensor& x);
 /// max(x, 0); NaN stays NaN.

@@ -210,6 +210,18 @@ Tensor sigmoid(const Tensor& x) {
   });
 }
 
+Tensor erf(const Tensor& x) {
+  return floating_map("erf", x, [](auto value) { return std::erf(value); });
+}
+Tensor expm1(const Tensor& x) {
+  return floating_map("expm1", x, [](auto value) { return std::expm1(value); });
+}
+Tensor logsigmoid(const Tensor& x) {
+  return floating_map("logsigmoid", x, []<class T>(T value) {
+    return (value < T{0} ? value : T{0}) - std::log1p(std::exp(-std::fabs(value)));
+  });
+}
+
 Tensor relu(const Tensor& x) { return number_map("relu", x, positive_part); }
 
 Tensor relu_grad(const Tensor& dy, const Tensor& y) {

@@ -53,6 +53,7 @@
 #include <gradus/io/safetensors.h>
 #include <gradus/io/safetensors_header.h>
 #include <gradus/layers/activation.h>
+#include <gradus/layers/container.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
 #include <gradus/layers/init.h>
@@ -62,6 +63,7 @@
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
 #include <gradus/layers/print.h>
+#include <gradus/layers/residual.h>
 #include <gradus/layers/sequential.h>
 #include <gradus/layers/shape.h>
 #include <gradus/optim/adam.h>
