@@ -74,15 +74,47 @@ Variable sqrt(const Operand& x);
 Variable abs(const Operand& x);
 Variable tanh(const Operand& x);
 Variable sigmoid(const Operand& x);
-/// ln sigmoid(x), without overflow.
-Variable logsigmoid(const Operand& x);
 /// max(x, 0); the gradient at 0 is 0.
 Variable relu(const Operand& x);
 /// dy where y > 0 (or NaN), else 0: the gradient of a relu whose output was y.
 Variable relu_grad(const Operand& dy, const Tensor& y);
 /// Keeps each element with probability 1-p, scaled by 1/(1-p). Throws ValueError
 /// unless 0 <= p <= 1.
-Variable dropout(const Operand& x, double p, Generator& generator);
+Variable dropout(const Operand& x, double p = 0.5, Generator& generator = default_generator());
+/// The same for whole channels: x [N,C,...], rank 2 at least.
+Variable dropout2d(const Operand& x, double p = 0.5, Generator& generator = default_generator());
+/// x where x > 0, else negative_slope·x, with that slope at 0.
+Variable leaky_relu(const Operand& x, double negative_slope = 0.01);
+/// The same with slopes that are learned: weight has one element, or [C] for x [N,C,...].
+Variable prelu(const Operand& x, const Variable& weight);
+/// x where x > 0, else alpha·(eˣ - 1).
+Variable elu(const Operand& x, double alpha = 1);
+/// scale·elu(x, alpha) with the numbers that keep mean 0 and variance 1: G. Klambauer et al.,
+/// "Self-normalizing neural networks", NIPS 2017.
+Variable selu(const Operand& x);
+enum class Gelu {
+  none,  ///< by the error function
+  tanh   ///< x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
+};
+/// x·Φ(x), Φ the normal distribution: D. Hendrycks, K. Gimpel, "Gaussian error linear units", 2016.
+Variable gelu(const Operand& x, Gelu approximate = Gelu::none);
+/// x·sigmoid(x)
+Variable silu(const Operand& x);
+/// ln sigmoid(x), precise at both ends.
+Variable logsigmoid(const Operand& x);
+/// ln(1 + e^(beta·x))/beta, and x where beta·x > threshold. Throws ValueError for a beta of 0.
+Variable softplus(const Operand& x, double beta = 1, double threshold = 20);
+/// x/(1 + |x|)
+Variable softsign(const Operand& x);
+/// x limited to min_val..max_val; the gradient passes in between, not at the ends (clamp's does).
+/// Throws ValueError unless min_val < max_val.
+Variable hardtanh(const Operand& x, double min_val = -1, double max_val = 1);
+/// hardtanh(x, 0, 6)
+Variable relu6(const Operand& x);
+/// relu6(x + 3)/6
+Variable hardsigmoid(const Operand& x);
+/// x·relu6(x + 3)/6: A. Howard et al., "Searching for MobileNetV3", ICCV 2019.
+Variable hardswish(const Operand& x);
 
 // ---- ops/elementwise.cpp ---- from sin to square float32 and float64, square integers as well
 Variable sin(const Operand& x);
@@ -328,14 +360,24 @@ Variable interpolate(const Operand& x, const InterpolateOptions& options);
 Variable max_pool2d(const Operand& x, const Pool2dOptions& options);
 Variable avg_pool2d(const Operand& x, const Pool2dOptions& options);
 Variable adaptive_avg_pool2d(const Operand& x, Pair output_size);
-/// Their adjoints, [N,C,OH,OW] -> [N,C,H,W] = `input`. `choices` are what core::max_pool2d_compact()
-/// or core::max_pool2d() chose: each dy is added where it was chosen from.
+Variable adaptive_max_pool2d(const Operand& x, Pair output_size);
+/// The same of rows: [N,C,L] -> [N,C,OL]
+Variable max_pool1d(const Operand& x, const Pool1dOptions& options);
+Variable avg_pool1d(const Operand& x, const Pool1dOptions& options);
+Variable adaptive_avg_pool1d(const Operand& x, std::int64_t output_size);
+Variable adaptive_max_pool1d(const Operand& x, std::int64_t output_size);
+/// The adjoints of those of images, [N,C,OH,OW] -> [N,C,H,W] = `input`. `choices` are what
+/// core::max_pool2d_compact() or core::max_pool2d() chose: each dy is added where it was chosen from.
 Variable max_pool2d_scatter(const Operand& dy, const Tensor& choices, const Shape& input,
                             const Pool2dOptions& options);
+/// The same for int64 indices into the planes of the input, as core::max_pool2d() and
+/// core::adaptive_max_pool2d() give them.
+Variable max_pool2d_scatter(const Operand& dy, const Tensor& indices, const Shape& input);
 Variable avg_pool2d_grad(const Operand& dy, const Shape& input, const Pool2dOptions& options);
 Variable adaptive_avg_pool2d_grad(const Operand& dy, const Shape& input);
 /// x where `choices` say: [N,C,H,W] -> [N,C,OH,OW], the adjoint of max_pool2d_scatter.
 Variable max_pool2d_gather(const Operand& x, const Tensor& choices, const Pool2dOptions& options);
+Variable max_pool2d_gather(const Operand& x, const Tensor& indices);
 
 // ---- ops/norm.cpp ----
 struct BatchNormOptions {
@@ -350,6 +392,28 @@ struct BatchNormOptions {
 Variable batch_norm(const Operand& x, const Variable& weight, const Variable& bias,
                     const Tensor& running_mean, const Tensor& running_var,
                     const BatchNormOptions& options = {});
+/// (x - mean)/sqrt(var + eps)·weight + bias, with mean and variance over the last dimensions, which
+/// must be `normalized_shape`; weight and bias have that shape, or are undefined.
+/// J. Ba, J. Kiros, G. Hinton, "Layer normalization", 2016.
+Variable layer_norm(const Operand& x, const Shape& normalized_shape, const Variable& weight = {},
+                    const Variable& bias = {}, double eps = 1e-5);
+/// The same with mean and variance over each group of C/num_groups channels of each image;
+/// x [N,C,...], weight and bias [C] or undefined. Throws ShapeError where num_groups does not divide C.
+/// Y. Wu, K. He, "Group normalization", ECCV 2018.
+Variable group_norm(const Operand& x, std::int64_t num_groups, const Variable& weight = {},
+                    const Variable& bias = {}, double eps = 1e-5);
+struct InstanceNormOptions {
+  bool use_input_stats =
+      true;               ///< normalise with the input's statistics; otherwise the running ones
+  double momentum = 0.1;  ///< running = (1-momentum)·running + momentum·mean over the images
+  double eps = 1e-5;
+};
+/// The same with mean and variance over each channel of each image; x [N,C,...] with more than one
+/// value a channel, the rest [C] or undefined. The running statistics are updated as by batch_norm.
+/// D. Ulyanov, A. Vedaldi, V. Lempitsky, "Instance normalization", 2016.
+Variable instance_norm(const Operand& x, const Variable& weight = {}, const Variable& bias = {},
+                       const Tensor& running_mean = {}, const Tensor& running_var = {},
+                       const InstanceNormOptions& options = {});
 
 // ---- ops/loss.cpp ---- targets are classes or probabilities
 /// What becomes of the losses. Their mean over nothing is NaN, as in PyTorch. Only kl_div has batchmean;

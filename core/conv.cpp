@@ -99,11 +99,11 @@ kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const
                                   .padding_h = o.padding.height,
                                   .padding_w = o.padding.width,
                                   .dilation_h = o.dilation.height,
-                                  .dilation_w = o.dilation.width};
-  const std::int64_t reach_h = o.dilation.height * (o.kernel_size.height - 1) + 1;
-  const std::int64_t reach_w = o.dilation.width * (o.kernel_size.width - 1) + 1;
-  if (reach_h > x[2] + 2 * o.padding.height || reach_w > x[3] + 2 * o.padding.width || x[2] < 1 ||
-      x[3] < 1) {
+                                  .dilation_w = o.dilation.width,
+                                  .ceil_mode = o.ceil_mode};
+  if (g.out_height() < 1 || g.out_width() < 1 || x[2] < 1 || x[3] < 1) {
+    const std::int64_t reach_h = o.dilation.height * (o.kernel_size.height - 1) + 1;
+    const std::int64_t reach_w = o.dilation.width * (o.kernel_size.width - 1) + 1;
     fail<ShapeError>(op, ": the window reaches ", reach_h, "x", reach_w,
                      ", the padded input is only ", x[2] + 2 * o.padding.height, "x",
                      x[3] + 2 * o.padding.width, " (input ", x, ")");
@@ -158,7 +158,7 @@ kernels::Pool2dGeometry geometry_of_places(std::string_view op, const Tensor& pl
   if (dense.numel() > 0 && greatest >= g.kernel_h * g.kernel_w) {
     fail<ShapeError>(op, ": a place is outside of the window of ", spell(options.kernel_size));
   }
-  if (g.padding_h == 0 && g.padding_w == 0) return g;
+  if (g.padding_h == 0 && g.padding_w == 0 && !g.ceil_mode) return g;
   bool outside = false;
   for (std::int64_t i = 0, n = dense.numel(), width = g.out_width(); i < n; ++i) {
     const std::int64_t output = i % g.out_plane();
@@ -168,7 +168,7 @@ kernels::Pool2dGeometry geometry_of_places(std::string_view op, const Tensor& pl
         output % width * g.stride_w - g.padding_w + place[i] % g.kernel_w * g.dilation_w;
     outside |= h < 0 || h >= g.in_height || w < 0 || w >= g.in_width;
   }
-  if (outside) fail<ShapeError>(op, ": a place is in the padding of input ", input);
+  if (outside) fail<ShapeError>(op, ": a place is outside of the pixels of input ", input);
   return g;
 }
 
@@ -301,6 +301,13 @@ Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight, const Conv
                            [&]<class T>() { return algorithm_for<T>(geometry, pass); });
 }
 
+void check_pool2d(std::string_view op, const Shape& x, const Pool2dOptions& options) {
+  pool_geometry(op, x, options);
+}
+void check_adaptive_pool2d(std::string_view op, const Shape& x, Pair output_size) {
+  adaptive_geometry(op, x, output_size);
+}
+
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   check_tensor("max_pool2d", "input", x, 4);
   const auto geometry = pool_geometry("max_pool2d", x.shape(), options);
@@ -383,13 +390,35 @@ Tensor max_pool2d_gather(const Tensor& x, const Tensor& choices, const Pool2dOpt
   return y;
 }
 
+MaxPool2dResult adaptive_max_pool2d(const Tensor& x, Pair output_size) {
+  constexpr std::string_view op = "adaptive_max_pool2d";
+  check_tensor(op, "input", x, 4);
+  const auto geometry = adaptive_geometry(op, x.shape(), output_size);
+  const Shape shape{x.size(0), x.size(1), output_size.height, output_size.width};
+  const MaxPool2dResult result{Tensor::empty(shape, x.dtype()), Tensor::empty(shape, int64)};
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
+    kernels::adaptive_max_pool2d_forward(geometry, x.contiguous().data<T>(),
+                                         result.values.data<T>(),
+                                         result.indices.data<std::int64_t>());
+  });
+  return result;
+}
+
 namespace {
+
 kernels::Pool2dGeometry average_geometry(std::string_view op, const Shape& x,
                                          const Pool2dOptions& options) {
   if (options.dilation != Pair(1))
     fail<ValueError>(op, ": dilation must be 1, got ", spell(options.dilation));
+  if (options.divisor_override == 0) fail<ValueError>(op, ": divisor_override must not be 0");
   return pool_geometry(op, x, options);
 }
+
+kernels::PoolDivisor divisor_of(const Pool2dOptions& options) {
+  return {.count_include_pad = options.count_include_pad,
+          .fixed = options.divisor_override.value_or(0)};
+}
+
 }  // namespace
 
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
@@ -397,7 +426,7 @@ Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
   const auto geometry = average_geometry("avg_pool2d", x.shape(), options);
   const Tensor y = Tensor::empty(pooled_shape(x.shape(), geometry), x.dtype());
   dispatch_floating("avg_pool2d", x.dtype(), [&]<class T>() {
-    kernels::avg_pool2d_forward(geometry, options.count_include_pad, x.contiguous().data<T>(),
+    kernels::avg_pool2d_forward(geometry, divisor_of(options), x.contiguous().data<T>(),
                                 y.data<T>());
   });
   return y;
@@ -409,7 +438,7 @@ Tensor avg_pool2d_grad(const Tensor& dy, const Shape& input, const Pool2dOptions
   check_output("avg_pool2d_grad", dy, pooled_shape(input, geometry));
   const Tensor dx = Tensor::empty(input, dy.dtype());
   dispatch_floating("avg_pool2d_grad", dy.dtype(), [&]<class T>() {
-    kernels::avg_pool2d_input_grad(geometry, options.count_include_pad, dy.contiguous().data<T>(),
+    kernels::avg_pool2d_input_grad(geometry, divisor_of(options), dy.contiguous().data<T>(),
                                    dx.data<T>());
   });
   return dx;

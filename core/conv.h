@@ -92,7 +92,29 @@ struct Pool2dOptions {
   Pair stride = 0;  ///< 0: the kernel size, as in PyTorch
   Pair padding = 0;
   Pair dilation = 1;              ///< max_pool2d only
+  bool ceil_mode = false;         ///< a last window that hangs over the right or lower edge counts
   bool count_include_pad = true;  ///< avg_pool2d only: zeros of the padding count in the mean
+  std::optional<std::int64_t> divisor_override{};  ///< avg_pool2d only: divides by this instead
+};
+
+/// The same for rows [N,C,L].
+struct Pool1dOptions {
+  std::int64_t kernel_size;
+  std::int64_t stride = 0;  ///< 0: the kernel size, as in PyTorch
+  std::int64_t padding = 0;
+  std::int64_t dilation = 1;      ///< max_pool1d only
+  bool ceil_mode = false;         ///< a last window that hangs over the end counts
+  bool count_include_pad = true;  ///< avg_pool1d only: zeros of the padding count in the mean
+
+  /// Of images [N,C,1,L], which are the same numbers.
+  constexpr Pool2dOptions of_images() const {
+    return {.kernel_size = {1, kernel_size},
+            .stride = {stride == 0 ? 0 : 1, stride},
+            .padding = {0, padding},
+            .dilation = {1, dilation},
+            .ceil_mode = ceil_mode,
+            .count_include_pad = count_include_pad};
+  }
 };
 
 using Conv2dAlgorithm = kernels::Conv2dAlgorithm;
@@ -131,6 +153,11 @@ Tensor unfold(const Tensor& x, const UnfoldOptions& options);
 /// Its adjoint: every column added where its window lies in an image of `output_size`.
 /// [N, C·kh·kw, OH·OW] -> [N,C,H,W]
 Tensor fold(const Tensor& columns, Pair output_size, const UnfoldOptions& options);
+/// Throws, naming `op`, unless windows of these options have a place in x [N,C,H,W]. With ceil_mode
+/// OH is rounded up, but the last window must start inside of x or of the padding before it.
+void check_pool2d(std::string_view op, const Shape& x, const Pool2dOptions& options);
+/// Throws, naming `op`, unless x [N,C,H,W] has pixels and output_size is positive.
+void check_adaptive_pool2d(std::string_view op, const Shape& x, Pair output_size);
 
 struct MaxPool2dResult {
   Tensor values;   ///< [N,C,OH,OW]
@@ -153,6 +180,9 @@ MaxPool2dResult max_pool2d_compact(const Tensor& x, const Pool2dOptions& options
 Tensor max_pool2d_scatter(const Tensor& dy, const Tensor& choices, const Shape& input,
                           const Pool2dOptions& options);
 Tensor max_pool2d_gather(const Tensor& x, const Tensor& choices, const Pool2dOptions& options);
+
+/// The greatest over floor(i·H/OH) .. ceil((i+1)·H/OH), by the rules of max_pool2d.
+MaxPool2dResult adaptive_max_pool2d(const Tensor& x, Pair output_size);
 
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options);
 Tensor avg_pool2d_grad(const Tensor& dy, const Shape& input, const Pool2dOptions& options);

@@ -44,10 +44,10 @@ Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 Tensor tanh(const Tensor& x);
+/// log(1/(1+exp(-x))), precise and without overflow.
+Tensor logsigmoid(const Tensor& x);
 /// 1/(1+exp(-x)), without overflow.
 Tensor sigmoid(const Tensor& x);
-/// ln sigmoid(x), without overflow, and exact where sigmoid(x) rounds to 1.
-Tensor logsigmoid(const Tensor& x);
 /// max(x, 0); NaN stays NaN.
 Tensor relu(const Tensor& x);
 /// dy where y > 0 (or NaN), else 0: the gradient of relu.

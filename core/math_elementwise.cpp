@@ -168,7 +168,7 @@ Tensor sigmoid(const Tensor& x) {
 
 Tensor logsigmoid(const Tensor& x) {
   return floating_map("logsigmoid", x, []<class T>(T value) {
-    return std::min(value, T{0}) - std::log1p(std::exp(-std::fabs(value)));
+    return (value < T{0} ? value : T{0}) - std::log1p(std::exp(-std::fabs(value)));
   });
 }
 

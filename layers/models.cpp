@@ -1,34 +1,17 @@
 // The models, spelled out layer by layer.
-#include <gradus/autograd/functions.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/models.h>
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
+#include <gradus/layers/residual.h>
 #include <gradus/layers/shape.h>
+
+#include <memory>
 
 namespace gradus {
 namespace {
-
-/// relu(body(x) + shortcut(x)); an empty shortcut is x itself.
-class Residual final : public Module {
- public:
-  Residual(Sequential body, Sequential shortcut)
-      : body_(std::move(body)), shortcut_(std::move(shortcut)) {}
-
-  void visit(Visitor& v) override {
-    v("body", body_);
-    v("shortcut", shortcut_);
-  }
-  Variable forward(const Variable& x) override {
-    return add(body_(x), shortcut_(x), Activation::relu);
-  }
-
- private:
-  Sequential body_;
-  Sequential shortcut_;
-};
 
 /// A convolution, batch norm and relu, for the end of a net. No bias, as in make_cnn.
 void append_conv_norm_relu(Sequential& net, std::int64_t in, std::int64_t out,
@@ -50,18 +33,20 @@ void append_head(Sequential& net, std::int64_t channels, std::int64_t classes, G
   net.append(AdaptiveAvgPool2d{1}).append(Flatten{}).append(Linear{channels, classes, {}, g});
 }
 
+/// relu(body(x) + shortcut(x))
 Residual make_residual(std::int64_t in, std::int64_t out, Generator& g) {
   const std::int64_t stride = in == out ? 1 : 2;
   Sequential body;
   append_conv_norm_relu(body, in, out, 3, stride, 1, g);
   body.append(Conv2d{out, out, {.kernel_size = 3, .padding = 1, .bias = false}, g});
   body.append(BatchNorm2d{out});
-  Sequential shortcut;
+  std::unique_ptr<Sequential> shortcut;
   if (in != out) {
-    shortcut.append(Conv2d{in, out, {.kernel_size = 1, .stride = stride, .bias = false}, g});
-    shortcut.append(BatchNorm2d{out});
+    shortcut = std::make_unique<Sequential>(
+        Conv2d{in, out, {.kernel_size = 1, .stride = stride, .bias = false}, g}, BatchNorm2d{out});
   }
-  return {std::move(body), std::move(shortcut)};
+  return Residual(std::make_unique<Sequential>(std::move(body)), std::move(shortcut),
+                  Activation::relu);
 }
 
 }  // namespace

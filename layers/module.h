@@ -114,8 +114,8 @@ class Module {
   /// Elements of all parameters together.
   std::int64_t parameter_count() const;
 
-  /// Switches this module and all below it to training, or to evaluation: Dropout and
-  /// BatchNorm2d differ.
+  /// Switches this module and all below it to training, or to evaluation: dropouts and the
+  /// norms that track statistics differ.
   void train(bool training = true);
   void eval() { train(false); }
   bool is_training() const { return training_; }

@@ -3,22 +3,41 @@
 
 #include <gradus/core/conv.h>
 
+#include <charconv>
+#include <cmath>
 #include <string>
 
 namespace gradus {
 
-/// "(5, 3)"
-inline std::string print_tuple(Pair pair) {
+/// "(5, 3)", "(5,)"
+inline std::string print_tuple(const Shape& numbers) {
   std::string text = "(";
-  text += std::to_string(pair.height);
-  text += ", ";
-  text += std::to_string(pair.width);
-  return text + ")";
+  for (int i = 0; i < numbers.rank(); ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(numbers[i]);
+  }
+  return text + (numbers.rank() == 1 ? ",)" : ")");
 }
+
+inline std::string print_tuple(Pair pair) { return print_tuple(Shape{pair.height, pair.width}); }
 
 /// "5", or "(5, 3)" when the axes differ.
 inline std::string print_pair(Pair pair) {
   return pair.height == pair.width ? std::to_string(pair.height) : print_tuple(pair);
+}
+
+/// "True" or "False"
+inline const char* print_bool(bool value) { return value ? "True" : "False"; }
+
+/// "0.1", "1.0", "1e-05": as few digits as say which number it is.
+inline std::string print_float(double number) {
+  const double size = std::fabs(number);
+  const bool plain = size == 0 || (size >= 1e-4 && size < 1e16);
+  char text[32];
+  const auto format = plain ? std::chars_format::fixed : std::chars_format::scientific;
+  std::string printed(text, std::to_chars(text, text + sizeof text, number, format).ptr);
+  if (plain && printed.find('.') == std::string::npos) printed += ".0";
+  return printed;
 }
 
 }  // namespace gradus

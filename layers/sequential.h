@@ -2,23 +2,13 @@
 // PyTorch: "0.weight".
 #pragma once
 
-#include <gradus/layers/module.h>
+#include <gradus/layers/container.h>
 
-#include <concepts>
-#include <cstddef>
 #include <memory>
-#include <type_traits>
+#include <string>
 #include <utility>
-#include <vector>
 
 namespace gradus {
-
-struct LayerSample;
-
-/// A module given away: a temporary, or std::move of a named one.
-template <class M>
-concept OwnedModule =
-    std::derived_from<M, Module> && !std::is_reference_v<M> && !std::is_const_v<M>;
 
 /// x -> last(...second(first(x))). An empty Sequential returns x.
 ///
@@ -26,7 +16,7 @@ concept OwnedModule =
 ///
 /// Sequential{Sequential{...}} with nothing else beside it is a move, not a nesting; use append()
 /// to nest one alone.
-class Sequential final : public Module {
+class Sequential final : public ModuleContainer {
  public:
   Sequential() = default;
   template <OwnedModule... Ms>
@@ -40,25 +30,16 @@ class Sequential final : public Module {
   }
   /// The same for a module whose type is known at run time only. Throws ValueError for null.
   Sequential& append(std::unique_ptr<Module> module);
-
-  std::size_t size() const { return modules_.size(); }
-  bool empty() const { return modules_.empty(); }
-  /// Throws ValueError unless index < size().
-  Module& operator[](std::size_t index);
-  const Module& operator[](std::size_t index) const;
-  /// The module at `index` as what it is: net.get<Linear>(3).weight. Throws ValueError
-  /// for another type.
-  template <std::derived_from<Module> M> M& get(std::size_t index) {
-    if (M* found = dynamic_cast<M*>(&(*this)[index])) return *found;
-    wrong_type(index);
+  /// The same under a name in place of the index, as PyTorch has it of an OrderedDict: "conv1.weight".
+  /// Throws ValueError for one that is taken, holds a dot, or begins with a digit.
+  template <OwnedModule M> Sequential& append(std::string name, M&& module) {
+    return append(std::move(name), std::make_unique<M>(std::move(module)));
   }
+  Sequential& append(std::string name, std::unique_ptr<Module> module);
+  /// Moves all modules of `other` to the end.
+  Sequential& extend(Sequential&& other);
 
-  void visit(Visitor& v) override;
   Variable forward(const Variable& x) override;
-
- private:
-  [[noreturn]] void wrong_type(std::size_t index) const;
-  std::vector<std::unique_ptr<Module>> modules_;
 };
 
 }  // namespace gradus

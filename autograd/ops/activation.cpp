@@ -1,6 +1,10 @@
 // Functions of one number: exponentials, roots, and the activations. Those whose derivative is
-// simplest in terms of their own output keep the output.
+// simplest in terms of their own output keep the output. Most activations are made of others; where
+// two branches meet, the slope is PyTorch's.
 #include <gradus/autograd/ops/chapter.h>
+
+#include <cmath>
+#include <numbers>
 
 namespace gradus {
 namespace ops {
@@ -119,7 +123,9 @@ struct Sigmoid final : Op {
   }
 };
 
-/// y = ln 1/(1+e⁻ˣ)        dL/dx = dL/dy·sigmoid(-x)
+/// y = ln(1/(1+e⁻ˣ))        dL/dx = dL/dy·sigmoid(-x)
+/// An op, for the sake of its slope: that of min(x,0) - ln(1 + e^-|x|), made of functions, is wrong
+/// at 0, and any other form overflows somewhere.
 struct LogSigmoid final : Op {
   static constexpr std::string_view name = "logsigmoid";
   Variable x;
@@ -131,9 +137,10 @@ struct LogSigmoid final : Op {
 
   Variables backward(const Variable& dy) override { return {mul(dy, sigmoid(neg(x)))}; }
 
-  /// y = min(x, 0) - ln(1 + e) with e = e^-|x|: the logarithm's relative error is no greater than that of
-  /// e, then its own and that of the difference, and |y| is no less than either part. The slope is a
-  /// sigmoid, (2L + 2) roundings as above, and a product.
+  /// y = min(x,0) - ln(1+e), e = e^-|x|. The logarithm takes the relative error of e at most once, for
+  /// |d ln(1+e)| = de/(1+e) <= ln(1+e)·de/e, and has the library's own: 2L of it; both parts of y
+  /// have its sign, so that is 2L of y at most, and the difference is rounded. The slope is a sigmoid's
+  /// (2L + 2, as told there) and a product.
   Rounding rounding() const {
     return elementwise(2 * library_roundings + 1, 2 * library_roundings + 3);
   }
@@ -189,17 +196,144 @@ Variable sqrt(const Operand& x) { return apply(ops::Sqrt(), x); }
 Variable abs(const Operand& x) { return apply(ops::Abs(), x); }
 Variable tanh(const Operand& x) { return apply(ops::Tanh(), x); }
 Variable sigmoid(const Operand& x) { return apply(ops::Sigmoid(), x); }
-Variable logsigmoid(const Operand& x) { return apply(ops::LogSigmoid(), x); }
 Variable relu(const Operand& x) { return apply(ops::Relu(), x); }
 
 Variable relu_grad(const Operand& dy, const Tensor& y) { return apply(ops::ReluGrad(y), dy); }
 
-Variable dropout(const Operand& x, double p, Generator& generator) {
-  if (!(p >= 0 && p <= 1)) fail<ValueError>("dropout: p must be in 0..1, got ", p);
-  dispatch_floating("dropout", x->dtype(), []<class T>() {});
+namespace ops {
+namespace {
+
+/// Drops what a mask of `shape` tells, which broadcasts to x.
+Variable masked(std::string_view op, const Operand& x, const Shape& shape, double p,
+                Generator& generator) {
+  if (!(p >= 0 && p <= 1)) fail<ValueError>(op, ": p must be in 0..1, got ", p);
+  dispatch_floating(op, x->dtype(), []<class T>() {});
   if (p == 0) return x;
-  const Tensor kept = core::ge(rand(x->shape(), generator, x->dtype()), p).to(x->dtype());
+  const Tensor kept = core::ge(rand(shape, generator, x->dtype()), p).to(x->dtype());
   return mul(x, p < 1 ? core::div(kept, 1 - p) : kept);
+}
+
+/// For functions of a part of the line: x > 0.
+Tensor positive(std::string_view op, const Operand& x) {
+  dispatch_floating(op, x->dtype(), []<class T>() {});
+  return core::gt(x->value(), 0);
+}
+
+/// min(x, 0): so that what is not chosen is finite, and its gradient 0 and no NaN.
+Variable negative_part(const Operand& x) { return clamp(x, std::nullopt, 0); }
+
+/// Where x <= low or x >= high, that bound, as a constant.
+Variable between(std::string_view op, const Operand& x, double low, double high) {
+  if (!(low < high))
+    fail<ValueError>(op, ": min_val must be below max_val, got ", low, " and ", high);
+  dispatch_floating(op, x->dtype(), []<class T>() {});
+  const Tensor outside = core::logical_or(core::le(x->value(), low), core::ge(x->value(), high));
+  return where(outside, {core::clamp(x->value(), low, high), x.at()}, x);
+}
+
+}  // namespace
+}  // namespace ops
+
+Variable dropout(const Operand& x, double p, Generator& generator) {
+  return ops::masked("dropout", x, x->shape(), p, generator);
+}
+Variable dropout2d(const Operand& x, double p, Generator& generator) {
+  if (x->rank() < 2) fail<ShapeError>("dropout2d: expects input [N,C,...], got ", x->shape());
+  Shape channels = Shape::filled(x->rank(), 1);
+  for (int d = 0; d < 2; ++d) channels[d] = x->size(d);
+  return ops::masked("dropout2d", x, channels, p, generator);
+}
+
+Variable leaky_relu(const Operand& x, double negative_slope) {
+  const Tensor positive = ops::positive("leaky_relu", x);
+  return where(positive, x, mul(x, negative_slope));
+}
+
+Variable prelu(const Operand& x, const Variable& weight) {
+  const Tensor positive = ops::positive("prelu", x);
+  const Shape& shape = x->shape();
+  const std::int64_t channels = shape.rank() < 2 ? 1 : shape[1];
+  if (weight.numel() != 1 && (weight.rank() != 1 || weight.numel() != channels)) {
+    fail<ShapeError>("prelu: weight is ", weight.shape(), ", input ", shape, " has ", channels,
+                     channels == 1 ? " channel" : " channels");
+  }
+  if (weight.dtype() != x->dtype()) {
+    fail<DTypeError>("prelu: weight is ", describe(weight.value()), ", input is ",
+                     describe(x->value()), "; ", cast_to_match(weight.dtype(), x->dtype()));
+  }
+  Shape beside_x = Shape::filled(shape.rank(), 1);
+  if (weight.numel() != 1) beside_x[1] = channels;
+  const Variable slope = reshape({weight, x.at()}, beside_x);
+  return where(positive, x, mul({ops::negative_part(x), x.at()}, slope));
+}
+
+Variable elu(const Operand& x, double alpha) {
+  const Tensor positive = ops::positive("elu", x);
+  const Place at = x.at();
+  return where(positive, x, mul({expm1({ops::negative_part(x), at}), at}, alpha));
+}
+
+Variable selu(const Operand& x) {
+  // The fixed point of mean 0 and variance 1, from the paper's appendix.
+  constexpr double alpha = 1.6732632423543772848170429916717;
+  constexpr double scale = 1.0507009873554804934193349852946;
+  dispatch_floating("selu", x->dtype(), []<class T>() {});
+  return mul({elu(x, alpha), x.at()}, scale);
+}
+
+Variable gelu(const Operand& x, Gelu approximate) {
+  dispatch_floating("gelu", x->dtype(), []<class T>() {});
+  const Place at = x.at();
+  Variable odd;  // in -1..1
+  if (approximate == Gelu::none) {
+    odd = erf({mul(x, std::numbers::sqrt2 / 2), at});
+  } else {
+    const Variable cube = mul({mul(x, x), at}, x);
+    const Variable inner = add(x, mul({cube, at}, 0.044715));
+    odd = tanh({mul({inner, at}, std::sqrt(2 / std::numbers::pi)), at});
+  }
+  return mul({mul(x, 0.5), at}, add({odd, at}, 1));
+}
+
+Variable silu(const Operand& x) {
+  dispatch_floating("silu", x->dtype(), []<class T>() {});
+  return mul(x, sigmoid(x));
+}
+
+Variable logsigmoid(const Operand& x) { return apply(ops::LogSigmoid(), x); }
+
+Variable softplus(const Operand& x, double beta, double threshold) {
+  if (!(beta != 0) || !std::isfinite(beta))
+    fail<ValueError>("softplus: beta must be finite and not 0, got ", beta);
+  dispatch_floating("softplus", x->dtype(), []<class T>() {});
+  const Place at = x.at();
+  const Variable scaled = mul(x, -beta);
+  const Tensor linear = core::lt(scaled.value(), -threshold);
+  return where(linear, x, div({logsigmoid({scaled, at}), at}, -beta));
+}
+
+Variable softsign(const Operand& x) {
+  dispatch_floating("softsign", x->dtype(), []<class T>() {});
+  return div(x, add({abs(x), x.at()}, 1));
+}
+
+Variable hardtanh(const Operand& x, double min_val, double max_val) {
+  return ops::between("hardtanh", x, min_val, max_val);
+}
+Variable relu6(const Operand& x) { return ops::between("relu6", x, 0, 6); }
+
+Variable hardsigmoid(const Operand& x) {
+  dispatch_floating("hardsigmoid", x->dtype(), []<class T>() {});
+  const Place at = x.at();
+  return div({relu6({add(x, 3), at}), at}, 6);
+}
+
+Variable hardswish(const Operand& x) {
+  dispatch_floating("hardswish", x->dtype(), []<class T>() {});
+  const Place at = x.at();
+  // clamp's gradient passes at the ends, and so does PyTorch's of this function.
+  const Variable gate = div({clamp({add(x, 3), at}, 0, 6), at}, 6);
+  return mul(x, gate);
 }
 
 }  // namespace gradus

@@ -1,5 +1,6 @@
-// Batch normalisation. In training the statistics are functions of the input and take part in the
-// derivative; in evaluation they are constants and the whole is an affine map.
+// Normalisation. In training the statistics are functions of the input and take part in the
+// derivative; in evaluation they are constants and the whole is an affine map. Batch norm is the op.
+// The others differ in what shares a mean: they lay that out as a channel of one image, and run it.
 #include <gradus/autograd/derivatives.h>
 #include <gradus/autograd/ops/chapter.h>
 #include <gradus/core/norm.h>
@@ -234,6 +235,23 @@ struct BatchNorm final : Op {
 
 namespace {
 
+void check_same_dtype(std::string_view op, std::string_view what, const Tensor& tensor,
+                      const Tensor& x) {
+  if (tensor.dtype() != x.dtype()) {
+    fail<DTypeError>(op, ": ", what, " is ", describe(tensor), ", input is ", describe(x), "; ",
+                     cast_to_match(tensor.dtype(), x.dtype()));
+  }
+}
+
+/// An input [N,C,...] of `rank` dimensions at least, in float32 or float64.
+void check_input(std::string_view op, const Variable& x, int rank) {
+  if (x.rank() < rank) {
+    fail<ShapeError>(op, ": expects input ", rank == 2 ? "[N,C,...]" : "[N,C,L,...]", ", got ",
+                     x.shape());
+  }
+  dispatch_floating(op, x.dtype(), []<class T>() {});
+}
+
 void check_channels(std::string_view op, std::string_view what, const Tensor& tensor,
                     const Tensor& x) {
   if (!tensor.defined()) return;
@@ -241,10 +259,12 @@ void check_channels(std::string_view op, std::string_view what, const Tensor& te
     fail<ShapeError>(op, ": ", what, " is ", tensor.shape(), ", input ", x.shape(), " has ",
                      x.shape()[1], " channels");
   }
-  if (tensor.dtype() != x.dtype()) {
-    fail<DTypeError>(op, ": ", what, " is ", describe(tensor), ", input is ", describe(x), "; ",
-                     cast_to_match(tensor.dtype(), x.dtype()));
-  }
+  check_same_dtype(op, what, tensor, x);
+}
+
+void check_channels(std::string_view op, std::string_view what, const Variable& numbers,
+                    const Variable& x) {
+  check_channels(op, what, numbers.defined() ? numbers.value() : Tensor(), x.value());
 }
 
 /// running = (1 - momentum)·running + momentum·batch, in place;
@@ -252,6 +272,49 @@ void check_channels(std::string_view op, std::string_view what, const Tensor& te
 void update_running(const Tensor& running, const Tensor& batch, double factor, double momentum) {
   core::mul_(running, 1 - momentum);
   core::add_(running, batch, momentum * factor);
+}
+
+/// Both of them, from the moments of batches of `count` values; not where a checkpoint runs a second time,
+/// the first run has counted this batch. `whose`, a literal, is for messages.
+void update_running(const char* whose, const Tensor& running_mean, const Tensor& running_var,
+                    const core::ChannelMoments& moments, std::int64_t count, double momentum) {
+  if (is_recomputing()) return;
+  const WrittenBy writer(whose);
+  if (running_mean.defined()) update_running(running_mean, moments.mean, 1, momentum);
+  if (running_var.defined()) {
+    const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+    update_running(running_var, moments.variance, unbiased, momentum);
+  }
+}
+
+/// x, of any shape with elements, as one image of `rows` channels.
+Shape one_image(const Variable& x, std::int64_t rows) { return {1, rows, x.numel() / rows}; }
+
+/// Each of these channels normalised by itself, with the moments that they have.
+Variable normalised(const Operand& x, const core::ChannelMoments& moments, double eps) {
+  const Variable image = reshape(x, one_image(x, moments.mean.numel()));
+  const Variable y = apply(BatchNorm({.eps = eps}, moments.mean, moments.variance),
+                           Operand(image, x.at()), Variable(), Variable());
+  return reshape({y, x.at()}, x->shape());
+}
+Variable normalised(const Operand& x, std::int64_t rows, double eps) {
+  if (x->numel() == 0) return *x;
+  return normalised(x, core::channel_moments(x->value().reshape(one_image(x, rows))), eps);
+}
+
+/// x·weight + bias; each may be undefined.
+Variable scaled(const Operand& x, const Variable& weight, const Variable& bias) {
+  const Variable y = weight.defined() ? mul(x, weight) : *x;
+  return bias.defined() ? add({y, x.at()}, bias) : y;
+}
+
+/// The same with numbers [C] for an input [N,C,...].
+Variable scaled_channels(const Operand& x, const Variable& weight, const Variable& bias) {
+  const auto beside_x = [&](const Variable& numbers) {
+    return numbers.defined() ? reshape({numbers, x.at()}, channel_shape(x->size(1), x->rank()))
+                             : Variable();
+  };
+  return scaled(x, beside_x(weight), beside_x(bias));
 }
 
 }  // namespace
@@ -262,10 +325,9 @@ Variable batch_norm(const Operand& x, const Variable& weight, const Variable& bi
                     const BatchNormOptions& options) {
   constexpr std::string_view op = ops::BatchNorm::name;
   const Shape& shape = x->shape();
-  if (shape.rank() < 2) fail<ShapeError>(op, ": expects input [N,C,...], got ", shape);
-  dispatch_floating(op, x->dtype(), []<class T>() {});
-  ops::check_channels(op, "weight", weight.defined() ? weight.value() : Tensor(), x->value());
-  ops::check_channels(op, "bias", bias.defined() ? bias.value() : Tensor(), x->value());
+  ops::check_input(op, x, 2);
+  ops::check_channels(op, "weight", weight, *x);
+  ops::check_channels(op, "bias", bias, *x);
   ops::check_channels(op, "running_mean", running_mean, x->value());
   ops::check_channels(op, "running_var", running_var, x->value());
 
@@ -282,15 +344,95 @@ Variable batch_norm(const Operand& x, const Variable& weight, const Variable& bi
     fail<ShapeError>(op, ": training needs more than one value a channel, got input ", shape);
   }
   const core::ChannelMoments moments = core::channel_moments(x->value());
-  const WrittenBy writer("batch_norm's running statistics");
-  const bool counts = !is_recomputing();  // a checkpoint's second run has counted this batch
-  if (counts && running_mean.defined())
-    ops::update_running(running_mean, moments.mean, 1, options.momentum);
-  if (counts && running_var.defined()) {
-    const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-    ops::update_running(running_var, moments.variance, unbiased, options.momentum);
-  }
+  ops::update_running("batch_norm's running statistics", running_mean, running_var, moments, count,
+                      options.momentum);
   return apply(ops::BatchNorm(options, moments.mean, moments.variance), x, weight, bias);
+}
+
+Variable layer_norm(const Operand& x, const Shape& normalized_shape, const Variable& weight,
+                    const Variable& bias, double eps) {
+  constexpr std::string_view op = "layer_norm";
+  const Shape& shape = x->shape();
+  const int kept = shape.rank() - normalized_shape.rank();
+  if (normalized_shape.empty())
+    fail<ShapeError>(op, ": normalized_shape needs one dimension at least, got []; input ", shape);
+  bool fits = kept >= 0;
+  for (int d = 0; fits && d < normalized_shape.rank(); ++d)
+    fits = shape[kept + d] == normalized_shape[d];
+  if (!fits) {
+    fail<ShapeError>(op, ": input ", shape, " does not end with normalized_shape ",
+                     normalized_shape);
+  }
+  dispatch_floating(op, x->dtype(), []<class T>() {});
+  for (const auto& [what, numbers] : {std::pair("weight", &weight), std::pair("bias", &bias)}) {
+    if (!numbers->defined()) continue;
+    if (numbers->shape() != normalized_shape) {
+      fail<ShapeError>(op, ": ", what, " is ", numbers->shape(), ", normalized_shape is ",
+                       normalized_shape);
+    }
+    ops::check_same_dtype(op, what, numbers->value(), x->value());
+  }
+  std::int64_t rows = 1;
+  for (int d = 0; d < kept; ++d) rows *= shape[d];
+  return ops::scaled({ops::normalised(x, rows, eps), x.at()}, weight, bias);
+}
+
+Variable group_norm(const Operand& x, std::int64_t num_groups, const Variable& weight,
+                    const Variable& bias, double eps) {
+  constexpr std::string_view op = "group_norm";
+  ops::check_input(op, x, 2);
+  const Shape& shape = x->shape();
+  if (num_groups < 1) fail<ValueError>(op, ": num_groups must be at least 1, got ", num_groups);
+  if (shape[1] % num_groups != 0) {
+    fail<ShapeError>(op, ": ", shape[1], " channels of input ", shape, " do not divide into ",
+                     num_groups, " groups");
+  }
+  // PyTorch's rule: with more images a group may have one value, which becomes 0.
+  if (x->numel() == num_groups) {
+    fail<ShapeError>(op, ": needs more than one value a group, got input ", shape, " and ",
+                     num_groups, " groups");
+  }
+  ops::check_channels(op, "weight", weight, *x);
+  ops::check_channels(op, "bias", bias, *x);
+  const Variable y = ops::normalised(x, shape[0] * num_groups, eps);
+  return ops::scaled_channels({y, x.at()}, weight, bias);
+}
+
+Variable instance_norm(const Operand& x, const Variable& weight, const Variable& bias,
+                       const Tensor& running_mean, const Tensor& running_var,
+                       const InstanceNormOptions& options) {
+  constexpr std::string_view op = "instance_norm";
+  ops::check_input(op, x, 3);
+  ops::check_channels(op, "weight", weight, *x);
+  ops::check_channels(op, "bias", bias, *x);
+  ops::check_channels(op, "running_mean", running_mean, x->value());
+  ops::check_channels(op, "running_var", running_var, x->value());
+  if (!options.use_input_stats) {
+    if (!running_mean.defined() || !running_var.defined()) {
+      fail<ValueError>(op,
+                       ": without use_input_stats it needs running_mean and running_var, input ",
+                       x->shape());
+    }
+    return batch_norm(x, weight, bias, running_mean, running_var,
+                      {.training = false, .eps = options.eps});
+  }
+  const std::int64_t images = x->size(0);
+  const std::int64_t channels = x->size(1);
+  std::int64_t values = 1;  // of a channel
+  for (int d = 2; d < x->rank(); ++d) values *= x->size(d);
+  if (values == 1)
+    fail<ShapeError>(op, ": needs more than one value a channel, got input ", x->shape());
+  if (x->numel() == 0) return ops::scaled_channels(x, weight, bias);
+  const core::ChannelMoments moments =
+      core::channel_moments(x->value().reshape(ops::one_image(x, images * channels)));
+  const auto over_images = [&](const Tensor& numbers) {
+    return core::mean(numbers.reshape({images, channels}), {0});
+  };
+  ops::update_running("instance_norm's running statistics", running_mean, running_var,
+                      {over_images(moments.mean), over_images(moments.variance)}, values,
+                      options.momentum);
+  const Variable y = ops::normalised(x, moments, options.eps);
+  return ops::scaled_channels({y, x.at()}, weight, bias);
 }
 
 }  // namespace gradus

@@ -50,22 +50,24 @@ struct MaxPool2d final : Op {
 };
 
 /// dx = zeros with dy added where `choices` say        dL/d(dy) = dL/d(dx) there
+/// The choices are places within the windows of `options`, or without those indices into a plane.
 struct MaxPool2dScatter final : Op {
   static constexpr std::string_view name = "max_pool2d_scatter";
   Tensor choices;
   Shape input;
-  Pool2dOptions options;
+  std::optional<Pool2dOptions> options;
 
-  MaxPool2dScatter(Tensor chosen, const Shape& shape, const Pool2dOptions& o)
+  MaxPool2dScatter(Tensor chosen, const Shape& shape, const std::optional<Pool2dOptions>& o)
       : choices(std::move(chosen)), input(shape), options(o) {}
 
   Tensor forward(const Variable& dy) {
     keeps(choices, "choices");
-    return core::max_pool2d_scatter(dy.value(), choices, input, options);
+    return options ? core::max_pool2d_scatter(dy.value(), choices, input, *options)
+                   : core::max_pool2d_scatter(dy.value(), choices, input);
   }
 
   Variables backward(const Variable& g) override {
-    return {max_pool2d_gather(g, choices, options)};
+    return {options ? max_pool2d_gather(g, choices, *options) : max_pool2d_gather(g, choices)};
   }
 
   Rounding rounding() const { return multilinear(0); }
@@ -75,20 +77,45 @@ struct MaxPool2dScatter final : Op {
 struct MaxPool2dGather final : Op {
   static constexpr std::string_view name = "max_pool2d_gather";
   Tensor choices;
-  Pool2dOptions options;
+  std::optional<Pool2dOptions> options;
 
-  MaxPool2dGather(Tensor chosen, const Pool2dOptions& o) : choices(std::move(chosen)), options(o) {}
+  MaxPool2dGather(Tensor chosen, const std::optional<Pool2dOptions>& o)
+      : choices(std::move(chosen)), options(o) {}
 
   Tensor forward(const Variable& x) {
     keeps(choices, "choices");
-    return core::max_pool2d_gather(x.value(), choices, options);
+    return options ? core::max_pool2d_gather(x.value(), choices, *options)
+                   : core::max_pool2d_gather(x.value(), choices);
   }
 
   Variables backward(const Variable& dy) override {
-    return {max_pool2d_scatter(dy, choices, input_shape(0), options)};
+    return {options ? max_pool2d_scatter(dy, choices, input_shape(0), *options)
+                    : max_pool2d_scatter(dy, choices, input_shape(0))};
   }
 
   Rounding rounding() const { return multilinear(0); }
+};
+
+/// y = the greatest of bins that cover the image        dL/dx = Σ dL/dy, at the elements that were
+/// chosen
+struct AdaptiveMaxPool2d final : Op {
+  static constexpr std::string_view name = "adaptive_max_pool2d";
+  Pair output_size;
+  Tensor indices;
+
+  explicit AdaptiveMaxPool2d(Pair size) : output_size(size) {}
+
+  Tensor forward(const Variable& x) {
+    const core::MaxPool2dResult result = core::adaptive_max_pool2d(x.value(), output_size);
+    if (needs(0)) indices = result.indices;
+    return result.values;
+  }
+
+  Variables backward(const Variable& dy) override {
+    return {max_pool2d_scatter(dy, indices, input_shape(0))};
+  }
+
+  Rounding rounding() const { return choosing(); }
 };
 
 /// y = the mean of each window        dL/dx = Σ dL/dy / window size, over the windows that hold x
@@ -155,6 +182,35 @@ struct AdaptiveAvgPool2dGrad final : Op {
   Rounding rounding() const { return bin_mean(); }
 };
 
+namespace {
+
+/// pool(images) for rows [N,C,L], which are images [N,C,1,L]; check(shape) of these first. What is
+/// wrong is said in the name of `op`.
+template <class Check, class Pool>
+Variable pool_checked(std::string_view op, const Operand& x, const Check& check, const Pool& pool) {
+  if (x->rank() != 3)
+    fail<ShapeError>(op, ": input must have rank 3, [N,C,L], got ", describe(x->value()));
+  check(Shape{x->size(0), x->size(1), 1, x->size(2)});
+  dispatch_floating(op, x->dtype(), []<class T>() {});
+  const Place at = x.at();
+  return squeeze({pool(Operand(unsqueeze(x, 2), at)), at}, 2);
+}
+
+Variable pool_rows(std::string_view op, const Operand& x, const Pool2dOptions& options,
+                   Variable (*pool)(const Operand&, const Pool2dOptions&)) {
+  return pool_checked(
+      op, x, [&](const Shape& images) { core::check_pool2d(op, images, options); },
+      [&](const Operand& images) { return pool(images, options); });
+}
+
+Variable pool_rows(std::string_view op, const Operand& x, Pair output_size,
+                   Variable (*pool)(const Operand&, Pair)) {
+  return pool_checked(
+      op, x, [&](const Shape& images) { core::check_adaptive_pool2d(op, images, output_size); },
+      [&](const Operand& images) { return pool(images, output_size); });
+}
+
+}  // namespace
 }  // namespace ops
 
 Variable max_pool2d(const Operand& x, const Pool2dOptions& options) {
@@ -166,13 +222,37 @@ Variable avg_pool2d(const Operand& x, const Pool2dOptions& options) {
 Variable adaptive_avg_pool2d(const Operand& x, Pair output_size) {
   return apply(ops::AdaptiveAvgPool2d(output_size), x);
 }
+Variable adaptive_max_pool2d(const Operand& x, Pair output_size) {
+  return apply(ops::AdaptiveMaxPool2d(output_size), x);
+}
+
+Variable max_pool1d(const Operand& x, const Pool1dOptions& options) {
+  return ops::pool_rows("max_pool1d", x, options.of_images(), max_pool2d);
+}
+Variable avg_pool1d(const Operand& x, const Pool1dOptions& options) {
+  if (options.dilation != 1)
+    fail<ValueError>("avg_pool1d: dilation must be 1, got ", options.dilation);
+  return ops::pool_rows("avg_pool1d", x, options.of_images(), avg_pool2d);
+}
+Variable adaptive_avg_pool1d(const Operand& x, std::int64_t output_size) {
+  return ops::pool_rows("adaptive_avg_pool1d", x, {1, output_size}, adaptive_avg_pool2d);
+}
+Variable adaptive_max_pool1d(const Operand& x, std::int64_t output_size) {
+  return ops::pool_rows("adaptive_max_pool1d", x, {1, output_size}, adaptive_max_pool2d);
+}
 
 Variable max_pool2d_scatter(const Operand& dy, const Tensor& choices, const Shape& input,
                             const Pool2dOptions& options) {
   return apply(ops::MaxPool2dScatter(choices, input, options), dy);
 }
+Variable max_pool2d_scatter(const Operand& dy, const Tensor& indices, const Shape& input) {
+  return apply(ops::MaxPool2dScatter(indices, input, std::nullopt), dy);
+}
 Variable max_pool2d_gather(const Operand& x, const Tensor& choices, const Pool2dOptions& options) {
   return apply(ops::MaxPool2dGather(choices, options), x);
+}
+Variable max_pool2d_gather(const Operand& x, const Tensor& indices) {
+  return apply(ops::MaxPool2dGather(indices, std::nullopt), x);
 }
 Variable avg_pool2d_grad(const Operand& dy, const Shape& input, const Pool2dOptions& options) {
   return apply(ops::AvgPool2dGrad(input, options), dy);

@@ -58,6 +58,7 @@
 #include <gradus/io/safetensors_header.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/attention.h>
+#include <gradus/layers/container.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/dropout.h>
 #include <gradus/layers/embedding.h>
@@ -71,6 +72,7 @@
 #include <gradus/layers/pool.h>
 #include <gradus/layers/print.h>
 #include <gradus/layers/recurrent.h>
+#include <gradus/layers/residual.h>
 #include <gradus/layers/sequential.h>
 #include <gradus/layers/shape.h>
 #include <gradus/optim/adagrad.h>

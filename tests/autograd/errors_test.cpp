@@ -513,30 +513,61 @@ void add_pools_and_norms(std::vector<Case>& all) {
                    avg_pool2d(f32({1, 1, 4, 4}), {.kernel_size = 2, .dilation = 2});
                  },
                  {"dilation"}});
-  all.push_back({"adaptive_avg_pool2d",
-                 Kind::shape,
-                 [] {
-                   adaptive_avg_pool2d(f32({3, 4, 4}), 1);
-                 },
-                 {"rank 4", "[3,4,4]"}});
-  all.push_back({"adaptive_avg_pool2d",
-                 Kind::shape,
-                 [] {
-                   adaptive_avg_pool2d(f32({1, 2, 0, 4}), 1);
-                 },
-                 {"[1,2,0,4]"}});
-  all.push_back({"adaptive_avg_pool2d",
+  all.push_back({"avg_pool2d",
                  Kind::value,
                  [] {
-                   adaptive_avg_pool2d(f32({1, 2, 4, 4}), 0);
+                   avg_pool2d(f32({1, 1, 4, 4}), {.kernel_size = 2, .divisor_override = 0});
                  },
-                 {"(0,0)"}});
-  all.push_back({"adaptive_avg_pool2d",
-                 Kind::dtype,
+                 {"divisor_override", "0"}});
+  // With ceil_mode a window may be longer than the input, but not by a stride or more.
+  all.push_back({"max_pool2d",
+                 Kind::shape,
                  [] {
-                   adaptive_avg_pool2d(i64({1, 2, 4, 4}), 1);
+                   max_pool2d(f32({1, 1, 2, 4}),
+                              {.kernel_size = 4, .stride = 2, .ceil_mode = true});
                  },
-                 {"int64"}});
+                 {"4x4", "2x4", "[1,1,2,4]"}});
+  using AdaptivePool = Variable (*)(const Operand&, Pair);
+  for (const auto& [name, f] :
+       {std::pair<std::string, AdaptivePool>{"adaptive_avg_pool2d", adaptive_avg_pool2d},
+        {"adaptive_max_pool2d", adaptive_max_pool2d}}) {
+    const AdaptivePool pool = f;
+    all.push_back(
+        {name, Kind::shape, [pool] { pool(f32({3, 4, 4}), 1); }, {"rank 4", "[3,4,4]"}});
+    all.push_back({name, Kind::shape, [pool] { pool(f32({1, 2, 0, 4}), 1); }, {"[1,2,0,4]"}});
+    all.push_back({name, Kind::value, [pool] { pool(f32({1, 2, 4, 4}), 0); }, {"(0,0)"}});
+    all.push_back({name, Kind::dtype, [pool] { pool(i64({1, 2, 4, 4}), 1); }, {"int64"}});
+  }
+  using RowPool = Variable (*)(const Operand&, const Pool1dOptions&);
+  for (const auto& [name, f] :
+       {std::pair<std::string, RowPool>{"max_pool1d", max_pool1d}, {"avg_pool1d", avg_pool1d}}) {
+    const auto wrong = [&all, name = name, pool = f](Kind kind, const Tensor& x,
+                                                     const Pool1dOptions& options,
+                                                     std::vector<std::string> parts) {
+      all.push_back({name, kind, [=] { pool(x, options); }, std::move(parts)});
+    };
+    wrong(Kind::shape, f32({3, 4}), {.kernel_size = 2}, {"rank 3", "[3,4]"});
+    wrong(Kind::shape, f32({1, 1, 2}), {.kernel_size = 3}, {"1x3", "1x2", "[1,1,1,2]"});
+    wrong(Kind::value, f32({1, 1, 4}), {.kernel_size = 0}, {"kernel_size", "(1,0)"});
+    wrong(Kind::value, f32({1, 1, 4}), {.kernel_size = 2, .padding = 2},
+          {"padding (0,2)", "(1,2)"});
+    wrong(Kind::value, f32({1, 1, 4}), {.kernel_size = 2, .stride = -1}, {"stride", "(1,-1)"});
+    wrong(Kind::dtype, i64({1, 1, 4}), {.kernel_size = 2}, {"int64"});
+    if (name == "avg_pool1d") {
+      wrong(Kind::value, f32({1, 1, 4}), {.kernel_size = 2, .dilation = 2},
+            {"dilation must be 1", "2"});
+    }
+  }
+  using AdaptiveRowPool = Variable (*)(const Operand&, std::int64_t);
+  for (const auto& [name, f] :
+       {std::pair<std::string, AdaptiveRowPool>{"adaptive_avg_pool1d", adaptive_avg_pool1d},
+        {"adaptive_max_pool1d", adaptive_max_pool1d}}) {
+    const AdaptiveRowPool pool = f;
+    all.push_back({name, Kind::shape, [pool] { pool(f32({3, 4}), 1); }, {"rank 3", "[3,4]"}});
+    all.push_back({name, Kind::shape, [pool] { pool(f32({1, 2, 0}), 1); }, {"[1,2,1,0]"}});
+    all.push_back({name, Kind::value, [pool] { pool(f32({1, 2, 4}), 0); }, {"(1,0)"}});
+    all.push_back({name, Kind::dtype, [pool] { pool(i64({1, 2, 4}), 1); }, {"int64"}});
+  }
 
   // The adjoints.
   const auto adjoint = [&](const char* op, std::function<void()> call,
@@ -579,6 +610,28 @@ void add_pools_and_norms(std::vector<Case>& all) {
             max_pool2d_gather(f32({1, 1, 4, 4}), i64({1, 1, 3, 3}), two);
           },
           {"[1,1,3,3]"});
+  // A place in a window that hangs over the edge: the last column of a window that has one.
+  adjoint("max_pool2d_gather",
+          [] {
+            max_pool2d_gather(f32({1, 1, 3, 3}), ones({1, 1, 2, 2}, uint8),
+                              {.kernel_size = 2, .ceil_mode = true});
+          },
+          {"outside", "[1,1,3,3]"});
+  adjoint("max_pool2d_scatter",
+          [] {
+            max_pool2d_scatter(f32({1, 1, 2, 2}), full({1, 1, 2, 2}, 16, int64), {1, 1, 4, 4});
+          },
+          {"outside", "16 pixels", "[1,1,4,4]"});
+  adjoint("max_pool2d_scatter",
+          [] {
+            max_pool2d_scatter(f32({1, 1, 3, 3}), i64({1, 1, 2, 2}), {1, 1, 4, 4});
+          },
+          {"[1,1,3,3]", "[1,1,2,2]"});
+  adjoint("max_pool2d_gather",
+          [] {
+            max_pool2d_gather(f32({1, 1, 4, 4}), i64({1, 2, 2, 2}));
+          },
+          {"[1,2,2,2]", "[1,1,4,4]"});
 
   const Tensor x = f32({4, 3});
   for (const Activation activation : {Activation::none, Activation::relu}) {
@@ -622,6 +675,115 @@ void add_pools_and_norms(std::vector<Case>& all) {
                    [=] { norm(x, {}, {}, {}, {}, {.training = false}); },
                    {"running_mean"}});
   }
+}
+
+void add_other_norms(std::vector<Case>& all) {
+  const Tensor x = f32({4, 6, 2});
+  const auto wrong = [&](const std::string& op, Kind kind, std::function<void()> call,
+                         std::vector<std::string> parts) {
+    all.push_back({op, kind, std::move(call), std::move(parts)});
+  };
+  wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {}); }, {"[]", "[4,6,2]"});
+  wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {6}); }, {"[6]", "[4,6,2]"});
+  wrong("layer_norm", Kind::shape,
+        [=] {
+          layer_norm(x, {1, 4, 6, 2});
+        },
+        {"[1,4,6,2]", "[4,6,2]"});
+  wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {2}, f32({6})); },
+        {"weight is [6]", "[2]"});
+  wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {2}, {}, f32({1})); },
+        {"bias is [1]", "[2]"});
+  wrong("layer_norm", Kind::dtype, [=] { layer_norm(x, {2}, f64({2})); },
+        {"float64 [2]", "float32 [4,6,2]"});
+  wrong("layer_norm", Kind::dtype, [] { layer_norm(i64({2, 2}), {2}); }, {"int64"});
+
+  wrong("group_norm", Kind::shape, [] { group_norm(f32({6}), 2); }, {"[N,C,...]", "[6]"});
+  wrong("group_norm", Kind::shape, [=] { group_norm(x, 4); }, {"6 channels", "4 groups"});
+  wrong("group_norm", Kind::value, [=] { group_norm(x, 0); }, {"num_groups", "0"});
+  wrong("group_norm", Kind::shape, [] { group_norm(f32({1, 6}), 6); }, {"more than one", "[1,6]"});
+  wrong("group_norm", Kind::shape, [=] { group_norm(x, 2, f32({2})); },
+        {"weight is [2]", "[4,6,2]"});
+  wrong("group_norm", Kind::shape, [=] { group_norm(x, 2, {}, f32({2})); },
+        {"bias is [2]", "[4,6,2]"});
+  wrong("group_norm", Kind::dtype, [=] { group_norm(x, 2, f64({6})); },
+        {"float64 [6]", "float32 [4,6,2]"});
+  wrong("group_norm", Kind::dtype, [] { group_norm(i64({4, 6}), 2); }, {"int64"});
+
+  wrong("instance_norm", Kind::shape, [] { instance_norm(f32({4, 6})); }, {"[N,C,L,...]", "[4,6]"});
+  wrong("instance_norm", Kind::shape,
+        [] {
+          instance_norm(f32({4, 6, 1}));
+        },
+        {"more than one", "[4,6,1]"});
+  wrong("instance_norm", Kind::shape, [=] { instance_norm(x, f32({4})); },
+        {"weight is [4]", "[4,6,2]"});
+  wrong("instance_norm", Kind::shape, [=] { instance_norm(x, {}, f32({4})); },
+        {"bias is [4]", "[4,6,2]"});
+  wrong("instance_norm", Kind::shape, [=] { instance_norm(x, {}, {}, f32({4})); },
+        {"running_mean is [4]", "[4,6,2]"});
+  wrong("instance_norm", Kind::dtype, [=] { instance_norm(x, {}, {}, {}, f64({6})); },
+        {"float64 [6]", "float32 [4,6,2]"});
+  wrong("instance_norm", Kind::dtype, [] { instance_norm(i64({4, 6, 2})); }, {"int64"});
+  wrong("instance_norm", Kind::value,
+        [=] {
+          instance_norm(x, {}, {}, f32({6}), {}, {.use_input_stats = false});
+        },
+        {"running_var", "[4,6,2]"});
+}
+
+void add_activations(std::vector<Case>& all) {
+  using Unary = Variable (*)(const Operand&);
+  const std::vector<std::pair<std::string, Unary>> functions{
+      {"erf", erf},
+      {"expm1", expm1},
+      {"leaky_relu", [](const Operand& x) { return leaky_relu(x); }},
+      {"prelu", [](const Operand& x) { return prelu(x, f32({1})); }},
+      {"elu", [](const Operand& x) { return elu(x); }},
+      {"selu", selu},
+      {"gelu", [](const Operand& x) { return gelu(x); }},
+      {"gelu", [](const Operand& x) { return gelu(x, Gelu::tanh); }},
+      {"silu", silu},
+      {"logsigmoid", logsigmoid},
+      {"softplus", [](const Operand& x) { return softplus(x); }},
+      {"softsign", softsign},
+      {"hardtanh", [](const Operand& x) { return hardtanh(x); }},
+      {"relu6", relu6},
+      {"hardsigmoid", hardsigmoid},
+      {"hardswish", hardswish}};
+  for (const auto& [name, f] : functions) {
+    const Unary function = f;
+    for (const DType dtype : {int64, uint8, boolean}) {
+      all.push_back({name,
+                     Kind::dtype,
+                     [=] {
+                       function(ones({2, 3}, dtype));
+                     },
+                     {"float32 or float64", std::string(to_string(dtype))}});
+    }
+  }
+  const auto wrong = [&](const std::string& op, Kind kind, std::function<void()> call,
+                         std::vector<std::string> parts) {
+    all.push_back({op, kind, std::move(call), std::move(parts)});
+  };
+  const Tensor x = f32({4, 3});
+  wrong("prelu", Kind::shape, [=] { prelu(x, f32({4})); }, {"weight is [4]", "[4,3]", "3"});
+  wrong("prelu", Kind::shape,
+        [=] {
+          prelu(x, f32({3, 1}));
+        },
+        {"weight is [3,1]", "[4,3]"});
+  wrong("prelu", Kind::shape, [] { prelu(f32({3}), f32({3})); }, {"weight is [3]", "[3]", "1"});
+  wrong("prelu", Kind::dtype, [=] { prelu(x, f64({3})); }, {"float64 [3]", "float32 [4,3]"});
+  wrong("softplus", Kind::value, [=] { softplus(x, 0); }, {"beta", "0"});
+  wrong("softplus", Kind::value, [=] { softplus(x, NAN); }, {"beta", "nan"});
+  wrong("hardtanh", Kind::value, [=] { hardtanh(x, 1, 1); }, {"below", "1 and 1"});
+  wrong("hardtanh", Kind::value, [=] { hardtanh(x, 2, -1); }, {"below", "2 and -1"});
+  static Generator generator(1);
+  wrong("dropout2d", Kind::value, [=] { dropout2d(x, 1.5, generator); }, {"0..1", "1.5"});
+  wrong("dropout2d", Kind::value, [=] { dropout2d(x, -1, generator); }, {"0..1", "-1"});
+  wrong("dropout2d", Kind::shape, [] { dropout2d(f32({3})); }, {"[N,C,...]", "[3]"});
+  wrong("dropout2d", Kind::dtype, [] { dropout2d(i64({4, 3})); }, {"float32", "int64"});
 }
 
 void add_losses_and_numbers(std::vector<Case>& all) {
@@ -1100,6 +1262,8 @@ const std::vector<Case>& cases() {
     add_convolutions(list);
     add_images(list);
     add_pools_and_norms(list);
+    add_other_norms(list);
+    add_activations(list);
     add_losses_and_numbers(list);
     add_functions_of_one_number(list);
     add_norms_and_scans(list);

@@ -97,6 +97,7 @@ Pool2dGeometry random_geometry(std::mt19937& engine, std::int64_t largest_dilati
   g.padding_w = between(0, g.kernel_w / 2);
   g.dilation_h = between(1, largest_dilation);
   g.dilation_w = between(1, largest_dilation);
+  g.ceil_mode = between(0, 1) == 1;
   g.in_height = std::max<std::int64_t>(1, g.dilation_h * (g.kernel_h - 1) + 1 - 2 * g.padding_h) +
                 between(0, 8);
   g.in_width = std::max<std::int64_t>(1, g.dilation_w * (g.kernel_w - 1) + 1 - 2 * g.padding_w) +
@@ -260,10 +261,82 @@ TEST_CASE("avg_pool2d divides by the window with padding or without, as asked") 
                          .padding_w = 1};
   const std::vector<double> x = {4, 8, 12, 16};
   std::vector<double> y(4);
-  avg_pool2d_forward(g, true, x.data(), y.data());
+  avg_pool2d_forward(g, {}, x.data(), y.data());
   CHECK(y == std::vector<double>{1, 2, 3, 4});
-  avg_pool2d_forward(g, false, x.data(), y.data());
+  avg_pool2d_forward(g, {.count_include_pad = false}, x.data(), y.data());
   CHECK(y == x);
+}
+
+TEST_CASE(
+    "with ceil_mode a last window may hang over, but has to start in the input or before it") {
+  CHECK(pooled_size(5, 2, 2, 0, 1, false) == 2);
+  CHECK(pooled_size(5, 2, 2, 0, 1, true) == 3);
+  CHECK(pooled_size(4, 2, 2, 0, 1, true) == 2);
+  CHECK(pooled_size(4, 1, 2, 0, 1, true) == 2);  // a third would start behind the input
+  CHECK(pooled_size(5, 3, 3, 1, 1, true) == 2);  // a third would start in the padding behind it
+  CHECK(pooled_size(2, 3, 2, 0, 1, true) == 1);  // longer than the input
+  CHECK(pooled_size(2, 3, 1, 0, 1, true) == 0);
+  CHECK(pooled_size(2, 3, 2, 0, 1, false) == 0);
+}
+
+TEST_CASE("a divisor that is given stands in for the size of the window, forward and backward") {
+  const Pool2dGeometry g{.in_height = 2,
+                         .in_width = 3,
+                         .kernel_h = 2,
+                         .kernel_w = 2,
+                         .stride_h = 2,
+                         .stride_w = 2,
+                         .ceil_mode = true};
+  const std::vector<double> x = {1, 2, 3, 4, 5, 6};
+  std::vector<double> y(2);
+  avg_pool2d_forward(g, {.fixed = 3}, x.data(), y.data());
+  CHECK(y == std::vector<double>{4, 3});
+  avg_pool2d_forward(g, {.fixed = -1}, x.data(), y.data());
+  CHECK(y == std::vector<double>{-12, -9});
+  const std::vector<double> dy = {6, 9};
+  std::vector<double> dx(6);
+  avg_pool2d_input_grad(g, {.fixed = 3}, dy.data(), dx.data());
+  CHECK(dx == std::vector<double>{2, 2, 3, 2, 2, 3});
+}
+
+TEST_CASE("adaptive_max_pool2d takes the greatest of each bin, and the first of equals") {
+  std::mt19937 engine(6);
+  for (std::int64_t trial = 0; trial < 200; ++trial) {
+    const AdaptivePool2dGeometry g{.planes = 2,
+                                   .in_height = 1 + trial % 9,
+                                   .in_width = 1 + trial % 7,
+                                   .out_height = 1 + trial % 5,
+                                   .out_width = 1 + trial % 11};
+    std::vector<double> x(size_of(2 * g.in_height * g.in_width));
+    for (double& value : x)
+      value = engine() % 9 == 0 ? nan_value : static_cast<double>(engine() % 4);
+    std::vector<double> y(size_of(2 * g.out_height * g.out_width));
+    Indices indices(y.size());
+    adaptive_max_pool2d_forward(g, x.data(), y.data(), indices.data());
+    for (std::int64_t k = 0; k < 2 * g.out_height * g.out_width; ++k) {
+      // Of one bin alone: a max pooling with a window as large as the image that is cut out.
+      const std::int64_t oh = k / g.out_width % g.out_height;
+      const std::int64_t ow = k % g.out_width;
+      const std::int64_t top = oh * g.in_height / g.out_height;
+      const std::int64_t left = ow * g.in_width / g.out_width;
+      Pool2dGeometry bin;
+      bin.in_height = ((oh + 1) * g.in_height + g.out_height - 1) / g.out_height - top;
+      bin.in_width = ((ow + 1) * g.in_width + g.out_width - 1) / g.out_width - left;
+      bin.kernel_h = bin.in_height;
+      bin.kernel_w = bin.in_width;
+      std::vector<double> cut;
+      const std::int64_t plane = k / (g.out_height * g.out_width) * g.in_height * g.in_width;
+      for (std::int64_t h = top; h < top + bin.in_height; ++h) {
+        for (std::int64_t w = left; w < left + bin.in_width; ++w)
+          cut.push_back(x[size_of(plane + h * g.in_width + w)]);
+      }
+      const MaxResult expected = naive_max_pool(bin, cut);
+      REQUIRE(same_values({y[size_of(k)]}, expected.y));
+      const std::int64_t chosen = expected.indices[0];
+      REQUIRE(indices[size_of(k)] ==
+              (top + chosen / bin.in_width) * g.in_width + left + chosen % bin.in_width);
+    }
+  }
 }
 
 TEST_CASE("avg_pool2d agrees with a naive mean, and its gradient is its adjoint") {
@@ -275,15 +348,17 @@ TEST_CASE("avg_pool2d agrees with a naive mean, and its gradient is its adjoint"
     const std::vector<double> dy = random_values(g.planes * g.out_plane(), engine);
     std::vector<double> y(dy.size(), nan_value);
     std::vector<double> dx(x.size(), nan_value);
-    avg_pool2d_forward(g, count_include_pad, x.data(), y.data());
-    avg_pool2d_input_grad(g, count_include_pad, dy.data(), dx.data());
+    avg_pool2d_forward(g, {.count_include_pad = count_include_pad}, x.data(), y.data());
+    avg_pool2d_input_grad(g, {.count_include_pad = count_include_pad}, dy.data(), dx.data());
     for (std::int64_t k = 0; k < g.planes * g.out_plane(); ++k) {
       const std::int64_t output = k % g.out_plane();
       const std::int64_t top = output / g.out_width() * g.stride_h - g.padding_h;
       const std::int64_t left = output % g.out_width() * g.stride_w - g.padding_w;
-      const double expected =
-          naive_mean(x.data() + k / g.out_plane() * g.in_plane(), g.in_height, g.in_width, top,
-                     top + g.kernel_h, left, left + g.kernel_w, count_include_pad);
+      // What hangs over the padding counts for nothing.
+      const std::int64_t bottom = std::min(top + g.kernel_h, g.in_height + g.padding_h);
+      const std::int64_t right = std::min(left + g.kernel_w, g.in_width + g.padding_w);
+      const double expected = naive_mean(x.data() + k / g.out_plane() * g.in_plane(), g.in_height,
+                                         g.in_width, top, bottom, left, right, count_include_pad);
       REQUIRE(std::abs(y[size_of(k)] - expected) <= mean_tolerance);
     }
     REQUIRE(std::abs(inner_product(y, dy) - inner_product(x, dx)) <= adjoint_tolerance);
@@ -347,8 +422,8 @@ TEST_CASE("pooling gives the same bits with one, two and three threads") {
     std::vector<double> all(3 * x.size());
     max_pool2d_scatter(g.planes, g.in_plane(), g.out_plane(), result.y.data(),
                        result.indices.data(), all.data());
-    avg_pool2d_forward(g, false, x.data(), all.data() + x.size());
-    avg_pool2d_input_grad(g, true, result.y.data(), all.data() + 2 * x.size());
+    avg_pool2d_forward(g, {.count_include_pad = false}, x.data(), all.data() + x.size());
+    avg_pool2d_input_grad(g, {}, result.y.data(), all.data() + 2 * x.size());
     return all;
   };
   const std::vector<double> one = run(1);

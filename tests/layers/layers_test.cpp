@@ -12,6 +12,7 @@
 #include <gradus/layers/loss.h>
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
+#include <gradus/layers/print.h>
 #include <gradus/layers/shape.h>
 
 #include <cmath>
@@ -228,7 +229,48 @@ TEST_CASE("bad options are refused in one line with the values") {
   CHECK_THROWS_AS(MaxPool2d({.kernel_size = 2, .padding = 2}), ValueError);
   CHECK_THROWS_AS(MaxPool2d({.kernel_size = 2, .stride = -1}), ValueError);
   CHECK_THROWS_AS(AvgPool2d({.kernel_size = 2, .dilation = 2}), ValueError);
+  CHECK(message_of([] {
+          AvgPool2d({.kernel_size = 2, .divisor_override = 0});
+        }) == "AvgPool2d: divisor_override must not be 0");
+  CHECK(message_of([] {
+          MaxPool1d({.kernel_size = 3, .padding = 2});
+        }) == "MaxPool1d: padding must be between 0 and half the kernel size, got padding 2 and "
+              "kernel_size 3");
+  CHECK_THROWS_AS(MaxPool1d(0), ValueError);
+  CHECK_THROWS_AS(MaxPool1d({.kernel_size = 2, .stride = -1}), ValueError);
+  CHECK_THROWS_AS(MaxPool1d({.kernel_size = 2, .dilation = 0}), ValueError);
+  CHECK_THROWS_AS(AvgPool1d(0), ValueError);
+  CHECK_THROWS_AS(AvgPool1d({.kernel_size = 2, .padding = -1}), ValueError);
+  CHECK(message_of([] {
+          AvgPool1d({.kernel_size = 2, .dilation = 2});
+        }) == "AvgPool1d: has no dilation, got 2 instead of 1");
   CHECK_THROWS_AS(AdaptiveAvgPool2d{0}, ValueError);
+  CHECK_THROWS_AS((AdaptiveMaxPool2d{Pair{2, 0}}), ValueError);
+  CHECK_THROWS_AS(AdaptiveAvgPool1d{0}, ValueError);
+  CHECK(message_of([] { AdaptiveMaxPool1d{-1}; }) ==
+        "AdaptiveMaxPool1d: output_size must be at least 1, got -1");
+  CHECK_THROWS_AS(BatchNorm1d(0), ValueError);
+  CHECK_THROWS_AS(BatchNorm1d(3, {.eps = not_a_number}), ValueError);
+  CHECK_THROWS_AS(BatchNorm1d(3, {.momentum = -0.5}), ValueError);
+  CHECK_THROWS_AS(InstanceNorm2d(0), ValueError);
+  CHECK_THROWS_AS(InstanceNorm2d(3, {.momentum = 2}), ValueError);
+  CHECK_THROWS_AS(InstanceNorm2d(3, {.eps = -1}), ValueError);
+  CHECK(message_of([] { LayerNorm{Shape{}}; }) ==
+        "LayerNorm: normalized_shape must have positive sizes, one at least, got []");
+  CHECK_THROWS_AS(LayerNorm(0), ValueError);
+  CHECK_THROWS_AS(LayerNorm(3, {.eps = -1}), ValueError);
+  CHECK(message_of([] { GroupNorm(4, 6); }) == "GroupNorm: num_groups 4 must divide channels 6");
+  CHECK_THROWS_AS(GroupNorm(0, 6), ValueError);
+  CHECK_THROWS_AS(GroupNorm(2, 0), ValueError);
+  CHECK_THROWS_AS(GroupNorm(2, 6, {.eps = -1}), ValueError);
+  CHECK(message_of([] { Hardtanh(2, 1); }) ==
+        "Hardtanh: min_val must be below max_val, got 2 and 1");
+  CHECK_THROWS_AS(Hardtanh(1, 1), ValueError);
+  CHECK_THROWS_AS(Hardtanh(not_a_number, 1), ValueError);
+  CHECK(message_of([] { Softplus(0); }) == "Softplus: beta must be finite and not 0, got 0");
+  CHECK_THROWS_AS(Softplus(not_a_number), ValueError);
+  CHECK_THROWS_AS(PReLU(0), ValueError);
+  CHECK(message_of([] { Dropout2d(-1); }) == "Dropout2d: p must be between 0 and 1, got -1");
   CHECK_THROWS_AS(BatchNorm2d(0), ValueError);
   CHECK_THROWS_AS(BatchNorm2d(3, {.eps = -1e-5}), ValueError);
   CHECK_THROWS_AS(BatchNorm2d(3, {.momentum = 1.5}), ValueError);
@@ -347,6 +389,166 @@ TEST_CASE("the activations are their functions, and NaN passes") {
   CHECK(std::isnan(ReLU{}(x).value().at<float>({3})));
 }
 
+TEST_CASE("layers print as PyTorch prints them") {
+  CHECK(to_string(MaxPool2d{3}) ==
+        "MaxPool2d(kernel_size=3, stride=3, padding=0, dilation=1, ceil_mode=False)");
+  CHECK(to_string(MaxPool2d{{.kernel_size = {3, 2}, .stride = 1, .padding = {1, 0}}}) ==
+        "MaxPool2d(kernel_size=(3, 2), stride=1, padding=(1, 0), dilation=1, ceil_mode=False)");
+  CHECK(to_string(MaxPool1d{{.kernel_size = 2, .dilation = 2, .ceil_mode = true}}) ==
+        "MaxPool1d(kernel_size=2, stride=2, padding=0, dilation=2, ceil_mode=True)");
+  CHECK(to_string(AvgPool2d{2}) == "AvgPool2d(kernel_size=2, stride=2, padding=0)");
+  CHECK(to_string(AvgPool1d{2}) == "AvgPool1d(kernel_size=(2,), stride=(2,), padding=(0,))");
+  // PyTorch prints no more than that of these.
+  CHECK(AvgPool2d{{.kernel_size = 2,
+                   .ceil_mode = true,
+                   .count_include_pad = false,
+                   .divisor_override = 3}}
+            .extra() == "kernel_size=2, stride=2, padding=0, ceil_mode=True, "
+                        "count_include_pad=False, divisor_override=3");
+  CHECK(to_string(AdaptiveMaxPool2d{Pair{5, 7}}) == "AdaptiveMaxPool2d(output_size=(5, 7))");
+  CHECK(to_string(AdaptiveAvgPool1d{5}) == "AdaptiveAvgPool1d(output_size=5)");
+  CHECK(to_string(AdaptiveMaxPool1d{5}) == "AdaptiveMaxPool1d(output_size=5)");
+  CHECK(to_string(BatchNorm1d{4, {.eps = 1e-3, .momentum = 1}}) ==
+        "BatchNorm1d(4, eps=0.001, momentum=1.0, affine=True, track_running_stats=True)");
+  CHECK(to_string(InstanceNorm2d{4}) ==
+        "InstanceNorm2d(4, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False)");
+  CHECK(to_string(LayerNorm{4}) == "LayerNorm((4,), eps=1e-05, elementwise_affine=True)");
+  CHECK(to_string(LayerNorm{{2, 3}, {.elementwise_affine = false}}) ==
+        "LayerNorm((2, 3), eps=1e-05, elementwise_affine=False)");
+  CHECK(to_string(GroupNorm{2, 6}) == "GroupNorm(2, 6, eps=1e-05, affine=True)");
+  CHECK(to_string(LeakyReLU{}) == "LeakyReLU(negative_slope=0.01)");
+  CHECK(to_string(PReLU{3}) == "PReLU(num_parameters=3)");
+  CHECK(to_string(ELU{}) == "ELU(alpha=1.0)");
+  CHECK(to_string(SELU{}) == "SELU()");
+  CHECK(to_string(GELU{}) == "GELU(approximate='none')");
+  CHECK(to_string(GELU{Gelu::tanh}) == "GELU(approximate='tanh')");
+  CHECK(to_string(SiLU{}) == "SiLU()");
+  CHECK(to_string(Softplus{}) == "Softplus(beta=1, threshold=20)");
+  CHECK(to_string(LogSigmoid{}) == "LogSigmoid()");
+  CHECK(to_string(Softsign{}) == "Softsign()");
+  CHECK(to_string(Hardtanh{}) == "Hardtanh(min_val=-1.0, max_val=1.0)");
+  CHECK(to_string(ReLU6{}) == "ReLU6()");
+  CHECK(to_string(Hardsigmoid{}) == "Hardsigmoid()");
+  CHECK(to_string(Hardswish{}) == "Hardswish()");
+  CHECK(to_string(Softmax{-1}) == "Softmax(dim=-1)");
+  CHECK(to_string(LogSoftmax{1}) == "LogSoftmax(dim=1)");
+}
+
+TEST_CASE("numbers print as Python prints them") {
+  // Python: [repr(x) for x in (0.1, 1.0, -2.5, 1e-05, 0.0001, 1/3, 1e16, 123456789.0, 0.0)]
+  CHECK(print_float(0.1) == "0.1");
+  CHECK(print_float(1) == "1.0");
+  CHECK(print_float(-2.5) == "-2.5");
+  CHECK(print_float(1e-5) == "1e-05");
+  CHECK(print_float(1e-4) == "0.0001");
+  CHECK(print_float(1.0 / 3) == "0.3333333333333333");
+  CHECK(print_float(1e16) == "1e+16");
+  CHECK(print_float(123456789) == "123456789.0");
+  CHECK(print_float(0) == "0.0");
+}
+
+TEST_CASE("the slopes of the activations where their branches meet are PyTorch's") {
+  // torch.autograd.grad(f(x).sum(), x) at the points, PyTorch 1.13.
+  const auto slopes = [](Variable (*f)(const Operand&), const std::vector<double>& at) {
+    const Variable x(Tensor::from(at.data(), {static_cast<std::int64_t>(at.size())}), true);
+    return grad({sum(f(x))}, {x})[0].value().to_vector<double>();
+  };
+  using Slopes = std::vector<double>;
+  CHECK(slopes(relu6, {0, 6}) == Slopes{0, 0});
+  CHECK(slopes([](const Operand& x) { return hardtanh(x); }, {-1, 1}) == Slopes{0, 0});
+  CHECK(slopes(hardsigmoid, {-3, 3}) == Slopes{0, 0});
+  CHECK(slopes(hardswish, {-3, 3}) == Slopes{-0.5, 1.5});
+  CHECK(slopes([](const Operand& x) { return leaky_relu(x, 0.25); }, {0}) == Slopes{0.25});
+  CHECK(slopes([](const Operand& x) { return elu(x, 0.25); }, {0}) == Slopes{0.25});
+  CHECK(slopes(logsigmoid, {0}) == Slopes{0.5});
+  CHECK(slopes([](const Operand& x) { return softplus(x); }, {0}) == Slopes{0.5});
+  CHECK(slopes(softsign, {0}) == Slopes{1});
+}
+
+TEST_CASE("what an activation does not choose makes no NaN of its gradient") {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const Variable x(Tensor::from({infinity, 800.0}, float64), true);
+  const Variable weight(Tensor::from({0.5}, float64), true);
+  const Variables gradients = grad({sum(prelu(x, weight)) + sum(elu(x)) + sum(softplus(x))},
+                                   {x, weight});
+  CHECK(gradients[0].value().to_vector<double>() == std::vector<double>{3, 3});
+  CHECK(gradients[1].value().to_vector<double>() == std::vector<double>{0});
+}
+
+TEST_CASE("the activations' layers are their functions") {
+  Generator generator(3);
+  const Tensor x = core::mul(randn({4, 5}, generator), 3);
+  const auto same = [&](Module&& layer, const Variable& expected) {
+    CAPTURE(to_string(layer));
+    CHECK(core::equal(layer(x).value(), expected.value()));
+  };
+  same(LeakyReLU{0.3}, leaky_relu(x, 0.3));
+  same(PReLU{5, 0.4}, prelu(x, full({5}, 0.4)));
+  same(ELU{0.3}, elu(x, 0.3));
+  same(SELU{}, selu(x));
+  same(GELU{}, gelu(x));
+  same(GELU{Gelu::tanh}, gelu(x, Gelu::tanh));
+  same(SiLU{}, silu(x));
+  same(Softplus{2, 1}, softplus(x, 2, 1));
+  same(LogSigmoid{}, logsigmoid(x));
+  same(Softsign{}, softsign(x));
+  same(Hardtanh{-2, 0.5}, hardtanh(x, -2, 0.5));
+  same(ReLU6{}, relu6(x));
+  same(Hardsigmoid{}, hardsigmoid(x));
+  same(Hardswish{}, hardswish(x));
+  same(Softmax{0}, softmax(x, 0));
+  same(LogSoftmax{-1}, log_softmax(x, -1));
+}
+
+TEST_CASE("the norms refuse inputs that do not fit, and leave their statistics alone then") {
+  BatchNorm1d rows(3);
+  CHECK(message_of([&] {
+          rows(zeros({2, 4}));
+        }) == "BatchNorm1d: expects [N,3] or [N,3,L], got [2,4]");
+  CHECK_THROWS_AS(rows(zeros({2, 3, 2, 2})), ShapeError);
+  CHECK_THROWS_AS(rows(zeros({1, 3})), ShapeError);
+  CHECK_THROWS_AS(rows(zeros({2, 3}, int64)), DTypeError);
+  CHECK(rows.num_batches_tracked.item() == 0);
+  CHECK(core::equal(rows.running_mean, zeros({3})));
+  InstanceNorm2d images(3, {.track_running_stats = true});
+  CHECK(message_of([&] {
+          images(zeros({2, 4, 5, 5}));
+        }) == "InstanceNorm2d: expects [N,3,H,W] or [3,H,W], got [2,4,5,5]");
+  CHECK_THROWS_AS(images(zeros({2, 3, 1, 1})), ShapeError);
+  CHECK_THROWS_AS(images(zeros({3, 2})), ShapeError);
+  CHECK(core::equal(images.running_var, ones({3})));
+  CHECK_THROWS_AS(LayerNorm{4}(zeros({4, 3})), ShapeError);
+  CHECK_THROWS_AS(LayerNorm{4}(zeros({2, 4}, int64)), DTypeError);
+  CHECK(message_of([] {
+          GroupNorm{2, 4}(zeros({2, 3}));
+        }) == "GroupNorm: expects [N,4,...], got [2,3]");
+  CHECK_THROWS_AS((GroupNorm{4, 4}(zeros({1, 4}))), ShapeError);
+}
+
+TEST_CASE("norms without numbers of their own have none in their state") {
+  CHECK(InstanceNorm2d{3}.state_dict().empty());
+  CHECK(LayerNorm{3, {.elementwise_affine = false}}.state_dict().empty());
+  CHECK((GroupNorm{1, 3, {.affine = false}}.state_dict().empty()));
+  std::vector<std::string> keys;
+  const InstanceNorm2d all(3, {.affine = true, .track_running_stats = true});
+  for (const auto& [key, tensor] : all.state_dict()) keys.push_back(key);
+  CHECK(keys == std::vector<std::string>{"weight", "bias", "running_mean", "running_var",
+                                         "num_batches_tracked"});
+}
+
+TEST_CASE("the norms take batches of nothing, and give their parameters gradients of 0") {
+  const Variable weight(ones({4}), true);
+  const Variable bias(zeros({4}), true);
+  const auto check = [&](const Variable& y, const Shape& shape) {
+    CHECK(y.shape() == shape);
+    for (const Variable& g : grad({sum(y)}, {weight, bias})) CHECK(core::equal(g.value(), zeros({4})));
+  };
+  check(layer_norm(zeros({0, 4}), {4}, weight, bias), {0, 4});
+  check(group_norm(zeros({0, 4, 2}), 2, weight, bias), {0, 4, 2});
+  check(instance_norm(zeros({0, 4, 2, 2}), weight, bias), {0, 4, 2, 2});
+  check(group_norm(zeros({2, 4, 0}), 2, weight, bias), {2, 4, 0});
+}
+
 TEST_CASE("BatchNorm2d computes what PyTorch computes, training, tracking and evaluating") {
   check_batch_norm({}, {{norm_x0, norm_y0, norm_mean0, norm_var0},
                         {norm_x1, norm_y1, norm_mean1, norm_var1},
@@ -401,6 +603,27 @@ TEST_CASE("Dropout drops p of the elements, scales the rest, and rests in evalua
   CHECK(core::equal(layer(x).value(), x));
   CHECK(core::equal(Dropout{1.0}(x).value(), zeros({20000})));
   CHECK(core::equal(Dropout{0.0}(x).value(), x));
+}
+
+TEST_CASE("Dropout2d drops whole channels, and rests in evaluation") {
+  Dropout2d layer(0.25, Generator(1));
+  const Tensor x = ones({50, 80, 2, 3});
+  const Tensor y = layer(x).value();
+  const Tensor first = y.slice(2, 0, 1).slice(3, 0, 1);
+  CHECK(core::equal(y, first.expand(y.shape()).contiguous()));
+  std::int64_t zero_count = 0;
+  for (const float value : first.contiguous().to_vector<float>()) {
+    CHECK_UNARY(value == 0.0F || std::abs(value - 1 / 0.75F) < 1e-6F);
+    zero_count += value == 0.0F ? 1 : 0;
+  }
+  // Four standard deviations of 4000 draws.
+  CHECK(std::abs(static_cast<double>(zero_count) / 4000 - 0.25) < 0.028);
+  CHECK(!core::equal(layer(x).value(), y));
+  CHECK_THROWS_AS(layer(ones({3, 4, 5})), ShapeError);
+  layer.eval();
+  CHECK(core::equal(layer(x).value(), x));
+  CHECK_THROWS_AS(layer(ones({3, 4, 5})), ShapeError);
+  CHECK(layer.extra() == "p=0.25");
 }
 
 TEST_CASE("Dropout draws from the default generator, or from its own") {

@@ -27,32 +27,37 @@ struct Window {
   std::int64_t counted;
 };
 
+/// A divisor that is given is the rows' alone.
 Window fixed_window(std::int64_t output, std::int64_t kernel, std::int64_t stride,
-                    std::int64_t padding, std::int64_t size, bool count_include_pad) {
+                    std::int64_t padding, std::int64_t size, bool count_include_pad,
+                    std::int64_t divisor) {
   const std::int64_t start = output * stride - padding;
   const std::int64_t stop = std::min(start + kernel, size + padding);
   const std::int64_t begin = std::max<std::int64_t>(start, 0);
   const std::int64_t end = std::max(begin, std::min(stop, size));
+  if (divisor != 0) return {begin, end, divisor};
   return {begin, end, count_include_pad ? stop - start : end - begin};
 }
 
 Window adaptive_window(std::int64_t output, std::int64_t out_size, std::int64_t size) {
-  const std::int64_t begin = output * size / out_size;
-  const std::int64_t end = ((output + 1) * size + out_size - 1) / out_size;
+  const std::int64_t begin = bin_begin(output, out_size, size);
+  const std::int64_t end = bin_end(output, out_size, size);
   return {begin, end, end - begin};
 }
 
 /// Calls visit(output, rows, columns) for each output of a plane; pool2d.h has two ways to
 /// lay the windows.
 template <class Visit>
-void for_each_window(const Pool2dGeometry& g, bool count_include_pad, Visit&& visit) {
+void for_each_window(const Pool2dGeometry& g, const PoolDivisor& divisor, Visit&& visit) {
+  const std::int64_t out_height = g.out_height();
   const std::int64_t out_width = g.out_width();
-  for (std::int64_t oh = 0; oh < g.out_height(); ++oh) {
-    const Window rows =
-        fixed_window(oh, g.kernel_h, g.stride_h, g.padding_h, g.in_height, count_include_pad);
+  for (std::int64_t oh = 0; oh < out_height; ++oh) {
+    const Window rows = fixed_window(oh, g.kernel_h, g.stride_h, g.padding_h, g.in_height,
+                                     divisor.count_include_pad, divisor.fixed);
     for (std::int64_t ow = 0; ow < out_width; ++ow) {
       visit(oh * out_width + ow, rows,
-            fixed_window(ow, g.kernel_w, g.stride_w, g.padding_w, g.in_width, count_include_pad));
+            fixed_window(ow, g.kernel_w, g.stride_w, g.padding_w, g.in_width,
+                         divisor.count_include_pad, divisor.fixed == 0 ? 0 : 1));
     }
   }
 }
@@ -89,13 +94,13 @@ void spread(T grad, T* plane, std::int64_t width, const Window& rows, const Wind
 }  // namespace
 
 template <class T>
-void avg_pool2d_forward(const Pool2dGeometry& g, bool count_include_pad, const T* x, T* y) {
+void avg_pool2d_forward(const Pool2dGeometry& g, const PoolDivisor& divisor, const T* x, T* y) {
   const std::int64_t grain = planes_per_chunk(g.out_plane(), g.kernel_h * g.kernel_w);
   parallel_for(g.planes, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t plane = begin; plane < end; ++plane) {
       const T* in = x + plane * g.in_plane();
       T* out = y + plane * g.out_plane();
-      for_each_window(g, count_include_pad,
+      for_each_window(g, divisor,
                       [&](std::int64_t output, const Window& rows, const Window& columns) {
                         out[output] = mean(in, g.in_width, rows, columns);
                       });
@@ -104,14 +109,15 @@ void avg_pool2d_forward(const Pool2dGeometry& g, bool count_include_pad, const T
 }
 
 template <class T>
-void avg_pool2d_input_grad(const Pool2dGeometry& g, bool count_include_pad, const T* dy, T* dx) {
+void avg_pool2d_input_grad(const Pool2dGeometry& g, const PoolDivisor& divisor, const T* dy,
+                           T* dx) {
   const std::int64_t grain = planes_per_chunk(g.out_plane(), g.kernel_h * g.kernel_w);
   parallel_for(g.planes, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t plane = begin; plane < end; ++plane) {
       const T* grad = dy + plane * g.out_plane();
       T* out = dx + plane * g.in_plane();
       std::fill_n(out, g.in_plane(), T{0});
-      for_each_window(g, count_include_pad,
+      for_each_window(g, divisor,
                       [&](std::int64_t output, const Window& rows, const Window& columns) {
                         spread(grad[output], out, g.in_width, rows, columns);
                       });
@@ -163,10 +169,12 @@ void adaptive_avg_pool2d_input_grad(const AdaptivePool2dGeometry& g, const T* dy
   });
 }
 
-template void avg_pool2d_forward(const Pool2dGeometry&, bool, const float*, float*);
-template void avg_pool2d_forward(const Pool2dGeometry&, bool, const double*, double*);
-template void avg_pool2d_input_grad(const Pool2dGeometry&, bool, const float*, float*);
-template void avg_pool2d_input_grad(const Pool2dGeometry&, bool, const double*, double*);
+template void avg_pool2d_forward(const Pool2dGeometry&, const PoolDivisor&, const float*, float*);
+template void avg_pool2d_forward(const Pool2dGeometry&, const PoolDivisor&, const double*, double*);
+template void avg_pool2d_input_grad(const Pool2dGeometry&, const PoolDivisor&, const float*,
+                                    float*);
+template void avg_pool2d_input_grad(const Pool2dGeometry&, const PoolDivisor&, const double*,
+                                    double*);
 template void adaptive_avg_pool2d_forward(const AdaptivePool2dGeometry&, const float*, float*);
 template void adaptive_avg_pool2d_forward(const AdaptivePool2dGeometry&, const double*, double*);
 template void adaptive_avg_pool2d_input_grad(const AdaptivePool2dGeometry&, const float*, float*);

@@ -26,19 +26,41 @@ std::int64_t planes_per_chunk(std::int64_t items_per_plane, std::int64_t items_p
 /// (NaN > x is false, so that no number replaces it again.)
 template <class T> bool replaces(T value, T best) { return (value > best) | (value != value); }
 
-/// The positions a window reads along one axis: begin, begin + dilation, ... below end.
+/// The positions a window reads along one axis: begin, begin + step, ... below end.
 struct Window {
   std::int64_t begin;
   std::int64_t end;
+  std::int64_t step = 1;
 
   bool empty() const { return begin >= end; }
+};
 
-  Window(std::int64_t output, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-         std::int64_t dilation, std::int64_t size) {
-    const std::int64_t start = output * stride - padding;
-    const std::int64_t skipped = start < 0 ? (-start + dilation - 1) / dilation : 0;
-    begin = std::min(start + skipped * dilation, size);
-    end = std::min(start + (kernel - 1) * dilation + 1, size);
+Window fixed_window(std::int64_t output, std::int64_t kernel, std::int64_t stride,
+                    std::int64_t padding, std::int64_t dilation, std::int64_t size) {
+  const std::int64_t start = output * stride - padding;
+  const std::int64_t skipped = start < 0 ? (-start + dilation - 1) / dilation : 0;
+  return {std::min(start + skipped * dilation, size),
+          std::min(start + (kernel - 1) * dilation + 1, size), dilation};
+}
+
+/// The greatest of a window of a plane, and where it stands; of nothing -inf, where the window begins.
+template <class T> struct Greatest {
+  T best = -std::numeric_limits<T>::infinity();
+  std::int64_t h;
+  std::int64_t w;
+
+  Greatest(const T* plane, std::int64_t width, const Window& rows, const Window& columns)
+      : h(rows.begin), w(columns.begin) {
+    for (std::int64_t i = rows.begin; i < rows.end; i += rows.step) {
+      for (std::int64_t j = columns.begin; j < columns.end; j += columns.step) {
+        const T value = plane[i * width + j];
+        if (replaces(value, best)) {
+          best = value;
+          h = i;
+          w = j;
+        }
+      }
+    }
   }
 };
 
@@ -47,30 +69,23 @@ template <class Choice> constexpr bool is_place = std::is_same_v<Choice, std::ui
 
 template <class T, class Choice>
 void max_pool_plane(const Pool2dGeometry& g, const T* x, T* y, Choice* choices) {
-  for (std::int64_t oh = 0; oh < g.out_height(); ++oh) {
-    const Window rows(oh, g.kernel_h, g.stride_h, g.padding_h, g.dilation_h, g.in_height);
-    for (std::int64_t ow = 0, width = g.out_width(); ow < width; ++ow) {
-      const Window columns(ow, g.kernel_w, g.stride_w, g.padding_w, g.dilation_w, g.in_width);
-      T best = -std::numeric_limits<T>::infinity();
-      std::int64_t best_h = rows.begin;
-      std::int64_t best_w = columns.begin;
-      for (std::int64_t h = rows.begin; h < rows.end; h += g.dilation_h) {
-        for (std::int64_t w = columns.begin; w < columns.end; w += g.dilation_w) {
-          const T value = x[h * g.in_width + w];
-          if (replaces(value, best)) {
-            best = value;
-            best_h = h;
-            best_w = w;
-          }
-        }
-      }
-      *y++ = best;
+  const std::int64_t out_height = g.out_height();
+  const std::int64_t out_width = g.out_width();
+  for (std::int64_t oh = 0; oh < out_height; ++oh) {
+    const Window rows =
+        fixed_window(oh, g.kernel_h, g.stride_h, g.padding_h, g.dilation_h, g.in_height);
+    for (std::int64_t ow = 0; ow < out_width; ++ow) {
+      const Window columns =
+          fixed_window(ow, g.kernel_w, g.stride_w, g.padding_w, g.dilation_w, g.in_width);
+      const Greatest<T> greatest(x, g.in_width, rows, columns);
+      *y++ = greatest.best;
       if constexpr (is_place<Choice>) {
-        const std::int64_t kh = (best_h - oh * g.stride_h + g.padding_h) / g.dilation_h;
-        const std::int64_t kw = (best_w - ow * g.stride_w + g.padding_w) / g.dilation_w;
+        const std::int64_t kh = (greatest.h - oh * g.stride_h + g.padding_h) / g.dilation_h;
+        const std::int64_t kw = (greatest.w - ow * g.stride_w + g.padding_w) / g.dilation_w;
         *choices++ = static_cast<Choice>(kh * g.kernel_w + kw);
       } else {
-        *choices++ = rows.empty() || columns.empty() ? no_pixel : best_h * g.in_width + best_w;
+        *choices++ =
+            rows.empty() || columns.empty() ? no_pixel : greatest.h * g.in_width + greatest.w;
       }
     }
   }
@@ -114,6 +129,7 @@ bool is_2x2(const Pool2dGeometry& g) {
   constexpr std::int64_t widest = std::numeric_limits<std::int32_t>::max() - 1;  // of a Place
   return g.kernel_h == 2 && g.kernel_w == 2 && g.stride_h == 2 && g.stride_w == 2 &&
          g.padding_h == 0 && g.padding_w == 0 && g.dilation_h == 1 && g.dilation_w == 1 &&
+         g.out_height() == g.in_height / 2 && g.out_width() == g.in_width / 2 &&
          g.in_width <= widest;
 }
 
@@ -140,10 +156,12 @@ void for_each_choice(const Pool2dGeometry& g, const std::uint8_t* places, const 
       offset[static_cast<std::size_t>(place)] = kh * g.dilation_h * g.in_width + kw * g.dilation_w;
     }
   }
+  const std::int64_t out_height = g.out_height();
+  const std::int64_t out_width = g.out_width();
   std::int64_t k = 0;
-  for (std::int64_t oh = 0; oh < g.out_height(); ++oh) {
+  for (std::int64_t oh = 0; oh < out_height; ++oh) {
     std::int64_t first = (oh * g.stride_h - g.padding_h) * g.in_width - g.padding_w;
-    for (std::int64_t ow = 0; ow < g.out_width(); ++ow, ++k, first += g.stride_w)
+    for (std::int64_t ow = 0; ow < out_width; ++ow, ++k, first += g.stride_w)
       f(k, first + offset[places[k]]);
   }
 }
@@ -234,6 +252,31 @@ void max_pool2d_gather(const Pool2dGeometry& g, const T* x, const std::uint8_t* 
                });
 }
 
+template <class T>
+void adaptive_max_pool2d_forward(const AdaptivePool2dGeometry& g, const T* x, T* y,
+                                 std::int64_t* indices) {
+  const std::int64_t in_plane = g.in_height * g.in_width;
+  const std::int64_t out_plane = g.out_height * g.out_width;
+  const auto bin = [](std::int64_t output, std::int64_t outputs, std::int64_t size) {
+    return Window{bin_begin(output, outputs, size), bin_end(output, outputs, size)};
+  };
+  parallel_for(g.planes, planes_per_chunk(in_plane + out_plane, comparisons_per_chunk),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t k = begin * out_plane; k < end * out_plane; ++k) {
+                   const std::int64_t output = k % out_plane;
+                   const Greatest<T> greatest(x + k / out_plane * in_plane, g.in_width,
+                                              bin(output / g.out_width, g.out_height, g.in_height),
+                                              bin(output % g.out_width, g.out_width, g.in_width));
+                   y[k] = greatest.best;
+                   indices[k] = greatest.h * g.in_width + greatest.w;
+                 }
+               });
+}
+
+template void adaptive_max_pool2d_forward(const AdaptivePool2dGeometry&, const float*, float*,
+                                          std::int64_t*);
+template void adaptive_max_pool2d_forward(const AdaptivePool2dGeometry&, const double*, double*,
+                                          std::int64_t*);
 template void max_pool2d_forward(const Pool2dGeometry&, const float*, float*, std::int64_t*);
 template void max_pool2d_forward(const Pool2dGeometry&, const double*, double*, std::int64_t*);
 template void max_pool2d_scatter(std::int64_t, std::int64_t, std::int64_t, const float*,

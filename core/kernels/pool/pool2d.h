@@ -14,7 +14,8 @@
 //   - NaN and infinities pass as in PyTorch;
 //   - an index lies in its plane, or is no_pixel.
 // Kernels assume what core checks: kernel, stride, dilation >= 1, 0 <= 2·padding <= kernel, a plane
-// that is not empty, and a dilated kernel that fits the padded input.
+// that is not empty, and one window at least. With ceil_mode the last window may reach beyond the
+// padding on the right: what it finds there is no pixel, and does not count for a mean either.
 //
 // max_pool2d.cpp and avg_pool2d.cpp define what is declared here.
 #pragma once
@@ -29,6 +30,17 @@ namespace gradus::kernels {
 /// memory outside of the tensor. Its backward pass skips a -1.)
 inline constexpr std::int64_t no_pixel = -1;
 
+/// How many windows there are along one axis: those that lie in the padded input, and with ceil_mode
+/// one more that hangs over, as long as it starts in the input or in the padding before it.
+constexpr std::int64_t pooled_size(std::int64_t size, std::int64_t kernel, std::int64_t stride,
+                                   std::int64_t padding, std::int64_t dilation, bool ceil_mode) {
+  const std::int64_t steps = size + 2 * padding - dilation * (kernel - 1) - 1;
+  if (!ceil_mode) return steps < 0 ? 0 : steps / stride + 1;
+  if (steps + stride - 1 < 0) return 0;
+  const std::int64_t windows = (steps + stride - 1) / stride + 1;
+  return (windows - 1) * stride >= size + padding ? windows - 1 : windows;
+}
+
 struct Pool2dGeometry {
   std::int64_t planes = 1;
   std::int64_t in_height = 1;
@@ -41,12 +53,13 @@ struct Pool2dGeometry {
   std::int64_t padding_w = 0;
   std::int64_t dilation_h = 1;  // max pooling only
   std::int64_t dilation_w = 1;
+  bool ceil_mode = false;
 
   constexpr std::int64_t out_height() const {
-    return (in_height + 2 * padding_h - dilation_h * (kernel_h - 1) - 1) / stride_h + 1;
+    return pooled_size(in_height, kernel_h, stride_h, padding_h, dilation_h, ceil_mode);
   }
   constexpr std::int64_t out_width() const {
-    return (in_width + 2 * padding_w - dilation_w * (kernel_w - 1) - 1) / stride_w + 1;
+    return pooled_size(in_width, kernel_w, stride_w, padding_w, dilation_w, ceil_mode);
   }
   constexpr std::int64_t in_plane() const { return in_height * in_width; }
   constexpr std::int64_t out_plane() const { return out_height() * out_width(); }
@@ -91,14 +104,21 @@ template <class T>
 void max_pool2d_gather(const Pool2dGeometry& geometry, const T* x, const std::uint8_t* places,
                        T* y);
 
-/// y = mean over each window. The divisor counts padding or not, as asked. Requires dilation 1.
+/// What the sum over a window is divided by.
+struct PoolDivisor {
+  bool count_include_pad = true;  ///< the size of the window, with its padding or without
+  std::int64_t fixed = 0;         ///< this number in its place, unless it is 0
+};
+
+/// y = sum over each window / divisor. Requires dilation 1.
 /// x [planes,H,W] -> y [planes,OH,OW].
 template <class T>
-void avg_pool2d_forward(const Pool2dGeometry& geometry, bool count_include_pad, const T* x, T* y);
+void avg_pool2d_forward(const Pool2dGeometry& geometry, const PoolDivisor& divisor, const T* x,
+                        T* y);
 
 /// The adjoint: dx[h,w] = Σ dy[oh,ow] / divisor over the windows that hold (h,w).
 template <class T>
-void avg_pool2d_input_grad(const Pool2dGeometry& geometry, bool count_include_pad, const T* dy,
+void avg_pool2d_input_grad(const Pool2dGeometry& geometry, const PoolDivisor& divisor, const T* dy,
                            T* dx);
 
 struct AdaptivePool2dGeometry {
@@ -109,8 +129,21 @@ struct AdaptivePool2dGeometry {
   std::int64_t out_width = 1;
 };
 
-/// y[oh,ow] = mean of x over rows floor(oh·H/OH) .. ceil((oh+1)·H/OH), columns likewise:
-/// PyTorch's bins, which may overlap.
+/// PyTorch's bins, which may overlap: output i sees floor(i·size/outputs) .. ceil((i+1)·size/outputs).
+constexpr std::int64_t bin_begin(std::int64_t output, std::int64_t outputs, std::int64_t size) {
+  return output * size / outputs;
+}
+constexpr std::int64_t bin_end(std::int64_t output, std::int64_t outputs, std::int64_t size) {
+  return ((output + 1) * size + outputs - 1) / outputs;
+}
+
+/// y = max over each bin, indices = where it was found, by the rules of max_pool2d_forward.
+/// x [planes,H,W] -> y, indices [planes,OH,OW].
+template <class T>
+void adaptive_max_pool2d_forward(const AdaptivePool2dGeometry& geometry, const T* x, T* y,
+                                 std::int64_t* indices);
+
+/// y = mean of x over each bin.
 /// x [planes,H,W] -> y [planes,OH,OW].
 template <class T>
 void adaptive_avg_pool2d_forward(const AdaptivePool2dGeometry& geometry, const T* x, T* y);
