@@ -201,9 +201,8 @@ std::vector<Sample> prelu_samples() {
           {"no images", {spread({0, 3, 2}, 11), spread({3}, 12)}, prelu_of}};
 }
 std::vector<Sample> prelu_training_samples() {
-  std::vector<Sample> all{
-      {"images", {spread({4, 16, 33, 31}, 1), spread({16}, 2)}, prelu_of},
-      {"one slope", {spread({4, 16, 33, 31}, 3), spread({1}, 4)}, prelu_of}};
+  std::vector<Sample> all{{"images", {spread({4, 16, 33, 31}, 1), spread({16}, 2)}, prelu_of},
+                          {"one slope", {spread({4, 16, 33, 31}, 3), spread({1}, 4)}, prelu_of}};
   for (const std::int64_t size : remainders)
     all.push_back({size_name(size), {spread({5, 3, size}, 5), spread({3}, 6)}, prelu_of});
   return all;
@@ -211,9 +210,9 @@ std::vector<Sample> prelu_training_samples() {
 
 std::vector<Sample> gelu_samples() {
   const auto near = [](const Variables& v) { return gelu(v[0], Gelu::tanh); };
-  return unary_samples([](const Variables& v) { return gelu(v[0]); }, {},
-                       {{"by tanh", {spread({3, 4}, 5)}, near},
-                        {"by tanh, a scalar", {spread({}, 6)}, near}});
+  return unary_samples(
+      [](const Variables& v) { return gelu(v[0]); }, {},
+      {{"by tanh", {spread({3, 4}, 5)}, near}, {"by tanh, a scalar", {spread({}, 6)}, near}});
 }
 std::vector<Sample> gelu_training_samples() {
   std::vector<Sample> all = unary_training_samples([](const Variables& v) { return gelu(v[0]); });

@@ -144,13 +144,12 @@ std::vector<Sample> instance_norm_samples() {
     return instance_norm(v[0], v[1], v[2], Tensor::from({0.5, -0.25}, v[0].dtype()),
                          Tensor::from({1.5, 0.75}, v[0].dtype()), {.use_input_stats = false});
   };
-  return {{"images", {spread({2, 3, 4, 2}, 1), positive({3}, 2), spread({3}, 3)}, f},
-          {"rows, no weight", {spread({3, 2, 4}, 4)}, f},
-          {"a square", {spread({2, 2, 3, 3}, 5), positive({2}, 6)}, f},
-          {"running statistics",
-           {spread({3, 2, 2, 2}, 7), positive({2}, 8), spread({2}, 9)},
-           evaluate},
-          {"no images", {spread({0, 2, 2, 2}, 10), positive({2}, 11), spread({2}, 12)}, f}};
+  return {
+      {"images", {spread({2, 3, 4, 2}, 1), positive({3}, 2), spread({3}, 3)}, f},
+      {"rows, no weight", {spread({3, 2, 4}, 4)}, f},
+      {"a square", {spread({2, 2, 3, 3}, 5), positive({2}, 6)}, f},
+      {"running statistics", {spread({3, 2, 2, 2}, 7), positive({2}, 8), spread({2}, 9)}, evaluate},
+      {"no images", {spread({0, 2, 2, 2}, 10), positive({2}, 11), spread({2}, 12)}, f}};
 }
 
 std::vector<Sample> instance_norm_training_samples() {

@@ -17,11 +17,8 @@ constexpr Pool2dOptions hanging{
     .kernel_size = {3, 2}, .stride = {2, 3}, .padding = {1, 0}, .ceil_mode = true};
 constexpr Pool2dOptions hanging_dilated{
     .kernel_size = 2, .stride = 3, .dilation = 2, .ceil_mode = true};
-constexpr Pool2dOptions divided{.kernel_size = {3, 2},
-                                .stride = 2,
-                                .padding = 1,
-                                .ceil_mode = true,
-                                .divisor_override = -5};
+constexpr Pool2dOptions divided{
+    .kernel_size = {3, 2}, .stride = 2, .padding = 1, .ceil_mode = true, .divisor_override = -5};
 
 /// For the proof in float32: f(input shape, options) makes the sample.
 template <class F> std::vector<Sample> pool_training_samples(const F& f) {
@@ -81,7 +78,9 @@ std::vector<Sample> max_pool2d_scatter_samples() {
           {"pixels chosen twice", {spread({1, 2, 3, 2}, 3)}, into({1, 2, 5, 4}, overlapping)},
           {"dilated, padded", {spread({1, 2, 4, 4}, 5)}, into({1, 2, 5, 6}, dilated)},
           {"hanging over", {spread(pooled({2, 1, 6, 7}, hanging), 6)}, into({2, 1, 6, 7}, hanging)},
-          {"by indices", {spread({1, 2, 3, 4}, 7)}, [](const Variables& v) {
+          {"by indices",
+           {spread({1, 2, 3, 4}, 7)},
+           [](const Variables& v) {
              return max_pool2d_scatter(v[0], bins({1, 2, 5, 6}, {3, 4}), {1, 2, 5, 6});
            }},
           {"no images", {spread({0, 2, 2, 2}, 4)}, into({0, 2, 4, 4}, {.kernel_size = 2})}};
@@ -104,7 +103,9 @@ std::vector<Sample> max_pool2d_gather_samples() {
           {"pixels chosen twice", {spread({1, 2, 5, 4}, 3)}, with(overlapping)},
           {"dilated, padded", {spread({1, 2, 5, 6}, 5)}, with(dilated)},
           {"hanging over", {spread({2, 1, 6, 7}, 6)}, with(hanging)},
-          {"by indices", {spread({1, 2, 5, 6}, 7)}, [](const Variables& v) {
+          {"by indices",
+           {spread({1, 2, 5, 6}, 7)},
+           [](const Variables& v) {
              return max_pool2d_gather(v[0], bins(v[0].shape(), {3, 4}));
            }},
           {"no images", {spread({0, 2, 4, 4}, 4)}, with({.kernel_size = 2})}};

@@ -520,20 +520,19 @@ void add_pools_and_norms(std::vector<Case>& all) {
                  },
                  {"divisor_override", "0"}});
   // With ceil_mode a window may be longer than the input, but not by a stride or more.
-  all.push_back({"max_pool2d",
-                 Kind::shape,
-                 [] {
-                   max_pool2d(f32({1, 1, 2, 4}),
-                              {.kernel_size = 4, .stride = 2, .ceil_mode = true});
-                 },
-                 {"4x4", "2x4", "[1,1,2,4]"}});
+  all.push_back(
+      {"max_pool2d",
+       Kind::shape,
+       [] {
+         max_pool2d(f32({1, 1, 2, 4}), {.kernel_size = 4, .stride = 2, .ceil_mode = true});
+       },
+       {"4x4", "2x4", "[1,1,2,4]"}});
   using AdaptivePool = Variable (*)(const Operand&, Pair);
   for (const auto& [name, f] :
        {std::pair<std::string, AdaptivePool>{"adaptive_avg_pool2d", adaptive_avg_pool2d},
         {"adaptive_max_pool2d", adaptive_max_pool2d}}) {
     const AdaptivePool pool = f;
-    all.push_back(
-        {name, Kind::shape, [pool] { pool(f32({3, 4, 4}), 1); }, {"rank 4", "[3,4,4]"}});
+    all.push_back({name, Kind::shape, [pool] { pool(f32({3, 4, 4}), 1); }, {"rank 4", "[3,4,4]"}});
     all.push_back({name, Kind::shape, [pool] { pool(f32({1, 2, 0, 4}), 1); }, {"[1,2,0,4]"}});
     all.push_back({name, Kind::value, [pool] { pool(f32({1, 2, 4, 4}), 0); }, {"(0,0)"}});
     all.push_back({name, Kind::dtype, [pool] { pool(i64({1, 2, 4, 4}), 1); }, {"int64"}});
@@ -685,13 +684,8 @@ void add_other_norms(std::vector<Case>& all) {
   };
   wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {}); }, {"[]", "[4,6,2]"});
   wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {6}); }, {"[6]", "[4,6,2]"});
-  wrong("layer_norm", Kind::shape,
-        [=] {
-          layer_norm(x, {1, 4, 6, 2});
-        },
-        {"[1,4,6,2]", "[4,6,2]"});
-  wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {2}, f32({6})); },
-        {"weight is [6]", "[2]"});
+  wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {1, 4, 6, 2}); }, {"[1,4,6,2]", "[4,6,2]"});
+  wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {2}, f32({6})); }, {"weight is [6]", "[2]"});
   wrong("layer_norm", Kind::shape, [=] { layer_norm(x, {2}, {}, f32({1})); },
         {"bias is [1]", "[2]"});
   wrong("layer_norm", Kind::dtype, [=] { layer_norm(x, {2}, f64({2})); },
@@ -726,9 +720,7 @@ void add_other_norms(std::vector<Case>& all) {
         {"float64 [6]", "float32 [4,6,2]"});
   wrong("instance_norm", Kind::dtype, [] { instance_norm(i64({4, 6, 2})); }, {"int64"});
   wrong("instance_norm", Kind::value,
-        [=] {
-          instance_norm(x, {}, {}, f32({6}), {}, {.use_input_stats = false});
-        },
+        [=] { instance_norm(x, {}, {}, f32({6}), {}, {.use_input_stats = false}); },
         {"running_var", "[4,6,2]"});
 }
 
@@ -768,11 +760,7 @@ void add_activations(std::vector<Case>& all) {
   };
   const Tensor x = f32({4, 3});
   wrong("prelu", Kind::shape, [=] { prelu(x, f32({4})); }, {"weight is [4]", "[4,3]", "3"});
-  wrong("prelu", Kind::shape,
-        [=] {
-          prelu(x, f32({3, 1}));
-        },
-        {"weight is [3,1]", "[4,3]"});
+  wrong("prelu", Kind::shape, [=] { prelu(x, f32({3, 1})); }, {"weight is [3,1]", "[4,3]"});
   wrong("prelu", Kind::shape, [] { prelu(f32({3}), f32({3})); }, {"weight is [3]", "[3]", "1"});
   wrong("prelu", Kind::dtype, [=] { prelu(x, f64({3})); }, {"float64 [3]", "float32 [4,3]"});
   wrong("softplus", Kind::value, [=] { softplus(x, 0); }, {"beta", "0"});

@@ -229,21 +229,18 @@ TEST_CASE("bad options are refused in one line with the values") {
   CHECK_THROWS_AS(MaxPool2d({.kernel_size = 2, .padding = 2}), ValueError);
   CHECK_THROWS_AS(MaxPool2d({.kernel_size = 2, .stride = -1}), ValueError);
   CHECK_THROWS_AS(AvgPool2d({.kernel_size = 2, .dilation = 2}), ValueError);
-  CHECK(message_of([] {
-          AvgPool2d({.kernel_size = 2, .divisor_override = 0});
-        }) == "AvgPool2d: divisor_override must not be 0");
-  CHECK(message_of([] {
-          MaxPool1d({.kernel_size = 3, .padding = 2});
-        }) == "MaxPool1d: padding must be between 0 and half the kernel size, got padding 2 and "
-              "kernel_size 3");
+  CHECK(message_of([] { AvgPool2d({.kernel_size = 2, .divisor_override = 0}); }) ==
+        "AvgPool2d: divisor_override must not be 0");
+  CHECK(message_of([] { MaxPool1d({.kernel_size = 3, .padding = 2}); }) ==
+        "MaxPool1d: padding must be between 0 and half the kernel size, got padding 2 and "
+        "kernel_size 3");
   CHECK_THROWS_AS(MaxPool1d(0), ValueError);
   CHECK_THROWS_AS(MaxPool1d({.kernel_size = 2, .stride = -1}), ValueError);
   CHECK_THROWS_AS(MaxPool1d({.kernel_size = 2, .dilation = 0}), ValueError);
   CHECK_THROWS_AS(AvgPool1d(0), ValueError);
   CHECK_THROWS_AS(AvgPool1d({.kernel_size = 2, .padding = -1}), ValueError);
-  CHECK(message_of([] {
-          AvgPool1d({.kernel_size = 2, .dilation = 2});
-        }) == "AvgPool1d: has no dilation, got 2 instead of 1");
+  CHECK(message_of([] { AvgPool1d({.kernel_size = 2, .dilation = 2}); }) ==
+        "AvgPool1d: has no dilation, got 2 instead of 1");
   CHECK_THROWS_AS(AdaptiveAvgPool2d{0}, ValueError);
   CHECK_THROWS_AS((AdaptiveMaxPool2d{Pair{2, 0}}), ValueError);
   CHECK_THROWS_AS(AdaptiveAvgPool1d{0}, ValueError);
@@ -399,12 +396,12 @@ TEST_CASE("layers print as PyTorch prints them") {
   CHECK(to_string(AvgPool2d{2}) == "AvgPool2d(kernel_size=2, stride=2, padding=0)");
   CHECK(to_string(AvgPool1d{2}) == "AvgPool1d(kernel_size=(2,), stride=(2,), padding=(0,))");
   // PyTorch prints no more than that of these.
-  CHECK(AvgPool2d{{.kernel_size = 2,
-                   .ceil_mode = true,
-                   .count_include_pad = false,
-                   .divisor_override = 3}}
-            .extra() == "kernel_size=2, stride=2, padding=0, ceil_mode=True, "
-                        "count_include_pad=False, divisor_override=3");
+  CHECK(
+      AvgPool2d{
+          {.kernel_size = 2, .ceil_mode = true, .count_include_pad = false, .divisor_override = 3}}
+          .extra() ==
+      "kernel_size=2, stride=2, padding=0, ceil_mode=True, "
+      "count_include_pad=False, divisor_override=3");
   CHECK(to_string(AdaptiveMaxPool2d{Pair{5, 7}}) == "AdaptiveMaxPool2d(output_size=(5, 7))");
   CHECK(to_string(AdaptiveAvgPool1d{5}) == "AdaptiveAvgPool1d(output_size=5)");
   CHECK(to_string(AdaptiveMaxPool1d{5}) == "AdaptiveMaxPool1d(output_size=5)");
@@ -469,8 +466,8 @@ TEST_CASE("what an activation does not choose makes no NaN of its gradient") {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const Variable x(Tensor::from({infinity, 800.0}, float64), true);
   const Variable weight(Tensor::from({0.5}, float64), true);
-  const Variables gradients = grad({sum(prelu(x, weight)) + sum(elu(x)) + sum(softplus(x))},
-                                   {x, weight});
+  const Variables gradients =
+      grad({sum(prelu(x, weight)) + sum(elu(x)) + sum(softplus(x))}, {x, weight});
   CHECK(gradients[0].value().to_vector<double>() == std::vector<double>{3, 3});
   CHECK(gradients[1].value().to_vector<double>() == std::vector<double>{0});
 }
@@ -541,7 +538,8 @@ TEST_CASE("the norms take batches of nothing, and give their parameters gradient
   const Variable bias(zeros({4}), true);
   const auto check = [&](const Variable& y, const Shape& shape) {
     CHECK(y.shape() == shape);
-    for (const Variable& g : grad({sum(y)}, {weight, bias})) CHECK(core::equal(g.value(), zeros({4})));
+    for (const Variable& g : grad({sum(y)}, {weight, bias}))
+      CHECK(core::equal(g.value(), zeros({4})));
   };
   check(layer_norm(zeros({0, 4}), {4}, weight, bias), {0, 4});
   check(group_norm(zeros({0, 4, 2}), 2, weight, bias), {0, 4, 2});

@@ -165,10 +165,7 @@ const std::map<std::string, Call> activations{
        const bool near = o.value("approximate", std::string("none")) == "tanh";
        return {gelu(x[0], near ? Gelu::tanh : Gelu::none)};
      }},
-    {"prelu",
-     [](const Variables& x, const Options&) -> Variables {
-       return {prelu(x[0], x[1])};
-     }},
+    {"prelu", [](const Variables& x, const Options&) -> Variables { return {prelu(x[0], x[1])}; }},
     {"softmax",
      [](const Variables& x, const Options& o) -> Variables {
        return {softmax(x[0], integer(o, "dim"))};
@@ -189,7 +186,7 @@ TEST_CASE("pooling, normalisation and activations give PyTorch's values and grad
   for (const char* name : {"relu6", "selu", "logsigmoid", "elu", "leaky_relu", "hardtanh",
                            "softplus", "hardsigmoid", "erf", "expm1"}) {
     calls[std::string(name) + "_values"] = [call = activations.at(name)](const Variables& x,
-                                                                        const Options& o) {
+                                                                         const Options& o) {
       const NoGrad constants;
       return call(x, o);
     };
