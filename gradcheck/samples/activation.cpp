@@ -110,20 +110,6 @@ std::vector<Sample> dropout_training_samples() {
   });
 }
 
-std::vector<Sample> erf_samples() {
-  return unary_samples([](const Variables& v) { return erf(v[0]); });
-}
-std::vector<Sample> erf_training_samples() {
-  return unary_training_samples([](const Variables& v) { return erf(v[0]); });
-}
-
-std::vector<Sample> expm1_samples() {
-  return unary_samples([](const Variables& v) { return expm1(v[0]); });
-}
-std::vector<Sample> expm1_training_samples() {
-  return unary_training_samples([](const Variables& v) { return expm1(v[0]); });
-}
-
 std::vector<Sample> elu_samples() {
   return unary_samples([](const Variables& v) { return elu(v[0]); });
 }
@@ -143,13 +129,6 @@ std::vector<Sample> silu_samples() {
 }
 std::vector<Sample> silu_training_samples() {
   return unary_training_samples([](const Variables& v) { return silu(v[0]); }, {-6, 6});
-}
-
-std::vector<Sample> logsigmoid_samples() {
-  return unary_samples([](const Variables& v) { return logsigmoid(v[0]); }, {-6, 6});
-}
-std::vector<Sample> logsigmoid_training_samples() {
-  return unary_training_samples([](const Variables& v) { return logsigmoid(v[0]); }, {-6, 6});
 }
 
 std::vector<Sample> softsign_samples() {
@@ -282,12 +261,9 @@ std::vector<OpSamples> activation() {
       {"relu_grad", relu_grad_samples, relu_grad_training_samples},
       {"relu", relu_samples, relu_training_samples},
       {"dropout", dropout_samples, dropout_training_samples},
-      {"erf", erf_samples, erf_training_samples},
-      {"expm1", expm1_samples, expm1_training_samples},
       {"elu", elu_samples, elu_training_samples},
       {"selu", selu_samples, selu_training_samples},
       {"silu", silu_samples, silu_training_samples},
-      {"logsigmoid", logsigmoid_samples, logsigmoid_training_samples},
       {"softsign", softsign_samples, softsign_training_samples},
       {"relu6", relu6_samples, relu6_training_samples},
       {"hardsigmoid", hardsigmoid_samples, hardsigmoid_training_samples},

@@ -727,8 +727,6 @@ void add_other_norms(std::vector<Case>& all) {
 void add_activations(std::vector<Case>& all) {
   using Unary = Variable (*)(const Operand&);
   const std::vector<std::pair<std::string, Unary>> functions{
-      {"erf", erf},
-      {"expm1", expm1},
       {"leaky_relu", [](const Operand& x) { return leaky_relu(x); }},
       {"prelu", [](const Operand& x) { return prelu(x, f32({1})); }},
       {"elu", [](const Operand& x) { return elu(x); }},
@@ -736,7 +734,6 @@ void add_activations(std::vector<Case>& all) {
       {"gelu", [](const Operand& x) { return gelu(x); }},
       {"gelu", [](const Operand& x) { return gelu(x, Gelu::tanh); }},
       {"silu", silu},
-      {"logsigmoid", logsigmoid},
       {"softplus", [](const Operand& x) { return softplus(x); }},
       {"softsign", softsign},
       {"hardtanh", [](const Operand& x) { return hardtanh(x); }},
