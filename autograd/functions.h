@@ -351,7 +351,8 @@ Variable pixel_shuffle(const Operand& x, std::int64_t upscale_factor);
 Variable pixel_unshuffle(const Operand& x, std::int64_t downscale_factor);
 /// [N,C,H,W] -> [N,C,OH,OW], OH = options.size or ⌊H·scale_factor⌋. With s = H/OH, or 1/scale_factor
 /// where that is given, y[i] is x at s·i, rounded down (nearest), or between the pixels beside
-/// s·(i + 1/2) - 1/2 (bilinear; with align_corners beside i·(H-1)/(OH-1)).
+/// s·(i + 1/2) - 1/2 (bilinear; with align_corners beside i·(H-1)/(OH-1)). Nearest takes s = 1 for OH = H
+/// and 1/2 for OH = 2·H, whatever the factor.
 /// Throws ValueError unless one of size and scale_factor is given, and positive, and for align_corners
 /// with nearest.
 Variable interpolate(const Operand& x, const InterpolateOptions& options);

@@ -173,7 +173,9 @@ Exponentials::Exponentials(const Tensor& x, const Dims& dims)
   const Tensor sum = core::sum(e, dims, true);
   share = core::div(e, sum);
   log_of_sum = core::log(sum);
-  one = core::add(core::abs(shifted), library_roundings);
+  // What is masked, -inf, has no part in it: its exponential is 0 without an error.
+  one = core::where(core::isinf(shifted), zeros_like(shifted),
+                    core::add(core::abs(shifted), library_roundings));
   all = core::add(core::sum(core::mul(share, one), dims, true), 1);
 }
 

@@ -129,6 +129,9 @@ Between nearest_pixels(std::int64_t size, std::int64_t count, double step) {
   Between all;
   // Two roundings may put i·step below a whole number by 2⁻⁵² of it.
   constexpr double up = 1 + 0x1p-51;
+  // The same size, or twice that, is what it says, whatever factor it was rounded down from.
+  if (count == size) step = 1;
+  if (count == 2 * size) step = 0.5;
   for (std::int64_t i = 0; i < count; ++i) {
     const auto pixel = static_cast<std::int64_t>(static_cast<double>(i) * step * up);
     all.lower.push_back(std::min(pixel, size - 1));

@@ -233,7 +233,7 @@ struct CrossEntropy final : Op {
 struct BinaryCrossEntropy final : Op {
   static constexpr std::string_view name = "binary_cross_entropy";
   static constexpr double least_logarithm = -100;
-  static constexpr double least_divisor = 1e-12;
+  static constexpr double least_divisor = 1e-12F;  // to the digit that PyTorch has
   Variable x, t;
 
   static Tensor bounded_log(const Tensor& share) {

@@ -19,7 +19,7 @@ LayerSample loss_sample(std::string description, Make make, const Variables& inp
   for (std::size_t i = 0; i < inputs.size(); ++i) sample.names.push_back("x" + std::to_string(i));
   sample.function = [make, targets](const Variables& given) {
     auto criterion = make();
-    criterion.to(float64);
+    criterion.to(given.front().dtype());
     Variables all = given;
     all.insert(all.end(), targets.begin(), targets.end());
     return std::move(criterion(all).front());
@@ -141,11 +141,13 @@ std::vector<LayerSample> margin_ranking_loss_layer_samples() {
 }
 
 std::vector<LayerSample> multi_margin_loss_layer_samples() {
-  return {
-      loss_sample("mean", [] { return MultiMarginLoss{}; }, {spread({3, 4}, 1)}, {label_of_rows()}),
-      loss_sample("squares, weights",
-                  [] { return MultiMarginLoss{{.p = 2, .weight = weight_of_classes()}}; },
-                  {spread({3, 4}, 2)}, {label_of_rows()})};
+  // Their differences are multiples of 0.15: none is the margin, where the slope jumps.
+  constexpr Range off_margin{-0.7, 1.1};
+  return {loss_sample("mean", [] { return MultiMarginLoss{}; }, {spread({3, 4}, 1, off_margin)},
+                      {label_of_rows()}),
+          loss_sample("squares, weights",
+                      [] { return MultiMarginLoss{{.p = 2, .weight = weight_of_classes()}}; },
+                      {spread({3, 4}, 2, off_margin)}, {label_of_rows()})};
 }
 
 std::vector<LayerSample> cosine_similarity_layer_samples() {

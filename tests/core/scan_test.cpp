@@ -14,7 +14,7 @@ using namespace gradus;
 namespace {
 
 constexpr double inf = std::numeric_limits<double>::infinity();
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<std::int64_t> order_of(const Tensor& x, bool descending = false) {
   return core::argsort(x, -1, descending).to_vector<std::int64_t>();
@@ -65,7 +65,7 @@ TEST_CASE("sums of float32 go on in float64, integers wrap around, and bool coun
 }
 
 TEST_CASE("sorting is stable, and a NaN is the greatest") {
-  const Tensor x = Tensor::from({1.0, nan, 3.0, 1.0, -inf, 3.0, nan, inf});
+  const Tensor x = Tensor::from({1.0, not_a_number, 3.0, 1.0, -inf, 3.0, not_a_number, inf});
   CHECK(order_of(x) == std::vector<std::int64_t>{4, 0, 3, 2, 5, 7, 1, 6});
   CHECK(order_of(x, true) == std::vector<std::int64_t>{1, 6, 7, 2, 5, 0, 3, 4});
   CHECK(order_of(Tensor::from({true, false, true, false})) ==
@@ -102,7 +102,7 @@ TEST_CASE("flip reads from the other end, in any layout") {
 }
 
 TEST_CASE("nonzero, any and all take a NaN for something, and count nothing in nothing") {
-  const Tensor x = Tensor::from({{0.0, nan}, {-0.0, 2.0}});
+  const Tensor x = Tensor::from({{0.0, not_a_number}, {-0.0, 2.0}});
   CHECK(core::equal(core::nonzero(x), Tensor::from({{0, 1}, {1, 1}})));
   CHECK(core::equal(core::nonzero(x.transpose()), Tensor::from({{1, 0}, {1, 1}})));
   CHECK(core::nonzero(Tensor::from(3)).shape() == Shape{1, 0});
