@@ -169,4 +169,54 @@ Variables MultiheadAttention::forward_all(const Variables& inputs) {
   return {y, seen};
 }
 
+TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t num_heads,
+                                                 const TransformerEncoderLayerOptions& options,
+                                                 Generator& generator)
+    : self_attn(d_model, num_heads,
+                {.dropout = options.dropout, .batch_first = options.batch_first}, generator),
+      linear1(d_model, options.dim_feedforward, {}, generator),
+      linear2(options.dim_feedforward, d_model, {}, generator),
+      norm1(d_model, {.eps = options.layer_norm_eps}),
+      norm2(d_model, {.eps = options.layer_norm_eps}),
+      options_(options) {}
+
+void TransformerEncoderLayer::visit(Visitor& v) {
+  v("self_attn", self_attn);
+  v("linear1", linear1);
+  v("linear2", linear2);
+  v("norm1", norm1);
+  v("norm2", norm2);
+}
+
+Variable TransformerEncoderLayer::dropped(const Variable& x) const {
+  const bool drops = is_training() && options_.dropout > 0;
+  return drops ? dropout(x, options_.dropout, default_generator()) : x;
+}
+
+Variable TransformerEncoderLayer::attended(const Variable& x, const Variables& inputs) {
+  const Variable mask = inputs.size() > 1 ? inputs[1] : Variable();
+  const Variable padding = inputs.size() > 2 ? inputs[2] : Variable();
+  return dropped(self_attn({x, x, x, padding, mask}).front());
+}
+
+Variable TransformerEncoderLayer::perceived(const Variable& x) {
+  const bool is_relu = options_.activation == TransformerActivation::relu;
+  const Variable hidden = is_relu ? linear1(x, Activation::relu) : gelu(linear1(x));
+  return dropped(linear2(dropped(hidden)));
+}
+
+Variables TransformerEncoderLayer::forward_all(const Variables& inputs) {
+  if (inputs.empty() || inputs.size() > 3) {
+    fail<ValueError>("TransformerEncoderLayer: expects x and up to two masks, got ", inputs.size(),
+                     " Variables");
+  }
+  Variable x = inputs[0];
+  if (options_.norm_first) {
+    x = x + attended(norm1(x), inputs);
+    return {x + perceived(norm2(x))};
+  }
+  x = norm1(x + attended(x, inputs));
+  return {norm2(x + perceived(x))};
+}
+
 }  // namespace gradus

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <gradus/core/random.h>
+#include <gradus/layers/dropout.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/module.h>
+#include <gradus/layers/norm.h>
 
 #include <cstdint>
 #include <optional>
@@ -58,6 +60,50 @@ class MultiheadAttention final : public MultiModule {
  private:
   std::int64_t num_heads_;
   MultiheadAttentionOptions options_;
+};
+
+enum class TransformerActivation { relu, gelu };
+
+struct TransformerEncoderLayerOptions {
+  std::int64_t dim_feedforward = 2048;
+  double dropout = 0.1;  ///< of the weights, of what attention gives, and twice in the perceptron
+  TransformerActivation activation = TransformerActivation::relu;
+  double layer_norm_eps = 1e-5;
+  bool batch_first = false;
+  bool norm_first = false;  ///< the norms stand before what they belong to, within the shortcuts
+};
+
+/// Attention of a sequence to itself, then a perceptron for each position, each beside a shortcut:
+///   x = norm1(x + attention(x)),  y = norm2(x + linear2(activation(linear1(x))))
+/// or with norm_first  x = x + attention(norm1(x)),  y = x + perceptron(norm2(x)).
+/// [L,N,E], with batch_first [N,L,E], or without a batch [L,E]; the same shape comes out.
+///   layer(x), or layer({x, src_mask, src_key_padding_mask}), either mask undefined for none
+/// Parameters: self_attn, linear1, linear2, norm1, norm2, as PyTorch's.
+/// Source: A. Vaswani et al., section 3.1; norm_first: R. Xiong et al., "On layer normalization in the
+/// transformer architecture", ICML 2020.
+class TransformerEncoderLayer final : public MultiModule {
+ public:
+  /// Throws ValueError unless num_heads divides d_model, all sizes are positive and 0 <= dropout <= 1.
+  TransformerEncoderLayer(std::int64_t d_model, std::int64_t num_heads,
+                          const TransformerEncoderLayerOptions& options = {},
+                          Generator& generator = default_generator());
+
+  MultiheadAttention self_attn;
+  Linear linear1;
+  Linear linear2;
+  LayerNorm norm1;
+  LayerNorm norm2;
+
+  void visit(Visitor& v) override;
+  /// Throws ValueError for another number of inputs; ShapeErrors are those of self_attn.
+  Variables forward_all(const Variables& inputs) override;
+
+ private:
+  Variable attended(const Variable& x, const Variables& inputs);
+  Variable perceived(const Variable& x);
+  Variable dropped(const Variable& x) const;
+
+  TransformerEncoderLayerOptions options_;
 };
 
 }  // namespace gradus

@@ -514,6 +514,31 @@ std::vector<LayerSample> multihead_attention_samples() {
                                         padded, randn({1, 3, 2}, random, float64))};
 }
 
+std::vector<LayerSample> transformer_encoder_layer_samples() {
+  Generator random(19);
+  using Make = std::function<TransformerEncoderLayer(Generator&)>;
+  const auto masked = [](const Variable& x) {
+    return Variables{
+        x, Tensor::from({{false, true, true}, {false, false, true}, {false, false, false}})};
+  };
+  return {sample_of<TransformerEncoderLayer>("relu, norms behind", Make([](Generator& g) {
+                                               return TransformerEncoderLayer(
+                                                   4, 2, {.dim_feedforward = 3, .dropout = 0}, g);
+                                             }),
+                                             alone, randn({3, 2, 4}, random, float64)),
+          sample_of<TransformerEncoderLayer>(
+              "gelu, norms in front, batch first, a mask", Make([](Generator& g) {
+                return TransformerEncoderLayer(4, 1,
+                                               {.dim_feedforward = 5,
+                                                .dropout = 0,
+                                                .activation = TransformerActivation::gelu,
+                                                .batch_first = true,
+                                                .norm_first = true},
+                                               g);
+              }),
+              masked, randn({1, 3, 4}, random, float64))};
+}
+
 /// Looks rows up and scales them by x, since the numbers of rows have no slopes.
 struct LookedUp final : Module {
   Embedding table;
@@ -644,6 +669,7 @@ const std::vector<LayerSamples>& all_layers() {
       {"LSTMCell", lstm_cell_samples},
       {"GRUCell", gru_cell_samples},
       {"MultiheadAttention", multihead_attention_samples},
+      {"TransformerEncoderLayer", transformer_encoder_layer_samples},
   });
   return layers;
 }

@@ -114,5 +114,17 @@ TEST_CASE("sequences give PyTorch's values and gradients") {
                  {.bias = o["bias"].get<bool>(), .batch_first = o["batch_first"].get<bool>()});
              return run(layer, x, o);
            }},
+          {"TransformerEncoderLayer",
+           [](const Variables& x, const Options& o) -> Variables {
+             TransformerEncoderLayer layer(
+                 4, 2,
+                 {.dim_feedforward = 3,
+                  .dropout = 0,
+                  .activation = o["activation"] == "gelu" ? TransformerActivation::gelu
+                                                          : TransformerActivation::relu,
+                  .batch_first = o["batch_first"].get<bool>(),
+                  .norm_first = o["norm_first"].get<bool>()});
+             return run(layer, x, o);
+           }},
       });
 }
