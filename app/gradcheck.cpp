@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -21,6 +22,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "float32.h"
+#include "in_order.h"
 #include "interrupt.h"
 #include "json.h"
 #include "kernel_self_test.h"
@@ -41,12 +43,15 @@ bool too_vague(std::int64_t inconclusive, std::int64_t compared) {
   return static_cast<double>(inconclusive) > inconclusive_share * static_cast<double>(compared);
 }
 
-/// One line on a terminal's stderr that says how far a check is; it goes when the check ends. And
-/// Ctrl-C, which stops it.
+/// One line on a terminal's stderr that says how far a check is; it goes when the check ends. Of
+/// several checks at once one has the line. And Ctrl-C, which stops it.
 class Watch {
  public:
-  Watch() : draws_(isatty(STDERR_FILENO) != 0) { catch_interrupts(); }
-  ~Watch() { clear(); }
+  Watch() : draws_(isatty(STDERR_FILENO) != 0 && !line_taken.exchange(true)) { catch_interrupts(); }
+  ~Watch() {
+    clear();
+    if (draws_) line_taken = false;
+  }
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
@@ -71,11 +76,20 @@ class Watch {
     if (width_ > 0) fmt::print(stderr, "\r{:{}}\r", "", std::exchange(width_, 0));
   }
 
+  static inline std::atomic<bool> line_taken = false;
   bool draws_;
   std::size_t width_ = 0;
 };
 
-/// Runs checks and keeps the report that looks worst, for --html.
+/// Does a report look worse than another?
+bool is_worse(const GradcheckReport& report, const std::optional<GradcheckReport>& than) {
+  const auto badness = [](const GradcheckReport& r) {
+    return std::pair(r.verdict, r.worst_relative_error);
+  };
+  return !than || badness(report) > badness(*than);
+}
+
+/// Checks a subject, and keeps the report that looks worst, for --html.
 class Checker {
  public:
   Checker(int order, bool keep_worst) : order_(order), keep_worst_(keep_worst) {}
@@ -99,7 +113,7 @@ class Checker {
     return row;
   }
 
-  const std::optional<GradcheckReport>& worst() const { return worst_; }
+  std::optional<GradcheckReport>& worst() { return worst_; }
 
  private:
   /// What a sample throws is a failure like any other.
@@ -144,11 +158,7 @@ class Checker {
   }
 
   void keep_if_worst(GradcheckReport report) {
-    if (!keep_worst_) return;
-    const auto badness = [](const GradcheckReport& r) {
-      return std::pair(r.verdict, r.worst_relative_error);
-    };
-    if (!worst_ || badness(report) > badness(*worst_)) worst_ = std::move(report);
+    if (keep_worst_ && is_worse(report, worst_)) worst_ = std::move(report);
   }
 
   int order_;
@@ -186,25 +196,38 @@ void write_page(const std::string& file, const std::optional<GradcheckReport>& r
 
 int check_subjects(const GradcheckCommandOptions& options, const std::vector<Subject>& subjects) {
   const Clock::time_point start = Clock::now();
-  Checker checker(options.order, !options.html.empty());
+  std::optional<GradcheckReport> worst;
   std::vector<CheckRow> rows;
   std::size_t failed = 0;
+  bool stopped = false;
   if (!options.json) print_head(options.order);
-  for (const Subject& subject : subjects) {
-    CheckRow row = checker.check(subject);
-    if (checker.stopped()) break;
-    rows.push_back(std::move(row));
+  struct Checked {
+    CheckRow row;
+    std::optional<GradcheckReport> worst;
+    bool stopped;
+  };
+  const auto check = [&](std::size_t i) {
+    Checker checker(options.order, !options.html.empty());
+    CheckRow row = checker.check(subjects[i]);
+    return Checked{std::move(row), std::move(checker.worst()), checker.stopped()};
+  };
+  in_order(subjects.size(), check, [&](Checked checked) {
+    stopped = checked.stopped;
+    if (stopped) return false;
+    if (checked.worst && is_worse(*checked.worst, worst)) worst = std::move(checked.worst);
+    rows.push_back(std::move(checked.row));
     failed += rows.back().passed() ? 0 : 1;
     if (!options.json) print_row(rows.back());
-  }
-  write_page(options.html, checker.worst());
+    return true;
+  });
+  write_page(options.html, worst);
   const double seconds = seconds_since(start);
   if (options.json) {
     fmt::print("{}\n", to_json(rows, options.order, seconds));
   } else {
     fmt::print("{} of {} passed in {:.1f} s\n", rows.size() - failed, rows.size(), seconds);
   }
-  if (checker.stopped()) {
+  if (stopped) {
     fmt::print(stderr, "gradus: stopped: {} of {} were checked\n", rows.size(), subjects.size());
     return exit_interrupted;
   }

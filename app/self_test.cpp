@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "in_order.h"
 #include "interrupt.h"
 #include "self_test.h"
 #include "stopwatch.h"
@@ -134,28 +136,51 @@ void check_good(SelfTestRecord& test, int order, const DifferentiableFunction& f
   if (report.verdict == Verdict::fail) test.false_alarms.push_back(report.to_string());
 }
 
+/// The bugs planted into a subject, and its samples as they are.
+SelfTestRecord test_on(const Subject& subject) {
+  SelfTestRecord test;
+  if (interrupted()) return test;
+  test.planted = Planter(subject).run();
+  for (const LayerSample& sample : subject.samples()) {
+    const auto options = [&](const Sample& laid_out) {
+      return GradcheckOptions{.subject = subject.name + " (" + laid_out.description + ")",
+                              .names = sample.names};
+    };
+    for (const Sample& each : in_every_layout({sample}))
+      check_good(test, 1, each.function, each.inputs, options(each));
+    check_good(test, 2, sample.function, sample.inputs, options(sample));
+  }
+  return test;
+}
+
+SelfTestRecord test_on(const HardFunction& hard) {
+  SelfTestRecord test;
+  for (int order = 1; order <= hard.orders; ++order)
+    check_good(test, order, hard.function, hard.inputs, {.subject = hard.name});
+  return test;
+}
+
+template <class T> void append(std::vector<T>& all, std::vector<T>& more) {
+  std::move(more.begin(), more.end(), std::back_inserter(all));
+}
+
 }  // namespace
 
 SelfTestRecord run_self_test(const std::vector<Subject>& subjects) {
   const Clock::time_point start = Clock::now();
   SelfTestRecord test;
-  for (const Subject& subject : subjects) {
-    if (interrupted()) break;
-    for (PlantedRow& row : Planter(subject).run()) test.planted.push_back(std::move(row));
-    for (const LayerSample& sample : subject.samples()) {
-      const auto options = [&](const Sample& laid_out) {
-        return GradcheckOptions{.subject = subject.name + " (" + laid_out.description + ")",
-                                .names = sample.names};
-      };
-      for (const Sample& each : in_every_layout({sample}))
-        check_good(test, 1, each.function, each.inputs, options(each));
-      check_good(test, 2, sample.function, sample.inputs, options(sample));
-    }
-  }
-  for (const HardFunction& hard : hard_functions()) {
-    for (int order = 1; order <= hard.orders; ++order)
-      check_good(test, order, hard.function, hard.inputs, {.subject = hard.name});
-  }
+  const auto add = [&](SelfTestRecord part) {
+    append(test.planted, part.planted);
+    append(test.false_alarms, part.false_alarms);
+    test.good += part.good;
+    test.undecided += part.undecided;
+    return true;
+  };
+  in_order(
+      subjects.size(), [&](std::size_t i) { return test_on(subjects[i]); }, add);
+  const std::vector<HardFunction> hard = hard_functions();
+  in_order(
+      hard.size(), [&](std::size_t i) { return test_on(hard[i]); }, add);
   test.seconds = seconds_since(start);
   return test;
 }
