@@ -128,7 +128,7 @@ LBFGS::LBFGS(std::vector<Variable> parameters, const LBFGSOptions& options)
   check_not_negative("LBFGS", "tolerance_change", options.tolerance_change);
 }
 
-void LBFGS::begin_step(State&, std::size_t) const {
+void LBFGS::step() {
   fail<ValueError>("LBFGS: step() needs a closure that computes the loss, step(closure)");
 }
 

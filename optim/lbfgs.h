@@ -63,8 +63,8 @@ class LBFGS final : public Optimizer {
     std::vector<double> ro{};        // 1/(y·s)
   };
 
-  /// step() without a closure: refused.
-  void begin_step(State& state, std::size_t group) const override;
+  /// Without a closure: refused.
+  void step() override;
   void update(const Part&, std::int64_t, std::int64_t) const override {}
 
   std::int64_t element_count() const;

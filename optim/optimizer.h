@@ -36,7 +36,7 @@ class Optimizer {
   /// Moves every parameter that has a gradient by one step. Throws ShapeError or DTypeError
   /// when a gradient, or the state of earlier steps, does not match its parameter; then no
   /// parameter has moved.
-  void step();
+  virtual void step();
   /// Drops the gradient of every parameter.
   void zero_grad();
 

@@ -141,6 +141,7 @@ Between nearest_pixels(std::int64_t size, std::int64_t count, double step) {
 
 Between linear_pixels(std::int64_t size, std::int64_t count, double step, bool align_corners) {
   Between all;
+  if (count == size) step = 1;  // the pixels themselves, whatever factor it was rounded down from
   for (std::int64_t i = 0; i < count; ++i) {
     const auto position = static_cast<double>(i);
     const double place =

@@ -124,8 +124,8 @@ Variable cosine_embedding_loss(const Operand& x1, const Variable& x2, const Tens
     fail<ShapeError>(name, ": expects x1 and x2 [N,D] or [D], got ", x1->shape());
   ops::check_signs(name, target, x1->rank() == 1 ? Shape{} : Shape{x1->size(0)});
   const Place at = x1.at();
-  // PyTorch's, for which two zeros are at right angles.
-  constexpr double eps = 1e-12;
+  // PyTorch's, a float, for which two zeros are at right angles.
+  constexpr double eps = 1e-12F;
   const auto product = [&](const Variable& a, const Variable& b) {
     return sum({mul({a, at}, b), at}, {-1});
   };

@@ -83,9 +83,9 @@ std::vector<Sample> multi_margin_loss_samples() {
 std::vector<Sample> multi_margin_loss_training_samples() {
   std::vector<Sample> all;
   for (const std::int64_t size : {std::int64_t{2}, std::int64_t{10}, std::int64_t{33}}) {
-    all.push_back({size_name(size), {spread({128, size}, 1)}, [size](const Variables& v) {
+    all.push_back({size_name(size), {spread({320, size}, 1)}, [size](const Variables& v) {
                      Generator generator(1);
-                     return multi_margin_loss(v[0], randint(0, size, {128}, generator));
+                     return multi_margin_loss(v[0], randint(0, size, {320}, generator));
                    }});
   }
   return all;

@@ -265,7 +265,7 @@ TEST_CASE("bad options are refused in one line with the values") {
   CHECK_THROWS_AS(Hardtanh(1, 1), ValueError);
   CHECK_THROWS_AS(Hardtanh(not_a_number, 1), ValueError);
   CHECK(message_of([] { Softplus(0); }) == "Softplus: beta must be finite and not 0, got 0");
-  CHECK_THROWS_AS(Softplus(not_a_number), ValueError);
+  CHECK_THROWS_AS(Softplus{not_a_number}, ValueError);
   CHECK_THROWS_AS(PReLU(0), ValueError);
   CHECK(message_of([] { Dropout2d(-1); }) == "Dropout2d: p must be between 0 and 1, got -1");
   CHECK_THROWS_AS(BatchNorm2d(0), ValueError);
