@@ -1,45 +1,47 @@
-// Several pieces of work at once, on threads, their results one by one in order.
+// Several pieces of work at once, on the threads of parallel_for, their results one by one in order.
 #pragma once
 
 #include <gradus/core/parallel.h>
+#include <gradus/core/random.h>
 
-#include <algorithm>
 #include <cstddef>
-#include <deque>
-#include <future>
-#include <semaphore>
+#include <cstdint>
+#include <mutex>
+#include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace gradus::app {
 
-/// visit(work(0)), visit(work(1)), ... up to work(count - 1), or until visit() says false. As many
-/// work() run at once as there are threads (num_threads()), each on a thread of its own; visit() runs
-/// on this one. What work() throws comes out here, in its turn.
+/// visit(work(0)), visit(work(1)), ... up to work(count - 1), or until visit() says false. The work
+/// is done by as many threads as there are, inside of which loops run on one; whoever has ended the
+/// next in order visits it, one at a time. Each begins with default_generator() at a seed of its own:
+/// results do not depend on the threads. The first exception of work() comes out here.
 template <class Work, class Visit>
 void in_order(std::size_t count, const Work& work, const Visit& visit) {
   using Result = std::invoke_result_t<const Work&, std::size_t>;
-  const int threads = std::max(1, num_threads());
-  // Beyond the one that is waited for, some may be done already: short ones behind a long one.
-  const std::size_t ahead = 8 * static_cast<std::size_t>(threads);
-  std::counting_semaphore<> free_threads(threads);
-  const auto run = [&](std::size_t i) {
-    free_threads.acquire();
-    struct Release {
-      std::counting_semaphore<>& semaphore;
-      ~Release() { semaphore.release(); }
-    } const release{free_threads};
-    return work(i);
-  };
-  std::deque<std::future<Result>> started;
+  std::mutex mutex;  // of all that follows
+  std::vector<std::optional<Result>> results(count);
   std::size_t next = 0;
-  for (std::size_t shown = 0; shown < count; ++shown) {
-    for (; next < count && started.size() < ahead; ++next)
-      started.push_back(std::async(std::launch::async, run, next));
-    Result result = started.front().get();
-    started.pop_front();
-    if (!visit(std::move(result))) return;  // the destructors of the others wait for them
-  }
+  bool goes_on = true;
+  const auto run = [&](std::size_t i) {
+    {
+      const std::lock_guard lock(mutex);
+      if (!goes_on) return;
+    }
+    manual_seed(i);
+    Result result = work(i);
+    const std::lock_guard lock(mutex);
+    results[i] = std::move(result);
+    for (; goes_on && next < count && results[next]; ++next) {
+      goes_on = visit(std::move(*results[next]));
+      results[next].reset();
+    }
+  };
+  parallel_for(static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (; begin < end; ++begin) run(static_cast<std::size_t>(begin));
+  });
 }
 
 }  // namespace gradus::app

@@ -11,6 +11,7 @@
 // docs/gradient-checking.md.
 #pragma once
 
+#include <gradus/autograd/derivatives.h>
 #include <gradus/autograd/op.h>
 #include <gradus/core/random.h>
 #include <gradus/gradcheck/diagnosis.h>
@@ -27,8 +28,6 @@
 #include <vector>
 
 namespace gradus {
-
-using DifferentiableFunction = std::function<Variable(const Variables&)>;
 
 /// What is known of an element, or of a whole check, from good to bad. With
 ///   difference = |analytic - numeric|

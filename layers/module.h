@@ -29,6 +29,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -163,6 +164,10 @@ class MultiModule : public Module {
   virtual Variables forward_all(const Variables& inputs) = 0;
   /// forward_all(inputs); while it runs, errors name this module's place in the model.
   Variables operator()(const Variables& inputs, Place at = Place::here());
+  /// module({x}) is a list too, where Module's call would take it for x.
+  Variables operator()(std::initializer_list<Variable> inputs, Place at = Place::here()) {
+    return (*this)(Variables(inputs), at);
+  }
   /// Of one input, the one output. Throws ValueError where there are more.
   Variable forward(const Variable& x) final;
   using Module::operator();

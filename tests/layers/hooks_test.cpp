@@ -27,6 +27,12 @@ struct Pairwise final : MultiModule {
   Variables forward_all(const Variables& v) override { return {v[0] + v[1], v[0] * v[1]}; }
 };
 
+/// x -> x, x²
+struct Powers final : MultiModule {
+  void visit(Visitor&) override {}
+  Variables forward_all(const Variables& v) override { return {v[0], v[0] * v[0]}; }
+};
+
 double only(const Variable& x) { return x.item(); }
 
 }  // namespace
@@ -133,4 +139,13 @@ TEST_CASE("the short forms are the long ones") {
   CHECK(AvgPool2d(3).extra() == AvgPool2d({.kernel_size = 3}).extra());
   CHECK(Conv2d(1, 6, {.kernel_size = 5, .padding = 2}).extra().find("padding") !=
         std::string::npos);
+}
+
+TEST_CASE("a module of several Variables takes a list of one as a list") {
+  Powers module;
+  const Variable x = Tensor::scalar(3, float64);
+  const Variables y = module({x});
+  REQUIRE(y.size() == 2);
+  CHECK(only(y[1]) == 9);
+  CHECK_THROWS_AS(module(x), ValueError);  // asked for one
 }
