@@ -3,8 +3,6 @@
 
 #include <gradus/core/conv.h>
 
-#include <charconv>
-#include <cmath>
 #include <string>
 
 namespace gradus {
@@ -30,14 +28,6 @@ inline std::string print_pair(Pair pair) {
 inline const char* print_bool(bool value) { return value ? "True" : "False"; }
 
 /// "0.1", "1.0", "1e-05": as few digits as say which number it is.
-inline std::string print_float(double number) {
-  const double size = std::fabs(number);
-  const bool plain = size == 0 || (size >= 1e-4 && size < 1e16);
-  char text[32];
-  const auto format = plain ? std::chars_format::fixed : std::chars_format::scientific;
-  std::string printed(text, std::to_chars(text, text + sizeof text, number, format).ptr);
-  if (plain && printed.find('.') == std::string::npos) printed += ".0";
-  return printed;
-}
+std::string print_float(double number);
 
 }  // namespace gradus

@@ -31,7 +31,6 @@
 #include <gradus/core/random.h>
 #include <gradus/core/rounding.h>
 #include <gradus/core/shape.h>
-#include <gradus/core/simd-inl.h>
 #include <gradus/core/simd.h>
 #include <gradus/core/storage.h>
 #include <gradus/core/tensor.h>
