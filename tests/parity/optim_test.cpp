@@ -57,7 +57,9 @@ const Tensor& tensor_of(const std::string& name) { return fixture().tensors.at(n
 int for_each_case(const char* kind,
                   const std::function<void(const std::string&, const json&)>& check) {
   int count = 0;
-  for (const auto& [key, about] : fixture().cases) {
+  for (const auto& entry : fixture().cases) {
+    const std::string& key = entry.first;
+    const json& about = entry.second;
     if (!about.contains(kind)) continue;
     const std::string text = about.dump();
     CAPTURE(key);
