@@ -76,18 +76,19 @@ void check_image(std::string_view op, const Shape& input) {
 
 /// Average pooling has neither dilation nor windows that may hang over by more than
 /// half a kernel.
-kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const Pool2dOptions& o) {
+kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const Pool2dOptions& o,
+                                      Axes axes = Axes::both) {
   check_image(op, x);
   const Pair stride{o.stride.height == 0 ? o.kernel_size.height : o.stride.height,
                     o.stride.width == 0 ? o.kernel_size.width : o.stride.width};
   if (o.kernel_size.height < 1 || o.kernel_size.width < 1) {
-    fail<ValueError>(op, ": kernel_size must be at least 1, got ", spell(o.kernel_size));
+    fail<ValueError>(op, ": kernel_size must be at least 1, got ", spell(o.kernel_size, axes));
   }
   check_extent(op, {o.kernel_size.height, o.kernel_size.width});
-  check_options(op, {.stride = stride, .padding = o.padding, .dilation = o.dilation});
+  check_options(op, {.stride = stride, .padding = o.padding, .dilation = o.dilation}, axes);
   if (2 * o.padding.height > o.kernel_size.height || 2 * o.padding.width > o.kernel_size.width) {
-    fail<ValueError>(op, ": padding ", spell(o.padding), " is more than half of kernel_size ",
-                     spell(o.kernel_size));
+    fail<ValueError>(op, ": padding ", spell(o.padding, axes), " is more than half of kernel_size ",
+                     spell(o.kernel_size, axes));
   }
   const kernels::Pool2dGeometry g{.planes = x[0] * x[1],
                                   .in_height = x[2],
@@ -104,9 +105,10 @@ kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const
   if (g.out_height() < 1 || g.out_width() < 1 || x[2] < 1 || x[3] < 1) {
     const std::int64_t reach_h = o.dilation.height * (o.kernel_size.height - 1) + 1;
     const std::int64_t reach_w = o.dilation.width * (o.kernel_size.width - 1) + 1;
-    fail<ShapeError>(op, ": the window reaches ", reach_h, "x", reach_w,
-                     ", the padded input is only ", x[2] + 2 * o.padding.height, "x",
-                     x[3] + 2 * o.padding.width, " (input ", x, ")");
+    const std::string padded =
+        extent(x[2] + 2 * o.padding.height, x[3] + 2 * o.padding.width, axes);
+    fail<ShapeError>(op, ": the window reaches ", extent(reach_h, reach_w, axes),
+                     ", the padded input is only ", padded, " (input ", as_given(x, axes), ")");
   }
   return g;
 }
@@ -116,7 +118,7 @@ kernels::Pool2dGeometry pool_geometry(std::string_view op, const Shape& x, const
 void check_indices(std::string_view op, const Tensor& indices, const Shape& input) {
   if (!indices.defined() || indices.dtype() != int64) {
     fail<DTypeError>(op, ": the indices must be int64, got ", describe(indices),
-                     "; cast with .to(int64)");
+                     indices.defined() ? "; cast with .to(int64)" : "");
   }
   check_image(op, input);
   if (indices.rank() != 4 || indices.shape()[0] != input[0] || indices.shape()[1] != input[1]) {
@@ -125,11 +127,12 @@ void check_indices(std::string_view op, const Tensor& indices, const Shape& inpu
   const Tensor dense = indices.contiguous();
   const std::int64_t* index = dense.data<std::int64_t>();
   const std::int64_t plane = input[2] * input[3];
-  bool outside = false;
-  for (std::int64_t i = 0, n = dense.numel(); i < n; ++i)
-    outside |= index[i] < kernels::no_pixel || index[i] >= plane;
-  if (outside)
-    fail<ShapeError>(op, ": an index is outside of the ", plane, " pixels of input ", input);
+  for (std::int64_t i = 0, n = dense.numel(); i < n; ++i) {
+    if (index[i] < kernels::no_pixel || index[i] >= plane) {
+      fail<ShapeError>(op, ": index ", index[i], " is outside of the ", plane, " pixels of input ",
+                       input);
+    }
+  }
 }
 
 Shape pooled_shape(const Shape& x, const kernels::Pool2dGeometry& g) {
@@ -156,29 +159,34 @@ kernels::Pool2dGeometry geometry_of_places(std::string_view op, const Tensor& pl
   std::uint8_t greatest = 0;
   for (std::int64_t i = 0, n = dense.numel(); i < n; ++i) greatest = std::max(greatest, place[i]);
   if (dense.numel() > 0 && greatest >= g.kernel_h * g.kernel_w) {
-    fail<ShapeError>(op, ": a place is outside of the window of ", spell(options.kernel_size));
+    fail<ShapeError>(op, ": place ", static_cast<int>(greatest), " is outside of the window of ",
+                     spell(options.kernel_size));
   }
   if (g.padding_h == 0 && g.padding_w == 0 && !g.ceil_mode) return g;
-  bool outside = false;
   for (std::int64_t i = 0, n = dense.numel(), width = g.out_width(); i < n; ++i) {
     const std::int64_t output = i % g.out_plane();
     const std::int64_t h =
         output / width * g.stride_h - g.padding_h + place[i] / g.kernel_w * g.dilation_h;
     const std::int64_t w =
         output % width * g.stride_w - g.padding_w + place[i] % g.kernel_w * g.dilation_w;
-    outside |= h < 0 || h >= g.in_height || w < 0 || w >= g.in_width;
+    if (h < 0 || h >= g.in_height || w < 0 || w >= g.in_width) {
+      fail<ShapeError>(op, ": place ", static_cast<int>(place[i]), " of window ", output,
+                       " is outside of the pixels of input ", input);
+    }
   }
-  if (outside) fail<ShapeError>(op, ": a place is outside of the pixels of input ", input);
   return g;
 }
 
 kernels::AdaptivePool2dGeometry adaptive_geometry(std::string_view op, const Shape& x,
-                                                  Pair output_size) {
+                                                  Pair output_size, Axes axes = Axes::both) {
   check_image(op, x);
   if (output_size.height < 1 || output_size.width < 1)
-    fail<ValueError>(op, ": output_size must be at least 1, got ", spell(output_size));
+    fail<ValueError>(op, ": output_size must be at least 1, got ", spell(output_size, axes));
   check_extent(op, {output_size.height, output_size.width});
-  if (x[2] < 1 || x[3] < 1) fail<ShapeError>(op, ": the input ", x, " has no pixels");
+  if (x[2] < 1 || x[3] < 1) {
+    fail<ShapeError>(op, ": the input ", as_given(x, axes), " has no ",
+                     axes == Axes::both ? "pixels" : "elements along L");
+  }
   return {.planes = x[0] * x[1],
           .in_height = x[2],
           .in_width = x[3],
@@ -306,6 +314,12 @@ void check_pool2d(std::string_view op, const Shape& x, const Pool2dOptions& opti
 }
 void check_adaptive_pool2d(std::string_view op, const Shape& x, Pair output_size) {
   adaptive_geometry(op, x, output_size);
+}
+void check_pool1d(std::string_view op, const Shape& x, const Pool1dOptions& options) {
+  pool_geometry(op, {x[0], x[1], 1, x[2]}, options.of_images(), Axes::width);
+}
+void check_adaptive_pool1d(std::string_view op, const Shape& x, std::int64_t output_size) {
+  adaptive_geometry(op, {x[0], x[1], 1, x[2]}, {1, output_size}, Axes::width);
 }
 
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {

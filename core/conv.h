@@ -156,8 +156,11 @@ Tensor fold(const Tensor& columns, Pair output_size, const UnfoldOptions& option
 /// Throws, naming `op`, unless windows of these options have a place in x [N,C,H,W]. With ceil_mode
 /// OH is rounded up, but the last window must start inside of x or of the padding before it.
 void check_pool2d(std::string_view op, const Shape& x, const Pool2dOptions& options);
+/// The same for rows, x [N,C,L]. Messages show them as what they are.
+void check_pool1d(std::string_view op, const Shape& x, const Pool1dOptions& options);
 /// Throws, naming `op`, unless x [N,C,H,W] has pixels and output_size is positive.
 void check_adaptive_pool2d(std::string_view op, const Shape& x, Pair output_size);
+void check_adaptive_pool1d(std::string_view op, const Shape& x, std::int64_t output_size);
 
 struct MaxPool2dResult {
   Tensor values;   ///< [N,C,OH,OW]

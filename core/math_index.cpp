@@ -11,7 +11,7 @@ namespace {
 void check_index_dtype(std::string_view op, const Tensor& index) {
   if (!index.defined() || index.dtype() != int64) {
     fail<DTypeError>(op, ": the index must be int64, got ", describe(index),
-                     "; cast with .to(int64)");
+                     index.defined() ? "; cast with .to(int64)" : "");
   }
 }
 
@@ -54,7 +54,7 @@ void check_gather_shapes(std::string_view op, const Shape& shape, int d, const T
 }  // namespace
 
 Tensor cat(const std::vector<Tensor>& parts, std::int64_t dim) {
-  if (parts.empty()) fail<ShapeError>("cat: nothing to join");
+  if (parts.empty()) fail<ShapeError>("cat: expects one part or more, got none");
   const Tensor& first = parts.front();
   if (!first.defined()) fail<ShapeError>("cat: part 0 is undefined");
   const int d = normalize_dim("cat", dim, first.rank());
@@ -85,8 +85,8 @@ Tensor cat(const std::vector<Tensor>& parts, std::int64_t dim) {
 }
 
 Tensor stack(const std::vector<Tensor>& parts, std::int64_t dim) {
-  if (parts.empty()) fail<ShapeError>("stack: nothing to join");
-  const int d = normalize_dim("stack", dim, parts.front().rank() + 1);
+  if (parts.empty()) fail<ShapeError>("stack: expects one part or more, got none");
+  const int d = normalize_new_dim("stack", dim, parts.front().rank());
   std::vector<Tensor> raised;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].shape() != parts[0].shape()) {

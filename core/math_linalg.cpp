@@ -83,10 +83,13 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
 
 void check_linear(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!x.defined() || !weight.defined()) fail<ShapeError>(op, ": an operand is undefined");
-  if (weight.rank() != 2 || x.rank() < 1 || x.size(-1) != weight.size(1)) {
-    fail<ShapeError>(op, ": input ", x.shape(), " has ", x.rank() ? x.size(-1) : 0,
-                     " features, weight ", weight.shape(), " expects ",
-                     weight.rank() == 2 ? weight.size(1) : 0);
+  if (weight.rank() != 2 || x.rank() < 1) {
+    fail<ShapeError>(op, ": expects input [..,in] and weight [out,in], got ", x.shape(), " and ",
+                     weight.shape());
+  }
+  if (x.size(-1) != weight.size(1)) {
+    fail<ShapeError>(op, ": input ", x.shape(), " has ", x.size(-1), " features, weight ",
+                     weight.shape(), " expects ", weight.size(1));
   }
   if (weight.dtype() != x.dtype() || (bias.defined() && bias.dtype() != x.dtype())) {
     fail<DTypeError>(

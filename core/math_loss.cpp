@@ -37,7 +37,7 @@ void check_labels(std::string_view op, const Tensor& scores, const Tensor& label
   dispatch_floating(op, scores.dtype(), []<class T>() {});
   if (!labels.defined() || labels.dtype() != int64) {
     fail<DTypeError>(op, ": labels must be int64 class indices, got ", describe(labels),
-                     "; cast with .to(int64)");
+                     labels.defined() ? "; cast with .to(int64)" : "");
   }
   Shape expected;
   for (int d = 0; d < scores.rank(); ++d) {

@@ -320,7 +320,7 @@ struct Shifted {
 Shifted shift_to_peak(std::string_view op, const Tensor& x, std::int64_t dim) {
   if (!x.defined()) fail<ShapeError>(op, ": the operand is undefined");
   dispatch_floating(op, x.dtype(), []<class T>() {});
-  const int d = normalize_dim(op, dim, std::max(x.rank(), 1));  // a scalar counts as [1]
+  const int d = normalize_dim_of_line(op, dim, x.rank());
   const Dims dims = x.rank() == 0 ? Dims{} : Dims{d};
   if (x.numel() == 0) return {x, dims};
   return {sub(x, max(x, dims, true)), dims};

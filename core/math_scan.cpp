@@ -16,7 +16,7 @@ struct Lines {
   std::int64_t count = 1, length = 1, step = 1;
 
   Lines(std::string_view op, std::int64_t dim, const Shape& shape) {
-    const int d = normalize_dim(op, dim, std::max(shape.rank(), 1));
+    const int d = normalize_dim_of_line(op, dim, shape.rank());
     for (int k = 0; k < shape.rank(); ++k) {
       if (k == d) {
         length = shape[k];

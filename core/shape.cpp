@@ -97,12 +97,30 @@ Shape unravel(std::int64_t flat, const Shape& shape) {
   return index;
 }
 
-int normalize_dim(std::string_view op, std::int64_t dim, int rank) {
-  if (dim < -rank || dim >= rank) {
+namespace {
+
+/// One of `count` dimensions; `tensor` is what a message says they belong to.
+int normalize_among(std::string_view op, std::int64_t dim, int count, int rank,
+                    std::string_view tensor) {
+  if (dim < -count || dim >= count) {
     fail<ShapeError>(op, ": dimension ", dim, " is out of range for a tensor of rank ", rank,
-                     " (expected ", -rank, " to ", rank - 1, ")");
+                     tensor, " (expected ", -count, " to ", count - 1, ")");
   }
-  return static_cast<int>(dim < 0 ? dim + rank : dim);
+  return static_cast<int>(dim < 0 ? dim + count : dim);
+}
+
+}  // namespace
+
+int normalize_dim(std::string_view op, std::int64_t dim, int rank) {
+  return normalize_among(op, dim, rank, rank, "");
+}
+
+int normalize_dim_of_line(std::string_view op, std::int64_t dim, int rank) {
+  return normalize_among(op, dim, std::max(rank, 1), rank, "");
+}
+
+int normalize_new_dim(std::string_view op, std::int64_t dim, int rank) {
+  return normalize_among(op, dim, rank + 1, rank, " and a new dimension");
 }
 
 Dims normalize_dims(std::string_view op, const Dims& dims, int rank) {

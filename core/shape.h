@@ -65,6 +65,10 @@ Shape unravel(std::int64_t flat, const Shape& shape);
 
 /// Maps a dimension counted from either end to 0..rank-1. Throws ShapeError naming `op`.
 int normalize_dim(std::string_view op, std::int64_t dim, int rank);
+/// The same for functions along one dimension, of which a scalar counts as [1]: 0 or -1 there.
+int normalize_dim_of_line(std::string_view op, std::int64_t dim, int rank);
+/// The same for a dimension that a tensor of `rank` shall have more: 0..rank.
+int normalize_new_dim(std::string_view op, std::int64_t dim, int rank);
 
 /// Sorted, normalized, unique dimensions; an empty list means all. Throws ShapeError on duplicates.
 Dims normalize_dims(std::string_view op, const Dims& dims, int rank);

@@ -45,7 +45,7 @@ Shape resolve_shape(std::string_view op, const Shape& wanted, const Tensor& x) {
       unknown = d;
       result[d] = 1;
     } else if (wanted[d] < 0) {
-      fail<ShapeError>(op, ": sizes must be positive, with one -1 at most, got ", wanted);
+      fail<ShapeError>(op, ": sizes must not be negative, but for one -1, got ", wanted);
     }
   }
   check_sizes(op, result);  // the product below does not overflow
@@ -361,7 +361,7 @@ Tensor Tensor::squeeze(std::optional<std::int64_t> dim) const {
 }
 
 Tensor Tensor::unsqueeze(std::int64_t dim) const {
-  const int at = normalize_dim("unsqueeze", dim, rank() + 1);
+  const int at = normalize_new_dim("unsqueeze", dim, rank());
   Shape shape;
   Strides strides;
   for (int d = 0; d <= rank(); ++d) {

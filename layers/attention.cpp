@@ -22,7 +22,10 @@ Variable masked(const Variable& scores, const Tensor& allowed) {
 
 /// A bool mask says where it may look.
 Variable with_mask(std::string_view op, const Variable& scores, const Variable& mask) {
-  if (broadcast(op, mask.shape(), scores.shape()) != scores.shape()) {
+  bool fits = mask.rank() <= scores.rank();
+  for (int d = 1; fits && d <= mask.rank(); ++d)
+    fits = mask.size(-d) == 1 || mask.size(-d) == scores.size(-d);
+  if (!fits) {
     fail<ShapeError>(op, ": a mask of ", mask.shape(), " does not broadcast to the scores, ",
                      scores.shape());
   }
@@ -51,6 +54,17 @@ void check_attention(std::string_view op, const Variable& q, const Variable& k, 
     fail<ShapeError>(op, ": expects query [..,L,E], key [..,S,E] and value [..,S,V], got ",
                      q.shape(), ", ", k.shape(), " and ", v.shape());
   }
+  const auto batch_of = [](const Variable& x) {
+    return Shape(std::vector<std::int64_t>(x.shape().begin(), x.shape().end() - 2));
+  };
+  broadcast(op, broadcast(op, batch_of(q), batch_of(k)), batch_of(v));
+  dispatch_floating(op, q.dtype(), []<class T>() {});
+  for (const Variable* other : {&k, &v}) {
+    if (other->dtype() == q.dtype()) continue;
+    fail<DTypeError>(op, ": expects query, key and value of one dtype, got ", describe(q.value()),
+                     ", ", describe(k.value()), " and ", describe(v.value()), "; ",
+                     cast_to_match(q.dtype(), other->dtype()));
+  }
 }
 
 }  // namespace
@@ -60,7 +74,10 @@ Variable scaled_dot_product_attention(const Operand& query, const Variable& key,
   constexpr std::string_view op = "scaled_dot_product_attention";
   check_attention(op, query, key, value);
   if (options.is_causal && options.attn_mask.defined())
-    fail<ValueError>(op, ": takes either attn_mask or is_causal, got both");
+    fail<ValueError>(op, ": takes either attn_mask or is_causal, got is_causal and a mask ",
+                     describe(options.attn_mask.value()));
+  if (!(options.dropout_p >= 0 && options.dropout_p <= 1))
+    fail<ValueError>(op, ": dropout_p must be in 0..1, got ", options.dropout_p);
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(query->size(-1))));
   Variable scores = matmul(mul(query, scale), transpose(key));
   if (options.is_causal) scores = masked(scores, lower_triangle(scores.size(-2), scores.size(-1)));
@@ -169,10 +186,27 @@ Variables MultiheadAttention::forward_all(const Variables& inputs) {
   return {y, seen};
 }
 
+namespace {
+
+/// d_model, once all is checked in the layer's own name.
+std::int64_t checked_model(std::int64_t d_model, std::int64_t num_heads,
+                           const TransformerEncoderLayerOptions& options) {
+  constexpr std::string_view op = "TransformerEncoderLayer";
+  if (d_model < 1 || num_heads < 1 || d_model % num_heads != 0)
+    fail<ValueError>(op, ": num_heads ", num_heads, " must divide d_model ", d_model);
+  if (options.dim_feedforward < 1)
+    fail<ValueError>(op, ": dim_feedforward must be positive, got ", options.dim_feedforward);
+  if (!(options.dropout >= 0 && options.dropout <= 1))
+    fail<ValueError>(op, ": dropout must be between 0 and 1, got ", options.dropout);
+  return d_model;
+}
+
+}  // namespace
+
 TransformerEncoderLayer::TransformerEncoderLayer(std::int64_t d_model, std::int64_t num_heads,
                                                  const TransformerEncoderLayerOptions& options,
                                                  Generator& generator)
-    : self_attn(d_model, num_heads,
+    : self_attn(checked_model(d_model, num_heads, options), num_heads,
                 {.dropout = options.dropout, .batch_first = options.batch_first}, generator),
       linear1(d_model, options.dim_feedforward, {}, generator),
       linear2(options.dim_feedforward, d_model, {}, generator),

@@ -100,6 +100,7 @@ MultiStepLR::MultiStepLR(Optimizer& optimizer, MultiStepLROptions options)
     : Schedule(optimizer), options_(std::move(options)) {
   check_rising("MultiStepLR", options_.milestones);
   check_not_negative("MultiStepLR", "gamma", options_.gamma);
+  set_epoch(0);
 }
 
 double MultiStepLR::lr_at(std::int64_t epoch, double base_lr) const {

@@ -83,7 +83,8 @@ struct MultiStepLROptions {
 /// lr = base·gamma^(how many milestones are past)
 class MultiStepLR final : public Schedule {
  public:
-  /// Throws ValueError unless milestones rise and gamma is finite and not negative.
+  /// Sets the lr of the first epoch, which may be a milestone. Throws ValueError unless milestones rise
+  /// and gamma is finite and not negative.
   MultiStepLR(Optimizer& optimizer, MultiStepLROptions options);
 
  private:

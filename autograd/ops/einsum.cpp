@@ -320,7 +320,9 @@ namespace {
 void check_vectors(std::string_view op, const Variable& a, const Variable& b) {
   if (a.rank() != 1 || b.rank() != 1)
     fail<ShapeError>(op, ": expects two vectors, got ", a.shape(), " and ", b.shape());
-  if (a.dtype() != b.dtype() || a.dtype() == boolean) {
+  if (a.dtype() == boolean && b.dtype() == boolean)
+    fail<DTypeError>(op, ": does not take bool; cast with .to(int64) or .to(float32)");
+  if (a.dtype() != b.dtype()) {
     fail<DTypeError>(op, ": expects numbers of one dtype, got ", describe(a.value()), " and ",
                      describe(b.value()), "; ", cast_to_match(a.dtype(), b.dtype()));
   }

@@ -17,7 +17,8 @@ namespace {
 /// together at the end.
 class Indexing {
  public:
-  Indexing(const Operand& x, const std::vector<TensorIndex>& entries) : y_(*x), at_(x.at()) {
+  Indexing(const Operand& x, const std::vector<TensorIndex>& entries)
+      : y_(*x), at_(x.at()), shape_(x->shape()) {
     std::int64_t used = 0;
     std::int64_t ellipses = 0;
     for (const TensorIndex& entry : entries) {
@@ -45,7 +46,7 @@ class Indexing {
     if (const Tensor* chosen = std::get_if<Tensor>(&entry.entry)) {
       if (!chosen->defined() || (chosen->dtype() != int64 && chosen->dtype() != boolean)) {
         fail<DTypeError>("index: a tensor in an index must be int64 or bool, got ",
-                         describe(*chosen), "; cast with .to(int64)");
+                         describe(*chosen), chosen->defined() ? "; cast with .to(int64)" : "");
       }
       return chosen->dtype() == boolean ? chosen->rank() : 1;
     }
@@ -58,10 +59,11 @@ class Indexing {
   void take(std::int64_t number) {
     const std::int64_t size = y_.size(d_);
     if (number < -size || number >= size) {
-      fail<ShapeError>("index: ", number, " is out of range for dimension ", d_, " of shape ",
-                       y_.shape());
+      fail<ShapeError>("index: ", number, " is out of range for dimension ", of_x_, " of shape ",
+                       shape_);
     }
     y_ = select({y_, at_}, d_, number);
+    ++of_x_;
   }
 
   void take(const gradus::Slice& part) {
@@ -74,10 +76,14 @@ class Indexing {
                  part.step.value_or(1));
     }
     ++d_;
+    ++of_x_;
   }
 
   void take(TensorIndex::NewDimension) { y_ = unsqueeze({y_, at_}, d_++); }
-  void take(EllipsisType) { d_ += whole_; }
+  void take(EllipsisType) {
+    d_ += whole_;
+    of_x_ += whole_;
+  }
 
   void take(const Tensor& chosen) {
     if (chosen.dtype() == boolean) return take_mask(chosen);
@@ -88,10 +94,11 @@ class Indexing {
     if (core::any(out_of_range).item() != 0) {
       const Tensor wrong = masked_select(chosen, out_of_range).value();
       fail<ShapeError>("index: ", wrong.at<std::int64_t>({0}), " is out of range for dimension ",
-                       d_, " of shape ", y_.shape());
+                       of_x_, " of shape ", shape_);
     }
     const Tensor from_the_end = core::lt(chosen, 0).to(int64);
     collect(core::add(chosen, core::mul(from_the_end, static_cast<double>(size))));
+    ++of_x_;
   }
 
   /// A mask is the list of the places where it holds.
@@ -102,11 +109,12 @@ class Indexing {
     }
     for (int k = 0; k < mask.rank(); ++k) {
       if (mask.size(k) == y_.size(d_ + k)) continue;
-      fail<ShapeError>("index: a mask of shape ", mask.shape(), " at dimension ", d_,
-                       " does not fit shape ", y_.shape());
+      fail<ShapeError>("index: a mask of shape ", mask.shape(), " at dimension ", of_x_,
+                       " does not fit shape ", shape_);
     }
     const Tensor places = core::nonzero(mask);
     for (int k = 0; k < mask.rank(); ++k) collect(places.select(1, k));
+    of_x_ += mask.rank();
   }
 
   void collect(const Tensor& places) {
@@ -158,7 +166,9 @@ class Indexing {
 
   Variable y_;
   Place at_;
+  Shape shape_;    // of x, for messages
   int d_ = 0;      // of y_: where the next entry stands
+  int of_x_ = 0;   // of x: the same
   int whole_ = 0;  // dimensions that an Ellipsis stands for
   std::vector<Tensor> chosen_{};
   Dims from_{};  // the dimension of y_ that each chooses from
@@ -173,7 +183,7 @@ Variable number_like(std::string_view op, double number, const Variable& x) {
 void check_mask(std::string_view op, const Tensor& mask) {
   if (!mask.defined() || mask.dtype() != boolean) {
     fail<DTypeError>(op, ": the mask must be bool, got ", describe(mask),
-                     "; compare with ne(x, 0)");
+                     mask.defined() ? "; compare with ne(x, 0)" : "");
   }
 }
 

@@ -56,9 +56,11 @@ void check_weight(std::string_view op, std::string_view what, const Tensor& weig
     fail<DTypeError>(op, ": ", what, " is ", describe(weight), ", expected it as ", describe(x),
                      "; ", cast_to_match(x.dtype(), weight.dtype()));
   }
-  if (broadcast(op, weight.shape(), x.shape()) != x.shape()) {
+  bool fits = weight.rank() <= x.rank();
+  for (int d = 1; fits && d <= weight.rank(); ++d)
+    fits = weight.size(-d) == 1 || weight.size(-d) == x.size(-d);
+  if (!fits)
     fail<ShapeError>(op, ": ", what, " ", weight.shape(), " does not broadcast to ", x.shape());
-  }
 }
 
 void check_signs(std::string_view op, const Tensor& target, const Shape& shape) {

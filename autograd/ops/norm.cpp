@@ -333,7 +333,9 @@ Variable batch_norm(const Operand& x, const Variable& weight, const Variable& bi
 
   if (!options.training) {
     if (!running_mean.defined() || !running_var.defined()) {
-      fail<ValueError>(op, ": evaluation needs running_mean and running_var");
+      fail<ValueError>(op, ": evaluation needs running_mean and running_var, got ",
+                       describe(running_mean), " and ", describe(running_var), "; input ",
+                       x->shape());
     }
     // A copy: the next step of training changes the running mean in place.
     return apply(ops::BatchNorm(options, running_mean.clone(), running_var), x, weight, bias);

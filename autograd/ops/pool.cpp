@@ -184,30 +184,32 @@ struct AdaptiveAvgPool2dGrad final : Op {
 
 namespace {
 
-/// pool(images) for rows [N,C,L], which are images [N,C,1,L]; check(shape) of these first. What is
+/// pool(images) for rows [N,C,L], which are images [N,C,1,L]; check(shape) of the rows first. What is
 /// wrong is said in the name of `op`.
 template <class Check, class Pool>
 Variable pool_checked(std::string_view op, const Operand& x, const Check& check, const Pool& pool) {
   if (x->rank() != 3)
     fail<ShapeError>(op, ": input must have rank 3, [N,C,L], got ", describe(x->value()));
-  check(Shape{x->size(0), x->size(1), 1, x->size(2)});
+  check(x->shape());
   dispatch_floating(op, x->dtype(), []<class T>() {});
   const Place at = x.at();
   return squeeze({pool(Operand(unsqueeze(x, 2), at)), at}, 2);
 }
 
-Variable pool_rows(std::string_view op, const Operand& x, const Pool2dOptions& options,
+Variable pool_rows(std::string_view op, const Operand& x, const Pool1dOptions& options,
                    Variable (*pool)(const Operand&, const Pool2dOptions&)) {
   return pool_checked(
-      op, x, [&](const Shape& images) { core::check_pool2d(op, images, options); },
-      [&](const Operand& images) { return pool(images, options); });
+      op, x, [&](const Shape& rows) { core::check_pool1d(op, rows, options); },
+      [&](const Operand& images) { return pool(images, options.of_images()); });
 }
 
-Variable pool_rows(std::string_view op, const Operand& x, Pair output_size,
+Variable pool_rows(std::string_view op, const Operand& x, std::int64_t output_size,
                    Variable (*pool)(const Operand&, Pair)) {
   return pool_checked(
-      op, x, [&](const Shape& images) { core::check_adaptive_pool2d(op, images, output_size); },
-      [&](const Operand& images) { return pool(images, output_size); });
+      op, x, [&](const Shape& rows) { core::check_adaptive_pool1d(op, rows, output_size); },
+      [&](const Operand& images) {
+        return pool(images, {1, output_size});
+      });
 }
 
 }  // namespace
@@ -227,18 +229,18 @@ Variable adaptive_max_pool2d(const Operand& x, Pair output_size) {
 }
 
 Variable max_pool1d(const Operand& x, const Pool1dOptions& options) {
-  return ops::pool_rows("max_pool1d", x, options.of_images(), max_pool2d);
+  return ops::pool_rows("max_pool1d", x, options, max_pool2d);
 }
 Variable avg_pool1d(const Operand& x, const Pool1dOptions& options) {
   if (options.dilation != 1)
     fail<ValueError>("avg_pool1d: dilation must be 1, got ", options.dilation);
-  return ops::pool_rows("avg_pool1d", x, options.of_images(), avg_pool2d);
+  return ops::pool_rows("avg_pool1d", x, options, avg_pool2d);
 }
 Variable adaptive_avg_pool1d(const Operand& x, std::int64_t output_size) {
-  return ops::pool_rows("adaptive_avg_pool1d", x, {1, output_size}, adaptive_avg_pool2d);
+  return ops::pool_rows("adaptive_avg_pool1d", x, output_size, adaptive_avg_pool2d);
 }
 Variable adaptive_max_pool1d(const Operand& x, std::int64_t output_size) {
-  return ops::pool_rows("adaptive_max_pool1d", x, {1, output_size}, adaptive_max_pool2d);
+  return ops::pool_rows("adaptive_max_pool1d", x, output_size, adaptive_max_pool2d);
 }
 
 Variable max_pool2d_scatter(const Operand& dy, const Tensor& choices, const Shape& input,

@@ -65,6 +65,7 @@ struct DiagonalLine {
 Variable triangle(std::string_view op, const Operand& x, std::int64_t diagonal,
                   Tensor (*inside)(const Tensor&, const Tensor&)) {
   if (x->rank() < 2) fail<ShapeError>(op, ": expects matrices [..,m,n], got ", x->shape());
+  if (is_storage_only(x->dtype())) refuse_storage(op, x->dtype());
   const std::int64_t shift = std::clamp(diagonal, -x->size(-2), x->size(-1));
   const Tensor rows = core::add(arange(x->size(-2)), static_cast<double>(shift));
   const Tensor mask = inside(rows.unsqueeze(1), arange(x->size(-1)));
@@ -156,8 +157,11 @@ Variable repeat(const Operand& x, const Shape& repeats) {
 }
 
 Variable tile(const Operand& x, const Shape& dims) {
-  for (const std::int64_t times : dims)
-    if (times < 0) fail<ValueError>("tile: numbers must not be negative, got ", dims);
+  for (int d = 0; d < dims.rank(); ++d) {
+    if (dims[d] < 0) fail<ValueError>("tile: numbers must not be negative, got ", dims);
+    const int of_x = d + x->rank() - dims.rank();
+    check_sizes("tile", {of_x < 0 ? 1 : x->size(of_x), dims[d]});
+  }
   Shape repeats;
   for (int d = dims.rank(); d < x->rank(); ++d) repeats.push_back(1);
   for (const std::int64_t times : dims) repeats.push_back(times);

@@ -12,7 +12,7 @@ namespace {
 
 /// `dim` of x; a scalar counts as [1].
 int line_of(std::string_view op, std::int64_t dim, const Variable& x) {
-  return normalize_dim(op, dim, std::max(x.rank(), 1));
+  return normalize_dim_of_line(op, dim, x.rank());
 }
 
 /// x moved on by one place, which a number takes: (a,b,c) -> (number,a,b), or with `back`

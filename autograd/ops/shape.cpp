@@ -250,8 +250,8 @@ Variable cat(const Variables& parts, std::int64_t dim, Place at) {
 }
 
 Variable stack(const Variables& parts, std::int64_t dim, Place at) {
-  if (parts.empty()) fail<ShapeError>("stack: nothing to join");
-  normalize_dim("stack", dim, parts[0].rank() + 1);
+  if (parts.empty()) fail<ShapeError>("stack: expects one part or more, got none");
+  normalize_new_dim("stack", dim, parts[0].rank());
   Variables raised;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].dtype() != parts[0].dtype()) {

@@ -6,17 +6,6 @@
 namespace gradus::checks {
 namespace {
 
-/// A shape as the caller gave it: of a row without the height.
-Shape as_given(const Shape& shape, Axes axes) {
-  return axes == Axes::both ? shape : Shape{shape[0], shape[1], shape[3]};
-}
-
-/// "5x3"; of a row "3".
-std::string extent(std::int64_t height, std::int64_t width, Axes axes) {
-  return axes == Axes::both ? std::to_string(height) + "x" + std::to_string(width)
-                            : std::to_string(width);
-}
-
 std::int64_t least(Pair pair) { return std::min(pair.height, pair.width); }
 
 }  // namespace
@@ -24,6 +13,15 @@ std::int64_t least(Pair pair) { return std::min(pair.height, pair.width); }
 std::string spell(Pair pair, Axes axes) {
   if (axes == Axes::width) return std::to_string(pair.width);
   return "(" + std::to_string(pair.height) + "," + std::to_string(pair.width) + ")";
+}
+
+std::string extent(std::int64_t height, std::int64_t width, Axes axes) {
+  return axes == Axes::both ? std::to_string(height) + "x" + std::to_string(width)
+                            : std::to_string(width);
+}
+
+Shape as_given(const Shape& shape, Axes axes) {
+  return axes == Axes::both ? shape : Shape{shape[0], shape[1], shape[3]};
 }
 
 void check_tensor(std::string_view op, std::string_view what, const Tensor& x, int rank) {
@@ -60,10 +58,14 @@ void check_options(std::string_view op, const Conv2dOptions& o, Axes axes) {
   if (least(o.dilation) < 1)
     fail<ValueError>(op, ": dilation must be at least 1, got ", spell(o.dilation, axes));
   if (o.groups < 1) fail<ValueError>(op, ": groups must be at least 1, got ", o.groups);
-  for (const Pair& pair : {o.stride, Pair(o.padding), o.dilation, Pair(o.groups)}) {
+  const auto check_largest = [&](std::string_view option, Pair pair) {
     if (pair.height > largest || pair.width > largest)
-      fail<ValueError>(op, ": an option of ", spell(pair, axes), " is beyond ", largest);
-  }
+      fail<ValueError>(op, ": ", option, " ", spell(pair, axes), " is beyond ", largest);
+  };
+  check_largest("stride", o.stride);
+  check_largest("padding", Pair(o.padding));
+  check_largest("dilation", o.dilation);
+  if (o.groups > largest) fail<ValueError>(op, ": groups ", o.groups, " is beyond ", largest);
 }
 
 void check_bias(std::string_view op, const Tensor& x, const Tensor& weight, const Tensor& bias,

@@ -19,6 +19,10 @@ enum class Axes { width, both };
 
 /// "(2,1)"; of a row "1".
 std::string spell(Pair pair, Axes axes = Axes::both);
+/// "5x3"; of a row "3".
+std::string extent(std::int64_t height, std::int64_t width, Axes axes);
+/// A shape as the caller gave it: of a row without the height.
+Shape as_given(const Shape& shape, Axes axes);
 
 void check_tensor(std::string_view op, std::string_view what, const Tensor& x, int rank);
 void check_same_dtype(std::string_view op, std::string_view a_name, const Tensor& a,

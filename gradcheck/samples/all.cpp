@@ -12,7 +12,8 @@ const std::vector<OpSamples>& all_ops() {
          {samples::arithmetic, samples::activation, samples::elementwise, samples::reduce,
           samples::shape, samples::rearrange, samples::index_chapter, samples::scan,
           samples::einsum_chapter, samples::linalg, samples::conv, samples::image, samples::pool,
-          samples::norm, samples::loss, samples::difference_loss, samples::margin_loss}) {
+          samples::norm, samples::loss, samples::difference_loss, samples::margin_loss,
+          samples::attention}) {
       for (const OpSamples& op : chapter()) ops.push_back(op);
     }
     return ops;

@@ -77,5 +77,6 @@ std::vector<OpSamples> norm();
 std::vector<OpSamples> loss();
 std::vector<OpSamples> difference_loss();
 std::vector<OpSamples> margin_loss();
+std::vector<OpSamples> attention();
 
 }  // namespace gradus::samples

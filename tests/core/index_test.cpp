@@ -62,7 +62,8 @@ TEST_CASE("cat says which part does not fit") {
   CHECK(message_of<DTypeError>([] {
           core::cat({ones({2}), ones({2}, int64)}, 0);
         }) == "cat: part 1 is int64, part 0 is float32; cast the other with .to(float32)");
-  CHECK(message_of<ShapeError>([] { core::cat({}, 0); }) == "cat: nothing to join");
+  CHECK(message_of<ShapeError>([] { core::cat({}, 0); }) ==
+        "cat: expects one part or more, got none");
   CHECK_THROWS_AS(core::cat({Tensor::scalar(1), Tensor::scalar(2)}, 0), ShapeError);
   CHECK_THROWS_AS(core::cat({ones({2})}, 1), ShapeError);
 }

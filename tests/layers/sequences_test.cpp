@@ -160,7 +160,9 @@ TEST_CASE("wrong calls of sequences are told in one line, with both sides") {
       "[3,2], [4,3] and [3,2]");
   CHECK(message_of<ValueError>([&] {
           scaled_dot_product_attention(q, q, q, {.attn_mask = ones({3, 3}), .is_causal = true});
-        }) == "scaled_dot_product_attention: takes either attn_mask or is_causal, got both");
+        }) ==
+        "scaled_dot_product_attention: takes either attn_mask or is_causal, got is_causal and a "
+        "mask float32 [3,3]");
   CHECK(message_of<ShapeError>([&] {
           scaled_dot_product_attention(q, q, q, {.attn_mask = ones({2, 3})});
         }).find("scaled_dot_product_attention: ") == 0);

@@ -74,7 +74,9 @@ inline void check(const std::string& file, const std::map<std::string, Call>& ca
   for (const auto& [name, tensor] : load_safetensors(path)) tensors.emplace(name, tensor);
   std::set<std::string> met;
   std::size_t cases = 0;
-  for (const auto& [key, text] : read_safetensors_header(path).metadata) {
+  for (const auto& entry : read_safetensors_header(path).metadata) {
+    const std::string& key = entry.first;
+    const std::string& text = entry.second;
     if (key == "made_by") continue;
     ++cases;
     CAPTURE(key);
@@ -125,7 +127,8 @@ inline void check(const std::string& file, const std::map<std::string, Call>& ca
       }
     }
   }
-  for (const auto& [name, call] : calls) CHECK_MESSAGE(met.contains(name), "no case calls ", name);
+  for (const auto& entry : calls)
+    CHECK_MESSAGE(met.contains(entry.first), "no case calls ", entry.first);
   MESSAGE(file, ": ", cases, " cases");
 }
 
