@@ -22,6 +22,9 @@ fresh() {
   header layers/linear.h '#include <gradus/autograd/variable.h>'
   header app/command.h '#include <gradus/layers/linear.h>'
   cp "$checks/../../.clang-format" tree/
+  mkdir -p tree/gradcheck tree/autograd/ops tree/core/kernels/conv2d
+  header core/kernels/conv2d/algorithm.h
+  cp "$checks/../../docs/Doxyfile" tree/docs/
   cat >tree/examples/shown.cpp <<'END'
 // An example.
 #include <cmath>
@@ -37,6 +40,7 @@ page() { printf '```cpp\n%s\n```\n' "$1" >tree/docs/page.md; }
 run_check() {
   case $1 in
     snippets) sh "$checks/$1.sh" tree scratch c++ -std=c++20 -I "$PWD/include" ;;
+    doxygen) sh "$checks/$1.sh" tree "$PWD/scratch" ;;
     from_pytorch) sh "$checks/$1.sh" tree scratch c++ -std=c++20 -I "$PWD/include" ROWS ;;
     *) sh "$checks/$1.sh" tree ;;
   esac
@@ -143,6 +147,21 @@ rows '| `n` | `n` | `n` is a number |'
 catches from_pytorch "code in a remark that claims nothing" "docs/from-pytorch.md:6: no claim: n"
 rows ''
 catches from_pytorch "a page without rows" "no program made of it"
+
+if command -v doxygen >/dev/null; then
+  header core/named.h '/// A class.
+class Named { public: Named(int n); int size() const; bool operator==(const Named&) const; };'
+  accepts doxygen "a class whose members speak by their names"
+  header core/bad.h 'class Bad { public: int size() const; };'
+  catches doxygen "a class without a comment" "core/bad.h:3"
+  header core/bad.h '/// A class.
+class Bad { public: void put(int n); };'
+  catches doxygen "a function with an argument and without a comment" "core/bad.h:4"
+  header core/bad.h '/// A class of <int.
+/// \nosuchcommand
+class Bad {};'
+  catches doxygen "a comment that Doxygen cannot read" "core/bad.h:4"
+fi
 
 printf '// A file.\nint  x ;\n' >tree/core/bad.cpp
 if command -v clang-format >/dev/null && clang-format --version | grep -q 'version 14\.'; then
