@@ -20,6 +20,7 @@ namespace gradus {
 /// What has derivatives: it is called with leaves of its own, one for each input.
 using DifferentiableFunction = std::function<Variable(const Variables&)>;
 
+/// How results of what follows are made.
 struct DerivativeOptions {
   /// Record what is computed, so that results have derivatives in the inputs, and in what the function
   /// captures. Without it they are constants.
@@ -32,6 +33,7 @@ struct DerivativeOptions {
 // Variable changes. They work under NoGrad too. A wrong number or shape of vectors is a ShapeError, a
 // wrong dtype a DTypeError.
 
+/// What vjp() gives.
 struct VjpResult {
   Variable output;
   Variables gradients;  ///< vᵀ·d(output)/d(input), of the inputs' shapes
@@ -42,6 +44,7 @@ struct VjpResult {
 VjpResult vjp(const DifferentiableFunction& function, const Variables& inputs,
               const Variable& v = {}, const DerivativeOptions& options = {});
 
+/// What jvp() gives.
 struct JvpResult {
   Variable output;
   Variable tangent;  ///< Σ d(output)/d(input)·v, of the output's shape
@@ -68,6 +71,7 @@ Variables jacobian(const DifferentiableFunction& function, const Variables& inpu
 std::vector<Variables> hessian(const DifferentiableFunction& function, const Variables& inputs,
                                const DerivativeOptions& options = {});
 
+/// What hvp() gives.
 struct HvpResult {
   Variable output;
   Variables product;  ///< H·v, of the inputs' shapes

@@ -258,6 +258,7 @@ Variable linear_recurrence(const Operand& a, const Variable& b, std::int64_t dim
 /// The product along dim, or of all; zeros do no harm to the gradient. A product of nothing is 1.
 Variable prod(const Operand& x, std::optional<std::int64_t> dim = std::nullopt,
               bool keepdim = false);
+/// What sort() and topk() give.
 struct ValuesAndIndices {
   Variable values;
   Tensor indices;  ///< int64: where in the dimension each value was
@@ -326,6 +327,7 @@ struct Scale {
   constexpr Scale(double h, double w) : height(h), width(w) {}
   bool operator==(const Scale&) const = default;
 };
+/// Of interpolate() and Upsample: the size or the factor, and how to fill in.
 struct InterpolateOptions {
   Pair size = 0;           ///< 0: not given
   Scale scale_factor = 0;  ///< 0: not given
@@ -381,6 +383,7 @@ Variable max_pool2d_gather(const Operand& x, const Tensor& choices, const Pool2d
 Variable max_pool2d_gather(const Operand& x, const Tensor& indices);
 
 // ---- ops/norm.cpp ----
+/// Options of batch_norm().
 struct BatchNormOptions {
   bool training = true;  ///< normalise with the batch's statistics; otherwise with the running ones
   double momentum = 0.1;  ///< running = (1-momentum)·running + momentum·batch
@@ -403,6 +406,7 @@ Variable layer_norm(const Operand& x, const Shape& normalized_shape, const Varia
 /// Y. Wu, K. He, "Group normalization", ECCV 2018.
 Variable group_norm(const Operand& x, std::int64_t num_groups, const Variable& weight = {},
                     const Variable& bias = {}, double eps = 1e-5);
+/// Options of instance_norm().
 struct InstanceNormOptions {
   bool use_input_stats =
       true;               ///< normalise with the input's statistics; otherwise the running ones
@@ -421,6 +425,7 @@ Variable instance_norm(const Operand& x, const Variable& weight = {}, const Vari
 /// others throw ValueError.
 enum class Reduction { none, sum, mean, batchmean };
 
+/// Options of cross_entropy().
 struct CrossEntropyOptions {
   Tensor weight{};                   ///< [C], of each class; undefined: all 1
   std::int64_t ignore_index = -100;  ///< a label whose loss is 0 and does not count in the mean
@@ -438,6 +443,7 @@ Variable cross_entropy(const Operand& logits, const Tensor& labels,
 Variable cross_entropy(const Operand& logits, const Variable& probabilities,
                        const CrossEntropyOptions& options = {});
 
+/// Options of nll_loss().
 struct NLLLossOptions {
   Tensor weight{};
   std::int64_t ignore_index = -100;
@@ -449,6 +455,7 @@ Variable nll_loss(const Operand& log_probabilities, const Tensor& labels,
 Variable nll_loss(const Operand& log_probabilities, const Tensor& labels,
                   const NLLLossOptions& options);
 
+/// Options of binary_cross_entropy().
 struct BinaryCrossEntropyOptions {
   Tensor weight{};  ///< broadcasts to the input's shape; undefined: all 1
   Reduction reduction = Reduction::mean;
@@ -458,6 +465,7 @@ struct BinaryCrossEntropyOptions {
 Variable binary_cross_entropy(const Operand& input, const Variable& target,
                               const BinaryCrossEntropyOptions& options = {});
 
+/// Options of binary_cross_entropy_with_logits().
 struct BCEWithLogitsOptions {
   Tensor weight{};  ///< broadcasts to the shape of the logits; undefined: all 1
   Reduction reduction = Reduction::mean;
@@ -467,6 +475,7 @@ struct BCEWithLogitsOptions {
 Variable binary_cross_entropy_with_logits(const Operand& logits, const Variable& target,
                                           const BCEWithLogitsOptions& options = {});
 
+/// Options of kl_div().
 struct KLDivOptions {
   Reduction reduction =
       Reduction::mean;      ///< batchmean, the sum over size(0), is what the formula means
@@ -483,6 +492,7 @@ Variable mse_loss(const Operand& prediction, const Variable& target,
 Variable l1_loss(const Operand& prediction, const Variable& target,
                  Reduction reduction = Reduction::mean);
 
+/// Options of huber_loss().
 struct HuberLossOptions {
   Reduction reduction = Reduction::mean;
   double delta = 1;
@@ -492,6 +502,7 @@ struct HuberLossOptions {
 Variable huber_loss(const Operand& prediction, const Variable& target,
                     const HuberLossOptions& options = {});
 
+/// Options of smooth_l1_loss().
 struct SmoothL1LossOptions {
   Reduction reduction = Reduction::mean;
   double beta = 1;
@@ -502,6 +513,7 @@ Variable smooth_l1_loss(const Operand& prediction, const Variable& target,
                         const SmoothL1LossOptions& options = {});
 
 // ---- ops/margin_loss.cpp ---- targets are 1 or -1, of any dtype (ValueError for others)
+/// Options of hinge_embedding_loss().
 struct HingeEmbeddingLossOptions {
   double margin = 1;
   Reduction reduction = Reduction::mean;
@@ -510,6 +522,7 @@ struct HingeEmbeddingLossOptions {
 Variable hinge_embedding_loss(const Operand& x, const Tensor& target,
                               const HingeEmbeddingLossOptions& options = {});
 
+/// Options of margin_ranking_loss().
 struct MarginRankingLossOptions {
   double margin = 0;
   Reduction reduction = Reduction::mean;
@@ -518,6 +531,7 @@ struct MarginRankingLossOptions {
 Variable margin_ranking_loss(const Operand& x1, const Variable& x2, const Tensor& target,
                              const MarginRankingLossOptions& options = {});
 
+/// Options of multi_margin_loss().
 struct MultiMarginLossOptions {
   int p = 1;  ///< 1 or 2
   double margin = 1;
@@ -529,6 +543,7 @@ struct MultiMarginLossOptions {
 Variable multi_margin_loss(const Operand& x, const Tensor& labels,
                            const MultiMarginLossOptions& options = {});
 
+/// Options of cosine_similarity().
 struct CosineSimilarityOptions {
   std::int64_t dim = 1;
   double eps = 1e-8;
@@ -537,6 +552,7 @@ struct CosineSimilarityOptions {
 Variable cosine_similarity(const Operand& x1, const Variable& x2,
                            const CosineSimilarityOptions& options = {});
 
+/// Options of cosine_embedding_loss().
 struct CosineEmbeddingLossOptions {
   double margin = 0;
   Reduction reduction = Reduction::mean;
@@ -546,6 +562,7 @@ struct CosineEmbeddingLossOptions {
 Variable cosine_embedding_loss(const Operand& x1, const Variable& x2, const Tensor& target,
                                const CosineEmbeddingLossOptions& options = {});
 
+/// Options of pairwise_distance().
 struct PairwiseDistanceOptions {
   double p = 2;       ///< at least 1; infinity: the greatest
   double eps = 1e-6;  ///< added to each difference
@@ -556,6 +573,7 @@ struct PairwiseDistanceOptions {
 Variable pairwise_distance(const Operand& x1, const Variable& x2,
                            const PairwiseDistanceOptions& options = {});
 
+/// Options of triplet_margin_loss().
 struct TripletMarginLossOptions {
   double margin = 1;
   double p = 2;

@@ -100,6 +100,7 @@ struct KeptNumbers {
 /// What cut a Variable off from the history of what it was made of. Others that are made of it tell the
 /// same. It keeps no tape alive.
 struct Origin {
+  /// How it was cut.
   enum class Cut { detach, no_grad, frozen, no_create_graph };
   Cut cut;
   std::string_view op;                     ///< that gave the Variable
@@ -109,6 +110,7 @@ struct Origin {
   std::weak_ptr<Node> result{};            ///< the first of these that is no leaf
   bool has_result = false;                 ///< was there one?
 
+  /// Keeps its number, where there is a place left.
   void add_source(const std::shared_ptr<Node>& node);
 
   /// "detach() at train.cpp:41 cut it off"
@@ -147,7 +149,9 @@ struct Node : std::enable_shared_from_this<Node> {
   static std::shared_ptr<Node> make(std::string_view name, Place at);
   /// "conv2d in features.3, layers/conv.cpp:88, called at train.cpp:41"
   std::string text() const;
+  /// Adds an edge to what made `input`.
   void take(const Variable& input);
+  /// Takes the op that was called.
   void adopt(std::unique_ptr<Op> new_op);
   /// op->backward(gradient), checked: one gradient per input.
   /// Throws GradError when the graph was freed, when what the op kept was written to, and when

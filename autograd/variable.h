@@ -27,12 +27,14 @@ struct Origin;
 class Variable;
 using Variables = std::vector<Variable>;
 
+/// What becomes of the tape in backward().
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep saved values, so that backward may run again
   bool create_graph =
       false;  ///< record the backward pass itself, for second derivatives (implies retain_graph)
 };
 
+/// The same of grad().
 struct GradOptions {
   bool retain_graph = false;
   bool create_graph = false;
@@ -52,6 +54,7 @@ class HookHandle {
   std::function<void()> remove_;
 };
 
+/// A handle on numbers with a gradient and a history.
 class Variable {
  public:
   /// Sees a gradient, and may give another of its shape and dtype; undefined leaves it as it is.
@@ -72,6 +75,7 @@ class Variable {
   /// The accumulated gradient; undefined until backward() has reached this Variable. A result keeps one
   /// only after retain_grad(), and says so in the log.
   const Variable& grad() const;
+  /// Puts another in its place.
   void set_grad(Variable grad) const;
   /// Drops the gradient.
   void zero_grad() const;
@@ -92,11 +96,13 @@ class Variable {
   /// dL/d(leaf) added into every leaf's grad(), this Variable being L. Without `seed` L must
   /// have one element.
   void backward(const BackwardOptions& options = {}) const;
+  /// The same of a result of any shape, started with dL/d(this).
   void backward(const Variable& seed, const BackwardOptions& options = {}) const;
 
   const Shape& shape() const { return value().shape(); }
   DType dtype() const { return value().dtype(); }
   int rank() const { return value().rank(); }
+  /// The size of one dimension; negative counts from the end.
   std::int64_t size(std::int64_t dim) const { return value().size(dim); }
   std::int64_t numel() const { return value().numel(); }
   double item() const { return value().item(); }

@@ -27,6 +27,7 @@ struct Pair {
 
 /// Zeros around the image of a convolution: how many on both sides of each axis, or PyTorch's names.
 struct Padding : Pair {
+  /// What the numbers are, or which rule stands for them.
   enum class Rule { sizes, valid, same };
   Rule rule = Rule::sizes;
   constexpr Padding(std::int64_t both) : Pair(both) {}
@@ -54,6 +55,7 @@ enum class PaddingMode { constant, zeros = constant, reflect, replicate, circula
 /// "reflect"; of constant "zeros", as layers print it.
 std::string_view to_string(PaddingMode mode);
 
+/// Of conv2d() and its gradients.
 struct Conv2dOptions {
   Pair stride = 1;
   Padding padding = 0;  ///< `same` for conv2d on Variables only: all else wants sizes
@@ -62,6 +64,7 @@ struct Conv2dOptions {
   Activation activation = Activation::none;  ///< conv2d only: its gradients want dy without it
 };
 
+/// Of conv1d().
 struct Conv1dOptions {
   std::int64_t stride = 1;
   Padding padding = 0;  ///< one number, `valid` or `same`
@@ -70,6 +73,7 @@ struct Conv1dOptions {
   Activation activation = Activation::none;
 };
 
+/// Of conv_transpose2d().
 struct ConvTranspose2dOptions {
   Pair stride = 1;
   Pair padding = 0;
@@ -87,6 +91,7 @@ struct UnfoldOptions {
   Pair stride = 1;
 };
 
+/// Windows of a pooling of images.
 struct Pool2dOptions {
   Pair kernel_size;
   Pair stride = 0;  ///< 0: the kernel size, as in PyTorch
@@ -162,6 +167,7 @@ void check_pool1d(std::string_view op, const Shape& x, const Pool1dOptions& opti
 void check_adaptive_pool2d(std::string_view op, const Shape& x, Pair output_size);
 void check_adaptive_pool1d(std::string_view op, const Shape& x, std::int64_t output_size);
 
+/// The greatest of each window, and where it was.
 struct MaxPool2dResult {
   Tensor values;   ///< [N,C,OH,OW]
   Tensor indices;  ///< int64 [N,C,OH,OW], into the H·W plane of the input; -1 for none

@@ -146,7 +146,7 @@ template <class F> decltype(auto) dispatch_number(std::string_view op, DType dty
   fail<DTypeError>(op, ": does not take bool; cast with .to(int64) or .to(float32)");
 }
 
-/// The same with bool: dispatch("sum", x.dtype(), [&]<class T>() { ... }).
+/// The same with bool: `dispatch("sum", x.dtype(), [&]<class T>() { ... })`.
 template <class F> decltype(auto) dispatch(std::string_view op, DType dtype, F&& f) {
   if (dtype == boolean) return f.template operator()<bool>();
   return dispatch_number(op, dtype, f);

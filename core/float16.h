@@ -37,6 +37,7 @@ template <int fraction, int least> std::uint16_t narrowed_bits(double value) {
 
 }  // namespace detail
 
+/// IEEE's binary16, as it is stored.
 struct Float16 {
   std::uint16_t bits = 0;
 
@@ -56,6 +57,7 @@ struct Float16 {
   }
 };
 
+/// The upper half of a float32, as it is stored.
 struct BFloat16 {
   std::uint16_t bits = 0;
 

@@ -177,6 +177,7 @@ std::string blas_description();
 /// and labels int64 [N,...] in 0..C-1, or `ignored`.
 void check_labels(std::string_view op, const Tensor& scores, const Tensor& labels,
                   std::optional<std::int64_t> ignored = std::nullopt);
+/// What cross_entropy() on Tensors gives.
 struct CrossEntropyResult {
   Tensor losses;   ///< -log softmax(logits)[label], [N,...]
   Tensor softmax;  ///< of the logits along C, where asked for

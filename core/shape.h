@@ -30,6 +30,7 @@ class Shape {
   std::int64_t& operator[](int d) { return values_[static_cast<std::size_t>(d)]; }
   const std::int64_t* begin() const { return values_.data(); }
   const std::int64_t* end() const { return values_.data() + rank_; }
+  /// One entry more at the end. Throws ShapeError beyond max_rank.
   void push_back(std::int64_t value);
 
   /// Product of all entries; 1 for rank 0.

@@ -42,6 +42,7 @@ class NestedList {
   std::vector<NestedList> items_;
 };
 
+/// A window on numbers: shape, strides, dtype and a Storage.
 class Tensor {
  public:
   /// An undefined tensor: no shape, no elements; only defined() may be asked of it.
@@ -107,12 +108,14 @@ class Tensor {
   Tensor operator[](std::int64_t index) const { return select(0, index); }
   /// Drops dimension `dim` if its size is 1; without argument, every dimension of size 1.
   Tensor squeeze(std::optional<std::int64_t> dim = std::nullopt) const;
+  /// A new dimension of size 1 at `dim`.
   Tensor unsqueeze(std::int64_t dim) const;
   /// Repeats dimensions of size 1 without copying; -1 keeps a size.
   Tensor expand(const Shape& shape) const;
 
   /// This tensor if it is row-major, else a row-major copy.
   Tensor contiguous() const;
+  /// A row-major copy with numbers of its own.
   Tensor clone() const;
   /// Converted elements; this very tensor when the dtype is already right. float to integer
   /// truncates; NaN and what is out of range give the smallest int64. To float16 and bfloat16 each number

@@ -22,6 +22,7 @@ struct Normalization {
   double stddev = 1;
 };
 
+/// Images with labels.
 struct Dataset {
   std::string name;
   Tensor images;  ///< [N,C,H,W], uint8 0..255 or float32
@@ -32,6 +33,7 @@ struct Dataset {
   std::int64_t size() const { return labels.numel(); }
 };
 
+/// What to train with, and what to test with.
 struct DataSplit {
   Dataset train;
   Dataset test;
@@ -53,6 +55,7 @@ DataSplit random_split(const Dataset& dataset, std::int64_t train_size, std::uin
 std::string checksum(const Dataset& dataset);
 std::string checksum(const DataSplit& split);
 
+/// Where files are found.
 struct DatasetOptions {
   /// Where to look for the files; when given, nowhere else is looked.
   std::filesystem::path data_dir{};

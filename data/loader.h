@@ -19,6 +19,7 @@
 
 namespace gradus {
 
+/// What a DataLoader gives at a time.
 struct Batch {
   Tensor images;           ///< float32 [B,C,H,W], normalized
   Tensor labels;           ///< int64 [B]
@@ -29,6 +30,7 @@ struct Batch {
 /// the batch's own, a function of seed, epoch and batch. Runs on the worker thread.
 using Transform = std::function<Tensor(const Tensor& images, Generator& generator)>;
 
+/// How an epoch is cut into batches, and what is done to each.
 struct DataLoaderOptions {
   std::int64_t batch_size = 64;
   bool shuffle = false;
@@ -44,6 +46,7 @@ class Epoch {
   class Source;
 
  public:
+  /// Goes from batch to batch, each once.
   class Iterator {
    public:
     using value_type = Batch;

@@ -59,6 +59,7 @@ enum class Certainty {
 };
 std::string_view to_string(Certainty certainty);
 
+/// What a wrong gradient looks like, in words and with a name.
 struct Diagnosis {
   Pattern pattern;
   std::string input;  ///< the name of the input that shows it

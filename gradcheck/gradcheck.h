@@ -48,6 +48,7 @@ struct GradcheckProgress {
   double seconds = 0;
 };
 
+/// How exact, how many elements, and from which seed.
 struct GradcheckOptions {
   double rtol = 1e-6;
   double atol = 1e-8;
@@ -101,6 +102,7 @@ struct GradcheckInput {
   static constexpr int unchecked = 255;
 };
 
+/// What a check has found.
 struct GradcheckReport {
   Verdict verdict = Verdict::pass;  ///< the worst of all elements
   std::string subject;
@@ -213,6 +215,7 @@ struct Float32Difference {
 /// Throws ShapeError unless all three tensors have one shape.
 Float32Difference compare_float32(const Float32Comparison& comparison);
 
+/// How a proof in float32 is run.
 struct Float32Options {
   std::uint64_t seed = 0;                ///< of the weights of the output
   std::string subject = "the function";  ///< what the report calls the function
@@ -226,6 +229,7 @@ struct Float32Options {
   std::function<void(Float32Comparison& comparison)> visit{};
 };
 
+/// What a proof in float32 has found.
 struct Float32Report {
   std::string subject{};
   std::int64_t calls = 0;       ///< of ops, forward; each with its derivative, if one ran

@@ -9,6 +9,7 @@
 
 namespace gradus {
 
+/// A function whose gradient is right, where that is hard to see.
 struct HardFunction {
   std::string name;
   DifferentiableFunction function;

@@ -51,6 +51,7 @@ struct KernelPass {
   std::size_t index = 0;
 };
 
+/// A way to break a result.
 struct KernelFault {
   std::string_view name;
   std::function<bool(const KernelPass& pass)> applies;
@@ -71,6 +72,7 @@ struct KernelFaultRow {
   std::int64_t caught = 0;
 };
 
+/// What became of all faults that were planted.
 struct KernelFaultRecord {
   std::vector<KernelFaultRow> rows{};
   std::int64_t good = 0;                    ///< right results that were judged

@@ -10,6 +10,7 @@
 
 namespace gradus {
 
+/// The samples of a layer.
 struct LayerSamples {
   std::string_view name;  ///< of the class: "Conv2d"
   std::vector<LayerSample> (*samples)();

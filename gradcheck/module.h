@@ -26,6 +26,7 @@ namespace gradus {
 /// lives it borrows the module, which must not be moved or used; then everything is as it was.
 class ModuleFunction {
  public:
+  /// From the output to one number.
   using Loss = std::function<Variable(const Variable& output)>;
 
   explicit ModuleFunction(Module& module, Loss loss = {});

@@ -48,6 +48,7 @@ enum class SlopeKind {
   undefined,  ///< the function is not finite beside the point
 };
 
+/// A slope as it was measured.
 struct Slope {
   SlopeKind kind = SlopeKind::smooth;
   double value = 0;
@@ -58,6 +59,7 @@ struct Slope {
   std::vector<SlopeStep> steps{};  ///< largest h first
 };
 
+/// Of a measurement: steps, and how exact.
 struct SlopeOptions {
   double first_step = 0.03125;  ///< a power of two: then 0 + h is exact
   int max_steps = 32;           ///< each half of the one before

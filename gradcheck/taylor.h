@@ -18,6 +18,7 @@
 
 namespace gradus {
 
+/// How many directions, and from which seed.
 struct TaylorOptions {
   int directions = 4;      ///< random ones, each through all inputs together
   std::uint64_t seed = 0;  ///< of directions and output weights
@@ -25,6 +26,7 @@ struct TaylorOptions {
 
 /// The remainders along one direction.
 struct TaylorLine {
+  /// One step along the line.
   struct Step {
     double h = 0;
     double difference = 0;  ///< |f(x + h·u) - f(x)|: shrinks like h
@@ -36,6 +38,7 @@ struct TaylorLine {
   bool kinked = false;  ///< left and right slope along the direction differ
 };
 
+/// What a Taylor test has found.
 struct TaylorReport {
   Verdict verdict =
       Verdict::pass;  ///< fail below order 1.5; inconclusive at a kink, or if rounding hides it

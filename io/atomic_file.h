@@ -21,6 +21,7 @@ class ByteSink {
   virtual ~ByteSink() = default;
   /// Throws IoError naming the file when the system refuses the bytes.
   virtual void write(std::span<const std::byte> bytes) = 0;
+  /// The same of text.
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 };
 

@@ -9,6 +9,7 @@
 
 namespace gradus {
 
+/// A file that is open for reading.
 class InputFile {
  public:
   /// Opens for reading; `format` opens every message. Throws NotFoundError when there is no such

@@ -33,6 +33,7 @@ struct SafetensorsEntry {
   std::int64_t bytes = 0;
 };
 
+/// The header of a file, without the numbers.
 struct SafetensorsHeader {
   std::vector<SafetensorsEntry> tensors;  ///< in the order of the header
   std::map<std::string, std::string> metadata;

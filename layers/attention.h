@@ -15,6 +15,7 @@
 
 namespace gradus {
 
+/// Of scaled_dot_product_attention(): who may look where.
 struct AttentionOptions {
   Variable
       attn_mask{};  ///< broadcasts to [..,L,S]: bool, true where it may look, or added to the scores
@@ -29,6 +30,7 @@ struct AttentionOptions {
 Variable scaled_dot_product_attention(const Operand& query, const Variable& key,
                                       const Variable& value, const AttentionOptions& options = {});
 
+/// Options of MultiheadAttention.
 struct MultiheadAttentionOptions {
   double dropout = 0;  ///< of the weights, in training
   bool bias = true;
@@ -64,6 +66,7 @@ class MultiheadAttention final : public MultiModule {
 
 enum class TransformerActivation { relu, gelu };
 
+/// Options of TransformerEncoderLayer.
 struct TransformerEncoderLayerOptions {
   std::int64_t dim_feedforward = 2048;
   double dropout = 0.1;  ///< of the weights, of what attention gives, and twice in the perceptron

@@ -20,6 +20,7 @@ template <class M>
 concept OwnedModule =
     std::derived_from<M, Module> && !std::is_reference_v<M> && !std::is_const_v<M>;
 
+/// Base of containers: modules in a row, each with a name.
 class ModuleContainer : public Module {
   struct Entry {
     std::string name;  // empty: the index
@@ -52,6 +53,7 @@ class ModuleContainer : public Module {
   template <OwnedModule M> std::unique_ptr<Module> replace(std::size_t index, M&& module) {
     return replace(index, std::make_unique<M>(std::move(module)));
   }
+  /// The same for a module whose type is known at run time only.
   std::unique_ptr<Module> replace(std::size_t index, std::unique_ptr<Module> module);
 
   /// for (Module& module : list)

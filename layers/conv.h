@@ -10,6 +10,7 @@
 
 namespace gradus {
 
+/// Options of Conv1d.
 struct Conv1dLayerOptions {
   std::int64_t kernel_size;
   std::int64_t stride = 1;
@@ -54,6 +55,7 @@ class Conv1d final : public Module {
   PaddingMode padding_mode_;
 };
 
+/// Options of Conv2d.
 struct Conv2dLayerOptions {
   Pair kernel_size;
   Pair stride = 1;
@@ -100,6 +102,7 @@ class Conv2d final : public Module {
   PaddingMode padding_mode_;
 };
 
+/// Options of ConvTranspose2d.
 struct ConvTranspose2dLayerOptions {
   Pair kernel_size;
   Pair stride = 1;

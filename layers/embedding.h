@@ -9,6 +9,7 @@
 
 namespace gradus {
 
+/// Options of Embedding.
 struct EmbeddingOptions {
   std::optional<std::int64_t>
       padding_idx{};  ///< a row that stays as it is; negative counts from the end

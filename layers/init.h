@@ -15,11 +15,13 @@ namespace gradus::init {
 
 enum class FanMode { fan_in, fan_out };
 
+/// Of kaiming_uniform_() and kaiming_normal_().
 struct KaimingOptions {
   double a = 0;  ///< slope of the leaky ReLU behind the layer; 0 is ReLU
   FanMode mode = FanMode::fan_in;
 };
 
+/// How many numbers come into a unit, and how many units one goes to.
 struct Fans {
   std::int64_t in = 0;
   std::int64_t out = 0;

@@ -8,6 +8,7 @@
 
 namespace gradus {
 
+/// Options of Linear.
 struct LinearOptions {
   bool bias = true;
 };

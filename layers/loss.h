@@ -29,6 +29,7 @@ class Loss : public MultiModule {
 
  protected:
   explicit Loss(std::size_t input_count = 2) : input_count_(input_count) {}
+  /// The number, of as many inputs as there are to be.
   virtual Variable loss(const Variables& inputs) const = 0;
 
  private:

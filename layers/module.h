@@ -46,9 +46,11 @@ class Module;
 class Visitor {
  public:
   virtual ~Visitor() = default;
+  /// A parameter is saved with the model and trained.
   virtual void operator()(std::string_view name, Variable& parameter) = 0;
   /// A buffer is saved with the model, but no optimizer changes it.
   virtual void operator()(std::string_view name, Tensor& buffer) = 0;
+  /// A module within this one, whose members follow under its name.
   virtual void operator()(std::string_view name, Module& child) = 0;
   /// A source of random numbers is neither saved nor trained; named, the gradient checker can put
   /// it back.
@@ -58,6 +60,7 @@ class Visitor {
 /// Variables with their names, in a fixed order.
 using NamedVariables = std::vector<std::pair<std::string, Variable>>;
 
+/// How exactly tensors must fit a model.
 struct LoadOptions {
   bool strict = true;  ///< missing and unexpected keys are an error
   bool cast = false;   ///< floating-point numbers of another dtype are converted to the model's
@@ -69,6 +72,7 @@ struct LoadReport {
   std::vector<std::string> unexpected;  ///< in the given tensors, not in the model
 };
 
+/// A function with parameters; base of all layers and models.
 class Module {
  public:
   Module();
@@ -95,20 +99,25 @@ class Module {
   /// run in the order in which they came; what one throws goes to the caller. While a module has any
   /// hooks, no activation is fused into it, and it must stay where it is until backward has run.
   using ForwardPreHook = std::function<Variable(Module&, const Variable& x)>;
+  /// Adds such a hook, behind those that are there.
   HookHandle register_forward_pre_hook(ForwardPreHook hook);
   /// After it has run: sees input and output and may give another output.
   using ForwardHook = std::function<Variable(Module&, const Variable& x, const Variable& y)>;
+  /// Likewise.
   HookHandle register_forward_hook(ForwardHook hook);
   /// In backward: sees the gradients of the input (undefined where that wants none) and of the output,
   /// and may give another gradient of the input.
   using BackwardHook =
       std::function<Variable(Module&, const Variable& grad_input, const Variable& grad_output)>;
+  /// Likewise.
   HookHandle register_full_backward_hook(BackwardHook hook);
   bool has_hooks() const;
 
   /// Every parameter once, under its first name: own ones first, then the children's.
   std::vector<Variable> parameters() const;
+  /// The same with their names.
   NamedVariables named_parameters() const;
+  /// What is saved with the model and not trained, with its names.
   NamedTensors named_buffers() const;
   /// This module under the name "", then every module below it, parents first, each once.
   std::vector<std::pair<std::string, Module*>> named_modules();
@@ -161,6 +170,7 @@ class Module {
 /// Base of modules that take and give several Variables: module({a, b}).
 class MultiModule : public Module {
  public:
+  /// The function itself.
   virtual Variables forward_all(const Variables& inputs) = 0;
   /// forward_all(inputs); while it runs, errors name this module's place in the model.
   Variables operator()(const Variables& inputs, Place at = Place::here());

@@ -14,6 +14,7 @@
 
 namespace gradus {
 
+/// Options of BatchNorm2d and BatchNorm1d.
 struct BatchNorm2dOptions {
   double eps = 1e-5;
   std::optional<double> momentum = 0.1;  ///< std::nullopt: the plain mean over all batches so far
@@ -22,6 +23,7 @@ struct BatchNorm2dOptions {
 };
 using BatchNorm1dOptions = BatchNorm2dOptions;
 
+/// Options of InstanceNorm2d.
 struct InstanceNorm2dOptions {
   double eps = 1e-5;
   double momentum = 0.1;
@@ -93,6 +95,7 @@ class InstanceNorm2d final : public ChannelNorm {
   Variable forward(const Variable& x) override;
 };
 
+/// Options of LayerNorm.
 struct LayerNormOptions {
   double eps = 1e-5;
   bool elementwise_affine = true;  ///< learn weight and bias
@@ -120,6 +123,7 @@ class LayerNorm final : public Module {
   LayerNormOptions options_;
 };
 
+/// Options of GroupNorm.
 struct GroupNormOptions {
   double eps = 1e-5;
   bool affine = true;  ///< learn weight and bias

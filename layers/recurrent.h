@@ -22,6 +22,7 @@ namespace gradus {
 
 enum class Nonlinearity { tanh, relu };
 
+/// Options of LSTM and GRU.
 struct RecurrentOptions {
   std::int64_t num_layers = 1;  ///< each takes what the one before gives
   bool bias = true;
@@ -31,6 +32,7 @@ struct RecurrentOptions {
       false;  ///< a second one of each layer runs from the end; y has both, [.., 2·H]
 };
 
+/// Options of RNN.
 struct RNNOptions {
   std::int64_t num_layers = 1;
   Nonlinearity nonlinearity = Nonlinearity::tanh;
@@ -40,11 +42,13 @@ struct RNNOptions {
   bool bidirectional = false;
 };
 
+/// Options of RNNCell.
 struct RNNCellOptions {
   bool bias = true;
   Nonlinearity nonlinearity = Nonlinearity::tanh;
 };
 
+/// Options of LSTMCell and GRUCell.
 struct CellOptions {
   bool bias = true;
 };
@@ -133,6 +137,7 @@ class RecurrentCell : public MultiModule {
     return MultiModule::operator()(inputs, at);
   }
   void visit(Visitor& v) override;
+  /// Throws as Recurrent does.
   Variables forward_all(const Variables& inputs) override;
   std::string extra() const override;
 

@@ -35,6 +35,7 @@ class Sequential final : public ModuleContainer {
   template <OwnedModule M> Sequential& append(std::string name, M&& module) {
     return append(std::move(name), std::make_unique<M>(std::move(module)));
   }
+  /// Likewise.
   Sequential& append(std::string name, std::unique_ptr<Module> module);
   /// Moves all modules of `other` to the end.
   Sequential& extend(Sequential&& other);

@@ -12,6 +12,7 @@
 
 namespace gradus {
 
+/// Options of Adagrad, as the formulas above name them.
 struct AdagradOptions {
   double lr = 1e-2;
   double lr_decay = 0;
@@ -20,6 +21,7 @@ struct AdagradOptions {
   double eps = 1e-10;
 };
 
+/// Adagrad, by the formulas above.
 class Adagrad final : public Optimizer {
  public:
   /// Throws ValueError for negative or non-finite options.

@@ -17,6 +17,7 @@
 
 namespace gradus {
 
+/// Options of Adam, as the formulas above name them.
 struct AdamOptions {
   double lr = 1e-3;
   double beta1 = 0.9;
@@ -26,6 +27,7 @@ struct AdamOptions {
   bool amsgrad = false;
 };
 
+/// Adam, by the formulas above.
 class Adam final : public Optimizer {
  public:
   /// Throws ValueError for negative or non-finite options and for a beta outside 0 <= beta < 1.
@@ -37,6 +39,7 @@ class Adam final : public Optimizer {
   std::vector<AdamOptions> options_;  // by group
 };
 
+/// Options of AdamW, as the formulas above name them.
 struct AdamWOptions {
   double lr = 1e-3;
   double beta1 = 0.9;
@@ -46,6 +49,7 @@ struct AdamWOptions {
   bool amsgrad = false;
 };
 
+/// AdamW, by the formulas above.
 class AdamW final : public Optimizer {
  public:
   /// Throws ValueError as Adam does.

@@ -7,6 +7,7 @@
 
 namespace gradus {
 
+/// Of clip_grad_norm_().
 struct ClipGradNormOptions {
   double max_norm = 1;
   double norm_type = 2;  ///< p of (Σ|g|^p)^(1/p); infinity: the greatest |g|

@@ -14,6 +14,7 @@
 
 namespace gradus {
 
+/// The averages of some parameters, and a way to put them in their place.
 class ExponentialMovingAverage {
  public:
   /// Starts from the parameters as they are. Throws ValueError unless 0 <= decay < 1.

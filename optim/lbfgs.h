@@ -20,6 +20,7 @@ namespace gradus {
 
 enum class LineSearch { none, strong_wolfe };
 
+/// Options of LBFGS, as the formulas above name them.
 struct LBFGSOptions {
   double lr = 1;
   std::int64_t max_iter = 20;              ///< iterations in a step
@@ -30,6 +31,7 @@ struct LBFGSOptions {
   LineSearch line_search_fn = LineSearch::none;
 };
 
+/// L-BFGS, by the formulas above; step() takes a closure.
 class LBFGS final : public Optimizer {
  public:
   /// Clears the gradients, computes the loss, runs backward() and gives the loss.

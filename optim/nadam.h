@@ -13,6 +13,7 @@
 
 namespace gradus {
 
+/// Options of NAdam, as the formulas above name them.
 struct NAdamOptions {
   double lr = 2e-3;
   double beta1 = 0.9;
@@ -22,6 +23,7 @@ struct NAdamOptions {
   double momentum_decay = 4e-3;
 };
 
+/// NAdam, by the formulas above.
 class NAdam final : public Optimizer {
  public:
   /// Throws ValueError for negative or non-finite options and for a beta outside 0 <= beta < 1.

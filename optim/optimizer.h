@@ -29,6 +29,7 @@ template <class Options> struct ParameterGroup {
   Options options{};
 };
 
+/// Base of optimizers: groups of parameters, each with a learning rate.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -47,6 +48,7 @@ class Optimizer {
   double base_lr(std::size_t group = 0) const;
   /// For all groups, or for one. Throws ValueError unless lr is finite and not negative.
   void set_lr(double lr);
+  /// Likewise, ValueError for a group that does not exist.
   void set_lr(double lr, std::size_t group);
   /// Of all groups, one after the other.
   const std::vector<Variable>& parameters() const { return parameters_; }
@@ -67,6 +69,7 @@ class Optimizer {
     std::vector<Variable> parameters;
     double lr = 0;
   };
+  /// Of an optimizer's groups what this class needs.
   template <class Options>
   static std::vector<Group> groups_of(const std::vector<ParameterGroup<Options>>& groups) {
     std::vector<Group> all;
@@ -74,6 +77,7 @@ class Optimizer {
       all.push_back({each.parameters, each.options.lr});
     return all;
   }
+  /// And the rest.
   template <class Options>
   static std::vector<Options> options_of(const std::vector<ParameterGroup<Options>>& groups) {
     std::vector<Options> all;

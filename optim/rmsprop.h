@@ -15,6 +15,7 @@
 
 namespace gradus {
 
+/// Options of RMSprop, as the formulas above name them.
 struct RMSpropOptions {
   double lr = 1e-2;
   double alpha = 0.99;
@@ -24,6 +25,7 @@ struct RMSpropOptions {
   bool centered = false;
 };
 
+/// RMSprop, by the formulas above.
 class RMSprop final : public Optimizer {
  public:
   /// Throws ValueError for negative or non-finite options and for alpha outside 0 <= alpha < 1.

@@ -15,6 +15,7 @@
 
 namespace gradus {
 
+/// Base of schedules.
 class Schedule {
  public:
   virtual ~Schedule() = default;
@@ -27,6 +28,7 @@ class Schedule {
   /// "epoch" (int64, 0-d). Loading is set_epoch(): the optimizer's own state, its base_lr among it, is to be
   /// loaded before. Throws ValueError where the key is missing, and for any other.
   NamedTensors state_dict() const;
+  /// Sets the epoch, and with it the lr.
   void load_state_dict(const NamedTensors& tensors);
   double base_lr() const { return optimizer_->base_lr(); }
 
@@ -41,6 +43,7 @@ class Schedule {
   std::int64_t epoch_ = 0;
 };
 
+/// Options of StepLR.
 struct StepLROptions {
   std::int64_t step_size = 1;
   double gamma = 0.1;
@@ -57,6 +60,7 @@ class StepLR final : public Schedule {
   StepLROptions options_;
 };
 
+/// Options of CosineAnnealing.
 struct CosineAnnealingOptions {
   std::int64_t epochs = 1;  ///< half a period: lr reaches min_lr at this epoch
   double min_lr = 0;
@@ -75,6 +79,7 @@ class CosineAnnealing final : public Schedule {
   CosineAnnealingOptions options_;
 };
 
+/// Options of MultiStepLR.
 struct MultiStepLROptions {
   std::vector<std::int64_t> milestones;  ///< epochs, rising
   double gamma = 0.1;
@@ -103,6 +108,7 @@ class ExponentialLR final : public Schedule {
   double gamma_;
 };
 
+/// Options of CosineAnnealingWarmRestarts.
 struct CosineAnnealingWarmRestartsOptions {
   std::int64_t period = 1;  ///< epochs to the first restart
   std::int64_t factor = 1;  ///< each period is so many times as long as the one before
@@ -121,6 +127,7 @@ class CosineAnnealingWarmRestarts final : public Schedule {
   CosineAnnealingWarmRestartsOptions options_;
 };
 
+/// Options of LinearLR.
 struct LinearLROptions {
   double start_factor = 1.0 / 3;
   double end_factor = 1;
@@ -138,6 +145,7 @@ class LinearLR final : public Schedule {
   LinearLROptions options_;
 };
 
+/// Options of OneCycleLR.
 struct OneCycleLROptions {
   std::int64_t steps = 0;         ///< of the whole cycle; step() is then called after each batch
   double rising = 0.3;            ///< the share of steps in which lr rises
@@ -184,6 +192,7 @@ class SequentialLR final : public Schedule {
   std::vector<std::int64_t> milestones_;
 };
 
+/// Options of ReduceLROnPlateau.
 struct ReduceLROnPlateauOptions {
   double factor = 0.1;
   std::int64_t patience = 10;  ///< epochs without improvement that are borne

@@ -13,6 +13,7 @@
 
 namespace gradus {
 
+/// Options of SGD, as the formulas above name them.
 struct SGDOptions {
   double lr = 1e-3;
   double momentum = 0;
@@ -21,6 +22,7 @@ struct SGDOptions {
   bool nesterov = false;
 };
 
+/// SGD, by the formulas above.
 class SGD final : public Optimizer {
  public:
   /// SGD optimizer(model.parameters(), {.lr = 0.1, .momentum = 0.9});

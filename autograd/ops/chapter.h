@@ -32,10 +32,12 @@ struct Epilogue {
   Activation activation = Activation::none;
   Tensor y{};  // defined only with an activation
 
+  /// `output`, of which a handle is kept where there is an activation.
   Tensor kept(Tensor output) {
     if (activation != Activation::none) y = output;
     return output;
   }
+  /// The gradient before the activation, from dy behind it.
   Variable backward(const Variable& dy) const { return y.defined() ? relu_backward(dy, y) : dy; }
   /// Which it was; from now on there is none.
   Activation take() { return std::exchange(activation, Activation::none); }

@@ -22,6 +22,9 @@ fresh() {
   header layers/linear.h '#include <gradus/autograd/variable.h>'
   header app/command.h '#include <gradus/layers/linear.h>'
   cp "$checks/../../.clang-format" tree/
+  mkdir -p tree/gradcheck tree/autograd/ops tree/core/kernels/conv2d
+  header core/kernels/conv2d/algorithm.h
+  cp "$checks/../../docs/Doxyfile" tree/docs/
   cat >tree/examples/shown.cpp <<'END'
 // An example.
 #include <cmath>
@@ -37,6 +40,8 @@ page() { printf '```cpp\n%s\n```\n' "$1" >tree/docs/page.md; }
 run_check() {
   case $1 in
     snippets) sh "$checks/$1.sh" tree scratch c++ -std=c++20 -I "$PWD/include" ;;
+    doxygen) sh "$checks/$1.sh" tree "$PWD/scratch" ;;
+    from_pytorch) sh "$checks/$1.sh" tree scratch c++ -std=c++20 -I "$PWD/include" ROWS ;;
     *) sh "$checks/$1.sh" tree ;;
   esac
 }
@@ -115,6 +120,48 @@ int main() { return 1; }'
 catches snippets "an example that is not there" "docs/page.md:2"
 printf '```cpp\nint x;\n' >tree/docs/page.md
 catches snippets "a fence that is never closed" "docs/page.md:2"
+
+# Rows, after the block of names that they share; the first stands in line 6 of the page.
+rows() { printf '```cpp\nint n = one();\n```\n| PyTorch | Gradus | remark |\n|---|---|---|\n%s\n' "$1" >tree/docs/from-pytorch.md; }
+rows '| `n` | `n = 2` | a statement |
+| `n + 1` | `n = 2; n + 1` | `== 3`, behind a statement |
+| `f(n)` | `[](int i) { ++i; return i; }(n)` | `== 2`, with semicolons in brackets |
+| `1 / 3` | `1.0 / 3` | `≈ 0.33333` |
+| `n or n` | `n \|\| n` | `== true` |
+| `raise` | `throw std::string()` | `throws std::string` |'
+accepts from_pytorch "rows that are true"
+rows '| `n` | `two()` | |'
+catches from_pytorch "a row that does not compile" "docs/from-pytorch.md:6"
+rows '| `n` | `n` | `== 1` |
+| `n` | `throw std::runtime_error("no")` | |'
+catches from_pytorch "a row that throws" 'docs/from-pytorch.md:7: `throw std::runtime_error("no")`: throws: no'
+rows '| `n` | `n + 1` | `== 3` |'
+catches from_pytorch "a claim that does not hold" 'docs/from-pytorch.md:6: `n + 1`: it does not hold: == 3'
+rows '| `n` | `n / 3.0` | `≈ 0.34` |'
+catches from_pytorch "a number that is not so" "it does not hold: ≈ 0.34"
+rows '| `n` | `n` | `throws std::string` |'
+catches from_pytorch "a row that throws nothing" "docs/from-pytorch.md:6: \`n\`: throws nothing"
+rows '| `n` | n | |'
+catches from_pytorch "a row without code" "docs/from-pytorch.md:6: the second column is one piece of code"
+rows '| `n` | `n` | `n` is a number |'
+catches from_pytorch "code in a remark that claims nothing" "docs/from-pytorch.md:6: no claim: n"
+rows ''
+catches from_pytorch "a page without rows" "no program made of it"
+
+if command -v doxygen >/dev/null; then
+  header core/named.h '/// A class.
+class Named { public: Named(int n); int size() const; bool operator==(const Named&) const; };'
+  accepts doxygen "a class whose members speak by their names"
+  header core/bad.h 'class Bad { public: int size() const; };'
+  catches doxygen "a class without a comment" "core/bad.h:3"
+  header core/bad.h '/// A class.
+class Bad { public: void put(int n); };'
+  catches doxygen "a function with an argument and without a comment" "core/bad.h:4"
+  header core/bad.h '/// A class of <int.
+/// \nosuchcommand
+class Bad {};'
+  catches doxygen "a comment that Doxygen cannot read" "core/bad.h:4"
+fi
 
 printf '// A file.\nint  x ;\n' >tree/core/bad.cpp
 if command -v clang-format >/dev/null && clang-format --version | grep -q 'version 14\.'; then
