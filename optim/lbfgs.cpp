@@ -332,7 +332,10 @@ void LBFGS::load_state_dict(const NamedTensors& tensors) {
     m.prev_loss = number("prev_loss");
     m.d = vector("d");
     m.prev_flat_grad = vector("prev_flat_grad");
-    if (!own.empty()) {
+    const auto is_of_pairs = [](const auto& entry) {
+      return entry.first == "old_dirs" || entry.first == "old_stps";
+    };
+    if (std::any_of(own.begin(), own.end(), is_of_pairs)) {
       m.old_dirs = rows("old_dirs");
       m.old_stps = rows("old_stps");
     }
