@@ -104,7 +104,7 @@ void add_train(CLI::App& app, TrainOptions& o) {
       ->check(CLI::IsMember(dataset_names()));
   add_data_dir(train, o);
   add(train, "--model", o.model, "NAME",
-      "Model: cnn, mlp, mobilenet, resnet20, or lenet, which takes 28x28 images",
+      "Model: cnn, mlp, mobilenet, nin, resnet20, or lenet, which takes 28x28 images",
       "cnn for digits, else lenet")
       ->check(CLI::IsMember(model_names()));
   add(train, "--epochs", o.epochs, "N", "Passes over the training data, at least 1",
@@ -160,7 +160,8 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
                            ->check(whole(1, 2));
   CLI::Option* model =
       add(check, "--model", o.model, "NAME",
-          "A whole model with its loss instead: cnn, mlp, lenet, mobilenet or resnet20", "none")
+          "A whole model with its loss instead: cnn, mlp, lenet, mobilenet, nin or resnet20",
+          "none")
           ->check(CLI::IsMember(model_names()))
           ->excludes(names)
           ->excludes(everything)
@@ -203,7 +204,7 @@ void add_inspect(CLI::App& app, InspectOptions& o) {
 void add_bench(CLI::App& app, BenchOptions& o) {
   CLI::App& bench = *app.add_subcommand("bench", "Measure how fast a model trains and infers");
   add(bench, "--model", o.model, "NAME",
-      "Model: cnn, mlp, mobilenet, resnet20, or lenet, which takes 28x28 images", o.model)
+      "Model: cnn, mlp, mobilenet, nin, resnet20, or lenet, which takes 28x28 images", o.model)
       ->check(CLI::IsMember(model_names()));
   add(bench, "--batch", o.batch, "N", "Images a step, at least 1", std::to_string(o.batch))
       ->check(whole(1, 1'000'000));

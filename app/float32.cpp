@@ -62,7 +62,7 @@ void print_row(const Float32Row& row) {
 
 /// Where it matters what a net is made for: CIFAR's images.
 ImageSpec image_for(const std::string& model) {
-  if (model == "resnet20" || model == "mobilenet")
+  if (model == "resnet20" || model == "mobilenet" || model == "nin")
     return {.channels = 3, .height = 32, .width = 32};
   return {};
 }

@@ -359,7 +359,7 @@ Variable pixel_unshuffle(const Operand& x, std::int64_t downscale_factor);
 /// with nearest.
 Variable interpolate(const Operand& x, const InterpolateOptions& options);
 
-// ---- ops/pool.cpp ---- [N,C,H,W] -> [N,C,OH,OW]
+// ---- ops/pool.cpp ---- [N,C,H,W] -> [N,C,OH,OW], or an image alone, [C,H,W] -> [C,OH,OW]
 Variable max_pool2d(const Operand& x, const Pool2dOptions& options);
 Variable avg_pool2d(const Operand& x, const Pool2dOptions& options);
 Variable adaptive_avg_pool2d(const Operand& x, Pair output_size);

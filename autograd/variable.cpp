@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <ostream>
+#include <string>
 #include <utility>
 
 namespace gradus {
@@ -561,5 +563,18 @@ Variables grad(const Variables& outputs, const Variables& inputs, const Variable
 GradMode::GradMode(bool enabled, Place at)
     : previous_(std::exchange(detail::recording, detail::Recording{enabled, at})) {}
 GradMode::~GradMode() { detail::recording = previous_; }
+
+std::string to_string(const Variable& variable) {
+  if (!variable.defined()) return "variable(undefined)";
+  std::string text = to_string(variable.value());
+  if (!variable.requires_grad()) return text;
+  text.pop_back();  // the bracket
+  if (variable.is_leaf()) return text + ", requires_grad=True)";
+  return text + ", grad_fn=" + std::string(variable.node()->name) + ")";
+}
+
+std::ostream& operator<<(std::ostream& out, const Variable& variable) {
+  return out << to_string(variable);
+}
 
 }  // namespace gradus

@@ -14,7 +14,9 @@
 #include <gradus/core/tensor.h>
 
 #include <functional>
+#include <iosfwd>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -196,6 +198,11 @@ class NoGrad : public GradMode {
  public:
   explicit NoGrad(Place at = Place::here()) : GradMode(false, at) {}
 };
+
+/// As its value prints, and what it is to the tape: "tensor([1.], requires_grad=True)" for a leaf,
+/// "tensor([1.], grad_fn=exp)".
+std::string to_string(const Variable& variable);
+std::ostream& operator<<(std::ostream& out, const Variable& variable);
 
 /// Is recording on, on this thread?
 inline bool grad_enabled() { return detail::recording.on; }

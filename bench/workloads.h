@@ -143,7 +143,8 @@ inline Net mlp() {
           {.kind = Layer::Kind::relu},    linear(128, classes)};
 }
 
-/// In the manner of M. Lin, Q. Chen, S. Yan, "Network in network", 2014: 3x3, then 1x1.
+/// In the manner of M. Lin, Q. Chen, S. Yan, "Network in network", 2014: 3x3, then 1x1. It is wider
+/// than gradus::make_nin and ends with a linear layer; it stays as it is, so that figures compare.
 inline Net nin() {
   Net net;
   std::int64_t in = 3;

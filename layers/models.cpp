@@ -126,8 +126,30 @@ Sequential make_mobilenet(std::int64_t channels, std::int64_t classes, Generator
   return net;
 }
 
+Sequential make_nin(std::int64_t channels, std::int64_t classes, Generator& g) {
+  struct Block {
+    std::int64_t kernel_size;
+    std::int64_t widths[3];  // of the convolution, and of the two of 1x1 behind it
+  };
+  const Block blocks[] = {{5, {48, 40, 24}}, {5, {48, 48, 48}}, {3, {48, 48, classes}}};
+  Sequential net;
+  std::int64_t in = channels;
+  for (const Block& block : blocks) {  // [N,C,H,W] -> [N,classes,H/4,W/4], rounded up
+    if (!net.empty()) net.append(MaxPool2d{{.kernel_size = 3, .stride = 2, .padding = 1}});
+    std::int64_t kernel_size = block.kernel_size;
+    for (const std::int64_t out : block.widths) {
+      append_conv_norm_relu(net, in, out, kernel_size, 1, 1, g);
+      in = out;
+      kernel_size = 1;
+    }
+  }
+  net.append(AdaptiveAvgPool2d{1}).append(Flatten{});
+  return net;
+}
+
 const std::vector<std::string>& model_names() {
-  static const std::vector<std::string> names = {"cnn", "lenet", "mlp", "mobilenet", "resnet20"};
+  static const std::vector<std::string> names = {"cnn",       "lenet", "mlp",
+                                                 "mobilenet", "nin",   "resnet20"};
   return names;
 }
 
@@ -151,6 +173,7 @@ Sequential make_model(std::string_view name, const ImageSpec& image, Generator& 
     return make_cnn(channels, classes, generator);
   }
   if (name == "mobilenet") return make_mobilenet(channels, classes, generator);
+  if (name == "nin") return make_nin(channels, classes, generator);
   if (name == "resnet20") return make_resnet20(channels, classes, generator);
   if (name == "mlp") return make_mlp(channels * height * width, classes, generator);
   fail<ValueError>("make_model: no model named ", name, "; known are ", joined(model_names()));

@@ -212,20 +212,27 @@ Variable pool_rows(std::string_view op, const Operand& x, std::int64_t output_si
       });
 }
 
+/// An image alone, [C,H,W], is a batch of one.
+template <class T> Variable pool_images(T op, const Operand& x) {
+  if (!x->defined() || x->rank() != 3) return apply(std::move(op), x);
+  return batched(T::name, 4, x,
+                 [&](const Operand& images) { return apply(std::move(op), images); });
+}
+
 }  // namespace
 }  // namespace ops
 
 Variable max_pool2d(const Operand& x, const Pool2dOptions& options) {
-  return apply(ops::MaxPool2d(options), x);
+  return ops::pool_images(ops::MaxPool2d(options), x);
 }
 Variable avg_pool2d(const Operand& x, const Pool2dOptions& options) {
-  return apply(ops::AvgPool2d(options), x);
+  return ops::pool_images(ops::AvgPool2d(options), x);
 }
 Variable adaptive_avg_pool2d(const Operand& x, Pair output_size) {
-  return apply(ops::AdaptiveAvgPool2d(output_size), x);
+  return ops::pool_images(ops::AdaptiveAvgPool2d(output_size), x);
 }
 Variable adaptive_max_pool2d(const Operand& x, Pair output_size) {
-  return apply(ops::AdaptiveMaxPool2d(output_size), x);
+  return ops::pool_images(ops::AdaptiveMaxPool2d(output_size), x);
 }
 
 Variable max_pool1d(const Operand& x, const Pool1dOptions& options) {

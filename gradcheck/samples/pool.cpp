@@ -57,6 +57,7 @@ std::vector<Sample> max_pool2d_samples() {
            {spread({1, 1, 5, 6}, 4)},
            with({.kernel_size = {2, 3}, .stride = 1, .dilation = {3, 2}})},
           {"dilated, padded", {spread({1, 2, 5, 6}, 6)}, with(dilated)},
+          {"an image alone", {spread({2, 3, 4}, 8)}, with({.kernel_size = 2})},
           {"hanging over", {spread({2, 1, 6, 7}, 7)}, with(hanging)},
           {"hanging over, dilated", {spread({1, 2, 5, 6}, 8)}, with(hanging_dilated)},
           {"no images", {spread({0, 2, 4, 4}, 5)}, with({.kernel_size = 2})}};

@@ -16,7 +16,7 @@ refuses 2 "--momentum: 1 is not" train --optimizer sgd --momentum 1
 refuses 2 "--momentum belongs to --optimizer sgd, not to adam" train --momentum 0.9
 refuses 2 "--weight-decay: -1 is not" train --weight-decay -1
 refuses 2 "cifar not in {digits,mnist,fashion-mnist}" train --data cifar
-refuses 2 "vgg not in {cnn,lenet,mlp,mobilenet,resnet20}" train --model vgg
+refuses 2 "vgg not in {cnn,lenet,mlp,mobilenet,nin,resnet20}" train --model vgg
 refuses 2 "lion not in" train --optimizer lion
 refuses 2 "lenet takes images of [1,28,28], got [1,8,8]" train --model lenet --data digits
 refuses 2 "DIR is required" eval
@@ -60,7 +60,7 @@ refuses 65 "broken/run.json: not a run.json of gradus" eval broken
 sed 's/"cnn"/"mlp"/' run/run.json >broken/run.json
 refuses 65 'run.json has model "mlp", model.safetensors has "cnn"' eval broken
 sed 's/"cnn"/"vgg"/' run/run.json >broken/run.json
-refuses 65 'unknown model "vgg"; known are cnn, lenet, mlp, mobilenet, resnet20' eval broken
+refuses 65 'unknown model "vgg"; known are cnn, lenet, mlp, mobilenet, nin, resnet20' eval broken
 sed 's/"height": 8/"height": 9/' run/run.json >broken/run.json
 refuses 65 'the model takes images of [1,9,8]' eval broken
 sed 's/"classes": 10/"classes": 11/' run/run.json >broken/run.json

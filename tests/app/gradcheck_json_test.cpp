@@ -111,8 +111,8 @@ TEST_CASE("gradcheck --float32 --json: totals add up, and nothing is out of boun
 }
 
 TEST_CASE("gradcheck --float32 --model --json: every call of every layer") {
-  for (const auto& model :
-       std::map<std::string, int>{{"lenet", 61706}, {"resnet20", 272474}, {"mobilenet", 31946}}) {
+  for (const auto& model : std::map<std::string, int>{
+           {"lenet", 61706}, {"resnet20", 272474}, {"mobilenet", 31946}, {"nin", 64132}}) {
     CAPTURE(model.first);
     const json result = result_of({"gradcheck", "--float32", "--model", model.first, "--json"});
     CHECK(result.at("passed") == true);

@@ -27,7 +27,7 @@ says out "mlp with its loss, 235146 parameters" "mlp: pass" "Taylor test: pass"
 run 0 gradcheck --float32 exp Linear
 [ "$(wc -l <out)" = 4 ] || fail "a head, two rows and a total expected: $(cat out)"
 says out "op    exp" "layer Linear" "2 of 2 passed"
-for model in lenet resnet20 mobilenet; do
+for model in lenet nin resnet20 mobilenet; do
   run 0 gradcheck --float32 --model $model
   says out "$model with its loss" "$model: pass" "identities"
 done
@@ -68,7 +68,7 @@ refuses 2 "--html /dev/null: is there and is not a file" gradcheck --model lenet
 refuses 2 "nothing is named conv2; nearest are conv2d" gradcheck conv2
 refuses 2 "nothing is named linaer; nearest are linear, Linear" gradcheck linaer
 refuses 2 "nothing is named conv2; nearest are conv2d" gradcheck --self-test conv2
-refuses 2 "vgg not in {cnn,lenet,mlp,mobilenet,resnet20}" gradcheck --model vgg
+refuses 2 "vgg not in {cnn,lenet,mlp,mobilenet,nin,resnet20}" gradcheck --model vgg
 refuses 2 "--order: 3 is not" gradcheck --order 3
 refuses 2 "--order: 0 is not" gradcheck --order 0
 

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cmath>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -538,4 +539,15 @@ TEST_CASE("dropping the result frees what only the graph held") {
     CHECK(storage_statistics().live_bytes < live + 8000);  // saved values went with backward()
   }
   CHECK(storage_statistics().live_bytes == live);
+}
+
+TEST_CASE("a Variable prints as its numbers, and as what it is to the tape") {
+  const Variable leaf(Tensor::from({1.0, 2.0}, float32), true);
+  CHECK(to_string(leaf) == "tensor([1., 2.], requires_grad=True)");
+  CHECK(to_string(leaf * 2) == "tensor([2., 4.], grad_fn=mul)");
+  CHECK(to_string(leaf.detach()) == "tensor([1., 2.])");
+  CHECK(to_string(Variable()) == "variable(undefined)");
+  std::ostringstream out;
+  out << leaf;
+  CHECK(out.str() == to_string(leaf));
 }

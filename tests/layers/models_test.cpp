@@ -80,6 +80,21 @@ TEST_CASE("mobilenet alternates depthwise and 1x1 convolutions") {
   CHECK(net.get<Conv2d>(6).options().groups == 1);
 }
 
+TEST_CASE("nin ends with the means of a map for each class, and takes any image") {
+  Sequential net = make_nin();
+  CHECK(net.parameter_count() == 64132);
+  CHECK(to_string(net).find("Linear") == std::string::npos);
+  for (const Shape& image :
+       {Shape{1, 28, 28}, Shape{3, 32, 32}, Shape{2, 49, 64}, Shape{1, 1, 1}}) {
+    Sequential any = make_model("nin", {image[0], image[1], image[2], 7});
+    any.eval();
+    CHECK(any(zeros({2, image[0], image[1], image[2]})).shape() == Shape{2, 7});
+  }
+  // The last 1x1 has a channel for each class; what comes before the mean is its map.
+  const Conv2d& last = net.get<Conv2d>(net.size() - 5);
+  CHECK(last.weight.shape() == Shape{10, 48, 1, 1});
+}
+
 TEST_CASE("the mlp flattens its images") {
   CHECK(make_model("mlp", {1, 28, 28, 10}).parameter_count() ==
         784 * 256 + 256 + 256 * 128 + 128 + 1290);
@@ -101,7 +116,8 @@ TEST_CASE("a seed fixes a model") {
 TEST_CASE("an unknown model, or an image it cannot take, is refused with the alternatives") {
   CHECK(message_of([] {
           make_model("resnet", {1, 28, 28, 10});
-        }) == "make_model: no model named resnet; known are cnn, lenet, mlp, mobilenet, resnet20");
+        }) ==
+        "make_model: no model named resnet; known are cnn, lenet, mlp, mobilenet, nin, resnet20");
   CHECK(message_of([] {
           make_model("lenet", {1, 8, 8, 10});
         }) == "make_model: lenet takes images of [1,28,28], got [1,8,8]; cnn takes any size");
