@@ -1,6 +1,8 @@
 // The proof of the checker: bugs that it must catch and name,
 // and hard functions that it must let pass.
+#include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
+#include <gradus/autograd/op.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 #include <gradus/gradcheck/hard.h>
@@ -10,10 +12,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "in_order.h"
 #include "interrupt.h"
@@ -136,11 +140,24 @@ void check_good(SelfTestRecord& test, int order, const DifferentiableFunction& f
   if (report.verdict == Verdict::fail) test.false_alarms.push_back(report.to_string());
 }
 
+/// Does a layer do little beside the op that it wraps? In one of many ops a bug is a bug of one of
+/// these, where it is planted anyway, at a hundredth of the cost.
+bool is_planted(const Subject& subject) {
+  if (subject.kind != "layer") return true;
+  constexpr std::ptrdiff_t few = 4;
+  for (const LayerSample& sample : subject.samples()) {
+    const std::vector<Node*> nodes = nodes_of(sample.function(sample.inputs));
+    const auto is_op = [](const Node* node) { return node->op != nullptr; };
+    if (std::count_if(nodes.begin(), nodes.end(), is_op) > few) return false;
+  }
+  return true;
+}
+
 /// The bugs planted into a subject, and its samples as they are.
 SelfTestRecord test_on(const Subject& subject) {
   SelfTestRecord test;
   if (interrupted()) return test;
-  test.planted = Planter(subject).run();
+  if (is_planted(subject)) test.planted = Planter(subject).run();
   for (const LayerSample& sample : subject.samples()) {
     const auto options = [&](const Sample& laid_out) {
       return GradcheckOptions{.subject = subject.name + " (" + laid_out.description + ")",

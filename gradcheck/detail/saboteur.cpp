@@ -93,6 +93,14 @@ Variable off_by_a_variance(const Variable& g, const Tensor& x) {
   return add(g, mul(deviation, mean(mul(g, deviation), {-1}, true)));
 }
 
+/// Each number of `x` once, where expand() repeats it.
+Tensor without_repetition(Tensor x) {
+  for (int d = 0; d < x.rank(); ++d) {
+    if (x.strides()[d] == 0 && x.size(d) > 1) x = x.narrow(d, 0, 1);
+  }
+  return x;
+}
+
 /// The numbers of `dy` for whoever takes its memory for row-major.
 Variable as_if_row_major(const Variable& dy) {
   const Tensor& from = dy.value();
@@ -142,7 +150,7 @@ Variables Saboteur::backward(const Variable& dy) {
       g = gradient(as_if_row_major(dy));
       break;
     case Bug::incoming_overwritten:
-      if (dy.numel() > 0) core::mul_(dy.value(), 0.5);
+      if (dy.numel() > 0) core::mul_(without_repetition(dy.value()), 0.5);
       break;
     case Bug::saved_overwritten:
       overwrite_what_was_kept();

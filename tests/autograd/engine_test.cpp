@@ -544,7 +544,7 @@ TEST_CASE("dropping the result frees what only the graph held") {
 TEST_CASE("a Variable prints as its numbers, and as what it is to the tape") {
   const Variable leaf(Tensor::from({1.0, 2.0}, float32), true);
   CHECK(to_string(leaf) == "tensor([1., 2.], requires_grad=True)");
-  CHECK(to_string(leaf * 2) == "tensor([2., 4.], grad_fn=mul)");
+  CHECK(to_string(leaf * 2) == "tensor([2., 4.], grad_fn=scale)");
   CHECK(to_string(leaf.detach()) == "tensor([1., 2.])");
   CHECK(to_string(Variable()) == "variable(undefined)");
   std::ostringstream out;
