@@ -160,8 +160,7 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
                            ->check(whole(1, 2));
   CLI::Option* model =
       add(check, "--model", o.model, "NAME",
-          "A whole model with its loss: cnn, mlp, lenet, mobilenet, nin or resnet20",
-          "none")
+          "A whole model with its loss: cnn, mlp, lenet, mobilenet, nin or resnet20", "none")
           ->check(CLI::IsMember(model_names()))
           ->excludes(names)
           ->excludes(everything)
