@@ -98,7 +98,8 @@ namespace {
 /// A slope that is only not known well enough would not be known better.
 bool wants_second_hearing(const std::vector<Slope>& slopes, const GradcheckEntry& entry) {
   constexpr double well = 1e-3;
-  if (!std::isfinite(entry.analytic)) return false;
+  // Nothing but a finite slope refutes NaN: where one was found, it stays.
+  if (!std::isfinite(entry.analytic) && entry.verdict == Verdict::fail) return false;
   if (entry.verdict == Verdict::fail || entry.verdict == Verdict::kink) return true;
   return std::any_of(slopes.begin(), slopes.end(), [&](const Slope& slope) {
     return slope.doubted || slope.kind == SlopeKind::jump ||
@@ -274,8 +275,11 @@ void ElementJudge::judge(const Probe::Line& line, const Slope& slope, std::size_
 
   if (!std::isfinite(entry.analytic)) {
     // Nothing confirms NaN; a finite slope refutes it.
-    const bool refuted =
-        blind_ == 0 && (slope.kind == SlopeKind::smooth || slope.kind == SlopeKind::kink);
+    // A slope that a zero gradient would pass at is known too, whatever kind of point it is.
+    const double enough = std::max(tolerance_of(line)(std::fabs(slope.value)), options_.atol);
+    const bool known = slope.kind == SlopeKind::smooth || slope.kind == SlopeKind::kink ||
+                       (std::isfinite(slope.value) && slope.bound <= enough);
+    const bool refuted = blind_ == 0 && known;
     entry.verdict = refuted ? Verdict::fail : Verdict::inconclusive;
     entry.excess = INFINITY;
     return;

@@ -6,6 +6,8 @@
 #include <gradus/core/math.h>
 #include <gradus/gradcheck/planted.h>
 
+#include <cmath>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
@@ -205,4 +207,31 @@ TEST_CASE("the uses of an input are counted on the tape, wherever they are") {
   CHECK(count([](const Variables& v) { return v[0] * v[0]; }, 0) == 2);
   CHECK(count([](const Variables& v) { return exp(v[0]) * v[1] + tanh(v[0] * v[1]); }, 0) == 2);
   CHECK(count([](const Variables& v) { return v[0]; }, 0) == 0);
+}
+
+TEST_CASE("NaN in the gradient of a step function never passes, and fails where no step is near") {
+  using Step = Variable (*)(const Operand&);
+  const auto from_integers = [](double x) { return std::fabs(x - std::nearbyint(x)); };
+  for (const Step step : {Step(floor), Step(ceil), Step(round), Step(sign)}) {
+    int failed = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      Generator generator(seed);
+      const Variable x(core::mul(randn({3, 4}, generator, float64), 2), true);
+      const double at = x.value().at<double>({1, 2});  // where the bug stands
+      const double away = step == Step(sign)    ? std::fabs(at)
+                          : step == Step(round) ? from_integers(at + 0.5)
+                                                : from_integers(at);
+      const DifferentiableFunction right = [step](const Variables& v) { return step(v[0]); };
+      CAPTURE(seed);
+      CAPTURE(away);
+      CHECK(gradcheck(right, {x}).verdict != Verdict::fail);
+      const Verdict wrong = gradcheck(plant(right, Bug::not_finite, {.input = 0}), {x}).verdict;
+      CHECK(wrong != Verdict::pass);
+      if (away > 0.1) {
+        CHECK(wrong == Verdict::fail);
+        ++failed;
+      }
+    }
+    CHECK(failed >= 10);
+  }
 }
