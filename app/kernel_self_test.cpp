@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "interrupt.h"
 #include "kernel_self_test.h"
 #include "stopwatch.h"
 
@@ -100,11 +101,11 @@ KernelSelfTest run_kernel_self_test(const std::vector<Subject>& subjects, bool o
   KernelSelfTest test;
   for (const Subject& subject : subjects) {
     for (const Sample& sample : subject.training_samples()) {
-      if (is_fast(sample)) plant_kernel_faults(subject.name, sample, test);
+      if (is_fast(sample) && !interrupted()) plant_kernel_faults(subject.name, sample, test);
     }
-    if (subject.name == "conv2d") plant_in_winograd(test);
+    if (subject.name == "conv2d" && !interrupted()) plant_in_winograd(test);
   }
-  if (optimizers) plant_in_optimizers(test);
+  if (optimizers && !interrupted()) plant_in_optimizers(test);
   test.seconds = seconds_since(start);
   return test;
 }

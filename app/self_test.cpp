@@ -58,7 +58,7 @@ class Planter {
   std::vector<PlantedRow> run() const {
     std::vector<PlantedRow> rows;
     for (const Bug bug : all_bugs()) {
-      for (std::size_t input = 0; input < most_inputs(); ++input) {
+      for (std::size_t input = 0; input < most_inputs() && !interrupted(); ++input) {
         if (std::optional<PlantedRow> row = plant_somewhere(bug, input))
           rows.push_back(std::move(*row));
       }
@@ -159,6 +159,7 @@ SelfTestRecord test_on(const Subject& subject) {
   if (interrupted()) return test;
   if (is_planted(subject)) test.planted = Planter(subject).run();
   for (const LayerSample& sample : subject.samples()) {
+    if (interrupted()) break;
     const auto options = [&](const Sample& laid_out) {
       return GradcheckOptions{.subject = subject.name + " (" + laid_out.description + ")",
                               .names = sample.names};

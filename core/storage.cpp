@@ -49,8 +49,9 @@ bool pooling_wanted() {
   return setting == nullptr || std::string_view(setting) != "0";
 }
 
-/// A lock for a few dozen instructions. A std::mutex puts the second thread to sleep: with two that allocate all
-/// the time, as when `gradus gradcheck --all` checks two ops at once, that was 90,000 system calls.
+/// A lock for a few dozen instructions. A std::mutex puts the second thread to sleep: with two that
+/// allocate all the time, as when `gradus gradcheck --all` checks two ops at once, that was 90,000
+/// system calls.
 class ShortLock {
  public:
   void lock() {

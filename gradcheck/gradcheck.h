@@ -36,7 +36,7 @@ enum class Verdict {
   pass,          ///< difference <= tolerance, and the numeric slope is known that well
   kink,          ///< the slopes from left and right differ, and the analytic one lies between them
   inconclusive,  ///< finite differences cannot tell: the error bound exceeds the tolerance
-  fail           ///< difference > tolerance and difference > error bound; or not finite
+  fail  ///< difference > tolerance and difference > error bound; or not finite, and the slope known
 };
 std::string_view to_string(Verdict verdict);
 
