@@ -133,6 +133,7 @@ class Checker {
     Watch watch;
     options.subject = row.name + " (" + sample.description + ")";
     options.names = names;
+    options.sweep = keep_worst_;
     options.progress = watch.progress();
     try {
       GradcheckReport report = order == 1 ? gradcheck(sample.function, sample.inputs, options)

@@ -136,7 +136,7 @@ class Judge {
       report_.notes.push_back("beside the point the function is not defined: " + probe_.refusal());
     }
     try {
-      if (!report_.worst.empty()) sweep_worst();
+      if (options_.sweep && !report_.worst.empty()) sweep_worst();
     } catch (const Error&) {
       // A picture only, and its steps are longer than those of the check: nothing is lost.
     }
@@ -287,6 +287,7 @@ class Judge {
     options.elements = 0;
     options.directions = 2;
     options.draws = 1;
+    options.sweep = false;
     options.progress = [](const GradcheckProgress&) { return true; };
     Judge judge(elsewhere, options);
     const GradcheckReport report = judge.run();
@@ -418,7 +419,7 @@ class Judge {
     enter(std::move(entry));
   }
 
-  GradcheckEntry compare_along(std::size_t i, const Tensor& direction) const {
+  GradcheckEntry compare_along(std::size_t i, const Tensor& direction) {
     const auto slope_of = [&](std::size_t k) {
       return analytic_[k][i].defined() ? core::sum(core::mul(analytic_[k][i], direction)).item()
                                        : 0.0;

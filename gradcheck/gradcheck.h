@@ -58,6 +58,7 @@ struct GradcheckOptions {
   std::uint64_t seed = 0;      ///< of weights, directions and choices
   bool contracts = true;       ///< also what backward() promises (docs/gradient-checking.md)
   std::size_t worst = 5;       ///< how many of the worst elements the report keeps
+  bool sweep = true;  ///< keep the steps through the worst element, a picture for some 90 calls
   std::string subject = "the function";  ///< what the report calls the function: "conv2d"
   std::vector<std::string> names{};  ///< of the inputs; the others are "input 0", "input 1", ...
   int points = 4;  ///< how many sets of inputs to draw, where a generator of inputs is given
@@ -124,7 +125,8 @@ struct GradcheckReport {
   std::vector<std::string> not_exercised{};
   bool stopped = false;  ///< by GradcheckOptions::progress, before all was compared
   std::vector<GradcheckInput> inputs{};
-  std::vector<SlopeStep> sweep{};  ///< the steps through the worst element, when one was compared
+  /// The steps through the worst element, when one was compared; empty unless asked for.
+  std::vector<SlopeStep> sweep{};
 
   /// pass or kink: every gradient that was compared is a right one.
   bool passed() const { return verdict == Verdict::pass || verdict == Verdict::kink; }

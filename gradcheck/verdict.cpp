@@ -11,7 +11,11 @@ namespace gradus {
 
 ElementJudge::ElementJudge(const Probe& probe, const GradcheckOptions& options,
                            const std::vector<std::vector<Tensor>>& gradients, std::int64_t blind)
-    : probe_(probe), options_(options), blind_(blind), size_(probe.inputs(), 0.0) {
+    : probe_(probe),
+      options_(options),
+      blind_(blind),
+      size_(probe.inputs(), 0.0),
+      firm_(probe.inputs(), 0) {
   for (const std::vector<Tensor>& draw : gradients) {
     for (std::size_t i = 0; i < probe.inputs(); ++i) {
       if (!probe.wants(i) || !draw[i].defined()) continue;
@@ -107,6 +111,13 @@ bool wants_second_hearing(const std::vector<Slope>& slopes, const GradcheckEntry
   });
 }
 
+/// Smooth, and nothing about it was ever doubted?
+bool is_plain(const std::vector<Slope>& slopes) {
+  return std::all_of(slopes.begin(), slopes.end(), [](const Slope& slope) {
+    return slope.kind == SlopeKind::smooth && !slope.doubted;
+  });
+}
+
 bool is_undefined(const std::vector<Slope>& slopes) {
   return std::any_of(slopes.begin(), slopes.end(),
                      [](const Slope& slope) { return slope.kind == SlopeKind::undefined; });
@@ -122,7 +133,7 @@ void keep_better(std::vector<Slope>& slopes, std::vector<Slope> others) {
 
 double ElementJudge::compare(const Probe::Line& line,
                              const std::function<double(std::size_t)>& slope_of,
-                             GradcheckEntry& entry) const {
+                             GradcheckEntry& entry) {
   std::vector<Slope> slopes = measure(line, 1);
   // Beside larger numbers it may be too small for steps of their size: the logarithm at 1e-30.
   if (is_undefined(slopes) && line.own > 0 && line.own < line.scale) {
@@ -141,8 +152,15 @@ double ElementJudge::compare(const Probe::Line& line,
     keep_better(slopes, measure(line, factor));
   }
   judge_all(line, slopes, slope_of, entry);
-  if (wants_second_hearing(slopes, entry)) {
-    hear_again(line, slopes, entry.verdict, std::max(1.0, factor / (longer * longer)));
+  // Where one failure after the other stood a second hearing, those that look the same need none: that
+  // the check fails is settled, and hearings are most of its time.
+  constexpr int enough = 4;
+  int& firm = firm_[line.input];
+  const bool plain = entry.verdict == Verdict::fail && is_plain(slopes);
+  if (wants_second_hearing(slopes, entry) && !(plain && firm >= enough)) {
+    const bool stands =
+        hear_again(line, slopes, entry.verdict, std::max(1.0, factor / (longer * longer)));
+    if (plain) firm = stands && firm >= 0 ? firm + 1 : -1;
     entry.verdict = Verdict::pass;
     entry.excess = 0;
     judge_all(line, slopes, slope_of, entry);
@@ -216,20 +234,24 @@ bool ElementJudge::drowned(const std::vector<Slope>& slopes) const {
 
 /// The second hearing: other steps, no power of two times the first ones, and much shorter ones.
 /// Long steps may have stepped over a whole period, a narrow hill, or the steps of a staircase.
-void ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
+bool ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
                               double factor_of_first) const {
   std::array<double, 4> factors{0.7, 0.63 / 1024, 0.59 / 32768, 0.53 / 1048576};
   for (double& factor : factors) factor *= factor_of_first;
   std::vector<std::vector<Slope>> measured;
   for (const double factor : factors) measured.push_back(measure(line, factor));
   bool gives_way = false;
+  bool unresolved = false;
+  bool displaced = false;
   std::vector<Conference> conferences;
   for (std::size_t k = 0; k < slopes.size(); ++k) {
     std::vector<Slope> shorter;
     for (const std::vector<Slope>& each : measured) shorter.push_back(each[k]);
     conferences.push_back(confer(slopes[k], shorter, tolerance_of(line)));
-    gives_way = gives_way || conferences.back().shorter ||
-                conferences.back().slope.value != slopes[k].value;
+    const Conference& last = conferences.back();
+    gives_way = gives_way || last.shorter || last.slope.value != slopes[k].value;
+    unresolved = unresolved || last.unresolved;
+    displaced = displaced || last.shorter;
   }
   // What rounds more coarsely than float64 is level on short steps: that is no slope of 0, and the
   // first measurement, which knows of that noise, stands.
@@ -243,6 +265,7 @@ void ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slope
       slopes[k].bound = INFINITY;  // contradictions refute nothing
     }
   }
+  return !unresolved && !displaced && !coarse;
 }
 
 void ElementJudge::judge_all(const Probe::Line& line, const std::vector<Slope>& slopes,

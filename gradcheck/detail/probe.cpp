@@ -240,6 +240,7 @@ Probe::Probe(const DifferentiableFunction& function, const Variables& inputs,
   for (int k = 0; k < std::max(options.draws, 1); ++k)
     weights_.push_back(random_weights(output_.shape(), generator));
   weigh_finite();
+  measure_sizes();
   if (stand_ins() > 0) {
     notes_.push_back("straight_through() was called " + std::to_string(stand_ins()) +
                      (stand_ins() == 1 ? " time" : " times") +
@@ -255,6 +256,13 @@ Probe::Probe(const Probe& here, const std::vector<Tensor>& values) : Probe(here)
   for (Tensor& weights : weights_) weights = weights.clone();
   output_ = value_at(leaves_, "at other inputs").contiguous().clone();
   weigh_finite();
+  measure_sizes();
+}
+
+void Probe::measure_sizes() {
+  usual_.assign(leaves_.size(), 0);
+  for (std::size_t i = 0; i < leaves_.size(); ++i)
+    if (is_floating(leaves_[i].dtype())) usual_[i] = root_mean_square(leaves_[i].value());
 }
 
 void Probe::weigh_finite() {
@@ -407,9 +415,8 @@ std::vector<Tensor> Probe::gradients_after_another_forward(const Tensor& weights
 
 Probe::Line Probe::element(std::size_t input, std::int64_t flat) const {
   // What is small beside its neighbours moves by its own size, but not by nothing.
-  const Tensor& x = leaves_[input].value();
-  const double own = std::fabs(*element_at(x, flat));
-  const double usual = root_mean_square(x);
+  const double own = std::fabs(*element_at(leaves_[input].value(), flat));
+  const double usual = usual_[input];
   return {.input = input,
           .flat = flat,
           .scale = std::max(own, usual > 0 ? usual / 64 : 1.0),
@@ -417,7 +424,7 @@ Probe::Line Probe::element(std::size_t input, std::int64_t flat) const {
 }
 
 Probe::Line Probe::along(std::size_t input, const Tensor& direction) const {
-  const double usual = root_mean_square(leaves_[input].value());
+  const double usual = usual_[input];
   return {.input = input, .direction = direction, .scale = usual > 0 ? usual : 1.0};
 }
 
@@ -492,51 +499,45 @@ Tensor Probe::moved(const Line& line, double t) const {
 Change Probe::change(const Line& line, double t) const {
   double actual = t;
   const Tensor moved = evaluate(line, t, &actual);
+  const auto outputs = static_cast<std::size_t>(output_.numel());
   const double* y = moved.data<double>();
   const double* y0 = output_.data<double>();
-  // An output that cancelled to nothing is as uncertain as what cancelled: about as its neighbours.
-  std::vector<std::int64_t> changed;
   Line::Reach& reach = *line.reach;
-  reach.moved.resize(static_cast<std::size_t>(output_.numel()));
+  reach.moved.resize(outputs);
   reach.longest = std::max(reach.longest, std::fabs(t));
-  bool any = false;
-  for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
+  std::vector<std::size_t> changed;
+  double usual = 0;
+  for (std::size_t o = 0; o < outputs; ++o) {
     if (y[o] == y0[o] || !std::isfinite(y0[o])) continue;
-    any = true;
-    reach.moved[static_cast<std::size_t>(o)] = true;
+    changed.push_back(o);
+    usual += std::fabs(y0[o]);
+    reach.moved[o] = 1;
   }
+  // An output that cancelled to nothing is as uncertain as what cancelled: about as its neighbours.
+  usual /= static_cast<double>(std::max<std::size_t>(changed.size(), 1));
   // What did not change may have done so by less than a rounding; what no step has moved, by less than
   // that at the longest one. A rounding of itself, that is, or of numbers around 1 that it was made of.
   // Those of many outputs add up as the root of their squares does. Beside outputs that change only
   // numbers up to 1 count: larger ones would drown the others.
-  std::vector<double> unseen(weights_.size());
-  double usual = 0;
-  for (std::int64_t o = 0, n = output_.numel(); o < n; ++o) {
-    if (!std::isfinite(y0[o])) continue;
-    if (y[o] == y0[o]) {
-      const bool moves = reach.moved[static_cast<std::size_t>(o)];
-      const double own = any ? std::min(1.0, std::fabs(y0[o])) : std::fabs(y0[o]);
-      const double size = moves ? std::max(1.0, own) : own * std::fabs(t) / reach.longest;
-      for (std::size_t k = 0; k < weights_.size(); ++k) {
-        const double part = weights_[k].data<double>()[o] * size;
-        unseen[k] += part * part;
-      }
-      continue;
-    }
-    changed.push_back(o);
-    usual += std::fabs(y0[o]);
+  const double most = changed.empty() ? INFINITY : 1;
+  const double share = std::fabs(t) / reach.longest;
+  std::vector<double> size(outputs);
+  for (std::size_t o = 0; o < outputs; ++o) {
+    if (y[o] != y0[o] || !std::isfinite(y0[o])) continue;
+    const double own = std::min(most, std::fabs(y0[o]));
+    size[o] = reach.moved[o] ? std::max(1.0, own) : own * share;
   }
-  usual /= static_cast<double>(std::max<std::size_t>(changed.size(), 1));
   Change change{std::vector<double>(weights_.size()), std::vector<double>(weights_.size())};
-  for (std::size_t k = 0; k < weights_.size(); ++k)
-    change.noise[k] = units_off * epsilon * std::sqrt(unseen[k]);
-  for (const std::int64_t o : changed) {
-    const double size = std::max({std::fabs(y[o]), std::fabs(y0[o]), usual});
-    for (std::size_t k = 0; k < weights_.size(); ++k) {
-      const double w = weights_[k].data<double>()[o];
-      change.value[k] += w * (y[o] - y0[o]);
-      change.noise[k] += units_off * epsilon * std::fabs(w) * size;
+  for (std::size_t k = 0; k < weights_.size(); ++k) {
+    const double* w = weights_[k].data<double>();
+    double unseen = 0;
+    for (std::size_t o = 0; o < outputs; ++o) unseen += w[o] * size[o] * (w[o] * size[o]);
+    double noise = std::sqrt(unseen);
+    for (const std::size_t o : changed) {
+      change.value[k] += w[o] * (y[o] - y0[o]);
+      noise += std::fabs(w[o]) * std::max({std::fabs(y[o]), std::fabs(y0[o]), usual});
     }
+    change.noise[k] = units_off * epsilon * noise;
   }
   // t was rounded when it was added; the slope belongs to the step that really happened.
   for (double& value : change.value) value = actual == t ? value : value * (t / actual);

@@ -81,7 +81,7 @@ class Probe {
     /// Which outputs have moved, at steps of up to `longest`.
     struct Reach {
       double longest = 0;
-      std::vector<bool> moved{};
+      std::vector<std::uint8_t> moved{};
     };
     std::size_t input = 0;
     std::int64_t flat = 0;
@@ -107,6 +107,7 @@ class Probe {
  private:
   class Moved;
   Tensor first_output(const std::string& cast);
+  void measure_sizes();
   /// What is not finite has no slope, and would drown those of the others.
   void weigh_finite();
   Variable call() const;
@@ -119,6 +120,7 @@ class Probe {
   Variables leaves_;
   std::vector<std::string> names_;
   std::vector<std::string> notes_;
+  std::vector<double> usual_;  // the root mean square of each leaf that is moved
   std::vector<Tensor> weights_;
   Tensor output_;
   std::shared_ptr<detail::HeldOffsets> offsets_ = std::make_shared<detail::HeldOffsets>();

@@ -21,7 +21,7 @@ class ElementJudge {
   /// Measures along the line and judges every weighting k, whose analytic slope is slope_of(k); `entry`
   /// becomes the worst of them. Gives the numeric slope of weighting 0.
   double compare(const Probe::Line& line, const std::function<double(std::size_t)>& slope_of,
-                 GradcheckEntry& entry) const;
+                 GradcheckEntry& entry);
 
   double tolerance(double size) const { return options_.atol + options_.rtol * std::fabs(size); }
   /// Of the first measurement along a line, with steps `factor` times as long.
@@ -33,7 +33,8 @@ class ElementJudge {
   bool allow_for_hidden_noise(const Probe::Line& line, double factor,
                               std::vector<Slope>& slopes) const;
   bool drowned(const std::vector<Slope>& slopes) const;
-  void hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
+  /// Gives whether the first measurement stands.
+  bool hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
                   double factor_of_first) const;
   void compare_with_neighbours(const Probe::Line& line,
                                const std::function<double(std::size_t)>& slope_of,
@@ -50,6 +51,7 @@ class ElementJudge {
   std::int64_t blind_;
   bool ties_ = false;         // two numbers of an input are equal
   std::vector<double> size_;  // the largest slope of each input, by backward
+  std::vector<int> firm_;     // how many failures of each input stood a second hearing, -1: not all
 };
 
 }  // namespace gradus

@@ -514,6 +514,37 @@ TEST_CASE("a choice of elements compares as many as it says, without repetition,
   CHECK(choices.size() == 4);
 }
 
+TEST_CASE("of many elements that are wrong alike the first four are heard twice") {
+  const auto cost = [](std::int64_t elements) {
+    Generator generator(1);
+    const Variables x{Variable(rand({elements}, generator, float64), true)};
+    int calls = 0;
+    const auto wrong = [&](const Variables& v) {
+      return custom(
+          v,
+          [&](const Variables& in) {
+            ++calls;
+            return core::exp(in[0].value());
+          },
+          [](const Variables& in, const Variable& dy) {
+            return Variables{dy * exp(in[0]) * 1.01};
+          });
+    };
+    const GradcheckReport report = gradcheck(wrong, x, {.contracts = false, .sweep = false});
+    CHECK(report.verdict == Verdict::fail);
+    CHECK(report.fail_count == elements);
+    return calls;
+  };
+  const int four = cost(4);
+  const int others = cost(40) - four;
+  CHECK(others < 36 * four / 4 / 3);  // each of the others a third, at most
+}
+
+TEST_CASE("the steps through the worst element are kept unless they are not wanted") {
+  CHECK(check(right).sweep.size() == 44);
+  CHECK(check(right, {.sweep = false}).sweep.empty());
+}
+
 TEST_CASE("a choice of elements and fast mode catch a gradient that is wrong throughout") {
   Generator generator(1);
   const Variables x{Variable(randn({50, 20}, generator, float64), true)};
