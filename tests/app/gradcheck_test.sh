@@ -14,8 +14,11 @@ says out "{\"count\":$names,\"list\":[{\"kind\":\"op\",\"name\":\"add\"}"
 run 0 gradcheck --list exp Linear
 [ "$(cat out)" = "op    exp
 layer Linear" ] || fail "--list of two names: $(cat out)"
-run 0 gradcheck --all
-says out "$names of $names passed"
+# With a sanitizer an hour of what gradcheck.op_samples and layer_samples do.
+if [ -z "${GRADUS_SANITIZE:-}" ]; then
+  run 0 gradcheck --all
+  says out "$names of $names passed"
+fi
 
 # Models: text, with the Taylor test.
 run 0 gradcheck --model lenet

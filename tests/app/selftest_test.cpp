@@ -13,17 +13,47 @@
 #include <vector>
 
 #include <support/json_result.h>
+#include <support/sanitizer.h>
 
 using nlohmann::json;
 
+namespace {
+
+/// The subjects whose kernels have the most faults to plant.
+const std::vector<std::string>& busiest() {
+  static const std::vector<std::string> names{"conv2d", "matmul", "max_pool2d", "batch_norm",
+                                              "softmax"};
+  return names;
+}
+
+/// All subjects, by no name; with a sanitizer the busiest, and one in twelve of the others.
+std::vector<std::string> subjects() {
+  std::vector<std::string> names;
+  if (!under_sanitizer()) return names;
+  names = busiest();
+  const json list = result_of({"gradcheck", "--list", "--json"}).at("list");
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string name = list[i].at("name").get<std::string>();
+    const bool there = std::find(names.begin(), names.end(), name) != names.end();
+    if (takes_its_turn(i, true, 12) && !there) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
 TEST_CASE("gradcheck --self-test --json: bugs are caught and named, and nothing right is accused") {
-  const json result = result_of({"gradcheck", "--self-test", "--json"});
+  std::vector<std::string> arguments{"gradcheck", "--self-test", "--json"};
+  const std::vector<std::string> some = subjects();
+  arguments.insert(arguments.end(), some.begin(), some.end());
+  const json result = result_of(arguments);
   const auto planted = result.at("planted").get<std::int64_t>();
   const auto caught = result.at("caught").get<std::int64_t>();
   const auto nameable = result.at("nameable").get<std::int64_t>();
   const auto diagnosed = result.at("diagnosed").get<std::int64_t>();
   const auto misnamed = result.at("misnamed").get<std::int64_t>();
-  CHECK(planted >= 3000);
+  const int share = some.empty() ? 1 : 12;
+  CHECK(planted >= 3000 / share);
   CHECK(caught * 1000 >= planted * 995);
   CHECK(caught <= planted);
   CHECK(nameable <= planted);
@@ -32,7 +62,7 @@ TEST_CASE("gradcheck --self-test --json: bugs are caught and named, and nothing 
   CHECK(diagnosed <= nameable);
   CHECK(result.at("false_alarms") == 0);
   CHECK(result.at("alarmed").empty());
-  CHECK(result.at("good").get<std::int64_t>() >= 1200);
+  CHECK(result.at("good").get<std::int64_t>() >= 1200 / share);
   CHECK(result.at("escaped").is_array());
   CHECK(std::ssize(result.at("escaped")) == planted - caught);
   CHECK(result.at("not_diagnosed").is_array());
@@ -58,12 +88,12 @@ TEST_CASE("gradcheck --self-test --json: bugs are caught and named, and nothing 
   CHECK(result.at("kernel_alarmed").empty());
   CHECK(result.at("kernel_good").get<std::int64_t>() >= 1000);
   std::map<std::string, std::pair<std::int64_t, std::int64_t>> by_fault;  // planted, caught
-  std::set<std::string> subjects;
+  std::set<std::string> of_kernels;
   for (const json& row : result.at("kernel_faults")) {
     auto& [planted_here, caught_here] = by_fault[row.at("fault").get<std::string>()];
     planted_here += row.at("planted").get<std::int64_t>();
     caught_here += row.at("caught").get<std::int64_t>();
-    subjects.insert(row.at("subject").get<std::string>());
+    of_kernels.insert(row.at("subject").get<std::string>());
   }
   CHECK(by_fault.size() >= 15);
   for (const auto& [fault, counts] : by_fault) {
@@ -71,9 +101,9 @@ TEST_CASE("gradcheck --self-test --json: bugs are caught and named, and nothing 
     CAPTURE(name);
     CHECK(counts.second * 100 >= counts.first * 99);
   }
-  for (const char* subject :
-       {"conv2d", "matmul", "max_pool2d", "batch_norm", "softmax", "sgd", "adam"})
-    CHECK(subjects.count(subject) == 1);
+  std::vector<std::string> expected = busiest();
+  if (some.empty()) expected.insert(expected.end(), {"sgd", "adam"});
+  for (const std::string& subject : expected) CHECK(of_kernels.count(subject) == 1);
 }
 
 TEST_CASE("gradcheck --self-test with a name plants there alone") {
