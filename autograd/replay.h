@@ -64,7 +64,7 @@ inline std::size_t count_of(const Variable&) { return 1; }
 inline std::size_t count_of(const Variables& list) { return list.size(); }
 inline void append(Variables& all, const Variable& one) { all.push_back(one); }
 inline void append(Variables& all, const Variables& list) {
-  all.insert(all.end(), list.begin(), list.end());
+  for (const Variable& one : list) all.push_back(one);
 }
 
 /// `count` of `all`, from `first` on, as the argument they were.

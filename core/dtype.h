@@ -8,7 +8,6 @@
 #include <gradus/core/error.h>
 #include <gradus/core/float16.h>
 
-#include <cmath>
 #include <concepts>
 #include <cstdint>
 #include <limits>
@@ -175,9 +174,10 @@ template <Element T> T number_as(std::string_view op, double value) {
   if constexpr (std::is_same_v<T, bool>) return value != 0;
   if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
     using limits = std::numeric_limits<T>;
-    const double end = std::ldexp(1.0, limits::digits);  // max() itself may not be a double
-    const double low = limits::is_signed ? -end : 0;
-    if (!(value >= low && value < end && value == std::floor(value))) {
+    // 2^digits: max() itself may not be a double.
+    constexpr double end = 2.0 * static_cast<double>(std::uint64_t{1} << (limits::digits - 1));
+    constexpr double low = limits::is_signed ? -end : 0;
+    if (!(value >= low && value < end && value == static_cast<double>(static_cast<T>(value)))) {
       fail<DTypeError>(op, ": the number ", value, " does not fit a tensor of ", dtype_of<T>(),
                        "; cast with .to(float32)");
     }

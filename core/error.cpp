@@ -2,6 +2,8 @@
 // nothing fails.
 #include <gradus/core/error.h>
 
+#include <locale>
+
 namespace gradus {
 namespace {
 thread_local ErrorScope* innermost = nullptr;
@@ -20,6 +22,8 @@ std::string error_scope_path() {
   }
   return path;
 }
+
+PlainText::PlainText() { imbue(std::locale::classic()); }
 
 std::string joined(const std::vector<std::string>& names) {
   std::string line;

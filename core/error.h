@@ -5,7 +5,6 @@
 // linears it was.
 #pragma once
 
-#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -93,7 +92,7 @@ std::string error_scope_path();
 /// A stream for texts that are the same bytes in every locale: a number has a point, and no commas.
 class PlainText : public std::ostringstream {
  public:
-  PlainText() { imbue(std::locale::classic()); }
+  PlainText();
 };
 
 /// All parts joined into one text: text_of("expects ", 2, " dimensions").

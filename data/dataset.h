@@ -8,7 +8,6 @@
 #include <gradus/core/tensor.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,7 +57,7 @@ std::string checksum(const DataSplit& split);
 /// Where files are found.
 struct DatasetOptions {
   /// Where to look for the files; when given, nowhere else is looked.
-  std::filesystem::path data_dir{};
+  std::string data_dir{};
 };
 
 /// 1797 handwritten digits, float32 [N,1,8,8] in 0..1, ten classes; 1437 to train with, 360 to

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <string>
@@ -137,7 +138,7 @@ void check_room(const GzReader& file, const Shape& shape) {
 
 }  // namespace
 
-Tensor read_idx(const fs::path& path) {
+Tensor read_idx(const std::string& path) {
   GzReader file(path);
   const Shape shape = read_shape(file);
   check_room(file, shape);

@@ -11,7 +11,7 @@
 
 #include <gradus/core/tensor.h>
 
-#include <filesystem>
+#include <string>
 
 namespace gradus {
 
@@ -19,6 +19,6 @@ namespace gradus {
 /// Throws NotFoundError when there is no file, IoError when it cannot be read, and BadDataError,
 /// naming the file, when it is truncated, longer than its header says, damaged (gzip's checksum),
 /// or no such file at all. Memory is taken only for what a file of this size can hold.
-Tensor read_idx(const std::filesystem::path& path);
+Tensor read_idx(const std::string& path);
 
 }  // namespace gradus

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <string>
 #include <system_error>
 
@@ -104,11 +105,11 @@ class TemporaryFile final : public ByteSink {
 
 }  // namespace
 
-void write_file_atomically(const fs::path& path, std::string_view content) {
+void write_file_atomically(const std::string& path, std::string_view content) {
   write_file_atomically(path, [content](ByteSink& sink) { sink.write(content); });
 }
 
-void write_file_atomically(const fs::path& path, const std::function<void(ByteSink&)>& writer) {
+void write_file_atomically(const std::string& path, const std::function<void(ByteSink&)>& writer) {
   TemporaryFile file(path);
   writer(file);
   file.commit();

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace gradus {
@@ -28,9 +28,8 @@ class ByteSink {
 /// Puts `content` in the place of `path`, which need not exist; its folder must. A symbolic link is
 /// followed, permissions of an existing file are kept. Throws IoError naming the file and the
 /// reason, also when `path` is a folder or a device.
-void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+void write_file_atomically(const std::string& path, std::string_view content);
 /// The same with content that `writer` hands over piece by piece; what it throws passes through.
-void write_file_atomically(const std::filesystem::path& path,
-                           const std::function<void(ByteSink&)>& writer);
+void write_file_atomically(const std::string& path, const std::function<void(ByteSink&)>& writer);
 
 }  // namespace gradus

@@ -11,8 +11,8 @@
 
 namespace gradus {
 
-InputFile::InputFile(std::string_view format, const std::filesystem::path& path)
-    : label_(std::string(format) + ": " + path.string()) {
+InputFile::InputFile(std::string_view format, const std::string& path)
+    : label_(std::string(format) + ": " + path) {
   // Without O_NONBLOCK a pipe that nobody writes to would wait here for ever.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (descriptor < 0 && (errno == ENOENT || errno == ENOTDIR)) {

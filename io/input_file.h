@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -14,7 +13,7 @@ class InputFile {
  public:
   /// Opens for reading; `format` opens every message. Throws NotFoundError when there is no such
   /// file, IoError when it cannot be read or is not a regular file (a folder, a pipe).
-  InputFile(std::string_view format, const std::filesystem::path& path);
+  InputFile(std::string_view format, const std::string& path);
   ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;

@@ -187,9 +187,9 @@ Tensor read_tensor(const InputFile& file, std::int64_t data_start, const Safeten
 
 }  // namespace
 
-void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata) {
-  const std::string label = "safetensors: " + path.string();
+  const std::string label = "safetensors: " + path;
   check_savable(label, tensors);
   const std::vector<std::size_t> order = data_order(tensors);
   const std::string header = header_text(label, tensors, order, metadata);
@@ -205,7 +205,7 @@ void save_safetensors(const std::filesystem::path& path, const NamedTensors& ten
   });
 }
 
-NamedTensors load_safetensors(const std::filesystem::path& path) {
+NamedTensors load_safetensors(const std::string& path) {
   const InputFile file("safetensors", path);
   const SafetensorsHeader header = read_header(file);
   NamedTensors tensors;
@@ -216,7 +216,7 @@ NamedTensors load_safetensors(const std::filesystem::path& path) {
   return tensors;
 }
 
-SafetensorsHeader read_safetensors_header(const std::filesystem::path& path) {
+SafetensorsHeader read_safetensors_header(const std::string& path) {
   return read_header(InputFile("safetensors", path));
 }
 

@@ -15,7 +15,6 @@
 #include <gradus/core/tensor.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
@@ -46,7 +45,7 @@ struct SafetensorsHeader {
 /// in the data the wider types come first, so that each tensor is aligned to its element size.
 /// Throws ValueError for an undefined tensor, a name used twice, the name "__metadata__" or text
 /// that is not UTF-8; IoError when the file cannot be written.
-void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
 /// All tensors of a file, in the order of its header: F32, F64, F16, BF16, I64, U8 and BOOL, bit for bit.
@@ -54,10 +53,10 @@ void save_safetensors(const std::filesystem::path& path, const NamedTensors& ten
 /// Throws NotFoundError when there is no file, BadDataError when it breaks a rule of the format or
 /// holds another dtype or more than 8 dimensions, or is another kind of file (a pickle or zip of
 /// torch.save(), a Git LFS pointer, ...), which is named; IoError when it cannot be read.
-NamedTensors load_safetensors(const std::filesystem::path& path);
+NamedTensors load_safetensors(const std::string& path);
 
 /// The header alone, checked as load_safetensors checks it; the data is not read, and every dtype
 /// of the format is allowed.
-SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
+SafetensorsHeader read_safetensors_header(const std::string& path);
 
 }  // namespace gradus

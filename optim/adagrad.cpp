@@ -1,6 +1,6 @@
 // Adagrad's options and its loop.
 #include <gradus/optim/adagrad.h>
-#include <gradus/optim/detail.h>
+#include <gradus/optim/detail/checks.h>
 
 #include <cmath>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Adam and AdamW: their options; the loop for both is update.h.
 #include <gradus/optim/adam.h>
-#include <gradus/optim/detail.h>
+#include <gradus/optim/detail/checks.h>
 #include <gradus/optim/update.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // The average, and its state.
 #include <gradus/core/math.h>
-#include <gradus/optim/detail.h>
+#include <gradus/optim/detail/checks.h>
 #include <gradus/optim/ema.h>
 
 namespace gradus {

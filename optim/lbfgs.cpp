@@ -1,7 +1,7 @@
 // L-BFGS: the two loops, the line search, and the order in which a step tests whether it is done.
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
-#include <gradus/optim/detail.h>
+#include <gradus/optim/detail/checks.h>
 #include <gradus/optim/lbfgs.h>
 
 #include <algorithm>

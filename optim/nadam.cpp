@@ -1,5 +1,5 @@
 // NAdam's options and its loop.
-#include <gradus/optim/detail.h>
+#include <gradus/optim/detail/checks.h>
 #include <gradus/optim/nadam.h>
 
 #include <cmath>

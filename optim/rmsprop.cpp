@@ -1,5 +1,5 @@
 // RMSprop's options and its loop.
-#include <gradus/optim/detail.h>
+#include <gradus/optim/detail/checks.h>
 #include <gradus/optim/rmsprop.h>
 
 #include <algorithm>

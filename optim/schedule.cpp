@@ -1,7 +1,7 @@
 // The schedules' formulas.
 #include <gradus/core/create.h>
 #include <gradus/core/error.h>
-#include <gradus/optim/detail.h>
+#include <gradus/optim/detail/checks.h>
 #include <gradus/optim/schedule.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SGD: its options; the loop itself is update.h.
-#include <gradus/optim/detail.h>
+#include <gradus/optim/detail/checks.h>
 #include <gradus/optim/sgd.h>
 #include <gradus/optim/update.h>
 

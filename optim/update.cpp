@@ -1,6 +1,6 @@
 // Compiled once for each kind of CPU, by Highway's including this file again; the last part, with
 // the plain loops, only once. See update.h.
-#include <gradus/optim/detail.h>
+#include <gradus/optim/detail/checks.h>
 #include <gradus/optim/update.h>
 
 #include <algorithm>

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <limits>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace gradus {
@@ -23,7 +22,7 @@ class Indexing {
     std::int64_t ellipses = 0;
     for (const TensorIndex& entry : entries) {
       used += dimensions_of(entry);
-      ellipses += std::holds_alternative<EllipsisType>(entry.entry) ? 1 : 0;
+      ellipses += entry.kind == TensorIndex::Kind::ellipsis ? 1 : 0;
     }
     if (ellipses > 1) fail<ShapeError>("index: one Ellipsis at most, got ", ellipses);
     if (used > x->rank()) {
@@ -31,8 +30,7 @@ class Indexing {
                        x->rank());
     }
     whole_ = static_cast<int>(x->rank() - used);
-    for (const TensorIndex& entry : entries)
-      std::visit([this](const auto& value) { take(value); }, entry.entry);
+    for (const TensorIndex& entry : entries) take(entry);
   }
 
   Variable result() {
@@ -43,17 +41,32 @@ class Indexing {
  private:
   /// How many dimensions of x an entry stands for.
   static std::int64_t dimensions_of(const TensorIndex& entry) {
-    if (const Tensor* chosen = std::get_if<Tensor>(&entry.entry)) {
-      if (!chosen->defined() || (chosen->dtype() != int64 && chosen->dtype() != boolean)) {
-        fail<DTypeError>("index: a tensor in an index must be int64 or bool, got ",
-                         describe(*chosen), chosen->defined() ? "; cast with .to(int64)" : "");
-      }
-      return chosen->dtype() == boolean ? chosen->rank() : 1;
+    using Kind = TensorIndex::Kind;
+    if (entry.kind != Kind::tensor) return entry.kind == Kind::number || entry.kind == Kind::slice;
+    const Tensor& chosen = entry.tensor;
+    if (!chosen.defined() || (chosen.dtype() != int64 && chosen.dtype() != boolean)) {
+      fail<DTypeError>("index: a tensor in an index must be int64 or bool, got ", describe(chosen),
+                       chosen.defined() ? "; cast with .to(int64)" : "");
     }
-    return std::holds_alternative<std::int64_t>(entry.entry) ||
-                   std::holds_alternative<gradus::Slice>(entry.entry)
-               ? 1
-               : 0;
+    return chosen.dtype() == boolean ? chosen.rank() : 1;
+  }
+
+  void take(const TensorIndex& entry) {
+    switch (entry.kind) {
+      case TensorIndex::Kind::number:
+        return take(entry.number);
+      case TensorIndex::Kind::new_dimension:
+        y_ = unsqueeze({y_, at_}, d_++);
+        return;
+      case TensorIndex::Kind::ellipsis:
+        d_ += whole_;
+        of_x_ += whole_;
+        return;
+      case TensorIndex::Kind::slice:
+        return take(entry.slice);
+      case TensorIndex::Kind::tensor:
+        return take(entry.tensor);
+    }
   }
 
   void take(std::int64_t number) {
@@ -77,12 +90,6 @@ class Indexing {
     }
     ++d_;
     ++of_x_;
-  }
-
-  void take(TensorIndex::NewDimension) { y_ = unsqueeze({y_, at_}, d_++); }
-  void take(EllipsisType) {
-    d_ += whole_;
-    of_x_ += whole_;
   }
 
   void take(const Tensor& chosen) {

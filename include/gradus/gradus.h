@@ -77,7 +77,6 @@
 #include <gradus/optim/adagrad.h>
 #include <gradus/optim/adam.h>
 #include <gradus/optim/clip.h>
-#include <gradus/optim/detail.h>
 #include <gradus/optim/ema.h>
 #include <gradus/optim/lbfgs.h>
 #include <gradus/optim/nadam.h>
