@@ -42,12 +42,43 @@ Shape with_matrix(Shape batch, std::int64_t rows, std::int64_t cols) {
   return batch;
 }
 
+/// [m,k]·[k,n] of integers, which BLAS has not. They wrap around, as sums of integers do.
+Tensor multiply_integers(const Tensor& a, const Tensor& b) {
+  const Tensor left = a.contiguous();
+  const Tensor right = b.contiguous();
+  const std::int64_t k = a.size(1);
+  const std::int64_t n = b.size(1);
+  const Tensor out = zeros({a.size(0), n}, int64);
+  const auto* x = left.data<std::int64_t>();
+  const auto* y = right.data<std::int64_t>();
+  auto* z = out.data<std::int64_t>();
+  for (std::int64_t i = 0; i < a.size(0); ++i) {
+    for (std::int64_t p = 0; p < k; ++p) {
+      const auto factor = static_cast<std::uint64_t>(x[i * k + p]);
+      for (std::int64_t j = 0; j < n; ++j) {
+        const auto sum = static_cast<std::uint64_t>(z[i * n + j]);
+        z[i * n + j] =
+            static_cast<std::int64_t>(sum + factor * static_cast<std::uint64_t>(y[p * n + j]));
+      }
+    }
+  }
+  return out;
+}
+
 /// [..,m,k]·[..,k,n] -> [..,m,n]
 Tensor multiply(const Tensor& a, const Tensor& b) {
   const std::int64_t m = a.size(-2);
   const std::int64_t k = a.size(-1);
   const std::int64_t n = b.size(-1);
   const Shape batch = broadcast("matmul", batch_of(a.shape()), batch_of(b.shape()));
+  if (a.dtype() == int64) {
+    const Tensor lefts = a.expand(with_matrix(batch, m, k)).reshape({batch.numel(), m, k});
+    const Tensor rights = b.expand(with_matrix(batch, k, n)).reshape({batch.numel(), k, n});
+    const Tensor out = Tensor::empty({batch.numel(), m, n}, int64);
+    for (std::int64_t i = 0; i < batch.numel(); ++i)
+      out.select(0, i).copy_(multiply_integers(lefts.select(0, i), rights.select(0, i)));
+    return out.reshape(with_matrix(batch, m, n));
+  }
   const Tensor out = Tensor::empty(with_matrix(batch, m, n), a.dtype());
   const BlasMatrix left = as_blas(a);
   const BlasMatrix right = as_blas(b);

@@ -143,7 +143,7 @@ Labelled contract(Labelled a, Labelled b, const Labels& kept, Place at) {
   const Labels left_order = batch + left + summed;
   Variable z;
   if (summed.empty() ||
-      !is_floating(a.x.dtype())) {  // nothing to sum, or integers, which matmul() has not
+      !is_floating(a.x.dtype())) {  // nothing to sum, or integers, whose sums are int64
     const Labels right_order = batch + right + summed;
     const Variable x = laid_out(a, left_order, sizes(left_order), {n, l, 1, k}, at);
     z = mul({x, at}, laid_out(b, right_order, sizes(right_order), {n, 1, r, k}, at));

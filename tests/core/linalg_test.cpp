@@ -132,6 +132,26 @@ TEST_CASE("a product has the same bits at any number of threads") {
   set_num_threads(before);
 }
 
+TEST_CASE("matmul of int64 is exact, where float64 would round") {
+  Generator generator(5);
+  for (const auto& [left, right] : std::vector<std::pair<Shape, Shape>>{{{3}, {3}},
+                                                                        {{2, 3}, {3}},
+                                                                        {{2, 3}, {3, 4}},
+                                                                        {{5, 1, 2, 3}, {4, 3, 2}},
+                                                                        {{2, 0}, {0, 3}}}) {
+    const Tensor a = randint(-9, 9, left, generator);
+    const Tensor b = randint(-9, 9, right, generator);
+    CHECK(core::equal(core::matmul(a, b), core::matmul(a.to(float64), b.to(float64)).to(int64)));
+  }
+  const Tensor a = randint(-9, 9, {4, 3}, generator).transpose();
+  CHECK(core::equal(core::matmul(a, a.transpose()),
+                    core::matmul(a.contiguous(), a.transpose().contiguous())));
+  const std::int64_t odd = (std::int64_t{1} << 53) + 1;
+  const Tensor large = Tensor::from({1}, int64);
+  large.at<std::int64_t>({0}) = odd;
+  CHECK(core::matmul(large, Tensor::from({1}, int64)).at<std::int64_t>({}) == odd);
+}
+
 TEST_CASE("matmul says which sizes do not fit") {
   CHECK(message_of<ShapeError>([] {
           core::matmul(ones({2, 3}), ones({4, 5}));
@@ -148,7 +168,7 @@ TEST_CASE("matmul says which sizes do not fit") {
         }) ==
         "matmul: dtypes differ: float32 [2,2] and float64 [2,2]; cast one with .to(float32) or "
         ".to(float64)");
-  CHECK_THROWS_AS(core::matmul(ones({2, 2}, int64), ones({2, 2}, int64)), DTypeError);
+  CHECK_THROWS_AS(core::matmul(ones({2, 2}, uint8), ones({2, 2}, uint8)), DTypeError);
 }
 
 TEST_CASE("linear is x·weightᵀ + bias, and relu of that, whatever the layout") {
