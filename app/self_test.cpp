@@ -147,7 +147,8 @@ bool is_planted(const Subject& subject) {
   if (subject.kind != "layer") return true;
   constexpr std::ptrdiff_t few = 4;
   for (const LayerSample& sample : subject.samples()) {
-    const std::vector<Node*> nodes = nodes_of(sample.function(sample.inputs));
+    const Variable output = sample.function(sample.inputs);  // the nodes live as long as it does
+    const std::vector<Node*> nodes = nodes_of(output);
     const auto is_op = [](const Node* node) { return node->op != nullptr; };
     if (std::count_if(nodes.begin(), nodes.end(), is_op) > few) return false;
   }
