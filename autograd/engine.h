@@ -13,6 +13,8 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
 
 /// Every node of the tape behind `output`, oldest first.
 std::vector<Node*> nodes_of(const Variable& output);
+/// They live no longer than the output does.
+std::vector<Node*> nodes_of(const Variable&& output) = delete;
 
 /// total + part; in place where nobody else can see `total`, and never while a graph is recorded.
 Variable accumulate(Variable total, const Variable& part, bool create_graph);

@@ -99,7 +99,8 @@ std::shared_ptr<Node> Plan::recorded_at_the_output(const Variables& inputs, cons
 std::size_t use_count(const DifferentiableFunction& function, const Variables& inputs,
                       std::size_t input) {
   std::size_t count = 0;
-  for (const Use& use : uses_of(inputs[input].node().get(), function(inputs))) {
+  const Variable output = function(inputs);
+  for (const Use& use : uses_of(inputs[input].node().get(), output)) {
     count += use.slots.size();
   }
   return count;

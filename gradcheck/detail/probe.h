@@ -153,6 +153,7 @@ struct Use {
 };
 /// All of them, oldest first.
 std::vector<Use> uses_of(const Node* leaf, const Variable& output);
+std::vector<Use> uses_of(const Node* leaf, const Variable&& output) = delete;
 /// Magnitudes 0.5..1.5 and random signs: no weight hides an output, no symmetry cancels one.
 Tensor random_weights(const Shape& shape, Generator& generator);
 
