@@ -364,7 +364,7 @@ Variable max_pool2d(const Operand& x, const Pool2dOptions& options);
 Variable avg_pool2d(const Operand& x, const Pool2dOptions& options);
 Variable adaptive_avg_pool2d(const Operand& x, Pair output_size);
 Variable adaptive_max_pool2d(const Operand& x, Pair output_size);
-/// The same of rows: [N,C,L] -> [N,C,OL]
+/// The same of rows: [N,C,L] -> [N,C,OL], or [C,L] -> [C,OL]
 Variable max_pool1d(const Operand& x, const Pool1dOptions& options);
 Variable avg_pool1d(const Operand& x, const Pool1dOptions& options);
 Variable adaptive_avg_pool1d(const Operand& x, std::int64_t output_size);

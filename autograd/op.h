@@ -283,6 +283,17 @@ template <class T, class... Inputs> auto run(Place at, T& op, const Inputs&... i
   }
 }
 
+[[noreturn]] void fail_undefined(std::string_view op, Place at);
+
+/// run(); an undefined Variable in it is told in the name of the op.
+template <class T, class... Inputs> auto run_named(Place at, T& op, const Inputs&... inputs) {
+  try {
+    return run(at, op, inputs...);
+  } catch (const UndefinedVariable&) {
+    fail_undefined(name_of<T>(), at);
+  }
+}
+
 /// record(), called at `at`. The op is moved from.
 template <class T, class... Inputs> auto record_at(Place at, T& op, const Inputs&... inputs) {
   std::unique_ptr<Replay> replay;
@@ -291,7 +302,7 @@ template <class T, class... Inputs> auto record_at(Place at, T& op, const Inputs
   }
   const bool stated = anomaly != Anomaly::off && states_infinity(op);
   ProfileScope profile(name_of<T>(), ProfileDirection::forward);
-  auto result = run(at, op, inputs...);
+  auto result = run_named(at, op, inputs...);
   if constexpr (!std::is_base_of_v<MultiOp, T>) {
     if (profile) profile.finish_call(result, inputs...);
     if (replay) watcher->called(std::move(replay), result);
@@ -314,7 +325,8 @@ template <class T, class... Inputs> auto record_at(Place at, T& op, const Inputs
 /// Runs op.forward(inputs...) and records it if recording is on and an input requires a gradient.
 /// Each input is a Variable or a list of Variables. Gives a Variable, or of a MultiOp Variables.
 template <class T, class... More> auto record(T op, const Operand& first, const More&... more) {
-  return detail::record_at(first.at(), op, *first, more...);
+  const Variable& input = first;
+  return detail::record_at(first.at(), op, input, more...);
 }
 template <class T, class... More> auto record(T op, const Operands& first, const More&... more) {
   return detail::record_at(first.at(), op, *first, more...);
@@ -322,7 +334,8 @@ template <class T, class... More> auto record(T op, const Operands& first, const
 
 /// The same by its older name. Inside of a Module that name is Module::apply().
 template <class T, class... More> auto apply(T op, const Operand& first, const More&... more) {
-  return detail::record_at(first.at(), op, *first, more...);
+  const Variable& input = first;
+  return detail::record_at(first.at(), op, input, more...);
 }
 template <class T, class... More> auto apply(T op, const Operands& first, const More&... more) {
   return detail::record_at(first.at(), op, *first, more...);

@@ -395,8 +395,18 @@ const Origin* Variable::origin() const {
 }
 
 const Tensor& Variable::value() const {
-  if (!state_) fail<GradError>("variable: undefined; it was never given a value");
+  if (!state_) fail<UndefinedVariable>("variable: undefined; it was never given a value");
   return state_->value;
+}
+
+void Operand::fail_undefined() const {
+  fail<UndefinedVariable>("the first argument of the call at ", at_,
+                          " is undefined; it was never given a value");
+}
+
+void detail::fail_undefined(std::string_view op, Place at) {
+  fail<GradError>(
+      op, ": reads a Variable that is undefined; it was never given a value (called at ", at, ")");
 }
 
 void Variable::set_value(Tensor value) const {

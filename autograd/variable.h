@@ -134,6 +134,12 @@ class Variable {
   std::shared_ptr<State> state_;
 };
 
+/// Thrown where an undefined Variable is read; whoever knows what was called says it instead.
+class UndefinedVariable final : public GradError {
+ public:
+  using GradError::GradError;
+};
+
 /// What a function takes as its first Variable: that, and the line where the function was called. Both
 /// Variables and Tensors become one by themselves, at that line; handed on, it keeps its place.
 /// Lives no longer than the call.
@@ -145,11 +151,17 @@ class Operand {
   Operand& operator=(const Operand&) = delete;
 
   operator const Variable&() const { return *variable_; }
-  const Variable& operator*() const { return *variable_; }
-  const Variable* operator->() const { return variable_; }
+  const Variable& operator*() const { return *operator->(); }
+  /// Throws GradError where it is undefined.
+  const Variable* operator->() const {
+    if (!variable_->defined()) fail_undefined();
+    return variable_;
+  }
   Place at() const { return at_; }
 
  private:
+  [[noreturn]] void fail_undefined() const;
+
   Variable made_{};
   const Variable* variable_;
   Place at_;

@@ -94,7 +94,7 @@ void begin_write(const char* op, const Tensor& target) {
   if (!target.defined())
     fail<ShapeError>(op, ": the tensor is undefined; it was never given a value");
   for (int d = 0; d < target.rank(); ++d) {
-    if (target.strides()[d] == 0 && target.shape()[d] > 1) {
+    if (target.strides()[d] == 0 && target.shape()[d] > 1 && target.numel() > 0) {
       fail<ShapeError>(op, ": dimension ", d, " of ", target.shape(),
                        " repeats one number, as expand() made it; clone() before writing");
     }
@@ -240,6 +240,7 @@ template std::vector<Float16> Tensor::to_vector() const;
 template std::vector<BFloat16> Tensor::to_vector() const;
 
 Tensor Tensor::with(const Shape& shape, const Strides& strides, std::int64_t offset) const {
+  if (!defined()) fail<ShapeError>("view: the tensor is undefined; it was never given a value");
   Tensor window = *this;
   window.shape_ = shape;
   window.strides_ = strides;
@@ -265,9 +266,10 @@ Tensor Tensor::reshape(const Shape& wanted) const {
 }
 
 Tensor Tensor::flatten(std::int64_t start, std::int64_t end) const {
+  const int dims = std::max(rank(), 1);  // a scalar has one for those who flatten it
+  const int first = normalize_dim("flatten", start, dims);
+  const int last = normalize_dim("flatten", end, dims);
   if (rank() == 0) return reshape({1});
-  const int first = normalize_dim("flatten", start, rank());
-  const int last = normalize_dim("flatten", end, rank());
   if (first > last)
     fail<ShapeError>("flatten: start ", start, " is behind end ", end, " in shape ", shape_);
   Shape shape;

@@ -219,16 +219,16 @@ Tensor positive(std::string_view op, const Operand& x) {
   return core::gt(x->value(), 0);
 }
 
-/// min(x, 0): so that what is not chosen is finite, and its gradient 0 and no NaN.
-Variable negative_part(const Operand& x) { return clamp(x, std::nullopt, 0); }
+/// x, but 0 where it is positive: so that what is not chosen is finite, and its gradient 0 and no NaN.
+Variable negative_part(const Tensor& positive, const Operand& x) { return where(positive, 0, x); }
 
-/// Where x <= low or x >= high, that bound, as a constant.
+/// Where x <= low or x >= high, that bound, as a constant; and NaN where x is NaN.
 Variable between(std::string_view op, const Operand& x, double low, double high) {
   if (!(low < high))
     fail<ValueError>(op, ": min_val must be below max_val, got ", low, " and ", high);
   dispatch_floating(op, x->dtype(), []<class T>() {});
-  const Tensor outside = core::logical_or(core::le(x->value(), low), core::ge(x->value(), high));
-  return where(outside, {core::clamp(x->value(), low, high), x.at()}, x);
+  const Tensor inside = core::logical_and(core::gt(x->value(), low), core::lt(x->value(), high));
+  return where(inside, x, Variable(core::clamp(x->value(), low, high)));
 }
 
 }  // namespace
@@ -264,13 +264,13 @@ Variable prelu(const Operand& x, const Variable& weight) {
   Shape beside_x = Shape::filled(shape.rank(), 1);
   if (weight.numel() != 1) beside_x[1] = channels;
   const Variable slope = reshape({weight, x.at()}, beside_x);
-  return where(positive, x, mul({ops::negative_part(x), x.at()}, slope));
+  return where(positive, x, mul({ops::negative_part(positive, x), x.at()}, slope));
 }
 
 Variable elu(const Operand& x, double alpha) {
   const Tensor positive = ops::positive("elu", x);
   const Place at = x.at();
-  return where(positive, x, mul({expm1({ops::negative_part(x), at}), at}, alpha));
+  return where(positive, x, mul({expm1({ops::negative_part(positive, x), at}), at}, alpha));
 }
 
 Variable selu(const Operand& x) {

@@ -436,6 +436,7 @@ Variable pow(const Operand& base, const Variable& exponent) {
 Variable maximum(const Operand& a, const Variable& b) { return apply(ops::Maximum(), a, b); }
 Variable minimum(const Operand& a, const Variable& b) { return apply(ops::Minimum(), a, b); }
 Variable clamp(const Operand& x, std::optional<double> low, std::optional<double> high) {
+  if (!low && !high) fail<ValueError>("clamp: expects a low or a high bound, or both, got neither");
   return apply(ops::Clamp(low, high), x);
 }
 Variable where(const Tensor& condition, const Operand& a, const Variable& b) {

@@ -81,6 +81,19 @@ Tensor weight_of(const Tensor& weight, const Tensor& labels) {
 
 namespace {
 
+/// Scores [C] and one label, as PyTorch takes them too: a batch of one, of which `loss` is computed.
+bool is_one_example(const Variable& scores, const Tensor& labels) {
+  return scores.rank() == 1 && labels.defined() && labels.dtype() == int64 && labels.rank() == 0;
+}
+template <class Loss>
+Variable of_one_example(const Operand& scores, const Tensor& labels, Reduction reduction,
+                        const Loss& loss) {
+  const Place at = scores.at();
+  const Variable batch = unsqueeze(scores, 0);
+  const Variable result = loss(Operand(batch, at), labels.unsqueeze(0));
+  return reduction == Reduction::none ? squeeze({result, at}, 0) : result;
+}
+
 Variable picked(const Operand& log_probabilities, const Tensor& labels) {
   const Place at = log_probabilities.at();
   return neg({squeeze({gather(log_probabilities, 1, labels.unsqueeze(1)), at}, 1), at});
@@ -300,6 +313,11 @@ Variable cross_entropy(const Operand& logits, const Tensor& labels,
   constexpr std::string_view name = ops::CrossEntropy::name;
   if (labels.defined() && is_floating(labels.dtype()) && labels.shape() == logits->shape())
     return cross_entropy(logits, Variable(labels), options);
+  if (ops::is_one_example(*logits, labels)) {
+    return ops::of_one_example(
+        logits, labels, options.reduction,
+        [&](const Operand& x, const Tensor& y) { return cross_entropy(x, y, options); });
+  }
   ops::check_reduction(name, options.reduction);
   ops::check_smoothing(options.label_smoothing);
   if (!options.weight.defined() && options.label_smoothing == 0 &&
@@ -352,6 +370,11 @@ Variable nll_loss(const Operand& log_probabilities, const Tensor& labels, Reduct
 Variable nll_loss(const Operand& log_probabilities, const Tensor& labels,
                   const NLLLossOptions& options) {
   constexpr std::string_view name = "nll_loss";
+  if (ops::is_one_example(*log_probabilities, labels)) {
+    return ops::of_one_example(
+        log_probabilities, labels, options.reduction,
+        [&](const Operand& x, const Tensor& y) { return nll_loss(x, y, options); });
+  }
   core::check_labels(name, log_probabilities->value(), labels, options.ignore_index);
   ops::check_class_weight(name, options.weight, log_probabilities->value());
   const ops::Counted counted(labels, options.weight, options.ignore_index);

@@ -198,18 +198,22 @@ Variable pool_checked(std::string_view op, const Operand& x, const Check& check,
 
 Variable pool_rows(std::string_view op, const Operand& x, const Pool1dOptions& options,
                    Variable (*pool)(const Operand&, const Pool2dOptions&)) {
-  return pool_checked(
-      op, x, [&](const Shape& rows) { core::check_pool1d(op, rows, options); },
-      [&](const Operand& images) { return pool(images, options.of_images()); });
+  return batched(op, 3, x, [&](const Operand& rows) {
+    return pool_checked(
+        op, rows, [&](const Shape& shape) { core::check_pool1d(op, shape, options); },
+        [&](const Operand& images) { return pool(images, options.of_images()); });
+  });
 }
 
 Variable pool_rows(std::string_view op, const Operand& x, std::int64_t output_size,
                    Variable (*pool)(const Operand&, Pair)) {
-  return pool_checked(
-      op, x, [&](const Shape& rows) { core::check_adaptive_pool1d(op, rows, output_size); },
-      [&](const Operand& images) {
-        return pool(images, {1, output_size});
-      });
+  return batched(op, 3, x, [&](const Operand& rows) {
+    return pool_checked(
+        op, rows, [&](const Shape& shape) { core::check_adaptive_pool1d(op, shape, output_size); },
+        [&](const Operand& images) {
+          return pool(images, {1, output_size});
+        });
+  });
 }
 
 /// An image alone, [C,H,W], is a batch of one.

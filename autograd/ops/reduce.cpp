@@ -285,25 +285,28 @@ Variable norm(const Operand& x, double p, const Dims& dims, bool keepdim) {
   dispatch_floating("norm", x->dtype(), []<class T>() {});
   if (std::isnan(p)) fail<ValueError>("norm: p must be a number, got ", p);
   const std::int64_t count = ops::reduced_count("norm", dims, x->shape());
-  if (p == 0) return sum({abs({sign(x), at}), at}, dims, keepdim);  // how many are not 0
+  if (p == 0) {  // how many are not 0, and NaN is not
+    const Variable ones = where(core::ne(x->value(), 0), 1, {mul(x, 0), at});
+    return sum({ones, at}, dims, keepdim);
+  }
   if (p == 1) return sum({abs(x), at}, dims, keepdim);
   if (p == 2) {
     return ops::flat_at_zero(sum({mul(x, *x), at}, dims, keepdim), at,
                              [](const Operand& total) { return sqrt(total); });
   }
+  if (count == 0 && (p < 0 || std::isinf(p))) {
+    fail<ShapeError>("norm: no elements to choose from in shape ", x->shape(), " over dims ", dims);
+  }
   if (std::isinf(p)) {
-    if (count == 0) {
-      fail<ShapeError>("norm: no elements to choose from in shape ", x->shape(), " over dims ",
-                       dims);
-    }
     return p > 0 ? max({abs(x), at}, dims, keepdim) : min({abs(x), at}, dims, keepdim);
   }
   // |x|^p, whose slope at 0 is taken for 0.
   const Tensor zero = core::eq(x->value(), 0);
   const Variable size = where(zero, 1, {abs(x), at});
   const Variable powers = where(zero, std::pow(0.0, p), {pow({size, at}, p), at});
-  return ops::flat_at_zero(sum({powers, at}, dims, keepdim), at,
-                           [p](const Operand& total) { return pow(total, 1 / p); });
+  const Variable total = sum({powers, at}, dims, keepdim);
+  if (p < 0) return pow({total, at}, 1 / p);  // of 0, which only infinite numbers give, infinite
+  return ops::flat_at_zero(total, at, [p](const Operand& sum) { return pow(sum, 1 / p); });
 }
 
 Variable max(const Operand& x, const Dims& dims, bool keepdim) {

@@ -5,6 +5,7 @@
 #include <gradus/core/create.h>
 
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "support/error_message.h"
@@ -56,6 +57,88 @@ TEST_CASE("norm and std have the gradient 0 where they are 0, in second order to
   const Variable mixed = leaf({0.0, -4.0});
   CHECK(norm(mixed).item() == 4);
   CHECK(slope(norm(mixed), mixed) == Numbers{0, -1});
+}
+
+TEST_CASE("norm of a negative order is infinite where its sum is 0, and none counts NaN") {
+  CHECK(norm(Tensor::from({HUGE_VAL}, float64), -1).item() == HUGE_VAL);
+  CHECK(norm(Tensor::from({HUGE_VAL, HUGE_VAL}, float64), -2).item() == HUGE_VAL);
+  CHECK(norm(Tensor::from({1e25, 1e25}), -2).item() == HUGE_VAL);  // 1e-50 is 0 in float32
+  CHECK(norm(Tensor::from({0.0, 3.0}, float64), -1).item() == 0);
+  CHECK(norm(Tensor::from({2.0, 2.0}, float64), -1).item() == doctest::Approx(1));
+  for (const double p : {-HUGE_VAL, -1.0, HUGE_VAL}) {
+    CAPTURE(p);
+    CHECK_THROWS_AS(norm(Tensor::empty({0}), p), ShapeError);
+  }
+  const Variable x = leaf({NAN, 2.0, 0.0, HUGE_VAL});
+  CHECK(norm(x, 0).item() == 3);
+  CHECK(slope(norm(x, 0), x) == Numbers{0, 0, 0, 0});
+}
+
+TEST_CASE("NaN goes through an activation and its gradient, but for what is level on both sides") {
+  const Variable x = leaf({NAN, 1.0});
+  for (const auto f :
+       {+[](const Variable& v) { return elu(v); }, +[](const Variable& v) { return selu(v); },
+        +[](const Variable& v) { return leaky_relu(v); },
+        +[](const Variable& v) { return gelu(v); },
+        +[](const Variable& v) { return prelu(v, full({1}, 0.25, float64)); }}) {
+    CHECK(std::isnan(f(x).value().at<double>({0})));
+    CHECK(slope(f(x), x)[0] != 0);  // NaN is not
+  }
+  for (const auto f :
+       {+[](const Variable& v) { return hardtanh(v); }, +[](const Variable& v) { return relu6(v); },
+        +[](const Variable& v) { return hardsigmoid(v); },
+        +[](const Variable& v) { return clamp(v, 0, 6); }}) {
+    CHECK(std::isnan(f(x).value().at<double>({0})));
+    CHECK(slope(f(x), x)[0] == 0);
+  }
+}
+
+TEST_CASE("backward goes through what is empty") {
+  const Variable scores(Tensor::empty({2, 3, 0}), true);
+  const Variable loss =
+      cross_entropy(scores, Tensor::empty({2, 0}, int64), {.label_smoothing = 0.5});
+  CHECK(grad({loss}, {scores})[0].shape() == Shape{2, 3, 0});
+  const Variable x(ones({2, 3}), true);
+  const Variable weight(Tensor::empty({0, 3}), true);
+  const Variable bias(Tensor::empty({0}), true);
+  const Variable first = grad({sum(linear(x, weight, bias))}, {x}, {}, {.create_graph = true})[0];
+  CHECK(grad({sum(first)}, {weight}, {}, {.allow_unused = true})[0].shape() == Shape{0, 3});
+}
+
+TEST_CASE("one example without a batch, as PyTorch takes it: losses and pools of rows") {
+  const Variable scores = leaf({0.5, -1.0, 2.0});
+  const Tensor label = Tensor::from({2}, int64).squeeze(0);
+  const Tensor labels = Tensor::from({2}, int64);
+  const auto batch = [&] { return unsqueeze(scores, 0); };
+  for (const Reduction reduction : {Reduction::none, Reduction::sum, Reduction::mean}) {
+    const Variable one = cross_entropy(scores, label, reduction);
+    CHECK(one.shape() == Shape{});
+    CHECK(one.item() == cross_entropy(batch(), labels, reduction).item());
+    CHECK(slope(one, scores) == slope(cross_entropy(batch(), labels, reduction), scores));
+    const Variable of_shares = nll_loss(log_softmax(scores, 0), label, reduction);
+    CHECK(of_shares.shape() == Shape{});
+    CHECK(of_shares.item() == doctest::Approx(one.item()));
+  }
+  const Variable rows = leaf({{1.0, 3.0, 2.0, 4.0}, {0.0, -1.0, 5.0, 2.0}});
+  CHECK(numbers(max_pool1d(rows, {.kernel_size = 2})) == Numbers{3, 4, 0, 5});
+  CHECK(max_pool1d(rows, {.kernel_size = 2}).shape() == Shape{2, 2});
+  CHECK(numbers(avg_pool1d(rows, {.kernel_size = 2})) == Numbers{2, 3, -0.5, 3.5});
+  CHECK(numbers(adaptive_max_pool1d(rows, 1)) == Numbers{4, 5});
+  CHECK(numbers(adaptive_avg_pool1d(rows, 1)) == Numbers{2.5, 1.5});
+}
+
+TEST_CASE("an undefined Variable is told with the op, or with the line of the call") {
+  const Variable none;
+  const Variable x = leaf({1.0, 2.0});
+  CHECK(message_of<GradError>([&] { exp(none); }).find("exp: reads a Variable that is undefined") ==
+        0);
+  CHECK(message_of<GradError>([&] { mul(x, none); }).find("mul: reads") == 0);
+  const int line = __LINE__ + 1;
+  const auto call = [&] { cross_entropy(none, zeros({2}, int64)); };
+  const std::string text = message_of<UndefinedVariable>(call);
+  CAPTURE(text);
+  CHECK(text.find("functions_test.cpp:" + std::to_string(line)) != std::string::npos);
+  CHECK(text.find("is undefined") != std::string::npos);
 }
 
 TEST_CASE("a lambda of one's own has the derivatives that it is given") {

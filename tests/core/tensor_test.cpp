@@ -158,6 +158,13 @@ TEST_CASE("an undefined tensor is refused by everything, and crashes nothing") {
   CHECK_THROWS_AS(none.at<float>({}), Error);
   CHECK_THROWS_AS(none.to_vector<float>(), Error);
   CHECK_THROWS_AS(none.clone(), Error);
+  CHECK_THROWS_AS(none.reshape({1}), Error);
+  CHECK_THROWS_AS(none.view({1}), Error);
+  CHECK_THROWS_AS(none.flatten(), Error);
+  CHECK_THROWS_AS(none.unsqueeze(0), Error);
+  CHECK_THROWS_AS(none.expand({2}), Error);
+  CHECK_THROWS_AS(none.permute({}), Error);
+  CHECK_THROWS_AS(some.flatten(1), ShapeError);
   CHECK_THROWS_AS(none.to(float64), Error);
   CHECK_THROWS_AS(none.fill_(1), Error);
   CHECK_THROWS_AS(none.copy_(some), Error);
