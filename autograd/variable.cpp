@@ -400,7 +400,8 @@ const Tensor& Variable::value() const {
 }
 
 void Operand::fail_undefined() const {
-  fail<UndefinedVariable>("the first argument of the call at ", at_,
+  // No UndefinedVariable: it knows more than the op around it would tell.
+  fail<GradError>("the first argument of the call at ", at_,
                           " is undefined; it was never given a value");
 }
 

@@ -164,6 +164,11 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     fail<DTypeError>("matmul: dtypes differ: ", describe(a), " and ", describe(b), "; ",
                      cast_to_match(a.dtype(), b.dtype()));
   }
+  if (!is_floating(a.dtype()) && a.dtype() != int64) {
+    const bool whole = a.dtype() == uint8 || a.dtype() == boolean;
+    fail<DTypeError>("matmul: expects float32, float64 or int64, got ", a.dtype(),
+                     "; cast with .to(", whole ? int64 : float32, ")");
+  }
   if (a.rank() == 0 || b.rank() == 0) {
     fail<ShapeError>("matmul: expects vectors or matrices, got ", a.shape(), " and ", b.shape());
   }

@@ -11,11 +11,7 @@ namespace gradus {
 
 ElementJudge::ElementJudge(const Probe& probe, const GradcheckOptions& options,
                            const std::vector<std::vector<Tensor>>& gradients, std::int64_t blind)
-    : probe_(probe),
-      options_(options),
-      blind_(blind),
-      size_(probe.inputs(), 0.0),
-      firm_(probe.inputs(), 0) {
+    : probe_(probe), options_(options), blind_(blind), size_(probe.inputs(), 0.0) {
   for (const std::vector<Tensor>& draw : gradients) {
     for (std::size_t i = 0; i < probe.inputs(); ++i) {
       if (!probe.wants(i) || !draw[i].defined()) continue;
@@ -35,7 +31,7 @@ ElementJudge::ElementJudge(const Probe& probe, const GradcheckOptions& options,
 /// backward chooses one of the gradients that there are close by. Each between two of these is right.
 void ElementJudge::compare_with_neighbours(const Probe::Line& line,
                                            const std::function<double(std::size_t)>& slope_of,
-                                           GradcheckEntry& entry) const {
+                                           GradcheckEntry& entry) {
   constexpr int draws = 24;  // one of three equal ones is missed once in 10,000 times
   Generator generator(options_.seed + 13);
   std::vector<double> low(probe_.weights().size(), INFINITY);
@@ -69,6 +65,7 @@ void ElementJudge::compare_with_neighbours(const Probe::Line& line,
     if (!differ || slope_of(k) < low[k] - slack || slope_of(k) > high[k] + slack) return;
   }
   const auto k = static_cast<std::size_t>(entry.draw);
+  among_ties_.insert({line.input, line.flat});
   entry.verdict = Verdict::kink;
   entry.excess = 0;
   entry.left = low[k];
@@ -152,15 +149,10 @@ double ElementJudge::compare(const Probe::Line& line,
     keep_better(slopes, measure(line, factor));
   }
   judge_all(line, slopes, slope_of, entry);
-  // Where one failure after the other stood a second hearing, those that look the same need none: that
-  // the check fails is settled, and hearings are most of its time.
-  constexpr int enough = 4;
-  int& firm = firm_[line.input];
-  const bool plain = entry.verdict == Verdict::fail && is_plain(slopes);
-  if (wants_second_hearing(slopes, entry) && !(plain && firm >= enough)) {
-    const bool stands =
-        hear_again(line, slopes, entry.verdict, std::max(1.0, factor / (longer * longer)));
-    if (plain) firm = stands && firm >= 0 ? firm + 1 : -1;
+  const double factor_of_first = std::max(1.0, factor / (longer * longer));
+  if (wants_second_hearing(slopes, entry) &&
+      !fails_again(line, slopes, slope_of, entry, factor_of_first)) {
+    hear_again(line, slopes, entry.verdict, factor_of_first);
     entry.verdict = Verdict::pass;
     entry.excess = 0;
     judge_all(line, slopes, slope_of, entry);
@@ -232,17 +224,35 @@ bool ElementJudge::drowned(const std::vector<Slope>& slopes) const {
   });
 }
 
+/// A failure that much shorter steps confirm, which find the same slope and refute the gradient by
+/// themselves, needs no more of a hearing: where a whole gradient is wrong, hearings are most of the time.
+bool ElementJudge::fails_again(const Probe::Line& line, const std::vector<Slope>& slopes,
+                               const std::function<double(std::size_t)>& slope_of,
+                               const GradcheckEntry& first, double factor_of_first) const {
+  if (first.verdict != Verdict::fail || !is_plain(slopes)) return false;
+  const std::vector<Slope> shorter = measure(line, factor_of_first * 0.59 / 32768);
+  if (!is_plain(shorter)) return false;
+  for (std::size_t k = 0; k < slopes.size(); ++k) {
+    const double apart = std::fabs(shorter[k].value - slopes[k].value);
+    const double size = std::max(std::fabs(shorter[k].value), std::fabs(slopes[k].value));
+    if (apart > tolerance_of(line)(size) + shorter[k].bound + slopes[k].bound) return false;
+  }
+  GradcheckEntry second = first;
+  second.verdict = Verdict::pass;
+  second.excess = 0;
+  judge_all(line, shorter, slope_of, second);
+  return second.verdict == Verdict::fail;
+}
+
 /// The second hearing: other steps, no power of two times the first ones, and much shorter ones.
 /// Long steps may have stepped over a whole period, a narrow hill, or the steps of a staircase.
-bool ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
+void ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
                               double factor_of_first) const {
   std::array<double, 4> factors{0.7, 0.63 / 1024, 0.59 / 32768, 0.53 / 1048576};
   for (double& factor : factors) factor *= factor_of_first;
   std::vector<std::vector<Slope>> measured;
   for (const double factor : factors) measured.push_back(measure(line, factor));
   bool gives_way = false;
-  bool unresolved = false;
-  bool displaced = false;
   std::vector<Conference> conferences;
   for (std::size_t k = 0; k < slopes.size(); ++k) {
     std::vector<Slope> shorter;
@@ -250,8 +260,6 @@ bool ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slope
     conferences.push_back(confer(slopes[k], shorter, tolerance_of(line)));
     const Conference& last = conferences.back();
     gives_way = gives_way || last.shorter || last.slope.value != slopes[k].value;
-    unresolved = unresolved || last.unresolved;
-    displaced = displaced || last.shorter;
   }
   // What rounds more coarsely than float64 is level on short steps: that is no slope of 0, and the
   // first measurement, which knows of that noise, stands.
@@ -265,7 +273,6 @@ bool ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slope
       slopes[k].bound = INFINITY;  // contradictions refute nothing
     }
   }
-  return !unresolved && !displaced && !coarse;
 }
 
 void ElementJudge::judge_all(const Probe::Line& line, const std::vector<Slope>& slopes,

@@ -142,12 +142,10 @@ Labelled contract(Labelled a, Labelled b, const Labels& kept, Place at) {
   Labelled product{{}, batch + left + right};
   const Labels left_order = batch + left + summed;
   Variable z;
-  if (summed.empty() ||
-      !is_floating(a.x.dtype())) {  // nothing to sum, or integers, whose sums are int64
+  if (summed.empty()) {
     const Labels right_order = batch + right + summed;
     const Variable x = laid_out(a, left_order, sizes(left_order), {n, l, 1, k}, at);
     z = mul({x, at}, laid_out(b, right_order, sizes(right_order), {n, 1, r, k}, at));
-    if (!summed.empty()) z = sum({z, at}, {3});
   } else {
     const Labels right_order = batch + summed + right;
     const bool one = batch.empty();

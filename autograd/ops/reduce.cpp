@@ -285,7 +285,7 @@ Variable norm(const Operand& x, double p, const Dims& dims, bool keepdim) {
   dispatch_floating("norm", x->dtype(), []<class T>() {});
   if (std::isnan(p)) fail<ValueError>("norm: p must be a number, got ", p);
   const std::int64_t count = ops::reduced_count("norm", dims, x->shape());
-  if (p == 0) {  // how many are not 0, and NaN is not
+  if (p == 0) {  // how many are not 0; NaN is one of them
     const Variable ones = where(core::ne(x->value(), 0), 1, {mul(x, 0), at});
     return sum({ones, at}, dims, keepdim);
   }
@@ -305,7 +305,7 @@ Variable norm(const Operand& x, double p, const Dims& dims, bool keepdim) {
   const Variable size = where(zero, 1, {abs(x), at});
   const Variable powers = where(zero, std::pow(0.0, p), {pow({size, at}, p), at});
   const Variable total = sum({powers, at}, dims, keepdim);
-  if (p < 0) return pow({total, at}, 1 / p);  // of 0, which only infinite numbers give, infinite
+  if (p < 0) return pow({total, at}, 1 / p);  // infinite where all of them are 0
   return ops::flat_at_zero(total, at, [p](const Operand& sum) { return pow(sum, 1 / p); });
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,10 @@ class ElementJudge {
                  GradcheckEntry& entry);
 
   double tolerance(double size) const { return options_.atol + options_.rtol * std::fabs(size); }
+  /// Was this element's gradient right only as that of points close by, where numbers do not tie?
+  bool is_among_ties(std::size_t input, std::int64_t flat) const {
+    return among_ties_.contains({input, flat});
+  }
   /// Of the first measurement along a line, with steps `factor` times as long.
   SlopeOptions slope_options(const Probe::Line& line, double factor) const;
 
@@ -33,12 +38,14 @@ class ElementJudge {
   bool allow_for_hidden_noise(const Probe::Line& line, double factor,
                               std::vector<Slope>& slopes) const;
   bool drowned(const std::vector<Slope>& slopes) const;
-  /// Gives whether the first measurement stands.
-  bool hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
+  bool fails_again(const Probe::Line& line, const std::vector<Slope>& slopes,
+                   const std::function<double(std::size_t)>& slope_of, const GradcheckEntry& first,
+                   double factor_of_first) const;
+  void hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
                   double factor_of_first) const;
   void compare_with_neighbours(const Probe::Line& line,
                                const std::function<double(std::size_t)>& slope_of,
-                               GradcheckEntry& entry) const;
+                               GradcheckEntry& entry);
   void judge_all(const Probe::Line& line, const std::vector<Slope>& slopes,
                  const std::function<double(std::size_t)>& slope_of, GradcheckEntry& entry) const;
   void judge(const Probe::Line& line, const Slope& slope, std::size_t k,
@@ -51,7 +58,7 @@ class ElementJudge {
   std::int64_t blind_;
   bool ties_ = false;         // two numbers of an input are equal
   std::vector<double> size_;  // the largest slope of each input, by backward
-  std::vector<int> firm_;     // how many failures of each input stood a second hearing, -1: not all
+  std::set<std::pair<std::size_t, std::int64_t>> among_ties_;  // input and element
 };
 
 }  // namespace gradus

@@ -36,7 +36,7 @@ void add_products(WrongCalls& all) {
                  [=] {
                    matmul(zeros({2, 2}, uint8), zeros({2, 2}, uint8));
                  },
-                 {"float32 or float64", "uint8"}});
+                 {"float32, float64 or int64", "uint8"}});
   for (const Activation activation : {Activation::none, Activation::relu}) {
     const std::string name = "linear";
     const auto layer = [=](const Variable& in, const Variable& weight, const Variable& bias) {
