@@ -402,7 +402,7 @@ const Tensor& Variable::value() const {
 void Operand::fail_undefined() const {
   // No UndefinedVariable: it knows more than the op around it would tell.
   fail<GradError>("the first argument of the call at ", at_,
-                          " is undefined; it was never given a value");
+                  " is undefined; it was never given a value");
 }
 
 void detail::fail_undefined(std::string_view op, Place at) {
