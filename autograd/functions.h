@@ -43,7 +43,7 @@ Variable pow(const Operand& base, const Variable& exponent);
 /// The greater of both; where they are equal each gets half of the gradient.
 Variable maximum(const Operand& a, const Variable& b);
 Variable minimum(const Operand& a, const Variable& b);
-/// x limited to low..high; the gradient passes where low <= x <= high.
+/// x limited to low..high; the gradient passes where low <= x <= high. Throws ValueError without a bound.
 Variable clamp(const Operand& x, std::optional<double> low, std::optional<double> high);
 /// a where `condition` (bool) holds, else b.
 Variable where(const Tensor& condition, const Operand& a, const Variable& b);
@@ -163,7 +163,8 @@ Variable var(const Operand& x, const Dims& dims = {}, bool keepdim = false,
 Variable std(const Operand& x, const Dims& dims = {}, bool keepdim = false,
              std::int64_t correction = 1);
 /// (Σ|x|^p)^(1/p), the gradient at 0 being 0; max|x| for p = ∞, min|x| for -∞, and for 0 how many are not
-/// 0. Throws ShapeError for an infinite p over zero elements.
+/// 0, NaN among them. Where a sum of negative powers is 0 the norm is infinite and its gradient NaN.
+/// Throws ShapeError for an infinite or a negative p over zero elements.
 Variable norm(const Operand& x, double p = 2, const Dims& dims = {}, bool keepdim = false);
 /// The greatest; elements that tie share the gradient equally (PyTorch's amax).
 Variable max(const Operand& x, const Dims& dims = {}, bool keepdim = false);
@@ -432,8 +433,8 @@ struct CrossEntropyOptions {
   Reduction reduction = Reduction::mean;
   double label_smoothing = 0;  ///< in 0..1: so much of the target is spread over all classes evenly
 };
-/// -log softmax(logits)[label]; logits [N,C,d1,..], labels int64 [N,d1,..]. The mean divides by the sum of
-/// the labels' weights. Throws ValueError for a label outside 0..C-1 that is not ignored.
+/// -log softmax(logits)[label]; logits [N,C,d1,..], labels int64 [N,d1,..], or of one example [C] and
+/// []. The mean divides by the sum of the labels' weights. Throws ValueError for a label outside 0..C-1 that is not ignored.
 Variable cross_entropy(const Operand& logits, const Tensor& labels,
                        Reduction reduction = Reduction::mean);
 Variable cross_entropy(const Operand& logits, const Tensor& labels,

@@ -9,6 +9,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>
 
+#include <algorithm>
 #include <functional>
 #include <unordered_map>
 #include <unordered_set>

@@ -44,8 +44,8 @@ void check_labels(std::string_view op, const Tensor& scores, const Tensor& label
     if (d != 1) expected.push_back(scores.shape()[d]);
   }
   if (scores.rank() < 2 || labels.shape() != expected) {
-    fail<ShapeError>(op, ": expects scores [N,C,...] and labels [N,...], got ", scores.shape(),
-                     " and ", labels.shape());
+    fail<ShapeError>(op, ": expects scores [N,C,...] and labels [N,...], or [C] and [], got ",
+                     scores.shape(), " and ", labels.shape());
   }
   const std::int64_t classes = scores.size(1);
   const Tensor dense = labels.contiguous();

@@ -4,6 +4,7 @@
 #include <gradus/optim/update.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 

@@ -3,6 +3,7 @@
 #include <gradus/autograd/held_still.h>
 #include <gradus/autograd/ops/chapter.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace gradus {

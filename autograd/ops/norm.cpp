@@ -5,6 +5,8 @@
 #include <gradus/autograd/ops/chapter.h>
 #include <gradus/core/norm.h>
 
+#include <algorithm>
+
 namespace gradus {
 namespace ops {
 namespace {

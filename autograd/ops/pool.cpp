@@ -2,6 +2,8 @@
 // so forward and gradient come as a pair of adjoints.
 #include <gradus/autograd/ops/chapter.h>
 
+#include <algorithm>
+
 namespace gradus {
 namespace ops {
 namespace {
@@ -218,7 +220,7 @@ Variable pool_rows(std::string_view op, const Operand& x, std::int64_t output_si
 
 /// An image alone, [C,H,W], is a batch of one.
 template <class T> Variable pool_images(T op, const Operand& x) {
-  if (!x->defined() || x->rank() != 3) return apply(std::move(op), x);
+  if (x->rank() != 3) return apply(std::move(op), x);
   return batched(T::name, 4, x,
                  [&](const Operand& images) { return apply(std::move(op), images); });
 }

@@ -2,6 +2,7 @@
 // gradient spreads.
 #include <gradus/autograd/ops/chapter.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace gradus {

@@ -2,6 +2,8 @@
 // what was copied is summed, what was selected is put back among zeros.
 #include <gradus/autograd/ops/chapter.h>
 
+#include <algorithm>
+
 namespace gradus {
 namespace ops {
 

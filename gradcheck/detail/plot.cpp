@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <locale>
 #include <utility>
 
 namespace gradus::plot {

@@ -120,7 +120,7 @@ class Probe {
   Variables leaves_;
   std::vector<std::string> names_;
   std::vector<std::string> notes_;
-  std::vector<double> usual_;  // the root mean square of each leaf that is moved
+  std::vector<double> usual_;  // the root mean square of each leaf of floating point
   std::vector<Tensor> weights_;
   Tensor output_;
   std::shared_ptr<detail::HeldOffsets> offsets_ = std::make_shared<detail::HeldOffsets>();
