@@ -434,7 +434,8 @@ struct CrossEntropyOptions {
   double label_smoothing = 0;  ///< in 0..1: so much of the target is spread over all classes evenly
 };
 /// -log softmax(logits)[label]; logits [N,C,d1,..], labels int64 [N,d1,..], or of one example [C] and
-/// []. The mean divides by the sum of the labels' weights. Throws ValueError for a label outside 0..C-1 that is not ignored.
+/// []. The mean divides by the sum of the labels' weights. Throws ValueError for a label outside 0..C-1 that
+/// is not ignored.
 Variable cross_entropy(const Operand& logits, const Tensor& labels,
                        Reduction reduction = Reduction::mean);
 Variable cross_entropy(const Operand& logits, const Tensor& labels,

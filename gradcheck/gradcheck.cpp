@@ -393,9 +393,13 @@ class Judge {
     const GradcheckInput& input = report_.inputs.back();
     const Tensor direction =
         core::eq(input.verdicts, static_cast<double>(Verdict::kink)).to(float64);
-    // By itself none of those moves anything, whatever backward says, nor do they together.
-    for (std::int64_t flat = 0; flat < direction.numel(); ++flat)
-      if (judge_->is_among_ties(i, flat)) direction.data<double>()[flat] = 0;
+    // One of several equal numbers may move nothing, whichever of them backward chose: all of them do.
+    const std::vector<double> x = probe_.leaf(i).value().to_vector<double>();
+    std::set<double> tied;
+    for (std::size_t e = 0; e < x.size(); ++e)
+      if (judge_->is_among_ties(i, static_cast<std::int64_t>(e))) tied.insert(x[e]);
+    for (std::size_t e = 0; e < x.size(); ++e)
+      if (tied.contains(x[e])) direction.data<double>()[e] = 1;
     if (core::sum(direction).item() < 2) return;
     const GradcheckEntry entry = compare_along(i, direction);
     if (entry.verdict != Verdict::fail) return;

@@ -514,7 +514,7 @@ TEST_CASE("a choice of elements compares as many as it says, without repetition,
   CHECK(choices.size() == 4);
 }
 
-TEST_CASE("a gradient that is wrong everywhere costs little more than a right one") {
+TEST_CASE("a gradient that is wrong everywhere costs less than three times a right one") {
   const auto cost = [](double factor) {
     Generator generator(1);
     const Variables x{Variable(rand({40}, generator, float64), true)};
@@ -582,6 +582,15 @@ TEST_CASE("several groups of ties, each right by the points beside it, are right
     };
     const GradcheckReport report = gradcheck(second_largest, x, {.contracts = false});
     CHECK_MESSAGE(report.passed(), report.to_string());
+    // Each alone lies between two right ones; all together they are three times too much.
+    const auto each_gets_all = [&](const Variables& v) {
+      return custom(
+          v, [&](const Variables& in) { return second_largest(in).value(); },
+          [&](const Variables&, const Variable& dy) {
+            return Variables{reshape(expand(unsqueeze(dy, 1), {groups, 3}), {3 * groups})};
+          });
+    };
+    CHECK(gradcheck(each_gets_all, x, {.contracts = false}).verdict == Verdict::fail);
   }
 }
 
