@@ -120,6 +120,9 @@ bool is_undefined(const std::vector<Slope>& slopes) {
                      [](const Slope& slope) { return slope.kind == SlopeKind::undefined; });
 }
 
+/// The steps of the second hearing that may settle it, as a factor of the first ones.
+constexpr double much_shorter = 0.59 / 32768;
+
 void keep_better(std::vector<Slope>& slopes, std::vector<Slope> others) {
   for (std::size_t k = 0; k < slopes.size(); ++k) {
     if (others[k].bound < slopes[k].bound) slopes[k] = std::move(others[k]);
@@ -150,12 +153,14 @@ double ElementJudge::compare(const Probe::Line& line,
   }
   judge_all(line, slopes, slope_of, entry);
   const double factor_of_first = std::max(1.0, factor / (longer * longer));
-  if (wants_second_hearing(slopes, entry) &&
-      !fails_again(line, slopes, slope_of, entry, factor_of_first)) {
-    hear_again(line, slopes, entry.verdict, factor_of_first);
-    entry.verdict = Verdict::pass;
-    entry.excess = 0;
-    judge_all(line, slopes, slope_of, entry);
+  if (wants_second_hearing(slopes, entry)) {
+    const std::vector<Slope> shorter = measure(line, factor_of_first * much_shorter);
+    if (!fails_again(line, slopes, shorter, slope_of, entry)) {
+      hear_again(line, slopes, shorter, entry.verdict, factor_of_first);
+      entry.verdict = Verdict::pass;
+      entry.excess = 0;
+      judge_all(line, slopes, slope_of, entry);
+    }
   }
   if (entry.verdict == Verdict::fail && allow_for_hidden_noise(line, factor, slopes)) {
     entry.verdict = Verdict::pass;
@@ -227,11 +232,10 @@ bool ElementJudge::drowned(const std::vector<Slope>& slopes) const {
 /// A failure that much shorter steps confirm, which find the same slope and refute the gradient by
 /// themselves, needs no more of a hearing: where a whole gradient is wrong, hearings are most of the time.
 bool ElementJudge::fails_again(const Probe::Line& line, const std::vector<Slope>& slopes,
+                               const std::vector<Slope>& shorter,
                                const std::function<double(std::size_t)>& slope_of,
-                               const GradcheckEntry& first, double factor_of_first) const {
-  if (first.verdict != Verdict::fail || !is_plain(slopes)) return false;
-  const std::vector<Slope> shorter = measure(line, factor_of_first * 0.59 / 32768);
-  if (!is_plain(shorter)) return false;
+                               const GradcheckEntry& first) const {
+  if (first.verdict != Verdict::fail || !is_plain(slopes) || !is_plain(shorter)) return false;
   for (std::size_t k = 0; k < slopes.size(); ++k) {
     const double apart = std::fabs(shorter[k].value - slopes[k].value);
     const double size = std::max(std::fabs(shorter[k].value), std::fabs(slopes[k].value));
@@ -246,12 +250,13 @@ bool ElementJudge::fails_again(const Probe::Line& line, const std::vector<Slope>
 
 /// The second hearing: other steps, no power of two times the first ones, and much shorter ones.
 /// Long steps may have stepped over a whole period, a narrow hill, or the steps of a staircase.
-void ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
+void ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slopes,
+                              const std::vector<Slope>& much_shorter_ones, Verdict first,
                               double factor_of_first) const {
-  std::array<double, 4> factors{0.7, 0.63 / 1024, 0.59 / 32768, 0.53 / 1048576};
-  for (double& factor : factors) factor *= factor_of_first;
-  std::vector<std::vector<Slope>> measured;
-  for (const double factor : factors) measured.push_back(measure(line, factor));
+  const double shortest = factor_of_first * 0.53 / 1048576;
+  const std::array<std::vector<Slope>, 4> measured{measure(line, factor_of_first * 0.7),
+                                                   measure(line, factor_of_first * 0.63 / 1024),
+                                                   much_shorter_ones, measure(line, shortest)};
   bool gives_way = false;
   std::vector<Conference> conferences;
   for (std::size_t k = 0; k < slopes.size(); ++k) {
@@ -265,7 +270,7 @@ void ElementJudge::hear_again(const Probe::Line& line, std::vector<Slope>& slope
   // first measurement, which knows of that noise, stands.
   const double step = slope_options(line, 1).first_step;
   const bool coarse =
-      gives_way && probe_.rounds_coarsely(line, step * factor_of_first, step * factors.back());
+      gives_way && probe_.rounds_coarsely(line, step * factor_of_first, step * shortest);
   for (std::size_t k = 0; k < slopes.size() && !coarse; ++k) {
     if (!conferences[k].unresolved) {
       slopes[k] = conferences[k].slope;

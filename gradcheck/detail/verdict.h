@@ -39,9 +39,11 @@ class ElementJudge {
                               std::vector<Slope>& slopes) const;
   bool drowned(const std::vector<Slope>& slopes) const;
   bool fails_again(const Probe::Line& line, const std::vector<Slope>& slopes,
-                   const std::function<double(std::size_t)>& slope_of, const GradcheckEntry& first,
-                   double factor_of_first) const;
-  void hear_again(const Probe::Line& line, std::vector<Slope>& slopes, Verdict first,
+                   const std::vector<Slope>& shorter,
+                   const std::function<double(std::size_t)>& slope_of,
+                   const GradcheckEntry& first) const;
+  void hear_again(const Probe::Line& line, std::vector<Slope>& slopes,
+                  const std::vector<Slope>& much_shorter_ones, Verdict first,
                   double factor_of_first) const;
   void compare_with_neighbours(const Probe::Line& line,
                                const std::function<double(std::size_t)>& slope_of,
