@@ -1,4 +1,6 @@
-// The pool: a list of free blocks for each size class, behind one lock.
+// The pool: a list of free blocks for each size class, behind one lock. What two threads fight for is not
+// the lock but the cache lines behind it, so a request touches three: the lock with all that is counted
+// each time, the size class, and the block, whose own bytes link it to the next free one.
 #include <gradus/core/error.h>
 #include <gradus/core/storage.h>
 
@@ -12,7 +14,6 @@
 #include <new>
 #include <string_view>
 #include <thread>
-#include <vector>
 
 #include <immintrin.h>
 #include <pthread.h>
@@ -78,13 +79,11 @@ class Pool {
       SizeClass& size = classes_[class_of(capacity)];
       size.last_request = ++requests_;
       size.capacity = capacity;
-      if (!size.blocks.empty()) {
-        std::byte* block = size.blocks.back();
-        size.blocks.pop_back();
-        statistics_.cached_bytes -= capacity;
-        ++statistics_.reuses;
+      if (size.first != nullptr) {
+        cached_ -= capacity;
+        ++reuses_;
         add_live(capacity);
-        return block;
+        return size.pop();
       }
     }
     std::byte* block = from_system(capacity);
@@ -94,35 +93,39 @@ class Pool {
     }
     const std::lock_guard lock(lock_);
     if (block == nullptr) {
-      fail<Error>("storage: out of memory asking for ", wanted, " bytes (", statistics_.live_bytes,
+      fail<Error>("storage: out of memory asking for ", wanted, " bytes (", live_,
                   " bytes in use)");
     }
-    ++statistics_.allocations;
+    ++allocations_;
     add_live(capacity);
     return block;
   }
 
   void give(std::byte* block, std::int64_t capacity) noexcept {
     const std::lock_guard lock(lock_);
-    statistics_.live_bytes -= capacity;
+    live_ -= capacity;
     if (!keep_) return to_system(block, capacity);
-    statistics_.cached_bytes += capacity;
-    classes_[class_of(capacity)].blocks.push_back(block);
+    cached_ += capacity;
+    classes_[class_of(capacity)].push(block);
     constexpr std::int64_t always = 1 << 20;  // little sizes differ more
     const std::int64_t most = always + 2 * std::max(recent_peak_, earlier_peak_);
-    while (statistics_.live_bytes + statistics_.cached_bytes > most) give_up(stalest());
+    while (live_ + cached_ > most) give_up(stalest());
   }
 
   void empty() {
     const std::lock_guard lock(lock_);
     for (SizeClass& size : classes_) {
-      while (!size.blocks.empty()) give_up(size);
+      while (size.first != nullptr) give_up(size);
     }
   }
 
   StorageStatistics statistics() {
     const std::lock_guard lock(lock_);
-    return statistics_;
+    return {.live_bytes = live_,
+            .peak_bytes = peak_,
+            .cached_bytes = cached_,
+            .allocations = allocations_,
+            .reuses = reuses_};
   }
 
   /// Around fork(): the child must not find the lock held by a thread that it does not have.
@@ -131,31 +134,41 @@ class Pool {
 
   void reset_peak() {
     const std::lock_guard lock(lock_);
-    statistics_.peak_bytes = statistics_.live_bytes;
+    peak_ = live_;
   }
 
  private:
-  /// Blocks of one capacity that nobody holds.
-  struct SizeClass {
-    std::vector<std::byte*> blocks;
+  /// Blocks of one capacity that nobody holds, the last one freed first: each begins with a pointer to
+  /// the next.
+  struct alignas(32) SizeClass {
+    std::byte* first = nullptr;
     std::int64_t capacity = 0;
     std::int64_t last_request = 0;
+
+    void push(std::byte* block) noexcept {
+      std::memcpy(block, &first, sizeof first);
+      first = block;
+    }
+    std::byte* pop() noexcept {
+      std::byte* block = first;
+      std::memcpy(&first, block, sizeof first);
+      return block;
+    }
   };
 
   /// The class with blocks that was asked for longest ago.
   SizeClass& stalest() {
     SizeClass* found = nullptr;
     for (SizeClass& size : classes_) {
-      if (size.blocks.empty()) continue;
+      if (size.first == nullptr) continue;
       if (found == nullptr || size.last_request < found->last_request) found = &size;
     }
     return *found;
   }
 
   void give_up(SizeClass& size) noexcept {
-    to_system(size.blocks.back(), size.capacity);
-    size.blocks.pop_back();
-    statistics_.cached_bytes -= size.capacity;
+    to_system(size.pop(), size.capacity);
+    cached_ -= size.capacity;
   }
 
   // Large blocks are mapped one by one: the allocator of the language would hold them in a heap,
@@ -185,22 +198,28 @@ class Pool {
   }
 
   void add_live(std::int64_t capacity) {
-    statistics_.live_bytes += capacity;
-    statistics_.peak_bytes = std::max(statistics_.peak_bytes, statistics_.live_bytes);
+    live_ += capacity;
+    peak_ = std::max(peak_, live_);
     constexpr std::int64_t window = 4096;  // requests
     if (requests_ % window == 0) {
       earlier_peak_ = recent_peak_;
       recent_peak_ = 0;
     }
-    recent_peak_ = std::max(recent_peak_, statistics_.live_bytes);
+    recent_peak_ = std::max(recent_peak_, live_);
   }
 
-  ShortLock lock_;
-  std::array<SizeClass, 8 * 64> classes_;
+  // One cache line.
+  alignas(alignment) ShortLock lock_;
   std::int64_t requests_ = 0;
-  std::int64_t recent_peak_ = 0;   // of live_bytes, in this window of requests
+  std::int64_t live_ = 0;  // bytes, as in StorageStatistics
+  std::int64_t peak_ = 0;
+  std::int64_t cached_ = 0;
+  std::int64_t reuses_ = 0;
+  std::int64_t recent_peak_ = 0;   // of live_, in this window of requests
   std::int64_t earlier_peak_ = 0;  // and in the one before
-  StorageStatistics statistics_;
+
+  std::array<SizeClass, 8 * 64> classes_;
+  std::int64_t allocations_ = 0;
   const bool keep_ = pooling_wanted();
 };
 
