@@ -11,6 +11,8 @@
 
 #include <cstdio>
 
+#include "classify.h"
+
 using namespace gradus;
 
 namespace {
@@ -43,18 +45,6 @@ Sequential make_net(bool separable) {
   return net;
 }
 
-/// The share of `dataset` that the model gets right.
-double accuracy(Module& model, const Dataset& dataset) {
-  const NoGrad no_tape;
-  model.eval();
-  double right = 0;
-  for (const Batch& batch : DataLoader(dataset, {.batch_size = 256}).epoch(0)) {
-    const Tensor guess = core::argmax(model(batch.images).value(), 1);
-    right += core::sum(core::eq(guess, batch.labels)).item();
-  }
-  return right / static_cast<double>(dataset.size());
-}
-
 }  // namespace
 
 int main() {
@@ -66,23 +56,6 @@ int main() {
   std::printf("%lld parameters; with ordinary convolutions %lld\n", static_cast<long long>(count),
               static_cast<long long>(ordinary));
 
-  constexpr int epochs = 10;
   AdamW optimizer(model.parameters(), {.lr = 0.01});
-  CosineAnnealing schedule(optimizer, {.epochs = epochs});
-  DataLoader loader(digits.train, {.batch_size = 32, .shuffle = true, .seed = 1});
-  for (int epoch = 0; epoch < epochs; ++epoch) {
-    model.train();
-    double total = 0;
-    for (const Batch& batch : loader.epoch(epoch)) {
-      optimizer.zero_grad();
-      const Variable loss = cross_entropy(model(batch.images), batch.labels);
-      loss.backward();
-      optimizer.step();
-      total += loss.item();
-    }
-    schedule.step();
-    std::printf("epoch %d: loss %.4f, test accuracy %.2f%%\n", epoch + 1,
-                total / static_cast<double>(loader.batches()), 100 * accuracy(model, digits.test));
-  }
-  return accuracy(model, digits.test) >= 0.97 ? 0 : 1;
+  return train(model, optimizer, digits, 10) >= 0.97 ? 0 : 1;
 }

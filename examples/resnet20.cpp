@@ -10,6 +10,8 @@
 
 #include <cstdio>
 
+#include "classify.h"
+
 using namespace gradus;
 
 namespace {
@@ -46,18 +48,6 @@ Sequential resnet20() {
   return net;
 }
 
-/// The share of `dataset` that the model gets right.
-double accuracy(Module& model, const Dataset& dataset) {
-  const NoGrad no_tape;
-  model.eval();
-  double right = 0;
-  for (const Batch& batch : DataLoader(dataset, {.batch_size = 256}).epoch(0)) {
-    const Tensor guess = core::argmax(model(batch.images).value(), 1);
-    right += core::sum(core::eq(guess, batch.labels)).item();
-  }
-  return right / static_cast<double>(dataset.size());
-}
-
 }  // namespace
 
 int main() {
@@ -69,23 +59,6 @@ int main() {
               static_cast<long long>(model.parameter_count()),
               same_size ? "as many" : "not as many");
 
-  constexpr int epochs = 6;
   SGD optimizer(model.parameters(), {.lr = 0.1, .momentum = 0.9, .weight_decay = 1e-4});
-  CosineAnnealing schedule(optimizer, {.epochs = epochs});
-  DataLoader loader(digits.train, {.batch_size = 32, .shuffle = true, .seed = 1});
-  for (int epoch = 0; epoch < epochs; ++epoch) {
-    model.train();
-    double total = 0;
-    for (const Batch& batch : loader.epoch(epoch)) {
-      optimizer.zero_grad();
-      const Variable loss = cross_entropy(model(batch.images), batch.labels);
-      loss.backward();
-      optimizer.step();
-      total += loss.item();
-    }
-    schedule.step();
-    std::printf("epoch %d: loss %.4f, test accuracy %.2f%%\n", epoch + 1,
-                total / static_cast<double>(loader.batches()), 100 * accuracy(model, digits.test));
-  }
-  return same_size && accuracy(model, digits.test) >= 0.96 ? 0 : 1;
+  return same_size && train(model, optimizer, digits, 6) >= 0.96 ? 0 : 1;
 }

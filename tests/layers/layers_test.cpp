@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "support/error_message.h"
+
 using namespace gradus;
 
 namespace {
@@ -34,15 +36,6 @@ struct Moments {
 
 Moments moments(const Tensor& x) {
   return {core::mean(x).item(), core::var(x).item(), core::min(x).item(), core::max(x).item()};
-}
-
-template <class F> std::string message_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 /// float64 through and through, so only the order of sums differs from PyTorch's.

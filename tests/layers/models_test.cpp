@@ -8,18 +8,11 @@
 #include <set>
 #include <string>
 
+#include "support/error_message.h"
+
 using namespace gradus;
 
 namespace {
-
-template <class F> std::string message_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 using Names = std::set<std::string>;
 

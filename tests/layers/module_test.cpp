@@ -18,6 +18,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "support/error_message.h"
+
 using namespace gradus;
 
 namespace {
@@ -86,19 +88,6 @@ struct Shortcut : Module {
   void visit(Visitor& v) override { v("deep", deep); }
   Variable forward(const Variable& x) override { return deep.features[1](x); }
 };
-
-template <class F> std::string message_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::vector<std::string> names_of(const NamedVariables& named) {
   std::vector<std::string> names;

@@ -20,9 +20,10 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <source_location>
 #include <string>
 #include <vector>
+
+#include "support/error_message.h"
 
 using namespace gradus;
 
@@ -66,8 +67,7 @@ constexpr double tolerance64 = 1e-13;
 constexpr double tolerance32 = 3e-6;
 
 void check_steps(const Make& make, const std::vector<std::vector<double>>& expected,
-                 std::source_location called = std::source_location::current()) {
-  const auto line = called.line();
+                 int line = __builtin_LINE()) {
   CAPTURE(line);
   for (const DType dtype : {float64, float32}) {
     CAPTURE(dtype);
@@ -80,19 +80,6 @@ void check_steps(const Make& make, const std::vector<std::vector<double>>& expec
             (dtype == float64 ? tolerance64 : tolerance32));
     }
   }
-}
-
-template <class F> std::string message_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& words) {
-  return text.find(words) != std::string::npos;
 }
 
 /// Rosenbrock's valley, chained through the numbers of p, with its gradient.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <gradus/core/error.h>
 
 #include <string>
 
@@ -21,6 +22,16 @@ template <class E, class F> std::string message_of(F&& f) {
   }
   FAIL_CHECK("nothing was thrown");
   return {};
+}
+
+/// The message of whatever Error f() throws; "" where it throws none.
+template <class F> std::string message_of(const F& f) {
+  try {
+    f();
+  } catch (const gradus::Error& error) {
+    return error.what();
+  }
+  return "";
 }
 
 inline bool contains(const std::string& text, const std::string& part) {
