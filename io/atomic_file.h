@@ -4,7 +4,8 @@
 // The content goes to a temporary file in the same folder, is flushed to the disk (fsync), and
 // takes the old file's place by a rename, which the system does in one step; the folder is flushed
 // last, so that the rename survives a power failure. On any failure before the rename the temporary
-// file is removed and the old file is as it was.
+// file is removed and the old file is as it was. Where the process is killed the temporary file, .NAME.tmp,
+// stays until the file is written the next time. Two that write the same file wait for each other.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +27,8 @@ class ByteSink {
 };
 
 /// Puts `content` in the place of `path`, which need not exist; its folder must. A symbolic link is
-/// followed, permissions of an existing file are kept. Throws IoError naming the file and the
-/// reason, also when `path` is a folder or a device.
+/// followed, also to a file that is not there yet; permissions of an existing file are kept. Throws
+/// IoError naming the file and the reason, also when `path` is a folder or a device.
 void write_file_atomically(const std::string& path, std::string_view content);
 /// The same with content that `writer` hands over piece by piece; what it throws passes through.
 void write_file_atomically(const std::string& path, const std::function<void(ByteSink&)>& writer);

@@ -4,10 +4,14 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -89,6 +93,95 @@ TEST_CASE("a symbolic link stays, and the file it names is replaced") {
   write_file_atomically(folder / "link", "new");
   CHECK(fs::is_symlink(folder / "link"));
   CHECK(read_bytes(folder / "real") == "new");
+}
+
+TEST_CASE("a symbolic link to nothing yet stays, and what it names is made") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "inner");
+  fs::create_symlink("second", folder / "first");
+  fs::create_symlink("inner/real", folder / "second");
+  write_file_atomically(folder / "first", "new");
+  CHECK(fs::is_symlink(folder / "first"));
+  CHECK(fs::is_symlink(folder / "second"));
+  CHECK(read_bytes(folder / "inner" / "real") == "new");
+
+  fs::create_symlink("circle", folder / "circle");
+  const std::string message =
+      message_of<IoError>([&] { write_file_atomically(folder / "circle", "new"); });
+  CHECK(contains(message, (folder / "circle").string()));
+  CHECK(contains(message, "Too many levels of symbolic links"));
+}
+
+TEST_CASE("a name may be as long as the system allows") {
+  const TemporaryFolder folder;
+  const std::string name(255, 'n');
+  for (const char* content : {"old", "new"}) write_file_atomically(folder / name, content);
+  CHECK(read_bytes(folder / name) == "new");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("what a killed process leaves is gone after the next write") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "a", "old");
+  for (int killed = 0; killed < 2; ++killed) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      write_file_atomically(folder / "a", [](ByteSink& sink) {
+        sink.write("half");
+        ::_exit(1);  // as by a signal: nothing is tidied up
+      });
+    }
+    REQUIRE(child > 0);
+    ::waitpid(child, nullptr, 0);
+    CHECK(read_bytes(folder / "a") == "old");
+    CHECK(folder.entries() == 2);  // and the second one has removed that of the first
+  }
+  write_file_atomically(folder / "a", "new");
+  CHECK(read_bytes(folder / "a") == "new");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("who writes the same file waits: the content is that of one of them") {
+  const TemporaryFolder folder;
+  std::vector<std::thread> writers;
+  for (const char letter : {'a', 'b', 'c'}) {
+    writers.emplace_back([&folder, letter] {
+      for (int i = 0; i < 100; ++i) {
+        write_file_atomically(folder / "file", [letter](ByteSink& sink) {
+          for (int piece = 0; piece < 3; ++piece) sink.write(std::string(100, letter));
+        });
+      }
+    });
+  }
+  int torn = 0;
+  for (int i = 0; i < 1000; ++i) {
+    if (!fs::exists(folder / "file")) continue;
+    const std::string found = read_bytes(folder / "file");
+    if (found != std::string(300, found.at(0))) ++torn;
+  }
+  for (std::thread& writer : writers) writer.join();
+  CHECK(torn == 0);
+  CHECK(read_bytes(folder / "file").size() == 300);
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("what stands where the temporary file goes is named unless it can be a leftover") {
+  const TemporaryFolder folder;
+  ::mkfifo((folder / ".fifo.tmp").c_str(),
+           0600);  // to open one for reading would wait for a writer
+  write_file_atomically(folder / "fifo", "new");
+  CHECK(read_bytes(folder / "fifo") == "new");
+
+  fs::create_directory(folder / ".a.tmp");
+  write_bytes(folder / "victim", "untouched");
+  fs::create_symlink("victim", folder / ".b.tmp");
+  for (const char* name : {"a", "b"}) {
+    const std::string message =
+        message_of<IoError>([&] { write_file_atomically(folder / name, "new"); });
+    CHECK(contains(message, std::string(name) + ".tmp is in the way"));
+    CHECK(!fs::exists(folder / name));
+  }
+  CHECK(read_bytes(folder / "victim") == "untouched");
 }
 
 TEST_CASE("what the writer throws passes through and leaves the old file") {
