@@ -23,10 +23,10 @@ namespace {
 /// float64, at most 24 numbers, in another order of adding.
 constexpr double tolerance = 1e-13;
 
-using Fold = std::function<double(const std::vector<double>&)>;
+using Combine = std::function<double(const std::vector<double>&)>;
 
 /// f over the elements that `dims` (all, when empty) bring together.
-Tensor reduce_model(const Tensor& x, const Dims& dims, bool keepdim, const Fold& f) {
+Tensor reduce_model(const Tensor& x, const Dims& dims, bool keepdim, const Combine& f) {
   std::vector<bool> gone(static_cast<std::size_t>(x.rank()), dims.empty());
   for (const std::int64_t d : dims) gone[static_cast<std::size_t>(d)] = true;
   Shape kept = x.shape();
@@ -135,7 +135,7 @@ TEST_CASE("max and min over every choice of dimensions are what loops give, and 
 }
 
 TEST_CASE("argmax and argmin point at the first of the greatest and least, along every dimension") {
-  const auto first_at = [](const Fold& best) {
+  const auto first_at = [](const Combine& best) {
     return [best](const std::vector<double>& x) {
       return static_cast<double>(std::find(x.begin(), x.end(), best(x)) - x.begin());
     };
