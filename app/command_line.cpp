@@ -130,8 +130,22 @@ void add_train(CLI::App& app, TrainOptions& o) {
       std::to_string(o.seed))
       ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
   add_threads(train, o);
-  add(train, "--out", o.out, "DIR", "Folder for model.safetensors, run.json and metrics.jsonl",
+  add(train, "--out", o.out, "DIR", "Folder for checkpoint.safetensors and metrics.jsonl",
       "runs/DATA-MODEL");
+  train.add_flag("--overwrite", o.overwrite, "Write over an earlier training in that folder")
+      ->option_text(" ");
+  const std::vector<CLI::Option*> all = train.get_options();
+  CLI::Option* resume = add(train, "--resume", o.resume, "DIR",
+                            "Go on with the training in this folder, with its own settings", "none")
+                            ->check(not_empty());
+  for (CLI::Option* other : all) {
+    const std::string name = other->get_name();
+    if (name != "--help" && name != "--epochs" && name != "--data-dir" && name != "--threads")
+      resume->excludes(other);
+  }
+  add(train, "--checkpoint-steps", o.checkpoint_steps, "N",
+      "Keep a checkpoint after every N steps, beside those of epochs and minutes", "none")
+      ->check(whole(1, std::numeric_limits<std::int64_t>::max()));
   train.add_flag("--json", o.json, "Print the result as one line of JSON");
   train.add_flag("--quiet", o.quiet, "No progress on stderr");
 }
@@ -142,6 +156,16 @@ void add_eval(CLI::App& app, EvalOptions& o) {
   add_data_dir(eval, o);
   add_threads(eval, o);
   eval.add_flag("--json", o.json, "Print the result as one line of JSON, with the keys of train");
+}
+
+void add_export(CLI::App& app, ExportOptions& o) {
+  CLI::App& command =
+      *app.add_subcommand("export", "Write a trained model's weights as a file of their own");
+  command.add_option("DIR", o.folder, "Folder that train wrote")->required()->option_text(" ");
+  command.add_option("FILE", o.file, "The .safetensors file to write")
+      ->required()
+      ->check(not_empty())
+      ->option_text(" ");
 }
 
 void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
@@ -238,6 +262,7 @@ int report_usage(const CLI::App& app, const std::string& message) {
 int run_command_line(int argc, char** argv) {
   TrainOptions train;
   EvalOptions eval;
+  ExportOptions export_options;
   GradcheckCommandOptions gradcheck;
   InspectOptions inspect;
   BenchOptions bench;
@@ -249,6 +274,7 @@ int run_command_line(int argc, char** argv) {
   app.get_formatter()->column_width(22);
   add_train(app, train);
   add_eval(app, eval);
+  add_export(app, export_options);
   add_gradcheck(app, gradcheck, all);
   add_inspect(app, inspect);
   add_bench(app, bench);
@@ -261,11 +287,13 @@ int run_command_line(int argc, char** argv) {
   }
   if (app.got_subcommand("train")) return run_train(train);
   if (app.got_subcommand("eval")) return run_eval(eval);
+  if (app.got_subcommand("export")) return run_export(export_options);
   if (app.got_subcommand("gradcheck")) return run_gradcheck(gradcheck);
   if (app.got_subcommand("inspect")) return run_inspect(inspect);
   if (app.got_subcommand("bench")) return run_bench(bench);
   // Not left to the parser: it would say this of a misspelt subcommand too.
-  return report_usage(app, "a subcommand is required: train, eval, gradcheck, inspect or bench");
+  return report_usage(app,
+                      "a subcommand is required: train, eval, export, gradcheck, inspect or bench");
 }
 
 }  // namespace gradus::app

@@ -25,6 +25,9 @@ struct TrainOptions {
   std::uint64_t seed = 1;
   std::optional<int> threads;
   std::string out;
+  bool overwrite = false;
+  std::string resume;  ///< folder of the training to go on with; empty: a new one
+  std::optional<std::int64_t> checkpoint_steps;
   bool json = false;
   bool quiet = false;
 };
@@ -37,6 +40,12 @@ struct EvalOptions {
   bool json = false;
 };
 int run_eval(const EvalOptions& options);
+
+struct ExportOptions {
+  std::string folder;
+  std::string file;
+};
+int run_export(const ExportOptions& options);
 
 struct GradcheckCommandOptions {
   std::vector<std::string> names;  ///< none: all

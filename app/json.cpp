@@ -49,6 +49,32 @@ EpochRecord epoch_from(const Json& json) {
           .images_per_second = number(json, "images_per_second")};
 }
 
+Json to_json_object(const Position& at) {
+  return {{"epoch", at.epoch},
+          {"batch", at.batch},
+          {"step", at.step},
+          {"loss_sum", at.loss_sum},
+          {"images", at.images},
+          {"all_images", at.all_images},
+          {"seconds", at.seconds},
+          {"evaluation_seconds", at.evaluation_seconds},
+          {"generator_seed", at.generator_seed},
+          {"generator_position", at.generator_position}};
+}
+
+Position position_from(const Json& json) {
+  return {.epoch = json.at("epoch").get<std::int64_t>(),
+          .batch = json.at("batch").get<std::int64_t>(),
+          .step = json.at("step").get<std::int64_t>(),
+          .loss_sum = number(json, "loss_sum"),
+          .images = json.at("images").get<std::int64_t>(),
+          .all_images = json.at("all_images").get<std::int64_t>(),
+          .seconds = number(json, "seconds"),
+          .evaluation_seconds = number(json, "evaluation_seconds"),
+          .generator_seed = json.at("generator_seed").get<std::uint64_t>(),
+          .generator_position = json.at("generator_position").get<std::uint64_t>()};
+}
+
 /// Throws BadDataError unless `name` is one of `known`.
 void expect_known(const std::string& label, const std::string& key, const std::string& name,
                   const std::vector<std::string>& known) {
@@ -121,10 +147,9 @@ std::string to_run_json(const RunRecord& run) {
                {"schedule", s.schedule},
                {"seed", s.seed},
                {"threads", s.threads},
-               {"interrupted", run.interrupted},
-               {"last_epoch", to_json_object(run.last)}},
-              2) +
-         "\n";
+               {"last_epoch", to_json_object(run.last)},
+               {"position", to_json_object(run.position)},
+               {"metrics", {{"bytes", run.metrics.bytes}, {"crc32", run.metrics.crc32}}}});
 }
 
 RunRecord from_run_json(const std::string& text, const std::string& label) {
@@ -153,10 +178,12 @@ RunRecord from_run_json(const std::string& text, const std::string& label) {
     run.test_images = json.at("test_images").get<std::int64_t>();
     run.data_checksum = json.at("data_checksum").get<std::string>();
     run.parameters = json.at("parameters").get<std::int64_t>();
-    run.interrupted = json.at("interrupted").get<bool>();
     run.last = epoch_from(json.at("last_epoch"));
+    run.position = position_from(json.at("position"));
+    run.metrics = {.bytes = json.at("metrics").at("bytes").get<std::int64_t>(),
+                   .crc32 = json.at("metrics").at("crc32").get<std::uint32_t>()};
   } catch (const Json::exception& error) {
-    fail<BadDataError>(label, ": not a run.json of gradus: ", error.what());
+    fail<BadDataError>(label, ": what it says of its training is damaged: ", error.what());
   }
   expect_known(label, "model", run.settings.model, model_names());
   expect_known(label, "data", run.settings.data, dataset_names());
@@ -178,7 +205,7 @@ std::string to_result_json(const RunRecord& run, const std::filesystem::path& ou
                {"seed", run.settings.seed},
                {"threads", run.settings.threads},
                {"out", out.string()},
-               {"interrupted", run.interrupted}});
+               {"interrupted", run.unfinished()}});
 }
 
 std::string to_json(const std::vector<Subject>& subjects) {

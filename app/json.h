@@ -20,8 +20,8 @@ namespace gradus::app {
 std::string to_json(const StepRecord& step);
 std::string to_json(const EpochRecord& epoch);
 
-/// The text of run.json, and back. Throws BadDataError, its message opening with `label`, for text
-/// that is not a run.json or names what this version does not know.
+/// What a checkpoint says of itself, and back. Throws BadDataError, its message opening with `label`, for
+/// text of another kind or that names what this version does not know.
 std::string to_run_json(const RunRecord& run);
 RunRecord from_run_json(const std::string& text, const std::string& label);
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include <fcntl.h>
+
 #include "commands.h"
 #include "exit_code.h"
 
@@ -21,6 +23,15 @@ int report(int code, const char* what) {
   return code;
 }
 
+/// A file that is opened while one of the three is closed would get its number, and what is printed.
+void fill_standard_descriptors() {
+  for (int descriptor = 0; descriptor < 3; ++descriptor) {
+    if (::fcntl(descriptor, F_GETFD) != -1) continue;
+    // The lowest free number is this one. What cannot be read or written here fails as if it were closed.
+    ::open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY);
+  }
+}
+
 /// A result that did not reach its reader is no success: stdout may be a full disk.
 int flush_output(int code) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
@@ -30,6 +41,7 @@ int flush_output(int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_descriptors();
   try {
     return flush_output(run_command_line(argc, argv));
   } catch (const UsageError& error) {

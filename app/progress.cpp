@@ -43,15 +43,16 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-Progress::Progress(bool quiet, std::int64_t epochs, std::int64_t steps)
+Progress::Progress(bool quiet, std::int64_t epochs, std::int64_t steps, std::int64_t done)
     : quiet_(quiet),
       bar_(!quiet && can_draw()),
       color_(!is_set("NO_COLOR")),
       epochs_(epochs),
-      steps_(steps) {}
+      steps_(steps),
+      done_(done) {}
 
 void Progress::step(const StepRecord& step, double images_per_second) {
-  loss_ = step.step == 1 ? step.loss : loss_ + (step.loss - loss_) / 20;
+  loss_ = step.step == done_ + 1 ? step.loss : loss_ + (step.loss - loss_) / 20;
   if (!bar_) return;
   const Clock::time_point now = Clock::now();
   if (now - last_draw_ < std::chrono::milliseconds(100)) return;
@@ -63,7 +64,7 @@ void Progress::step(const StepRecord& step, double images_per_second) {
   text.append(drawn_ > width ? drawn_ - width : 0, ' ');
   drawn_ = width;
   if (color_) text = "\x1b[36m" + text + "\x1b[0m";
-  fmt::print(stderr, "\r{}", text);
+  std::fputs(("\r" + text).c_str(), stderr);
   std::fflush(stderr);
 }
 
@@ -86,7 +87,7 @@ std::string Progress::bar(const StepRecord& step, double images_per_second) cons
 double Progress::seconds_left(std::int64_t steps_done) const {
   const double elapsed = seconds_since(start_);
   const std::int64_t ahead = epochs_ * steps_ - steps_done;
-  return elapsed * static_cast<double>(ahead) / static_cast<double>(steps_done);
+  return elapsed * static_cast<double>(ahead) / static_cast<double>(steps_done - done_);
 }
 
 void Progress::epoch(const EpochRecord& epoch) {
@@ -99,7 +100,7 @@ void Progress::epoch(const EpochRecord& epoch) {
 void Progress::line(const std::string& text) {
   if (quiet_) return;
   clear();
-  fmt::print(stderr, "{}\n", text);
+  std::fputs((text + "\n").c_str(), stderr);
 }
 
 void Progress::clear() {

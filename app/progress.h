@@ -1,6 +1,8 @@
 // Progress on stderr, in one of three ways: a bar that is drawn over itself when stderr is a
 // terminal, one plain line per epoch when it is not (a log file, a pipe), nothing with --quiet.
 //
+// What stderr does not take is lost, and nothing else: a training needs no reader.
+//
 // NO_COLOR (https://no-color.org) leaves the bar without any escape code; TERM=dumb gets lines.
 #pragma once
 
@@ -14,8 +16,8 @@ namespace gradus::app {
 
 class Progress {
  public:
-  /// `epochs` of `steps` steps each lie ahead.
-  Progress(bool quiet, std::int64_t epochs, std::int64_t steps);
+  /// Of `epochs` of `steps` steps each; so many steps were `done` by an earlier process.
+  Progress(bool quiet, std::int64_t epochs, std::int64_t steps, std::int64_t done = 0);
   /// Removes the bar.
   ~Progress() { clear(); }
   Progress(const Progress&) = delete;
@@ -39,6 +41,7 @@ class Progress {
   bool color_;  // and in colour
   std::int64_t epochs_;
   std::int64_t steps_;
+  std::int64_t done_;
   double loss_ = 0;        // smoothed over some twenty steps: single batches flicker
   std::size_t drawn_ = 0;  // columns the bar takes now
   Clock::time_point start_ = Clock::now();

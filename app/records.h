@@ -1,5 +1,5 @@
-// What the program knows of a training: plain structs, which app/json.cpp turns into the lines of
-// run.json and metrics.jsonl and into what --json prints.
+// What the program knows of a training: plain structs, which app/json.cpp turns into the text that a
+// checkpoint carries, the lines of metrics.jsonl, and what --json prints.
 #pragma once
 
 #include <gradus/layers/models.h>
@@ -44,7 +44,28 @@ struct EpochRecord {
   double images_per_second = 0;  ///< of all training steps so far, evaluation excluded
 };
 
-/// What run.json holds: enough to build the model again and to repeat the training.
+/// Where a training stands, between two steps; with the tensors of model and optimizer, all that the rest
+/// of it depends on.
+struct Position {
+  std::int64_t epoch = 1;  ///< 1, 2, ...; settings.epochs + 1 when all is done
+  std::int64_t batch = 0;  ///< batches of this epoch that are done
+  std::int64_t step = 0;   ///< steps that are done
+  double loss_sum = 0;     ///< over the images of this epoch that are done
+  std::int64_t images = 0;
+  std::int64_t all_images = 0;  ///< of all epochs
+  double seconds = 0;           ///< of computing, evaluation included
+  double evaluation_seconds = 0;
+  std::uint64_t generator_seed = 0;  ///< of the generator that layers draw from
+  std::uint64_t generator_position = 0;
+};
+
+/// How much of metrics.jsonl belongs to a checkpoint.
+struct MetricsRecord {
+  std::int64_t bytes = 0;
+  std::uint32_t crc32 = 0;  ///< of these bytes
+};
+
+/// What a checkpoint says beside its tensors: enough to build the model again and to go on.
 struct RunRecord {
   Settings settings{};
   ImageSpec image{};
@@ -52,8 +73,11 @@ struct RunRecord {
   std::int64_t test_images = 0;
   std::string data_checksum{};
   std::int64_t parameters = 0;
-  EpochRecord last{};        ///< of the saved model; last.epoch is 0 when there is none
-  bool interrupted = false;  ///< stopped before settings.epochs were done
+  EpochRecord last{};  ///< the last whole epoch; last.epoch is 0 when there is none
+  Position position{};
+  MetricsRecord metrics{};
+  /// Are there epochs to go?
+  bool unfinished() const { return position.epoch <= settings.epochs; }
 };
 
 /// What one name of `gradus gradcheck` came to.

@@ -1,55 +1,79 @@
-// The folder of a training: DIR/model.safetensors, DIR/run.json and DIR/metrics.jsonl.
+// The folder of a training: DIR/checkpoint.safetensors and DIR/metrics.jsonl.
 //
-// An earlier training in the same folder is replaced only when the new one has finished its first
-// epoch; until then the new metrics wait in metrics.jsonl.new. Each file is replaced as a whole.
+// The checkpoint is one file, replaced as a whole: the model's tensors under their own names, those of the
+// optimizer below "training.", and in its metadata the settings and the position. So whenever the program
+// is killed, what is there is one state of one training, and goes on to the same bits as if nothing had
+// happened. metrics.jsonl only gets longer; a checkpoint says how many of its bytes are its own, and what is
+// behind them is cut off when the training goes on.
+//
+// Nothing is written before the first checkpoint, so that an earlier training that is written over stays
+// whole until then. One process at a time: the folder is locked.
 #pragma once
 
 #include <gradus/layers/sequential.h>
 
 #include <filesystem>
-#include <fstream>
+#include <map>
 #include <string>
 
 #include "records.h"
 
 namespace gradus::app {
 
-class RunFolder {
- public:
-  /// Makes the folder and those above it. Throws UsageError when it cannot be written, so that this
-  /// is known before an hour of training.
-  explicit RunFolder(std::filesystem::path folder);
-  /// When no epoch was kept, takes away what the constructor made.
-  ~RunFolder();
-  RunFolder(const RunFolder&) = delete;
-  RunFolder& operator=(const RunFolder&) = delete;
-
-  std::filesystem::path model_file() const { return folder_ / "model.safetensors"; }
-
-  /// Adds a line to metrics.jsonl.
-  void add_metrics(const std::string& line);
-  /// Replaces model and run.json, and makes the metrics so far visible. Throws IoError.
-  void keep(const Module& model, const RunRecord& run);
-  /// Replaces run.json alone.
-  void update(const RunRecord& run) const;
-
- private:
-  void check_metrics() const;
-
-  std::filesystem::path folder_;
-  bool made_folder_ = false;
-  bool kept_ = false;
-  std::ofstream metrics_;
-};
+/// What a file says of the model in it: the same for the same training, so nothing of time or threads.
+std::map<std::string, std::string> metadata_of_model(const RunRecord& run);
 
 /// A training read back.
 struct LoadedRun {
   RunRecord record;
   Sequential model;
+  NamedTensors training_state;  ///< Training::state_dict()
 };
 
-/// Throws NotFoundError when `folder` holds no training, BadDataError when its files are damaged or
-/// do not belong together.
+/// Throws NotFoundError when `folder` holds no training, BadDataError when its checkpoint is damaged.
 LoadedRun load_run(const std::filesystem::path& folder);
+
+/// Writes into the folder of a training.
+class RunFolder {
+ public:
+  enum class Purpose { fresh, overwrite, resume };
+  /// Makes the folder and those above it. Throws UsageError, so that this is known before an hour of
+  /// training, when it cannot be written, when another process has it, and with Purpose::fresh when a
+  /// training is there; NotFoundError with Purpose::resume when none is.
+  RunFolder(std::filesystem::path folder, Purpose purpose);
+  /// When no checkpoint was kept, takes away what the constructor made.
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  std::filesystem::path checkpoint_file() const { return folder_ / "checkpoint.safetensors"; }
+  /// Is a checkpoint of this training there?
+  bool kept() const { return kept_; }
+  /// Would the next checkpoint be in the place of another training's?
+  bool replaces_another() const { return replaces_ && !kept_; }
+
+  /// Of the training that goes on here: metrics.jsonl is cut to what the checkpoint counts, or begins anew,
+  /// with a warning, where it is another one. Throws IoError.
+  void go_on_from(const MetricsRecord& metrics);
+  /// Adds a line to metrics.jsonl, which appears there with the next checkpoint.
+  void add_metrics(const std::string& line) { metrics_ += line + '\n'; }
+  /// Replaces the checkpoint; fills in run.metrics. Throws IoError.
+  void keep(const Module& model, const NamedTensors& training_state, RunRecord& run);
+
+ private:
+  void lock(const char* option);
+  void open_metrics(const char* option);
+  void write_metrics();
+
+  std::filesystem::path folder_;
+  std::filesystem::path made_;  // the topmost folder that was made; empty: none
+  int lock_ = -1;               // the folder, opened
+  int metrics_file_ = -1;
+  bool made_metrics_ = false;
+  bool replaces_ = false;
+  bool kept_ = false;
+  std::string metrics_;      // lines that wait for the next checkpoint
+  MetricsRecord written_{};  // of metrics.jsonl, those that belong to this training
+};
 
 }  // namespace gradus::app

@@ -1,8 +1,10 @@
-// One step is five lines; the rest of this file measures, reports, and stops in time.
+// One step is five lines; the rest of this file measures, reports, stops in time, and goes on.
 #include "training.h"
 
 #include <gradus/autograd/functions.h>
 #include <gradus/core/math.h>
+#include <gradus/core/random.h>
+#include <gradus/io/safetensors_header.h>
 #include <gradus/optim/adam.h>
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
@@ -15,50 +17,7 @@
 namespace gradus::app {
 namespace {
 
-std::unique_ptr<Schedule> make_schedule(const Settings& settings, Optimizer& optimizer) {
-  if (settings.schedule == "none") return nullptr;
-  return std::make_unique<CosineAnnealing>(optimizer,
-                                           CosineAnnealingOptions{.epochs = settings.epochs});
-}
-
-void expect_finite(double loss, const char* which, std::int64_t epoch, std::int64_t step,
-                   const Settings& settings) {
-  if (std::isfinite(loss)) return;
-  fail<Diverged>("training diverged: the ", which, " is ", loss, " in epoch ", epoch, ", at step ",
-                 step, "; try an --lr below ", settings.lr);
-}
-
-/// What an epoch has come to so far.
-struct Totals {
-  double loss_sum = 0;  // over images
-  std::int64_t images = 0;
-
-  void add(double batch_loss, std::int64_t batch_size) {
-    loss_sum += batch_loss * static_cast<double>(batch_size);
-    images += batch_size;
-  }
-  double mean_loss() const { return images == 0 ? 0 : loss_sum / static_cast<double>(images); }
-};
-
-}  // namespace
-
-Evaluation evaluate(Module& model, const DataLoader& data) {
-  const NoGrad no_grad;
-  const bool was_training = model.is_training();
-  model.eval();
-  Totals totals;
-  double correct = 0;
-  for (const Batch& batch : data.epoch(0)) {
-    const Variable logits = model(batch.images);  // [B,classes]
-    totals.add(cross_entropy(logits, batch.labels).item(), batch.labels.size(0));
-    const Tensor hits = core::eq(core::argmax(logits.value(), 1), batch.labels);
-    correct += core::sum(hits.to(int64)).item();
-  }
-  model.train(was_training);
-  return {.loss = totals.mean_loss(),
-          .accuracy = correct / static_cast<double>(totals.images),
-          .images = totals.images};
-}
+const std::string optimizer_prefix = "optimizer.";
 
 std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model) {
   if (s.optimizer == "sgd") {
@@ -74,50 +33,140 @@ std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model
                                 AdamOptions{.lr = s.lr, .weight_decay = s.weight_decay});
 }
 
-bool train(Module& model, const Settings& settings, const DataLoader& train, const DataLoader& test,
-           const TrainingEvents& events) {
-  const std::unique_ptr<Optimizer> optimizer = make_optimizer(settings, model);
-  const std::unique_ptr<Schedule> schedule = make_schedule(settings, *optimizer);
-  const Clock::time_point start = Clock::now();
-  double evaluation_seconds = 0;
-  std::int64_t images = 0;
-  const auto images_per_second = [&] {
-    return static_cast<double>(images) / (seconds_since(start) - evaluation_seconds);
-  };
+std::unique_ptr<Schedule> make_schedule(const Settings& settings, Optimizer& optimizer) {
+  if (settings.schedule == "none") return nullptr;
+  return std::make_unique<CosineAnnealing>(optimizer,
+                                           CosineAnnealingOptions{.epochs = settings.epochs});
+}
 
-  StepRecord step;
-  for (step.epoch = 1; step.epoch <= settings.epochs; ++step.epoch) {
-    model.train();
-    Totals totals;
-    for (const Batch& batch : train.epoch(step.epoch - 1)) {
+void expect_finite(double loss, const char* which, std::int64_t epoch, std::int64_t step,
+                   const Settings& settings) {
+  if (std::isfinite(loss)) return;
+  fail<Diverged>("training diverged: the ", which, " is ", loss, " in epoch ", epoch, ", at step ",
+                 step, "; try an --lr below ", settings.lr);
+}
+
+}  // namespace
+
+Evaluation evaluate(Module& model, const DataLoader& data) {
+  const NoGrad no_grad;
+  const bool was_training = model.is_training();
+  model.eval();
+  Evaluation sum;
+  for (const Batch& batch : data.epoch(0)) {
+    const Variable logits = model(batch.images);  // [B,classes]
+    const std::int64_t images = batch.labels.size(0);
+    sum.loss += cross_entropy(logits, batch.labels).item() * static_cast<double>(images);
+    const Tensor hits = core::eq(core::argmax(logits.value(), 1), batch.labels);
+    sum.accuracy += core::sum(hits.to(int64)).item();
+    sum.images += images;
+  }
+  model.train(was_training);
+  const auto all = static_cast<double>(sum.images);
+  return {.loss = sum.loss / all, .accuracy = sum.accuracy / all, .images = sum.images};
+}
+
+Training::Training(Module& model, const Settings& settings, const DataLoader& train,
+                   const DataLoader& test)
+    : model_(model),
+      settings_(settings),
+      train_(train),
+      test_(test),
+      optimizer_(make_optimizer(settings, model)),
+      schedule_(make_schedule(settings, *optimizer_)) {}
+
+double Training::seconds() const { return at_.seconds + seconds_since(start_); }
+
+double Training::images_per_second() const {
+  return static_cast<double>(at_.all_images) / (seconds() - at_.evaluation_seconds);
+}
+
+Position Training::position() const {
+  Position now = at_;
+  now.seconds = seconds();
+  now.generator_seed = default_generator().seed();
+  now.generator_position = default_generator().position();
+  return now;
+}
+
+NamedTensors Training::state_dict() const {
+  NamedTensors state;
+  for (const auto& [name, tensor] : optimizer_->state_dict())
+    state.emplace_back(optimizer_prefix + name, tensor);
+  return state;
+}
+
+void Training::resume(const Position& position, const NamedTensors& state,
+                      const std::string& label) {
+  if (position.epoch < 1 || position.batch < 0 || position.batch > train_.batches()) {
+    fail<BadDataError>(label, ": stands at batch ", position.batch, " of epoch ", position.epoch,
+                       ", an epoch has ", train_.batches());
+  }
+  NamedTensors of_optimizer;
+  for (const auto& [name, tensor] : state) {
+    if (!name.starts_with(optimizer_prefix))
+      fail<BadDataError>(label, ": unknown ", in_quotes(name));
+    of_optimizer.emplace_back(name.substr(optimizer_prefix.size()), tensor);
+  }
+  try {
+    optimizer_->load_state_dict(of_optimizer);
+    if (schedule_) schedule_->set_epoch(position.epoch - 1);
+  } catch (const Error& error) {
+    fail<BadDataError>(label, ": fits no optimizer ", settings_.optimizer, ": ", error.what());
+  }
+  default_generator() = Generator(position.generator_seed, position.generator_position);
+  at_ = position;
+  start_ = Clock::now();
+}
+
+bool Training::run(const TrainingEvents& events) {
+  while (at_.epoch <= settings_.epochs) {
+    model_.train();
+    for (const Batch& batch : train_.epoch(at_.epoch - 1, at_.batch)) {
       if (events.should_stop && events.should_stop()) return false;
-      ++step.step;
-      const Variable loss = cross_entropy(model(batch.images), batch.labels);
-      step.loss = loss.item();
-      expect_finite(step.loss, "loss", step.epoch, step.step, settings);
-      optimizer->zero_grad();
-      loss.backward();
-      optimizer->step();
-
-      totals.add(step.loss, batch.labels.size(0));
-      images += batch.labels.size(0);
-      if (events.on_step) events.on_step(step, images_per_second());
+      take_step(batch, events);
     }
-    EpochRecord epoch{.epoch = step.epoch,
-                      .lr = optimizer->lr(),
-                      .train_loss = totals.mean_loss(),
-                      .images_per_second = images_per_second()};
-    const Clock::time_point evaluation_start = Clock::now();
-    const Evaluation result = evaluate(model, test);
-    evaluation_seconds += seconds_since(evaluation_start);
-    expect_finite(result.loss, "test loss", step.epoch, step.step, settings);
-    epoch.test_loss = result.loss;
-    epoch.test_accuracy = result.accuracy;
-    epoch.seconds = seconds_since(start);
-    if (events.on_epoch) events.on_epoch(epoch);
-    if (schedule) schedule->step();
+    finish_epoch(events);
   }
   return true;
+}
+
+void Training::take_step(const Batch& batch, const TrainingEvents& events) {
+  StepRecord step{.epoch = at_.epoch, .step = at_.step + 1};
+  const Variable loss = cross_entropy(model_(batch.images), batch.labels);
+  step.loss = loss.item();
+  expect_finite(step.loss, "loss", step.epoch, step.step, settings_);
+  optimizer_->zero_grad();
+  loss.backward();
+  optimizer_->step();
+
+  const std::int64_t images = batch.labels.size(0);
+  at_.step = step.step;
+  ++at_.batch;
+  at_.loss_sum += step.loss * static_cast<double>(images);
+  at_.images += images;
+  at_.all_images += images;
+  if (events.on_step) events.on_step(step, images_per_second());
+}
+
+void Training::finish_epoch(const TrainingEvents& events) {
+  EpochRecord epoch{.epoch = at_.epoch,
+                    .lr = optimizer_->lr(),
+                    .train_loss = at_.loss_sum / static_cast<double>(at_.images),
+                    .images_per_second = images_per_second()};
+  const Clock::time_point start = Clock::now();
+  const Evaluation result = evaluate(model_, test_);
+  at_.evaluation_seconds += seconds_since(start);
+  expect_finite(result.loss, "test loss", epoch.epoch, at_.step, settings_);
+  epoch.test_loss = result.loss;
+  epoch.test_accuracy = result.accuracy;
+  epoch.seconds = seconds();
+  if (schedule_) schedule_->step();
+  ++at_.epoch;
+  at_.batch = 0;
+  at_.loss_sum = 0;
+  at_.images = 0;
+  if (events.on_epoch) events.on_epoch(epoch);
 }
 
 }  // namespace gradus::app

@@ -104,7 +104,8 @@ Batch make_batch(const detail::EpochPlan& plan, std::int64_t number) {
 /// worker, which fills it, and next(), which empties it; `failure_` is the worker's last word.
 class Epoch::Source {
  public:
-  explicit Source(detail::EpochPlan plan) : plan_(std::move(plan)) {}
+  Source(detail::EpochPlan plan, std::int64_t first)
+      : plan_(std::move(plan)), first_(first), handed_out_(first) {}
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
@@ -156,7 +157,7 @@ class Epoch::Source {
 
   void work() {
     try {
-      for (std::int64_t number = 0; number < plan_.batches; ++number) {
+      for (std::int64_t number = first_; number < plan_.batches; ++number) {
         Batch batch = make_batch(plan_, number);
         std::unique_lock lock(mutex_);
         changed_.wait(lock,
@@ -176,7 +177,8 @@ class Epoch::Source {
   }
 
   const detail::EpochPlan plan_;
-  std::int64_t handed_out_ = 0;
+  const std::int64_t first_;
+  std::int64_t handed_out_;  // the batches before this one
   bool alone_ = false;
 
   std::mutex mutex_;
@@ -230,12 +232,16 @@ std::int64_t DataLoader::samples() const {
   return std::min(dataset_->size(), batches() * options_.batch_size);
 }
 
-Epoch DataLoader::epoch(std::int64_t number) const {
+Epoch DataLoader::epoch(std::int64_t number, std::int64_t first_batch) const {
   if (number < 0) fail<ValueError>("data loader: epoch must not be negative, got ", number);
+  if (first_batch < 0 || first_batch > batches()) {
+    fail<ValueError>("data loader: first_batch must be from 0 to ", batches(), ", got ",
+                     first_batch);
+  }
   Generator generator = Generator(options_.seed).fork(static_cast<std::uint64_t>(number));
   detail::EpochPlan plan{dataset_, options_, generator, batches()};
   plan.order = options_.shuffle ? randperm(dataset_->size(), generator) : arange(dataset_->size());
-  return Epoch(std::make_unique<Epoch::Source>(std::move(plan)));
+  return Epoch(std::make_unique<Epoch::Source>(std::move(plan), first_batch));
 }
 
 }  // namespace gradus

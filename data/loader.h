@@ -92,8 +92,9 @@ class DataLoader {
   std::int64_t batches() const;
   std::int64_t samples() const;
 
-  /// Pass number `number`, 0 or more. Throws ValueError when it is negative.
-  Epoch epoch(std::int64_t number) const;
+  /// Pass number `number`, 0 or more, from the batch with index `first_batch` on: those before it are
+  /// not made. Throws ValueError when either is negative, or first_batch above batches().
+  Epoch epoch(std::int64_t number, std::int64_t first_batch = 0) const;
 
  private:
   std::shared_ptr<const Dataset> dataset_;  // images and labels contiguous

@@ -205,9 +205,11 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   });
 }
 
-NamedTensors load_safetensors(const std::string& path) {
+NamedTensors load_safetensors(const std::string& path,
+                              std::map<std::string, std::string>* metadata) {
   const InputFile file("safetensors", path);
-  const SafetensorsHeader header = read_header(file);
+  SafetensorsHeader header = read_header(file);
+  if (metadata != nullptr) *metadata = std::move(header.metadata);
   NamedTensors tensors;
   tensors.reserve(header.tensors.size());
   for (const SafetensorsEntry& entry : header.tensors) {

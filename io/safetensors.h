@@ -53,7 +53,9 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
 /// Throws NotFoundError when there is no file, BadDataError when it breaks a rule of the format or
 /// holds another dtype or more than 8 dimensions, or is another kind of file (a pickle or zip of
 /// torch.save(), a Git LFS pointer, ...), which is named; IoError when it cannot be read.
-NamedTensors load_safetensors(const std::string& path);
+/// The metadata of the same header goes to `metadata` unless that is nullptr.
+NamedTensors load_safetensors(const std::string& path,
+                              std::map<std::string, std::string>* metadata = nullptr);
 
 /// The header alone, checked as load_safetensors checks it; the data is not read, and every dtype
 /// of the format is allowed.

@@ -3,7 +3,7 @@
 . "$GRADUS_SOURCE/tests/support/app.sh"
 
 # 2: the command line.
-refuses 2 "a subcommand is required: train, eval, gradcheck, inspect or bench"
+refuses 2 "a subcommand is required: train, eval, export, gradcheck, inspect or bench"
 refuses 2 "gradus train --help" train --no-such-option
 refuses 2 "was not expected: fly" fly
 refuses 2 "--epochs: 0 is not a whole number from 1" train --epochs 0
@@ -28,8 +28,13 @@ refuses 2 "--out file: cannot make this folder" train --out file
 refuses 2 "--out file/below: cannot make this folder" train --out file/below
 refuses 2 "--out /proc/gradus: cannot make this folder" train --out /proc/gradus
 refuses 2 "--out /proc/self: cannot write there" train --out /proc/self
-mkdir -p taken/model.safetensors
-refuses 2 "model.safetensors is there and is not a file" train --out taken
+mkdir -p taken/checkpoint.safetensors linked
+refuses 2 "checkpoint.safetensors is there and is not a file" train --out taken
+ln -s ../file linked/metrics.jsonl
+refuses 2 "--out linked: metrics.jsonl is there and is not a file" train --out linked
+rm linked/metrics.jsonl
+mkfifo linked/metrics.jsonl
+refuses 2 "--out linked: metrics.jsonl is there and is not a file" train --out linked
 [ "$(cat file)" = "a file" ] || fail "the file in the way of --out has changed"
 
 # 66: what is not there, with the command that brings it.
@@ -49,30 +54,54 @@ refuses 65 "damaged/train-images-idx3-ubyte" train --data mnist --data-dir damag
 
 run 0 train --epochs 1 --quiet --out run
 cp -r run broken
-head -c 2000 run/model.safetensors >broken/model.safetensors
-refuses 65 "broken/model.safetensors" eval broken
-refuses 65 "broken/model.safetensors" inspect broken/model.safetensors
-: >broken/model.safetensors
-refuses 65 "broken/model.safetensors" inspect broken/model.safetensors
-cp run/model.safetensors broken/
-head -c 100 run/run.json >broken/run.json
-refuses 65 "broken/run.json: not a run.json of gradus" eval broken
-sed 's/"cnn"/"mlp"/' run/run.json >broken/run.json
-refuses 65 'run.json has model "mlp", model.safetensors has "cnn"' eval broken
-sed 's/"cnn"/"vgg"/' run/run.json >broken/run.json
+mkdir only_weights
+run 0 export run only_weights/checkpoint.safetensors
+for command in "eval broken" "export broken x" "train --resume broken" "inspect broken/checkpoint.safetensors"; do
+  head -c 2000 run/checkpoint.safetensors >broken/checkpoint.safetensors
+  # shellcheck disable=SC2086  # a list of words
+  refuses 65 "broken/checkpoint.safetensors" $command
+  : >broken/checkpoint.safetensors
+  # shellcheck disable=SC2086
+  refuses 65 "broken/checkpoint.safetensors" $command
+done
+# Of the same length, so that the file is whole, and only what it says is another thing.
+forged() { sed "s/$1/$2/" run/checkpoint.safetensors >broken/checkpoint.safetensors; }
+forged '\\"position\\"' '\\"nowhere.\\"'
+refuses 65 "broken/checkpoint.safetensors: what it says of its training is damaged" eval broken
+forged '\\"model\\":\\"cnn\\"' '\\"model\\":\\"vgg\\"'
 refuses 65 'unknown model "vgg"; known are cnn, lenet, mlp, mobilenet, nin, resnet20' eval broken
-sed 's/"height": 8/"height": 9/' run/run.json >broken/run.json
+forged '\\"model\\":\\"cnn\\"' '\\"model\\":\\"mlp\\"'
+refuses 65 'its tensors and what it says of them do not fit' eval broken
+forged '\\"height\\":8' '\\"height\\":9'
 refuses 65 'the model takes images of [1,9,8]' eval broken
-sed 's/"classes": 10/"classes": 11/' run/run.json >broken/run.json
-refuses 65 'run.json and model.safetensors do not fit' eval broken
-rm broken/model.safetensors
-refuses 66 "model.safetensors is missing" eval broken
+forged '\\"classes\\":10' '\\"classes\\":11'
+refuses 65 'its tensors and what it says of them do not fit' eval broken
+forged '\\"batch\\":0,' '\\"batch\\":99'
+refuses 65 'what it says of its training is damaged' train --resume broken --epochs 2
+forged '\\"epoch\\":2,\\"batch' '\\"epoch\\":0,\\"batch'
+refuses 65 'stands at batch 0 of epoch 0' train --resume broken --epochs 2
+forged '\\"optimizer\\":\\"adam\\"' '\\"optimizer\\":\\"sgd\\" '
+refuses 65 'fits no optimizer sgd' train --resume broken --epochs 2
+forged 'training.optimizer.lr' 'training.optimizer.xx'
+refuses 65 'fits no optimizer adam' train --resume broken --epochs 2
+rm broken/checkpoint.safetensors
+refuses 66 "checkpoint.safetensors is missing" eval broken
+refuses 66 "checkpoint.safetensors is missing" train --resume broken
+refuses 65 "is not a checkpoint of gradus train" eval only_weights
+refuses 2 "FILE ./: is there and is not a file" export run ./
+
+# 2: a training that is there already is not written over, and goes on only where there is something to do.
+refuses 2 "--out run: a training is there already: go on with it (--resume run), write over it (--overwrite)" train \
+  --out run
+refuses 2 "--resume run: all of its 1 epochs are done; --epochs N goes on to more" train --resume run
+refuses 2 "--lr excludes --resume" train --resume run --lr 0.1
+refuses 2 "--out excludes --resume" train --resume run --out other
 
 # 1: a loss that is no number. The training that was there before is still there, whole.
 cp -r run before
-run 1 train --lr 1e30 --out run
+run 1 train --lr 1e30 --out run --overwrite
 says err "training diverged: the loss is nan in epoch 1, at step 2; try an --lr below 1e+30" "no file was changed"
-for file in model.safetensors run.json metrics.jsonl; do same run/$file before/$file; done
+for file in checkpoint.safetensors metrics.jsonl; do same run/$file before/$file; done
 [ "$(ls run)" = "$(ls before)" ] || fail "a failed training leaves files: $(ls run)"
 run 1 train --lr 1e30 --quiet --out new
 [ ! -e new ] || fail "a training that kept no epoch leaves its folder"
@@ -80,7 +109,7 @@ run 1 train --lr 1e30 --quiet --out new
 # 74: a result that does not reach its reader.
 if [ -w /dev/full ]; then
   code=0
-  "$gradus" inspect run/model.safetensors >/dev/full 2>err || code=$?
+  "$gradus" inspect run/checkpoint.safetensors >/dev/full 2>err || code=$?
   [ $code = 74 ] || fail "a full stdout: exit code $code, expected 74"
 fi
 finish

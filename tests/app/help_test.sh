@@ -11,6 +11,8 @@ for command in train eval gradcheck inspect bench; do
   [ ! -s err ] || fail "$command --help writes on stderr: $(cat err)"
   awk 'length > 100 { exit 1 }' out || fail "$command --help is wider than 100 columns"
 done
+run 0 export --help
+says out "gradus export" "DIR" "FILE"
 run 0 train --help
 says out "(default: digits)" "(default: adam)" "(default: 1)" "(default: runs/DATA-MODEL)"
 

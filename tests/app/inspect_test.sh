@@ -3,10 +3,11 @@
 . "$GRADUS_SOURCE/tests/support/app.sh"
 
 run 0 train --model mlp --epochs 1 --quiet --out run
-run 0 inspect run/model.safetensors
+run 0 export run model.safetensors
+run 0 inspect model.safetensors
 # 64·256+256 + 256·128+128 + 128·10+10 parameters, 4 bytes each.
 says out "1.weight" "[256,64]" "F32" "6 tensors, 50826 elements, 203304 bytes" "model: mlp" "data: digits"
-run 0 inspect run/model.safetensors --json
+run 0 inspect model.safetensors --json
 says out '"count":6,"elements":50826,"bytes":203304' '{"name":"5.bias","dtype":"F32","shape":[10],"elements":10,"bytes":40}' \
   '"model":"mlp"'
 

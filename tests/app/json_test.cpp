@@ -1,5 +1,6 @@
 // What the program prints for other programs is JSON, with the keys and types it promises.
 #include <doctest/doctest.h>
+#include <gradus/io/safetensors.h>
 #include <gradus/layers/models.h>
 
 #include <nlohmann/json.hpp>
@@ -36,7 +37,7 @@ void check_result(const json& result) {
 
 }  // namespace
 
-TEST_CASE("train, eval, run.json and metrics.jsonl tell one story") {
+TEST_CASE("train, eval, the checkpoint and metrics.jsonl tell one story") {
   const TemporaryFolder folder;
   const std::string out = (folder / "run").string();
   const json trained = result_of({"train", "--epochs", "2", "--seed", "7", "--json", "--out", out});
@@ -46,7 +47,8 @@ TEST_CASE("train, eval, run.json and metrics.jsonl tell one story") {
   for (const char* key : {"test_accuracy", "test_loss", "train_loss"}) {
     CHECK(trained.at(key) == evaluated.at(key));
   }
-  const json run = json::parse(std::ifstream(folder / "run" / "run.json"));
+  const json run = json::parse(
+      gradus::read_safetensors_header(out + "/checkpoint.safetensors").metadata.at("run"));
   CHECK(run.at("last_epoch").at("test_accuracy") == trained.at("test_accuracy"));
   CHECK(run.at("seed") == 7);
   CHECK(run.at("image") == json({{"channels", 1}, {"height", 8}, {"width", 8}, {"classes", 10}}));
@@ -71,7 +73,7 @@ TEST_CASE("inspect --json shows a file that train wrote") {
   const TemporaryFolder folder;
   const std::string out = (folder / "run").string();
   result_of({"train", "--epochs", "1", "--json", "--out", out});
-  const json result = result_of({"inspect", out + "/model.safetensors", "--json"});
+  const json result = result_of({"inspect", out + "/checkpoint.safetensors", "--json"});
   CHECK(result.at("elements") >= cnn_parameters());  // and the buffers, if it has any
   CHECK(result.at("metadata").at("data") == "digits");
   CHECK(result.at("metadata").at("format") == "pt");

@@ -20,19 +20,25 @@ if grep -q "$(printf '[\033\r]')" err out; then fail "control characters where t
 # One line a step (1437 images in batches of 32) and one an epoch.
 [ "$(grep -c '"event":"step"' a/metrics.jsonl)" = 90 ] || fail "90 steps expected in metrics.jsonl"
 [ "$(grep -c '"event":"epoch"' a/metrics.jsonl)" = 2 ] || fail "2 epochs expected in metrics.jsonl"
-says a/run.json '"gradus"' '"seed": 1' '"threads": 1' '"data_checksum"' '"optimizer": "adam"' '"batch_size": 32' \
-  '"parameters": ' '"schedule": "cosine"' '"interrupted": false'
-[ "$(ls a)" = "$(printf 'metrics.jsonl\nmodel.safetensors\nrun.json')" ] || fail "other files in a/: $(ls a)"
+run 0 inspect a/checkpoint.safetensors
+says out '"gradus":' '"seed":1' '"threads":1' '"data_checksum"' '"optimizer":"adam"' '"batch_size":32' '"parameters":' \
+  '"schedule":"cosine"' '"position":{"epoch":3,"batch":0,"step":90,' training.optimizer.state.0.exp_avg
+[ "$(ls -A a)" = "$(printf 'checkpoint.safetensors\nmetrics.jsonl')" ] || fail "other files in a/: $(ls -A a)"
 
 # The same seed: the same bytes, at any number of threads. Another seed: another model.
 run 0 train $quick --threads 1 --quiet --out b
 run 0 train $quick --threads 2 --quiet --out c
-same a/model.safetensors b/model.safetensors
-same a/model.safetensors c/model.safetensors
 [ ! -s err ] || fail "--quiet is not quiet: $(cat err)"
-says out "cnn on digits: test accuracy" "c/model.safetensors"
+says out "cnn on digits: test accuracy" "kept in c"
 run 0 train $quick --seed 2 --quiet --out d
-if cmp -s a/model.safetensors d/model.safetensors; then fail "two seeds give the same model"; fi
+for out in a b c d; do run 0 export $out $out.safetensors; done
+says out "d.safetensors: cnn on digits, epoch 2, "
+same a.safetensors b.safetensors
+same a.safetensors c.safetensors
+if cmp -s a.safetensors d.safetensors; then fail "two seeds give the same model"; fi
+run 0 inspect a.safetensors
+says out "0.weight" "epoch: 2"
+if grep -q "training" out; then fail "export writes more than the model: $(cat out)"; fi
 
 # eval finds what train printed.
 run 0 eval a --json --threads 2
@@ -47,16 +53,16 @@ says out "cnn on digits, epoch 2: test accuracy"
 run 0 train --model mlp --epochs 1 --quiet --optimizer sgd --momentum 0.5 --weight-decay 0.0001 --schedule none
 run 0 eval runs/digits-mlp
 run 0 train --epochs 1 --quiet --optimizer adamw --batch-size 5000 --lr 1e-3 --out deep/er/folder
-[ -f deep/er/folder/model.safetensors ] || fail "no model in deep/er/folder"
+[ -f deep/er/folder/checkpoint.safetensors ] || fail "no model in deep/er/folder"
 
 # The environment.
 GRADUS_NUM_THREADS=2 run 0 train --epochs 1 --quiet --json --out e
 [ "$(value threads)" = 2 ] || fail "GRADUS_NUM_THREADS=2, but $(value threads) threads"
-GRADUS_NUM_THREADS=many run 0 train --epochs 1 --quiet --out e
+GRADUS_NUM_THREADS=many run 0 train --epochs 1 --quiet --overwrite --out e
 says err "GRADUS_NUM_THREADS='many'"
-GRADUS_LOG_LEVEL=debug run 0 train --epochs 1 --quiet --out e
+GRADUS_LOG_LEVEL=debug run 0 train --epochs 1 --quiet --overwrite --out e
 says err "gradus: debug: BLAS: " "gradus: debug: storage: peak"
-GRADUS_LOG_LEVEL=loud run 0 train --epochs 1 --quiet --out e
+GRADUS_LOG_LEVEL=loud run 0 train --epochs 1 --quiet --overwrite --out e
 [ "$(wc -l <err)" = 1 ] || fail "one warning expected: $(cat err)"
 says err "GRADUS_LOG_LEVEL='loud'"
 finish

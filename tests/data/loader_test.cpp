@@ -134,6 +134,32 @@ TEST_CASE("batches are the same with and without prefetch, transforms included")
   }
 }
 
+TEST_CASE("a pass may begin at any batch, and has the rest of the whole one") {
+  const Transform noise = [](const Tensor& images, Generator& generator) {
+    return core::add(images, generator.uniform());
+  };
+  for (const std::int64_t prefetch : {0, 2}) {
+    const DataLoader loader(
+        numbered(10),
+        {.batch_size = 3, .shuffle = true, .seed = 5, .prefetch = prefetch, .transform = noise});
+    const std::vector<Batch> whole = all(loader.epoch(7));
+    for (std::int64_t first = 0; first <= loader.batches(); ++first) {
+      const std::vector<Batch> rest = all(loader.epoch(7, first));
+      REQUIRE(std::ssize(rest) == loader.batches() - first);
+      for (std::size_t i = 0; i < rest.size(); ++i) {
+        const Batch& same = whole[i + static_cast<std::size_t>(first)];
+        CHECK(rest[i].index == same.index);
+        CHECK(core::equal(rest[i].images, same.images));
+        CHECK(core::equal(rest[i].labels, same.labels));
+      }
+    }
+    CHECK(message_of<ValueError>([&] { loader.epoch(0, 5); }) ==
+          "data loader: first_batch must be from 0 to 4, got 5");
+    CHECK(message_of<ValueError>([&] { loader.epoch(0, -1); }) ==
+          "data loader: first_batch must be from 0 to 4, got -1");
+  }
+}
+
 TEST_CASE("bytes are scaled to 0..1 and normalized, float32 pixels only normalized") {
   Dataset data = numbered(2);
   data.images.fill_(51);

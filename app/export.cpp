@@ -1,0 +1,22 @@
+// gradus export: the weights of a training, without what only going on with it needs.
+#include <gradus/io/safetensors.h>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "output_file.h"
+#include "run_folder.h"
+
+namespace gradus::app {
+
+int run_export(const ExportOptions& options) {
+  const LoadedRun run = load_run(options.folder);
+  expect_writable("FILE", options.file);
+  save_safetensors(options.file, run.model.state_dict(), metadata_of_model(run.record));
+  fmt::print("{}: {} on {}, epoch {}, {} parameters\n", options.file, run.record.settings.model,
+             run.record.settings.data, run.record.last.epoch, run.record.parameters);
+  return exit_ok;
+}
+
+}  // namespace gradus::app

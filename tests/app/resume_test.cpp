@@ -1,0 +1,320 @@
+// Trainings that are killed: at random moments, and at every system call by which a checkpoint reaches the
+// disk. Each must go on to the very bits of one that was left alone.
+#include <doctest/doctest.h>
+#include <gradus/core/math.h>
+#include <gradus/core/random.h>
+#include <gradus/io/safetensors.h>
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <support/program.h>
+#include <support/temporary_folder.h>
+
+using namespace gradus;
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+namespace {
+
+Words operator+(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+int exit_code(const Words& arguments) { return RunningProgram(arguments).finish(); }
+
+/// All that a training has come to, but for how long it took.
+struct Outcome {
+  NamedTensors tensors;    // of model and optimizer
+  nlohmann::json run;      // what the checkpoint says
+  nlohmann::json metrics;  // the lines
+};
+
+void remove_times(nlohmann::json& json) {
+  for (const char* key : {"seconds", "evaluation_seconds", "images_per_second"}) json.erase(key);
+}
+
+Outcome outcome_of(const fs::path& folder) {
+  Outcome outcome;
+  std::map<std::string, std::string> metadata;
+  outcome.tensors = load_safetensors((folder / "checkpoint.safetensors").string(), &metadata);
+  outcome.run = nlohmann::json::parse(metadata.at("run"));
+  for (const char* key : {"threads", "metrics"}) outcome.run.erase(key);
+  for (const char* key : {"position", "last_epoch"}) remove_times(outcome.run.at(key));
+  std::ifstream lines(folder / "metrics.jsonl");
+  for (std::string line; std::getline(lines, line);) {
+    outcome.metrics.push_back(nlohmann::json::parse(line));
+    remove_times(outcome.metrics.back());
+  }
+  return outcome;
+}
+
+void check_same(const Outcome& found, const Outcome& wanted) {
+  CHECK(found.run == wanted.run);
+  CHECK(found.metrics == wanted.metrics);
+  REQUIRE(found.tensors.size() == wanted.tensors.size());
+  for (std::size_t i = 0; i < wanted.tensors.size(); ++i) {
+    CAPTURE(wanted.tensors[i].first);
+    CHECK(found.tensors[i].first == wanted.tensors[i].first);
+    CHECK(core::equal(found.tensors[i].second, wanted.tensors[i].second));
+  }
+}
+
+bool holds_checkpoint(const fs::path& folder) {
+  return fs::exists(folder / "checkpoint.safetensors");
+}
+
+/// Nothing but the two files; a temporary one only until the next checkpoint.
+void check_tidy(const fs::path& folder) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool known = name == "checkpoint.safetensors" || name == "metrics.jsonl";
+    CHECK_MESSAGE(known, name);
+  }
+}
+
+/// The calls that change what is on the disk, by name; "" for the others.
+std::string name_of(const __ptrace_syscall_info& call) {
+  switch (call.entry.nr) {
+    case SYS_write:
+      return "write";
+    case SYS_pwrite64:
+      return "pwrite";
+    case SYS_ftruncate:
+      return "truncate";
+    case SYS_fsync:
+      return "fsync";
+    case SYS_rename:
+      return "rename";
+    case SYS_unlink:
+      return "unlink";
+    case SYS_openat:
+      return (call.entry.args[2] & O_CREAT) != 0 ? "create" : "";
+    default:
+      return "";
+  }
+}
+
+struct Traced {
+  bool killed = false;
+  Words calls;  // those that were begun
+};
+
+/// Runs the program and kills it as it begins the `fatal`-th of those calls, counted from 0.
+Traced run_until_call(Words arguments, std::size_t fatal) {
+  arguments.insert(arguments.begin(), GRADUS_PROGRAM);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (const int descriptor : {STDOUT_FILENO, STDERR_FILENO})
+      ::dup2(::open("/dev/null", O_WRONLY), descriptor);
+    ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);  // which would trace the program too
+    ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    ::execv(GRADUS_PROGRAM, pointers.data());
+    ::_exit(127);
+  }
+  Traced traced;
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFSTOPPED(status));  // by execv
+  ::ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+  long signal = 0;
+  for (;;) {
+    ::ptrace(PTRACE_SYSCALL, child, nullptr, signal);
+    ::waitpid(child, &status, 0);
+    if (WIFEXITED(status) || WIFSIGNALED(status)) break;
+    const bool at_call = WSTOPSIG(status) == (SIGTRAP | 0x80);
+    signal = at_call ? 0 : WSTOPSIG(status);
+    if (!at_call) continue;
+    __ptrace_syscall_info call{};
+    ::ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof call, &call);
+    if (call.op != PTRACE_SYSCALL_INFO_ENTRY) continue;
+    const std::string name = name_of(call);
+    if (name.empty()) continue;
+    if (traced.calls.size() == fatal) {
+      traced.killed = true;
+      ::kill(child, SIGKILL);
+      ::waitpid(child, &status, 0);
+      break;
+    }
+    traced.calls.push_back(name);
+  }
+  return traced;
+}
+
+constexpr std::size_t never = SIZE_MAX;
+
+}  // namespace
+
+TEST_CASE("killed at a random moment, a training goes on to the same bits") {
+  int in_the_middle = 0;  // of an epoch
+  int killed_again = 0;
+  for (const char* model : {"cnn", "mobilenet"}) {
+    const TemporaryFolder folder;
+    const Words settings{"train", "--model",      model, "--epochs",
+                         "2",     "--batch-size", "64",  "--quiet"};
+    const auto start = std::chrono::steady_clock::now();
+    REQUIRE(exit_code(settings + Words{"--out", folder / "whole"}) == 0);
+    const std::chrono::duration<double> whole_time = std::chrono::steady_clock::now() - start;
+    const Outcome whole = outcome_of(folder / "whole");
+
+    Generator random(1);
+    // On a slow machine or a fast one the moments lie elsewhere: until each kind was met.
+    for (int round = 0; round < 4 || in_the_middle < 2 || killed_again == 0; ++round) {
+      REQUIRE(round < 200);
+      const fs::path out = folder / ("run" + std::to_string(round));
+      const Words fresh = settings + Words{"--checkpoint-steps", "3", "--out", out.string()};
+      bool done = false;
+      for (int kills = 0; !done; ++kills) {
+        const bool resumes = holds_checkpoint(out);
+        Words arguments =
+            resumes ? Words{"train", "--resume", out.string(), "--quiet", "--checkpoint-steps", "5"}
+                    : fresh;
+        arguments = arguments + Words{"--threads", round % 2 == 0 ? "1" : "2"};
+        if (kills == 3) {
+          CHECK(exit_code(arguments) == 0);
+          break;
+        }
+        RunningProgram training(arguments);
+        const double seconds = random.uniform() * whole_time.count();
+        std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+        training.send(SIGKILL);
+        const int code = training.finish();
+        CHECK((code == 0 || code == 128 + SIGKILL));
+        done = code == 0;
+        if (!holds_checkpoint(out)) continue;
+        const Outcome so_far = outcome_of(out);
+        in_the_middle += so_far.run.at("position").at("batch") > 0 ? 1 : 0;
+        killed_again += resumes && !done ? 1 : 0;
+        done = done || so_far.run.at("position").at("epoch") == 3;
+      }
+      const Outcome found = outcome_of(out);
+      check_same(found, whole);
+      check_tidy(out);
+    }
+  }
+}
+
+TEST_CASE("killed at any call that writes, a training has lost nothing that it had kept") {
+  const TemporaryFolder folder;
+  const Words settings{"train",   "--model",      "mlp", "--epochs",  "1",
+                       "--quiet", "--batch-size", "500", "--threads", "1"};
+  REQUIRE(exit_code(settings + Words{"--out", folder / "whole"}) == 0);
+  const Outcome whole = outcome_of(folder / "whole");
+  REQUIRE(exit_code(settings + Words{"--seed", "2", "--out", folder / "earlier"}) == 0);
+  const Outcome earlier = outcome_of(folder / "earlier");
+
+  // Into a new folder, and in the place of an earlier training.
+  for (const bool overwrites : {false, true}) {
+    CAPTURE(overwrites);
+    const fs::path out = folder / "run";
+    const Words arguments =
+        settings + Words{"--checkpoint-steps", "2", "--overwrite", "--out", out.string()};
+    int of_earlier = 0;
+    int unfinished = 0;
+    for (std::size_t call = 0;; ++call) {
+      CAPTURE(call);
+      fs::remove_all(out);
+      if (overwrites) fs::copy(folder / "earlier", out);
+      const Traced traced = run_until_call(arguments, call);
+      if (!traced.killed) break;
+      if (!holds_checkpoint(out)) {  // killed before the first: then nothing was promised
+        CHECK(!overwrites);
+        continue;
+      }
+      Outcome found = outcome_of(out);
+      if (found.run.at("seed") == 2) {
+        ++of_earlier;
+        CHECK(found.run == earlier.run);
+        CHECK(exit_code({"eval", out.string()}) == 0);
+        REQUIRE(exit_code({"train", "--resume", out.string(), "--epochs", "2"}) == 0);
+        continue;
+      }
+      if (found.run.at("position").at("epoch") == 1) {
+        ++unfinished;
+        REQUIRE(exit_code({"train", "--resume", out.string(), "--quiet"}) == 0);
+        check_tidy(out);
+        found = outcome_of(out);
+      }
+      check_same(found, whole);
+    }
+    CHECK((of_earlier > 0) == overwrites);
+    CHECK(unfinished > 0);
+  }
+}
+
+TEST_CASE("what a checkpoint counts is on the disk before it, and it before its name") {
+  const TemporaryFolder folder;
+  const Traced traced = run_until_call({"train", "--model", "mlp", "--epochs", "2", "--quiet",
+                                        "--batch-size", "500", "--out", folder / "run"},
+                                       never);
+  std::string order;
+  for (const std::string& call : traced.calls) order += call + " ";
+  CAPTURE(order);
+  // metrics.jsonl; the temporary file; the folder, and once the one above it; at last the result.
+  const std::string checkpoint =
+      "(truncate )?pwrite fsync create (write )+fsync rename fsync (fsync )?";
+  CHECK(std::regex_match(order, std::regex("create (" + checkpoint + "){2}write ")));
+}
+
+TEST_CASE("only one process trains in a folder") {
+  const TemporaryFolder folder;
+  const std::string out = folder / "run";
+  RunningProgram first({"train", "--epochs", "100000", "--quiet", "--out", out});
+  REQUIRE(first.wait_until([&] { return holds_checkpoint(out); }));
+  for (const Words& second :
+       {Words{"train", "--resume", out}, Words{"train", "--overwrite", "--out", out}})
+    CHECK(exit_code(second) == 2);
+  CHECK(exit_code({"eval", out}) == 0);
+  first.send(SIGINT);
+  CHECK(first.finish() == 130);
+  CHECK(exit_code({"train", "--resume", out, "--epochs", "1"}) == 2);  // it was longer already
+}
+
+TEST_CASE("more epochs go on from the last one") {
+  const TemporaryFolder folder;
+  const std::string out = folder / "run";
+  const Words settings{"train", "--model", "mlp", "--schedule", "none", "--quiet"};
+  REQUIRE(exit_code(settings + Words{"--epochs", "3", "--out", folder / "whole"}) == 0);
+  REQUIRE(exit_code(settings + Words{"--epochs", "1", "--out", out}) == 0);
+  REQUIRE(exit_code({"train", "--resume", out, "--epochs", "3"}) == 0);
+  check_same(outcome_of(out), outcome_of(folder / "whole"));
+}
+
+TEST_CASE("nobody reads what a training says, and it goes on") {
+  const TemporaryFolder folder;
+  const Words settings{"train", "--model", "mlp", "--epochs", "2", "--batch-size", "500"};
+  REQUIRE(exit_code(settings + Words{"--quiet", "--out", folder / "whole"}) == 0);
+  const Outcome whole = outcome_of(folder / "whole");
+  const std::string program =
+      std::string(GRADUS_PROGRAM) + " train --model mlp --epochs 2 --batch-size 500 --out ";
+  int number = 0;
+  for (const char* streams :
+       {" 2>&-", " >&- 2>&-", " <&- >&- 2>&-", " 2>/dev/full", " 2>&1 | head -n 1 >/dev/null"}) {
+    CAPTURE(streams);
+    const std::string out = folder / ("run" + std::to_string(number++));
+    static_cast<void>(std::system((program + out + streams).c_str()));
+    // A pipe is closed by its reader before the program has ended.
+    for (int i = 0; i < 600 && !fs::exists(out); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    REQUIRE(exit_code({"eval", out}) == 0);
+    check_same(outcome_of(out), whole);
+  }
+}
