@@ -95,6 +95,7 @@ std::map<std::string, std::string> metadata_of_model(const RunRecord& run) {
 
 RunFolder::RunFolder(fs::path folder, Purpose purpose)
     : folder_(std::move(folder)), kept_(purpose == Purpose::resume) {
+  if (!folder_.has_filename()) folder_ = folder_.parent_path();  // "runs/a/"
   const char* option = purpose == Purpose::resume ? "--resume" : "--out";
   std::error_code error;
   if (purpose == Purpose::resume) {

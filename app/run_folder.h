@@ -6,8 +6,9 @@
 // happened. metrics.jsonl only gets longer; a checkpoint says how many of its bytes are its own, and what is
 // behind them is cut off when the training goes on.
 //
-// Nothing is written before the first checkpoint, so that an earlier training that is written over stays
-// whole until then. One process at a time: the folder is locked.
+// Nothing is written before the first checkpoint, so that an earlier training that is written over is there
+// until then (killed between the two files, it has lost its metrics). One process at a time: the folder is
+// locked.
 #pragma once
 
 #include <gradus/layers/sequential.h>
