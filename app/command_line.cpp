@@ -13,6 +13,7 @@
 
 #include "commands.h"
 #include "exit_code.h"
+#include "records.h"
 
 namespace gradus::app {
 namespace {
@@ -109,12 +110,12 @@ void add_train(CLI::App& app, TrainOptions& o) {
       ->check(CLI::IsMember(model_names()));
   add(train, "--epochs", o.epochs, "N", "Passes over the training data, at least 1",
       "20 for digits, 3 for mnist, 5 for fashion-mnist")
-      ->check(whole(1, 1'000'000));
+      ->check(whole(1, most_epochs));
   add(train, "--batch-size", o.batch_size, "N", "Images a step, at least 1",
       "32 for digits, else 64")
-      ->check(whole(1, 1'000'000));
+      ->check(whole(1, most_batch_size));
   add(train, "--optimizer", o.optimizer, "NAME", "Optimizer: sgd, adam or adamw", o.optimizer)
-      ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
+      ->check(CLI::IsMember(optimizer_names()));
   add(train, "--lr", o.lr, "X", "Learning rate, above 0",
       "0.05 for sgd, else 0.005 for digits and 0.002 for the others")
       ->check(real(0, Low::excluded));
@@ -125,7 +126,7 @@ void add_train(CLI::App& app, TrainOptions& o) {
       ->check(real(0, Low::included));
   add(train, "--schedule", o.schedule, "NAME",
       "Learning rate from epoch to epoch: cosine (falling) or none", o.schedule)
-      ->check(CLI::IsMember({"cosine", "none"}));
+      ->check(CLI::IsMember(schedule_names()));
   add(train, "--seed", o.seed, "N", "Decides the first weights and the order of the images",
       std::to_string(o.seed))
       ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
@@ -135,9 +136,10 @@ void add_train(CLI::App& app, TrainOptions& o) {
   train.add_flag("--overwrite", o.overwrite, "Write over an earlier training in that folder")
       ->option_text(" ");
   const std::vector<CLI::Option*> all = train.get_options();
-  CLI::Option* resume = add(train, "--resume", o.resume, "DIR",
-                            "Go on with the training in this folder, with its own settings", "none")
-                            ->check(not_empty());
+  CLI::Option* resume =
+      add(train, "--resume", o.resume, "DIR",
+          "Go on with the training in this folder, with its own settings but --epochs", "none")
+          ->check(not_empty());
   for (CLI::Option* other : all) {
     const std::string name = other->get_name();
     if (name != "--help" && name != "--epochs" && name != "--data-dir" && name != "--threads")

@@ -12,6 +12,9 @@ namespace gradus::app {
 
 int run_export(const ExportOptions& options) {
   const LoadedRun run = load_run(options.folder);
+  if (is_checkpoint(options.file))
+    fail<UsageError>("FILE ", options.file,
+                     ": is the checkpoint of a training, which needs more than weights");
   expect_writable("FILE", options.file);
   save_safetensors(options.file, run.model.state_dict(), metadata_of_model(run.record));
   fmt::print("{}: {} on {}, epoch {}, {} parameters\n", options.file, run.record.settings.model,

@@ -4,6 +4,7 @@
 
 #include <gradus/core/version.h>
 #include <gradus/data/dataset.h>
+#include <gradus/io/safetensors_header.h>
 
 #include <nlohmann/json.hpp>
 
@@ -79,7 +80,7 @@ Position position_from(const Json& json) {
 void expect_known(const std::string& label, const std::string& key, const std::string& name,
                   const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), name) != known.end()) return;
-  fail<BadDataError>(label, ": unknown ", key, " \"", name, "\"; known are ", joined(known));
+  fail<BadDataError>(label, ": unknown ", key, " ", in_quotes(name), "; known are ", joined(known));
 }
 
 Json to_json_object(const TimingRecord& timing) {
@@ -147,6 +148,7 @@ std::string to_run_json(const RunRecord& run) {
                {"schedule", s.schedule},
                {"seed", s.seed},
                {"threads", s.threads},
+               {"simd", run.simd},
                {"last_epoch", to_json_object(run.last)},
                {"position", to_json_object(run.position)},
                {"metrics", {{"bytes", run.metrics.bytes}, {"crc32", run.metrics.crc32}}}});
@@ -178,6 +180,7 @@ RunRecord from_run_json(const std::string& text, const std::string& label) {
     run.test_images = json.at("test_images").get<std::int64_t>();
     run.data_checksum = json.at("data_checksum").get<std::string>();
     run.parameters = json.at("parameters").get<std::int64_t>();
+    run.simd = json.at("simd").get<std::string>();
     run.last = epoch_from(json.at("last_epoch"));
     run.position = position_from(json.at("position"));
     run.metrics = {.bytes = json.at("metrics").at("bytes").get<std::int64_t>(),
@@ -187,6 +190,20 @@ RunRecord from_run_json(const std::string& text, const std::string& label) {
   }
   expect_known(label, "model", run.settings.model, model_names());
   expect_known(label, "data", run.settings.data, dataset_names());
+  expect_known(label, "optimizer", run.settings.optimizer, optimizer_names());
+  expect_known(label, "schedule", run.settings.schedule, schedule_names());
+  const Settings& s = run.settings;
+  const auto expect = [&](bool right, const char* key, auto value) {
+    if (!right) fail<BadDataError>(label, ": ", key, " is ", value, ", which no training has");
+  };
+  expect(s.epochs >= 1 && s.epochs <= most_epochs, "epochs", s.epochs);
+  expect(s.batch_size >= 1 && s.batch_size <= most_batch_size, "batch_size", s.batch_size);
+  expect(std::isfinite(s.lr) && s.lr > 0, "lr", s.lr);
+  expect(s.momentum >= 0 && s.momentum < 1, "momentum", s.momentum);
+  expect(std::isfinite(s.weight_decay) && s.weight_decay >= 0, "weight_decay", s.weight_decay);
+  const std::string& sum = run.data_checksum;
+  const bool hexadecimal = sum.size() == 8 && sum.find_first_not_of("0123456789abcdef") == sum.npos;
+  expect(hexadecimal, "data_checksum", in_quotes(sum));
   return run;
 }
 

@@ -1,11 +1,14 @@
 // gradus, the program. A thin shell around the library: this file turns errors into one line and an
 // exit code, app/command_line.cpp reads the options, and each subcommand has a file of its own.
+#include <spdlog/fmt/fmt.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <new>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include <fcntl.h>
@@ -18,8 +21,20 @@ namespace {
 using namespace gradus;
 using namespace gradus::app;
 
+/// A message may quote what a file says, and a terminal would obey it.
+std::string on_one_line(std::string_view text) {
+  constexpr std::size_t longest = 2000;
+  std::string line;
+  for (const char c : text.substr(0, longest)) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = byte >= 0x20 && byte != 0x7f;
+    line += plain ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
+  }
+  return text.size() > longest ? line + "..." : line;
+}
+
 int report(int code, const char* what) {
-  std::fprintf(stderr, "gradus: %s\n", what);
+  std::fprintf(stderr, "gradus: %s\n", on_one_line(what).c_str());
   return code;
 }
 

@@ -1,4 +1,4 @@
-// Whether a file can be written is found out by making another one beside it.
+// Whether a file can be written is found out by making another one in its folder.
 #include "output_file.h"
 
 #include <unistd.h>
@@ -19,13 +19,20 @@ void expect_writable(std::string_view option, const std::string& file) {
   if (fs::exists(status) && !fs::is_regular_file(status)) {
     fail<UsageError>(option, " ", file, ": is there and is not a file");
   }
-  std::string beside = file + ".XXXXXX";  // a name that nobody has
-  const int descriptor = ::mkstemp(beside.data());
-  if (descriptor < 0) {
-    fail<UsageError>(option, " ", file, ": cannot write there: ", std::strerror(errno));
-  }
+  const fs::path target =
+      fs::is_symlink(file, error) ? fs::weakly_canonical(file, error) : fs::path(file);
+  const std::string reason = why_not_writable(target.parent_path().string());
+  if (!reason.empty()) fail<UsageError>(option, " ", file, ": cannot write there: ", reason);
+}
+
+std::string why_not_writable(const std::string& folder) {
+  std::string probe =
+      (folder.empty() ? "." : folder) + "/.gradus-XXXXXX";  // a name that nobody has
+  const int descriptor = ::mkstemp(probe.data());
+  if (descriptor < 0) return std::strerror(errno);
   ::close(descriptor);
-  fs::remove(beside, error);
+  ::unlink(probe.c_str());
+  return {};
 }
 
 }  // namespace gradus::app

@@ -10,4 +10,7 @@ namespace gradus::app {
 /// nothing behind. Throws UsageError naming both.
 void expect_writable(std::string_view option, const std::string& file);
 
+/// Why no file can be made in `folder`; empty where one can.
+std::string why_not_writable(const std::string& folder);
+
 }  // namespace gradus::app

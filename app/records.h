@@ -11,8 +11,8 @@
 
 namespace gradus::app {
 
-/// A training as it was asked for. Equal settings (threads and data_dir aside) and equal data give
-/// the same model, bit for bit.
+/// A training as it was asked for. Equal settings (threads and data_dir aside), equal data and equal vectors
+/// (GRADUS_SIMD, and what the processor has) give the same model, bit for bit.
 struct Settings {
   std::string data = "digits";
   std::string data_dir{};  ///< absolute; empty: the usual places
@@ -27,6 +27,12 @@ struct Settings {
   std::uint64_t seed = 1;
   int threads = 1;
 };
+
+inline constexpr std::int64_t most_epochs = 1'000'000;
+inline constexpr std::int64_t most_batch_size = 1'000'000;
+/// What Settings::optimizer and Settings::schedule may be.
+inline std::vector<std::string> optimizer_names() { return {"sgd", "adam", "adamw"}; }
+inline std::vector<std::string> schedule_names() { return {"cosine", "none"}; }
 
 struct StepRecord {
   std::int64_t epoch = 0;  ///< 1, 2, ...
@@ -73,6 +79,7 @@ struct RunRecord {
   std::int64_t test_images = 0;
   std::string data_checksum{};
   std::int64_t parameters = 0;
+  std::string simd{};  ///< the vectors that it was computed with, to which the last bits belong
   EpochRecord last{};  ///< the last whole epoch; last.epoch is 0 when there is none
   Position position{};
   MetricsRecord metrics{};

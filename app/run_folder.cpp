@@ -1,5 +1,5 @@
-// In the order of what must be on the disk first: the lines of metrics.jsonl, then the checkpoint that
-// counts them.
+// In the order of what must be on the disk first: the lines of metrics.jsonl, the checkpoint that counts
+// them, and where both are new the name of metrics.jsonl.
 #include "run_folder.h"
 
 #include <gradus/core/log.h>
@@ -11,9 +11,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -22,6 +21,7 @@
 
 #include "exit_code.h"
 #include "json.h"
+#include "output_file.h"
 
 namespace gradus::app {
 namespace {
@@ -31,6 +31,7 @@ namespace fs = std::filesystem;
 const std::string training_prefix = "training.";
 constexpr const char* run_key = "run";
 constexpr const char* checkpoint_name = "checkpoint.safetensors";
+constexpr const char* metrics_name = "metrics.jsonl";
 
 [[noreturn]] void refuse(const char* option, const fs::path& folder, const std::string& what) {
   fail<UsageError>(option, " ", folder.string(), ": ", what);
@@ -54,33 +55,26 @@ fs::path make_folders(const fs::path& folder, std::error_code& error) {
   return error ? fs::path() : made;
 }
 
-/// The entry of `folder` in the one above it reaches the disk.
-void flush_folder(const fs::path& folder) {
-  const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (opened < 0) return;
-  ::fsync(opened);  // some file systems cannot, and need not
-  ::close(opened);
+fs::path without_last_slash(const fs::path& folder) {
+  return folder.has_filename() ? folder : folder.parent_path();
 }
 
-std::uint32_t crc32_of(std::uint32_t before, const char* bytes, std::size_t count) {
-  return static_cast<std::uint32_t>(
-      ::crc32(before, reinterpret_cast<const Bytef*>(bytes), static_cast<uInt>(count)));
-}
-
-/// The sum of the first bytes of a file, which may be shorter.
-MetricsRecord measure(int file, std::int64_t bytes) {
-  MetricsRecord found;
-  std::array<char, 1 << 16> buffer{};
-  while (found.bytes < bytes) {
-    const auto wanted =
-        static_cast<std::size_t>(std::min<std::int64_t>(bytes - found.bytes, buffer.size()));
-    const ssize_t count = ::pread(file, buffer.data(), wanted, found.bytes);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
-    found.crc32 = crc32_of(found.crc32, buffer.data(), static_cast<std::size_t>(count));
-    found.bytes += count;
+/// Building a model takes memory for all it was asked for: no more than the file makes likely.
+void check_image(const std::string& file, const ImageSpec& image, const NamedTensors& weights) {
+  std::int64_t elements = 0;
+  for (const auto& [name, tensor] : weights) elements += tensor.numel();
+  constexpr std::int64_t small = 1 << 16;  // of which a net may have fewer weights
+  const std::int64_t most = std::max(elements, small);
+  std::int64_t product = 1;
+  for (const std::int64_t size : {image.channels, image.height, image.width, image.classes}) {
+    if (size < 1 || size > most) product = most + 1;
   }
-  return found;
+  for (const std::int64_t size : {image.channels, image.height, image.width})
+    product = product > most ? product : product * size;
+  if (product <= most) return;
+  fail<BadDataError>(file, ": its ", elements, " weights are too few for images of ",
+                     Shape{image.channels, image.height, image.width}, " in ", image.classes,
+                     " classes");
 }
 
 }  // namespace
@@ -94,8 +88,9 @@ std::map<std::string, std::string> metadata_of_model(const RunRecord& run) {
 }
 
 RunFolder::RunFolder(fs::path folder, Purpose purpose)
-    : folder_(std::move(folder)), kept_(purpose == Purpose::resume) {
-  if (!folder_.has_filename()) folder_ = folder_.parent_path();  // "runs/a/"
+    : folder_(without_last_slash(folder)),
+      kept_(purpose == Purpose::resume),
+      metrics_(folder_ / metrics_name) {
   const char* option = purpose == Purpose::resume ? "--resume" : "--out";
   std::error_code error;
   if (purpose == Purpose::resume) {
@@ -105,35 +100,29 @@ RunFolder::RunFolder(fs::path folder, Purpose purpose)
     if (error) refuse(option, folder_, "cannot make this folder: " + error.message());
   }
   lock(option);
-  const fs::file_status status = fs::status(checkpoint_file(), error);
-  if (fs::exists(status) && !fs::is_regular_file(status))
-    refuse(option, folder_, "checkpoint.safetensors is there and is not a file");
-  replaces_ = fs::exists(status);
+  const auto is_there = [&](const char* name, const fs::file_status& status) {
+    if (fs::exists(status) && !fs::is_regular_file(status))
+      refuse(option, folder_, std::string(name) + " is there and is not a file");
+    return fs::exists(status);
+  };
+  const bool training = is_there(checkpoint_name, fs::status(checkpoint_file(), error));
+  const bool metrics = is_there(metrics_name, fs::symlink_status(folder_ / metrics_name, error));
+  replaces_ = training || metrics;
   if (replaces_ && purpose == Purpose::fresh) {
-    refuse(option, folder_,
-           "a training is there already: go on with it (--resume " + folder_.string() +
-               "), write over it (--overwrite), or name another folder");
+    const std::string there =
+        fs::exists(checkpoint_file(), error)
+            ? "a training is there already: go on with it (--resume " + folder_.string() + "), "
+            : std::string(metrics_name) + " is there already: ";
+    refuse(option, folder_, there + "write over it (--overwrite), or name another folder");
   }
-  open_metrics(option);
-}
-
-void RunFolder::go_on_from(const MetricsRecord& metrics) {
-  const std::string file = (folder_ / "metrics.jsonl").string();
-  written_ = measure(metrics_file_, metrics.bytes);
-  if (written_.bytes != metrics.bytes || written_.crc32 != metrics.crc32) {
-    log_warn(file + ": is not that of this training; it begins anew here");
-    written_ = {};
-  }
-  if (::ftruncate(metrics_file_, written_.bytes) != 0)
-    fail<IoError>(file, ": ", std::strerror(errno));
+  const std::string reason = why_not_writable(folder_.string());
+  if (!reason.empty()) refuse(option, folder_, "cannot write there: " + reason);
 }
 
 RunFolder::~RunFolder() {
-  std::error_code ignored;
-  if (!kept_ && made_metrics_) fs::remove(folder_ / "metrics.jsonl", ignored);
-  if (metrics_file_ >= 0) ::close(metrics_file_);
   if (lock_ >= 0) ::close(lock_);
   if (kept_ || made_.empty()) return;
+  std::error_code ignored;
   // Each is removed only when it is empty.
   for (fs::path below = folder_; fs::remove(below, ignored) && below != made_;)
     below = below.parent_path();
@@ -142,65 +131,48 @@ RunFolder::~RunFolder() {
 void RunFolder::lock(const char* option) {
   lock_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (lock_ < 0) refuse(option, folder_, std::string("cannot open it: ") + std::strerror(errno));
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    refuse(option, folder_, "another process is training there");
-}
-
-/// Nothing is changed there yet.
-void RunFolder::open_metrics(const char* option) {
-  const fs::path file = folder_ / "metrics.jsonl";
-  // No link is followed, and no wait for who might read a FIFO.
-  const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  metrics_file_ = ::open(file.c_str(), flags | O_CREAT | O_EXCL, 0666);
-  made_metrics_ = metrics_file_ >= 0;
-  if (!made_metrics_ && errno == EEXIST) metrics_file_ = ::open(file.c_str(), flags);
-  const int reason = errno;
-  struct stat status {};
-  if (metrics_file_ >= 0 && ::fstat(metrics_file_, &status) == 0 && S_ISREG(status.st_mode)) return;
-  if (metrics_file_ >= 0 || reason == ELOOP || reason == EISDIR || reason == ENXIO)
-    refuse(option, folder_, "metrics.jsonl is there and is not a file");
-  refuse(option, folder_, std::string("cannot write there: ") + std::strerror(reason));
-}
-
-void RunFolder::write_metrics() {
-  const std::string file = (folder_ / "metrics.jsonl").string();
-  if (!kept_ && ::ftruncate(metrics_file_, 0) != 0)  // those of the training that is replaced
-    fail<IoError>(file, ": ", std::strerror(errno));
-  std::size_t done = 0;
-  while (done < metrics_.size()) {
-    const ssize_t count = ::pwrite(metrics_file_, metrics_.data() + done, metrics_.size() - done,
-                                   written_.bytes + static_cast<std::int64_t>(done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      const std::string reason = count < 0 ? std::strerror(errno) : "the system takes no bytes";
-      static_cast<void>(::ftruncate(metrics_file_, written_.bytes));  // no line without its end
-      fail<IoError>(file, ": cannot write: ", reason);
-    }
-    done += static_cast<std::size_t>(count);
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) refuse(option, folder_, "another process is training there");
+    log_warn(folder_.string() + ": cannot be locked (" + std::strerror(errno) +
+             "): see to it that no other process trains there");
   }
-  if (::fsync(metrics_file_) != 0)
-    fail<IoError>(file, ": cannot flush to the disk: ", std::strerror(errno));
-  written_.crc32 = crc32_of(written_.crc32, metrics_.data(), metrics_.size());
-  written_.bytes += static_cast<std::int64_t>(metrics_.size());
-  metrics_.clear();
+  if (!is_still_there()) refuse(option, folder_, "somebody replaces this folder");
+}
+
+/// A lock is on a folder, whatever its name; files are written by name.
+bool RunFolder::is_still_there() const {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(lock_, &opened) == 0 && ::stat(folder_.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
 void RunFolder::keep(const Module& model, const NamedTensors& training_state, RunRecord& run) {
-  write_metrics();
-  run.metrics = written_;
+  if (!is_still_there())
+    fail<IoError>(folder_.string(), ": is no longer the folder that this training has locked");
+  run.metrics = metrics_.flush();
   NamedTensors tensors = model.state_dict();
   for (const auto& [name, tensor] : training_state)
     tensors.emplace_back(training_prefix + name, tensor);
   std::map<std::string, std::string> metadata = metadata_of_model(run);
   metadata.emplace(run_key, to_run_json(run));
   save_safetensors(checkpoint_file().string(), tensors, metadata);
-  if (!kept_ && !made_.empty()) {
-    for (fs::path below = folder_;; below = below.parent_path()) {
-      flush_folder(below.has_parent_path() ? below.parent_path() : fs::path("."));
-      if (below == made_) break;
-    }
-  }
+  if (kept_) return;
   kept_ = true;
+  metrics_.take_name();
+  flush_folder(folder_.string());
+  for (fs::path below = folder_; !made_.empty(); below = below.parent_path()) {
+    flush_folder(below.has_parent_path() ? below.parent_path().string() : ".");
+    if (below == made_) break;
+  }
+}
+
+bool is_checkpoint(const fs::path& file) {
+  try {
+    return read_safetensors_header(file.string()).metadata.contains(run_key);
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 LoadedRun load_run(const fs::path& folder) {
@@ -219,6 +191,7 @@ LoadedRun load_run(const fs::path& folder) {
       weights.emplace_back(name, std::move(tensor));
     }
   }
+  check_image(file, run.record.image, weights);
   try {
     Generator unused;
     run.model = make_model(run.record.settings.model, run.record.image, unused);

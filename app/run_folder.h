@@ -3,12 +3,10 @@
 // The checkpoint is one file, replaced as a whole: the model's tensors under their own names, those of the
 // optimizer below "training.", and in its metadata the settings and the position. So whenever the program
 // is killed, what is there is one state of one training, and goes on to the same bits as if nothing had
-// happened. metrics.jsonl only gets longer; a checkpoint says how many of its bytes are its own, and what is
-// behind them is cut off when the training goes on.
+// happened. metrics.jsonl only gets longer; a checkpoint says how many of its bytes are its own.
 //
-// Nothing is written before the first checkpoint, so that an earlier training that is written over is there
-// until then (killed between the two files, it has lost its metrics). One process at a time: the folder is
-// locked.
+// Nothing is written before the first checkpoint, so that an earlier training that is written over is whole
+// until then. One process at a time: the folder is locked.
 #pragma once
 
 #include <gradus/layers/sequential.h>
@@ -17,6 +15,7 @@
 #include <map>
 #include <string>
 
+#include "metrics_file.h"
 #include "records.h"
 
 namespace gradus::app {
@@ -53,28 +52,27 @@ class RunFolder {
   /// Would the next checkpoint be in the place of another training's?
   bool replaces_another() const { return replaces_ && !kept_; }
 
-  /// Of the training that goes on here: metrics.jsonl is cut to what the checkpoint counts, or begins anew,
-  /// with a warning, where it is another one. Throws IoError.
-  void go_on_from(const MetricsRecord& metrics);
+  /// Of the training that goes on here. Throws IoError.
+  void go_on_from(const MetricsRecord& metrics) { metrics_.go_on_from(metrics); }
   /// Adds a line to metrics.jsonl, which appears there with the next checkpoint.
-  void add_metrics(const std::string& line) { metrics_ += line + '\n'; }
-  /// Replaces the checkpoint; fills in run.metrics. Throws IoError.
+  void add_metrics(const std::string& line) { metrics_.add(line); }
+  /// Replaces the checkpoint; fills in run.metrics. Throws IoError, also where somebody has put another
+  /// folder in the place of this one.
   void keep(const Module& model, const NamedTensors& training_state, RunRecord& run);
 
  private:
   void lock(const char* option);
-  void open_metrics(const char* option);
-  void write_metrics();
+  bool is_still_there() const;
 
   std::filesystem::path folder_;
   std::filesystem::path made_;  // the topmost folder that was made; empty: none
   int lock_ = -1;               // the folder, opened
-  int metrics_file_ = -1;
-  bool made_metrics_ = false;
   bool replaces_ = false;
   bool kept_ = false;
-  std::string metrics_;      // lines that wait for the next checkpoint
-  MetricsRecord written_{};  // of metrics.jsonl, those that belong to this training
+  MetricsFile metrics_;
 };
+
+/// Is this the checkpoint of a training? False also for what cannot be read.
+bool is_checkpoint(const std::filesystem::path& file);
 
 }  // namespace gradus::app

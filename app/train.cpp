@@ -3,8 +3,10 @@
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
+#include <gradus/core/simd.h>
 #include <gradus/core/storage.h>
 #include <gradus/data/loader.h>
+#include <gradus/io/safetensors_header.h>
 #include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>
@@ -116,7 +118,7 @@ fs::path folder_of(const TrainOptions& options, const Settings& settings) {
   return fs::path("runs") / (settings.data + "-" + settings.model);
 }
 
-/// Of a training that goes on: its own, but for what its result does not depend on.
+/// Of a training that goes on: its own, but for what its result does not depend on, and for epochs.
 Settings settings_of(const RunRecord& run, const TrainOptions& options) {
   Settings settings = run.settings;
   settings.epochs = options.epochs.value_or(settings.epochs);
@@ -139,7 +141,8 @@ RunRecord describe_run(const Settings& settings, const DataSplit& split) {
           .image = image_spec(split.train),
           .train_images = split.train.size(),
           .test_images = split.test.size(),
-          .data_checksum = checksum(split)};
+          .data_checksum = checksum(split),
+          .simd = simd_in_use()};
 }
 
 /// Goes on where `earlier` stands.
@@ -154,6 +157,15 @@ void resume(Training& training, RunFolder& folder, RunRecord& run, const LoadedR
   run.position = earlier.record.position;
   training.resume(run.position, earlier.training_state, label);
   folder.go_on_from(earlier.record.metrics);
+  if (run.simd != earlier.record.simd) {
+    log_warn(label + ": was computed with " + in_quotes(earlier.record.simd) +
+             " vectors, here with " + run.simd + ": the last bits differ");
+  }
+  const std::int64_t epochs = earlier.record.settings.epochs;
+  if (run.settings.epochs != epochs && run.settings.schedule != "none") {
+    log_warn(fmt::format("{}: the {} schedule was planned for {} epochs, from here on for {}",
+                         label, run.settings.schedule, epochs, run.settings.epochs));
+  }
 }
 
 /// Trains, with a checkpoint after every epoch, after as many steps as asked for, and after every minute.
@@ -195,8 +207,8 @@ int run_train(const TrainOptions& options) {
   const bool resumes = !options.resume.empty();
   Settings settings = resumes ? Settings{} : resolve(options);
   const fs::path out = folder_of(options, settings);
-  std::signal(SIGPIPE,
-              SIG_IGN);  // when nobody reads any more, that is said, and the training goes on
+  // When nobody reads any more, or a file may not grow, that is an error to tell, and not the end.
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
 
   std::optional<RunFolder> folder;
   LoadedRun earlier;

@@ -9,6 +9,7 @@
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "exit_code.h"
@@ -96,12 +97,26 @@ NamedTensors Training::state_dict() const {
   return state;
 }
 
+/// All that follows from epoch and batch must be as it follows.
+void Training::expect_possible(const Position& at, const std::string& label) const {
+  const std::int64_t batches = train_.batches();
+  if (at.epoch < 1 || at.epoch > most_epochs + 1 || at.batch < 0 || at.batch > batches) {
+    fail<BadDataError>(label, ": stands at batch ", at.batch, " of epoch ", at.epoch,
+                       ", an epoch has ", batches);
+  }
+  const std::int64_t images = std::min(at.batch * settings_.batch_size, train_.samples());
+  if (at.step != (at.epoch - 1) * batches + at.batch || at.images != images ||
+      at.all_images != (at.epoch - 1) * train_.samples() + images || !std::isfinite(at.loss_sum) ||
+      !(at.seconds >= at.evaluation_seconds) || !(at.evaluation_seconds >= 0)) {
+    fail<BadDataError>(label, ": its position contradicts itself: batch ", at.batch, " of epoch ",
+                       at.epoch, ", step ", at.step, ", ", at.images, " and ", at.all_images,
+                       " images");
+  }
+}
+
 void Training::resume(const Position& position, const NamedTensors& state,
                       const std::string& label) {
-  if (position.epoch < 1 || position.batch < 0 || position.batch > train_.batches()) {
-    fail<BadDataError>(label, ": stands at batch ", position.batch, " of epoch ", position.epoch,
-                       ", an epoch has ", train_.batches());
-  }
+  expect_possible(position, label);
   NamedTensors of_optimizer;
   for (const auto& [name, tensor] : state) {
     if (!name.starts_with(optimizer_prefix))

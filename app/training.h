@@ -59,6 +59,7 @@ class Training {
   void resume(const Position& position, const NamedTensors& state, const std::string& label);
 
  private:
+  void expect_possible(const Position& at, const std::string& label) const;
   void take_step(const Batch& batch, const TrainingEvents& events);
   void finish_epoch(const TrainingEvents& events);
   double seconds() const;

@@ -1,8 +1,8 @@
 // The temporary file as an object: its destructor removes what commit() has not put in place.
 //
-// Its name is the target's, so that a leftover of a process that was killed is found, and removed, by
-// whoever writes next. Who writes holds a lock on it, by which a leftover is told from a file that
-// somebody is writing now; that one is waited for. No lock is asked of the target, which stays readable.
+// Its name is made from the target's, so that a leftover of a process that was killed is found, and removed,
+// by whoever writes next. Who writes holds a lock on it, by which a leftover is told from a file that somebody
+// is writing now. Nobody waits: what is locked, or is no file of ours, is left alone, and the next name taken.
 #include <gradus/core/error.h>
 #include <gradus/io/atomic_file.h>
 
@@ -44,19 +44,23 @@ fs::path follow_link(const fs::path& path) {
   refuse(path, "cannot follow it", ELOOP);
 }
 
-/// ".NAME.tmp", in the folder of the target. Of a name that leaves no room for that, a part, and the hash
-/// of all of it.
-fs::path temporary_name(const fs::path& target) {
-  constexpr std::size_t longest = 255 - 5;  // bytes
+/// ".NAME.0.gradus-tmp" and so on, in the folder of the target. Of a name that leaves no room for that, a
+/// part, and the hash of all of it.
+fs::path temporary_name(const fs::path& target, int number) {
+  constexpr std::size_t longest = 255 - 15;  // bytes
   std::string name = target.filename().string();
   if (name.size() > longest)
     name = name.substr(0, 200) + "." + std::to_string(std::hash<std::string>()(name));
-  return folder_of(target) / ("." + name + ".tmp");
+  return folder_of(target) / ("." + name + "." + std::to_string(number) + ".gradus-tmp");
 }
 
-/// Waits until nobody else has the lock. Where a file system has none, two writers may meet.
-void lock(int descriptor) {
-  while (::flock(descriptor, LOCK_EX) != 0 && errno == EINTR) {
+enum class Lock { mine, of_another, none_here };  // the last: the file system has no locks
+
+Lock try_lock(int descriptor) {
+  for (;;) {
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return Lock::mine;
+    if (errno == EWOULDBLOCK) return Lock::of_another;
+    if (errno != EINTR) return Lock::none_here;
   }
 }
 
@@ -68,24 +72,44 @@ bool is_named(int descriptor, const fs::path& path) {
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
+/// Frees a name that is taken by the file of one who will not return; false: it is taken by another thing.
+bool remove_leftover(const fs::path& name) {
+  const int file = ::open(name.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0) return errno == ENOENT;
+  struct stat status {};
+  bool is_free = false;
+  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && try_lock(file) == Lock::mine)
+    is_free = !is_named(file, name) || ::unlink(name.c_str()) == 0;
+  ::close(file);
+  return is_free;
+}
+
+/// The error; 0 also for a folder that may be written but not read, in which files are complete all the same.
+int flush_folder_entries(const fs::path& folder) {
+  const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (opened < 0) return 0;
+  const int error = ::fsync(opened) == 0 ? 0 : errno;
+  ::close(opened);
+  return error == EINVAL ? 0 : error;  // a file system on which folders need no flushing
+}
+
 class TemporaryFile final : public ByteSink {
  public:
-  explicit TemporaryFile(const fs::path& path)
-      : path_(path), target_(follow_link(path)), temporary_(temporary_name(target_)) {
+  explicit TemporaryFile(const fs::path& path) : path_(path), target_(follow_link(path)) {
     struct stat old {};
     const bool exists = ::stat(target_.c_str(), &old) == 0;
     // Root could rename over /dev/null.
     if (exists && !S_ISREG(old.st_mode)) {
       fail<IoError>("write: ", path_.string(), ": is not a regular file");
     }
-    while (!create()) remove_leftover();
+    for (int number = 0; descriptor_ < 0; ++number) take(number);
     if (exists) static_cast<void>(::fchmod(descriptor_, old.st_mode & 07777));
   }
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
 
   ~TemporaryFile() override {
-    if (!committed_) ::unlink(temporary_.c_str());  // before the lock is gone
+    if (!committed_ && is_named(descriptor_, temporary_)) ::unlink(temporary_.c_str());
     if (descriptor_ >= 0) ::close(descriptor_);
   }
 
@@ -102,50 +126,36 @@ class TemporaryFile final : public ByteSink {
 
   void commit() {
     if (::fsync(descriptor_) != 0) refuse(path_, "cannot flush to the disk", errno);
-    // The lock is held until the name is another: closing, which tells nothing that fsync() has not, is last.
+    // The lock is held until the name is another: closing, which tells nothing that fsync() has not, is
+    // last. Without locks somebody may have taken the file for a leftover.
+    if (!is_named(descriptor_, temporary_))
+      fail<IoError>("write: ", path_.string(), ": ", temporary_.string(), " was removed meanwhile");
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) refuse(path_, "cannot rename", errno);
     committed_ = true;
-    flush_folder();
+    const int error = flush_folder_entries(folder_of(target_));
+    if (error != 0) refuse(path_, "written, but cannot flush its folder", error);
   }
 
  private:
-  /// False: the name is taken.
-  bool create() {
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ < 0 && errno == EEXIST) return false;
-    if (descriptor_ < 0)
-      refuse(path_, "cannot create a file in " + folder_of(target_).string(), errno);
-    lock(descriptor_);
-    // Another one may have taken it for a leftover before the lock.
-    if (is_named(descriptor_, temporary_)) return true;
-    ::close(descriptor_);
-    descriptor_ = -1;
-    return false;
-  }
-
-  /// Waits for who writes there; removes the file of one who will not return.
-  void remove_leftover() {
-    const int leftover = ::open(temporary_.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (leftover < 0) {
-      if (errno == ENOENT) return;
-      refuse(path_, temporary_.string() + " is in the way", errno);
+  /// Makes the file of that number, unless its name is taken by what may not be removed.
+  void take(int number) {
+    constexpr int most = 100;  // who write at once, or things in the way
+    temporary_ = temporary_name(target_, number);
+    if (number == most)
+      refuse(path_, "all names up to " + temporary_.string() + " are taken", EEXIST);
+    while (descriptor_ < 0) {
+      descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (descriptor_ < 0 && errno != EEXIST)
+        refuse(path_, "cannot create a file in " + folder_of(target_).string(), errno);
+      if (descriptor_ < 0 && !remove_leftover(temporary_)) return;
+      if (descriptor_ < 0) continue;
+      // Before the lock another one may have taken it for a leftover: once more.
+      if (try_lock(descriptor_) != Lock::of_another && is_named(descriptor_, temporary_)) break;
+      ::close(descriptor_);
+      descriptor_ = -1;
     }
-    lock(leftover);
-    int error = 0;
-    if (is_named(leftover, temporary_) && ::unlink(temporary_.c_str()) != 0) error = errno;
-    ::close(leftover);
-    if (error != 0) refuse(path_, temporary_.string() + " is in the way", error);
-  }
-
-  void flush_folder() const {
-    const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    // A folder that may be written but not read cannot be flushed; the file is
-    // complete all the same.
-    if (folder < 0) return;
-    const int error = ::fsync(folder) == 0 ? 0 : errno;
-    ::close(folder);
-    // EINVAL: a file system on which folders need no flushing.
-    if (error != 0 && error != EINVAL) refuse(path_, "written, but cannot flush its folder", error);
+    // What one left who was killed while another one wrote.
+    static_cast<void>(remove_leftover(temporary_name(target_, number + 1)));
   }
 
   fs::path path_;       // as the caller named it, for messages
@@ -156,6 +166,11 @@ class TemporaryFile final : public ByteSink {
 };
 
 }  // namespace
+
+void flush_folder(const std::string& path) {
+  const int error = flush_folder_entries(path);
+  if (error != 0) refuse(path, "cannot flush this folder", error);
+}
 
 void write_file_atomically(const std::string& path, std::string_view content) {
   write_file_atomically(path, [content](ByteSink& sink) { sink.write(content); });

@@ -4,8 +4,9 @@
 // The content goes to a temporary file in the same folder, is flushed to the disk (fsync), and
 // takes the old file's place by a rename, which the system does in one step; the folder is flushed
 // last, so that the rename survives a power failure. On any failure before the rename the temporary
-// file is removed and the old file is as it was. Where the process is killed the temporary file, .NAME.tmp,
-// stays until the file is written the next time. Two that write the same file wait for each other.
+// file is removed and the old file is as it was. Where the process is killed the temporary file,
+// .NAME.0.gradus-tmp, stays until the file is written the next time. Several may write the same file at once:
+// the last to finish stays.
 #pragma once
 
 #include <cstddef>
@@ -32,5 +33,8 @@ class ByteSink {
 void write_file_atomically(const std::string& path, std::string_view content);
 /// The same with content that `writer` hands over piece by piece; what it throws passes through.
 void write_file_atomically(const std::string& path, const std::function<void(ByteSink&)>& writer);
+
+/// What was made, renamed or removed in a folder reaches the disk. Throws IoError.
+void flush_folder(const std::string& path);
 
 }  // namespace gradus

@@ -69,7 +69,7 @@ forged() { sed "s/$1/$2/" run/checkpoint.safetensors >broken/checkpoint.safetens
 forged '\\"position\\"' '\\"nowhere.\\"'
 refuses 65 "broken/checkpoint.safetensors: what it says of its training is damaged" eval broken
 forged '\\"model\\":\\"cnn\\"' '\\"model\\":\\"vgg\\"'
-refuses 65 'unknown model "vgg"; known are cnn, lenet, mlp, mobilenet, nin, resnet20' eval broken
+refuses 65 "unknown model 'vgg'; known are cnn, lenet, mlp, mobilenet, nin, resnet20" eval broken
 forged '\\"model\\":\\"cnn\\"' '\\"model\\":\\"mlp\\"'
 refuses 65 'its tensors and what it says of them do not fit' eval broken
 forged '\\"height\\":8' '\\"height\\":9'
@@ -82,12 +82,41 @@ forged '\\"epoch\\":2,\\"batch' '\\"epoch\\":0,\\"batch'
 refuses 65 'stands at batch 0 of epoch 0' train --resume broken --epochs 2
 forged '\\"optimizer\\":\\"adam\\"' '\\"optimizer\\":\\"sgd\\" '
 refuses 65 'fits no optimizer sgd' train --resume broken --epochs 2
+forged '\\"optimizer\\":\\"adam\\"' '\\"optimizer\\":\\"adap\\"'
+refuses 65 "unknown optimizer 'adap'; known are sgd, adam, adamw" train --resume broken --epochs 2
+forged '\\"schedule\\":\\"cosine\\"' '\\"schedule\\":\\"cosinx\\"'
+refuses 65 "unknown schedule 'cosinx'; known are cosine, none" train --resume broken --epochs 2
+forged '\\"batch_size\\":32' '\\"batch_size\\":00'
+refuses 65 'what it says of its training is damaged' train --resume broken --epochs 2
+forged '\\"batch_size\\":32' '\\"batch_size\\":-1'
+refuses 65 'batch_size is -1, which no training has' train --resume broken --epochs 2
+forged '\\"lr\\":0.005' '\\"lr\\":-0.05'
+refuses 65 'lr is -0.05, which no training has' train --resume broken --epochs 2
+forged '\\"lr\\":0.005' '\\"lr\\": null'
+refuses 65 'lr is nan, which no training has' train --resume broken --epochs 2
+forged '\\"step\\":45' '\\"step\\":99'
+refuses 65 'its position contradicts itself: batch 0 of epoch 2, step 99' train --resume broken --epochs 2
+forged '\\"height\\":8,\\"width\\":8' '\\"height\\":9,\\"width\\":9'
+refuses 65 'the model takes images of [1,9,9]' eval broken
+# What a terminal would obey does not reach it.
+forged '"0.weight"' '"0\\u001bx"'
+refuses 65 '0\x1bx' eval broken
+forged '\\"data_checksum\\":\\"........' '\\"data_checksum\\":\\"\\\\u001b4'
+refuses 65 'data_checksum is' eval broken
+if grep -q "$(printf '\033')" err; then fail "the file's control characters reach the terminal"; fi
 forged 'training.optimizer.lr' 'training.optimizer.xx'
 refuses 65 'fits no optimizer adam' train --resume broken --epochs 2
 rm broken/checkpoint.safetensors
 refuses 66 "checkpoint.safetensors is missing" eval broken
 refuses 66 "checkpoint.safetensors is missing" train --resume broken
 refuses 65 "is not a checkpoint of gradus train" eval only_weights
+cp run/checkpoint.safetensors before_export
+refuses 2 "FILE run/checkpoint.safetensors: is the checkpoint of a training" export run run/checkpoint.safetensors
+same run/checkpoint.safetensors before_export
+mkdir foreign
+echo "of another program" >foreign/metrics.jsonl
+refuses 2 "--out foreign: metrics.jsonl is there already: write over it (--overwrite)" train --out foreign
+[ "$(cat foreign/metrics.jsonl)" = "of another program" ] || fail "metrics.jsonl of another program is gone"
 refuses 2 "FILE ./: is there and is not a file" export run ./
 
 # 2: a training that is there already is not written over, and goes on only where there is something to do.

@@ -2,6 +2,8 @@
 #include <gradus/core/error.h>
 #include <gradus/io/atomic_file.h>
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -141,7 +143,7 @@ TEST_CASE("what a killed process leaves is gone after the next write") {
   CHECK(folder.entries() == 1);
 }
 
-TEST_CASE("who writes the same file waits: the content is that of one of them") {
+TEST_CASE("several write the same file: the content is always that of one of them") {
   const TemporaryFolder folder;
   std::vector<std::thread> writers;
   for (const char letter : {'a', 'b', 'c'}) {
@@ -165,23 +167,60 @@ TEST_CASE("who writes the same file waits: the content is that of one of them") 
   CHECK(folder.entries() == 1);
 }
 
-TEST_CASE("what stands where the temporary file goes is named unless it can be a leftover") {
+TEST_CASE("what stands where the temporary file goes is left alone unless it is a leftover") {
   const TemporaryFolder folder;
-  ::mkfifo((folder / ".fifo.tmp").c_str(),
-           0600);  // to open one for reading would wait for a writer
-  write_file_atomically(folder / "fifo", "new");
-  CHECK(read_bytes(folder / "fifo") == "new");
-
-  fs::create_directory(folder / ".a.tmp");
+  const auto temporary = [&](const std::string& name) {
+    return folder / ("." + name + ".0.gradus-tmp");
+  };
   write_bytes(folder / "victim", "untouched");
-  fs::create_symlink("victim", folder / ".b.tmp");
-  for (const char* name : {"a", "b"}) {
-    const std::string message =
-        message_of<IoError>([&] { write_file_atomically(folder / name, "new"); });
-    CHECK(contains(message, std::string(name) + ".tmp is in the way"));
-    CHECK(!fs::exists(folder / name));
+  ::mkfifo(temporary("fifo").c_str(), 0600);  // to open one for reading would wait for a writer
+  fs::create_directory(temporary("folder"));
+  fs::create_symlink("victim", temporary("link"));
+  write_bytes(temporary("locked"), "being written");
+  const int locked = ::open(temporary("locked").c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(::flock(locked, LOCK_EX) == 0);
+  for (const char* name : {"fifo", "folder", "link", "locked"}) {
+    CAPTURE(name);
+    write_file_atomically(folder / name, "new");
+    CHECK(read_bytes(folder / name) == "new");
+    CHECK(fs::symlink_status(temporary(name)).type() != fs::file_type::not_found);
   }
   CHECK(read_bytes(folder / "victim") == "untouched");
+  CHECK(read_bytes(temporary("locked")) == "being written");
+  CHECK(folder.entries() == 9);
+
+  // Who wrote it is gone, and so is one who wrote beside it.
+  ::close(locked);
+  write_bytes(folder / ".locked.1.gradus-tmp", "left");
+  write_file_atomically(folder / "locked", "newer");
+  CHECK(read_bytes(folder / "locked") == "newer");
+  CHECK(folder.entries() == 8);
+}
+
+TEST_CASE("a writer may write the same file") {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "a", [&](ByteSink& outer) {
+    outer.write("outer");
+    write_file_atomically(folder / "a", "inner");
+    CHECK(read_bytes(folder / "a") == "inner");
+  });
+  CHECK(read_bytes(folder / "a") == "outer");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("a temporary file that is gone is told, and nobody's file is put in place for it") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "a", "old");
+  const std::string message = message_of<IoError>([&] {
+    write_file_atomically(folder / "a", [&](ByteSink& sink) {
+      sink.write("new");
+      fs::remove(folder / ".a.0.gradus-tmp");
+      write_bytes(folder / ".a.0.gradus-tmp", "of another");
+    });
+  });
+  CHECK(contains(message, "was removed meanwhile"));
+  CHECK(read_bytes(folder / "a") == "old");
+  CHECK(read_bytes(folder / ".a.0.gradus-tmp") == "of another");
 }
 
 TEST_CASE("what the writer throws passes through and leaves the old file") {

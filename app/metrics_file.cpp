@@ -1,0 +1,136 @@
+// No symbolic link is followed here, and no FIFO waited for: what is opened is a file of this folder.
+#include "metrics_file.h"
+
+#include <gradus/core/error.h>
+#include <gradus/core/log.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace gradus::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+std::uint32_t crc32_of(std::uint32_t before, const char* bytes, std::size_t count) {
+  return static_cast<std::uint32_t>(
+      ::crc32_z(before, reinterpret_cast<const Bytef*>(bytes), count));
+}
+
+/// Of the first bytes of a file, which may be shorter.
+MetricsRecord measure(int file, std::int64_t bytes) {
+  MetricsRecord found;
+  std::array<char, 1 << 16> buffer{};
+  while (found.bytes < bytes) {
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::int64_t>(bytes - found.bytes, buffer.size()));
+    const ssize_t count = ::pread(file, buffer.data(), wanted, found.bytes);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    found.crc32 = crc32_of(found.crc32, buffer.data(), static_cast<std::size_t>(count));
+    found.bytes += count;
+  }
+  return found;
+}
+
+/// Where nothing is yet: metrics.jsonl.old, then .old1, .old2, ...
+fs::path free_name(const fs::path& file) {
+  std::error_code error;
+  fs::path name = file.string() + ".old";
+  for (int i = 1; fs::symlink_status(name, error).type() != fs::file_type::not_found; ++i)
+    name = file.string() + ".old" + std::to_string(i);
+  return name;
+}
+
+}  // namespace
+
+MetricsFile::~MetricsFile() {
+  if (unnamed_) ::unlink(new_file().c_str());
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void MetricsFile::refuse(const std::string& what, int error) const {
+  fail<IoError>(file_.string(), ": ", what, ": ", std::strerror(error));
+}
+
+void MetricsFile::begin() {
+  ::unlink(new_file().c_str());  // of one that was killed
+  descriptor_ = ::open(new_file().c_str(), flags | O_CREAT | O_EXCL, 0666);
+  if (descriptor_ < 0) refuse("cannot make " + new_file().filename().string(), errno);
+  unnamed_ = true;
+}
+
+bool MetricsFile::open_counted(const fs::path& file, const MetricsRecord& counted) {
+  descriptor_ = ::open(file.c_str(), flags);
+  if (descriptor_ < 0) return false;
+  struct stat status {};
+  if (::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode)) {
+    written_ = measure(descriptor_, counted.bytes);
+    if (written_.bytes == counted.bytes && written_.crc32 == counted.crc32) return true;
+  }
+  ::close(descriptor_);
+  descriptor_ = -1;
+  written_ = {};
+  return false;
+}
+
+void MetricsFile::go_on_from(const MetricsRecord& counted) {
+  if (open_counted(file_, counted)) {
+    if (::ftruncate(descriptor_, written_.bytes) != 0) refuse("cannot cut it", errno);
+    return;
+  }
+  if (open_counted(new_file(), counted)) {  // killed between the checkpoint and the name
+    unnamed_ = true;
+    return take_name();
+  }
+  std::error_code error;
+  if (fs::symlink_status(file_, error).type() == fs::file_type::not_found) {
+    log_warn(file_.string() + ": is gone; it begins anew here");
+  } else {
+    const fs::path aside = free_name(file_);
+    fs::rename(file_, aside, error);
+    if (error) refuse("cannot rename it", error.value());
+    log_warn(file_.string() + ": is not that of this training, and is " +
+             aside.filename().string() + " now");
+  }
+  begin();
+  take_name();
+}
+
+MetricsRecord MetricsFile::flush() {
+  if (descriptor_ < 0) begin();
+  std::size_t done = 0;
+  while (done < waiting_.size()) {
+    const ssize_t count = ::pwrite(descriptor_, waiting_.data() + done, waiting_.size() - done,
+                                   written_.bytes + static_cast<std::int64_t>(done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      const int reason = count < 0 ? errno : ENOSPC;
+      static_cast<void>(::ftruncate(descriptor_, written_.bytes));  // no line without its end
+      refuse("cannot write", reason);
+    }
+    done += static_cast<std::size_t>(count);
+  }
+  if (::fsync(descriptor_) != 0) refuse("cannot flush to the disk", errno);
+  written_.crc32 = crc32_of(written_.crc32, waiting_.data(), waiting_.size());
+  written_.bytes += static_cast<std::int64_t>(waiting_.size());
+  waiting_.clear();
+  return written_;
+}
+
+void MetricsFile::take_name() {
+  if (!unnamed_) return;
+  if (::rename(new_file().c_str(), file_.c_str()) != 0) refuse("cannot rename", errno);
+  unnamed_ = false;
+}
+
+}  // namespace gradus::app

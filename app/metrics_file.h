@@ -1,0 +1,45 @@
+// metrics.jsonl: lines that a training adds and a checkpoint counts.
+//
+// What is behind those that the checkpoint counts was written before the program was killed, and is cut off.
+// A new training writes into metrics.jsonl.new, which takes the name when there is a checkpoint that counts
+// it: until then the lines of an earlier training are whole.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "records.h"
+
+namespace gradus::app {
+
+class MetricsFile {
+ public:
+  explicit MetricsFile(std::filesystem::path file) : file_(std::move(file)) {}
+  /// Takes away a file that never got its name.
+  ~MetricsFile();
+  MetricsFile(const MetricsFile&) = delete;
+  MetricsFile& operator=(const MetricsFile&) = delete;
+
+  /// Goes on with the lines that a checkpoint counts. Where the file has others it is put aside as
+  /// metrics.jsonl.old, with a warning. Throws IoError.
+  void go_on_from(const MetricsRecord& counted);
+  void add(const std::string& line) { waiting_ += line + '\n'; }
+  /// Writes the lines that wait, so that they are on the disk: what a checkpoint may count. Throws IoError.
+  MetricsRecord flush();
+  /// The checkpoint is there. Throws IoError.
+  void take_name();
+
+ private:
+  [[noreturn]] void refuse(const std::string& what, int error) const;
+  std::filesystem::path new_file() const { return file_.string() + ".new"; }
+  void begin();
+  bool open_counted(const std::filesystem::path& file, const MetricsRecord& counted);
+
+  std::filesystem::path file_;
+  int descriptor_ = -1;
+  bool unnamed_ = false;  // it is new_file()
+  std::string waiting_;
+  MetricsRecord written_{};
+};
+
+}  // namespace gradus::app
