@@ -1,6 +1,6 @@
 // gradus inspect: the header of a safetensors file as a table. The data is not read.
+#include <gradus/core/words.h>
 #include <gradus/io/safetensors.h>
-#include <gradus/io/safetensors_header.h>
 
 #include <spdlog/fmt/fmt.h>
 

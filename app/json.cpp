@@ -3,8 +3,8 @@
 #include "json.h"
 
 #include <gradus/core/version.h>
+#include <gradus/core/words.h>
 #include <gradus/data/dataset.h>
-#include <gradus/io/safetensors_header.h>
 
 #include <nlohmann/json.hpp>
 

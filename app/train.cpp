@@ -5,8 +5,8 @@
 #include <gradus/core/random.h>
 #include <gradus/core/simd.h>
 #include <gradus/core/storage.h>
+#include <gradus/core/words.h>
 #include <gradus/data/loader.h>
-#include <gradus/io/safetensors_header.h>
 #include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>

@@ -4,7 +4,7 @@
 #include <gradus/autograd/functions.h>
 #include <gradus/core/math.h>
 #include <gradus/core/random.h>
-#include <gradus/io/safetensors_header.h>
+#include <gradus/core/words.h>
 #include <gradus/optim/adam.h>
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>

@@ -30,7 +30,7 @@ InputFile::InputFile(std::string_view format, const std::string& path)
 
 InputFile::~InputFile() { ::close(descriptor_); }
 
-void InputFile::read(std::int64_t offset, void* target, std::int64_t count) const {
+std::int64_t InputFile::read_some(std::int64_t offset, void* target, std::int64_t count) const {
   auto* bytes = static_cast<char*>(target);
   std::int64_t done = 0;
   while (done < count) {
@@ -38,12 +38,17 @@ void InputFile::read(std::int64_t offset, void* target, std::int64_t count) cons
         ::pread(descriptor_, bytes + done, static_cast<std::size_t>(count - done), offset + done);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail<IoError>(label_, ": cannot read: ", std::generic_category().message(errno));
-    if (got == 0) {
-      fail<BadDataError>(label_, ": file ends after ", offset + done, " bytes, ", offset + count,
-                         " expected");
-    }
+    if (got == 0) break;
     done += got;
   }
+  return done;
+}
+
+void InputFile::read(std::int64_t offset, void* target, std::int64_t count) const {
+  const std::int64_t got = read_some(offset, target, count);
+  if (got == count) return;
+  fail<BadDataError>(label_, ": file ends after ", offset + got, " bytes, ", offset + count,
+                     " expected");
 }
 
 }  // namespace gradus

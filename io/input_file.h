@@ -21,6 +21,8 @@ class InputFile {
   /// "safetensors: model.safetensors", the beginning of a message about this file.
   const std::string& label() const { return label_; }
   std::int64_t size() const { return size_; }
+  /// Up to `count` bytes from `offset` on; fewer only at the end of the file. Returns how many.
+  std::int64_t read_some(std::int64_t offset, void* target, std::int64_t count) const;
   /// Bytes offset .. offset+count-1 into `target`. Throws BadDataError when the file ends before.
   void read(std::int64_t offset, void* target, std::int64_t count) const;
 

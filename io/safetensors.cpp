@@ -1,5 +1,6 @@
 // Files and tensors; what the header says is read in safetensors_header.cpp.
 #include <gradus/core/error.h>
+#include <gradus/core/words.h>
 #include <gradus/io/atomic_file.h>
 #include <gradus/io/input_file.h>
 #include <gradus/io/safetensors.h>

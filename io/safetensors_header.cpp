@@ -2,6 +2,7 @@
 // of two equal keys it keeps the last. The reader below is told of each key and value as it comes,
 // and refuses at the first that does not belong where it stands.
 #include <gradus/core/error.h>
+#include <gradus/core/words.h>
 #include <gradus/io/safetensors_header.h>
 
 #include <algorithm>
@@ -247,15 +248,6 @@ std::string json_string(const std::string& label, const std::string& text) {
   } catch (const json::exception&) {
     fail<ValueError>(label, ": ", in_quotes(text), " is not valid UTF-8");
   }
-}
-
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t longest = 80;
-  std::string result(text.substr(0, longest));
-  for (char& c : result) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return "'" + result + (text.size() > longest ? "...'" : "'");
 }
 
 SafetensorsHeader parse_safetensors_header(const std::string& label, std::string_view json_text,

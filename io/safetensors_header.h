@@ -14,8 +14,4 @@ SafetensorsHeader parse_safetensors_header(const std::string& label, std::string
 /// Throws ValueError, its message opening with `label`, unless it is UTF-8.
 std::string json_string(const std::string& label, const std::string& text);
 
-/// `text` in quotes, fit for one line of a message: long text is cut, control
-/// characters are replaced.
-std::string in_quotes(std::string_view text);
-
 }  // namespace gradus

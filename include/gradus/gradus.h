@@ -36,6 +36,7 @@
 #include <gradus/core/tensor.h>
 #include <gradus/core/version.h>
 #include <gradus/core/winograd_bound.h>
+#include <gradus/core/words.h>
 #include <gradus/data/dataset.h>
 #include <gradus/data/idx.h>
 #include <gradus/data/loader.h>
