@@ -68,6 +68,7 @@
 #include <gradus/layers/loss.h>
 #include <gradus/layers/models.h>
 #include <gradus/layers/module.h>
+#include <gradus/layers/net_json.h>
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
 #include <gradus/layers/print.h>
