@@ -16,7 +16,7 @@ std::span<const unsigned char> digits_csv_gz();
 namespace {
 
 constexpr std::int64_t samples = 1797;
-constexpr std::int64_t pixels = 64;
+constexpr std::int64_t pixels_of_digit = 64;
 constexpr std::int64_t brightest = 16;
 
 /// Unpacks a gzip stream that gives at most `limit` bytes.
@@ -60,18 +60,18 @@ class Numbers {
 }  // namespace
 
 DataSplit load_digits() {
-  constexpr std::size_t longest_line = 3 * (pixels + 1);
+  constexpr std::size_t longest_line = 3 * (pixels_of_digit + 1);
   const std::string text = gunzip(digits_csv_gz(), samples * longest_line);
   Dataset digits{.name = "digits",
                  .images = Tensor::empty({samples, 1, 8, 8}, float32),
                  .labels = Tensor::empty({samples}, int64),
                  .classes = 10,
-                 .normalization = {.mean = 0.3053, .stddev = 0.3761}};  // of the training part
+                 .normalization = {.mean = {0.3053}, .stddev = {0.3761}}};  // of the training part
   auto* image = digits.images.data<float>();
   auto* label = digits.labels.data<std::int64_t>();
   Numbers numbers(text);
   for (std::int64_t i = 0; i < samples; ++i) {
-    for (std::int64_t p = 0; p < pixels; ++p) {
+    for (std::int64_t p = 0; p < pixels_of_digit; ++p) {
       *image++ = static_cast<float>(numbers.next(brightest)) / static_cast<float>(brightest);
     }
     *label++ = numbers.next(digits.classes - 1);

@@ -1,112 +1,53 @@
-// zlib's gz functions read packed and plain files alike; the sizes are checked here, before
-// they are believed.
+// The header decides how many bytes must follow.
 #include <gradus/core/error.h>
+#include <gradus/data/detail/files.h>
 #include <gradus/data/idx.h>
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <filesystem>
-#include <limits>
-#include <memory>
-#include <string>
-#include <string_view>
-#include <system_error>
-#include <type_traits>
-
-#include <zlib.h>
+#include <optional>
 
 namespace gradus {
 namespace {
 
-namespace fs = std::filesystem;
-
-struct CloseGz {
-  void operator()(gzFile file) const { gzclose_r(file); }
-};
-
-class GzReader {
- public:
-  explicit GzReader(const fs::path& path) : label_("idx: " + path.string()) {
-    std::error_code error;
-    const fs::file_status status = fs::status(path, error);
-    if (!fs::exists(status)) fail<NotFoundError>(label_, ": no such file");
-    // A pipe would let gzopen wait for ever.
-    if (!fs::is_regular_file(status)) fail<IoError>(label_, ": is not a regular file");
-    stored_bytes_ = static_cast<std::int64_t>(fs::file_size(path, error));
-    file_.reset(gzopen(path.c_str(), "rb"));
-    if (file_ == nullptr) {
-      fail<IoError>(label_, ": cannot open: ", std::generic_category().message(errno));
-    }
-    gzbuffer(file_.get(), 1 << 17);
-  }
-
-  const std::string& label() const { return label_; }
-
-  /// How many bytes the file can unpack to: deflate makes at most 1032 out of one.
-  std::int64_t most_bytes() const {
-    constexpr std::int64_t most_per_byte = 1032;
-    if (gzdirect(file_.get()) != 0) return stored_bytes_;
-    return std::min(stored_bytes_, std::numeric_limits<std::int64_t>::max() / most_per_byte) *
-           most_per_byte;
-  }
-
-  /// Up to `count` bytes; fewer only at the end of the file.
-  std::int64_t read(void* target, std::int64_t count) {
-    constexpr std::int64_t piece = 1 << 30;  // gzread counts in unsigned int
-    auto* bytes = static_cast<char*>(target);
-    std::int64_t done = 0;
-    while (done < count) {
-      const int got =
-          gzread(file_.get(), bytes + done, static_cast<unsigned>(std::min(count - done, piece)));
-      check_stream();
-      if (got <= 0) break;
-      done += got;
-    }
-    return done;
-  }
-
- private:
-  /// zlib reports a damaged or truncated stream only when asked.
-  void check_stream() const {
-    int code = Z_OK;
-    const char* message = gzerror(file_.get(), &code);
-    if (code == Z_ERRNO) {
-      fail<IoError>(label_, ": cannot read: ", std::generic_category().message(errno));
-    }
-    if (code == Z_BUF_ERROR) {
-      fail<BadDataError>(label_, ": gzip stream is truncated, file ends after ", stored_bytes_,
-                         " bytes");
-    }
-    if (code != Z_OK && code != Z_STREAM_END) {
-      // zlib's message opens with the path, which the label holds already.
-      const std::string_view text = message;
-      const std::size_t colon = text.rfind(": ");
-      fail<BadDataError>(label_, ": gzip stream is damaged: ",
-                         colon == std::string_view::npos ? text : text.substr(colon + 2));
-    }
-  }
-
-  std::string label_;
-  std::int64_t stored_bytes_ = 0;
-  std::unique_ptr<std::remove_pointer_t<gzFile>, CloseGz> file_;
-};
-
-std::int64_t big_endian(const std::uint8_t* bytes) {
+std::int64_t big_endian_size(const std::uint8_t* bytes) {
   std::int64_t value = 0;
   for (int i = 0; i < 4; ++i) value = value * 256 + bytes[i];
   return value;
 }
 
-/// The sizes that the header gives.
-Shape read_shape(GzReader& file) {
+std::optional<detail::StoredNumber> idx_number(int code) {
+  switch (code) {
+    case 0x08:
+      return detail::StoredNumber{'u', 1, true};
+    case 0x09:
+      return detail::StoredNumber{'i', 1, true};
+    case 0x0B:
+      return detail::StoredNumber{'i', 2, true};
+    case 0x0C:
+      return detail::StoredNumber{'i', 4, true};
+    case 0x0D:
+      return detail::StoredNumber{'f', 4, true};
+    case 0x0E:
+      return detail::StoredNumber{'f', 8, true};
+    default:
+      return std::nullopt;
+  }
+}
+
+struct IdxHeader {
+  detail::StoredNumber number;
+  Shape shape;
+};
+
+IdxHeader read_idx_header(detail::PackedFile& file) {
   std::array<std::uint8_t, 4 + 4 * 255> header{};
   if (const std::int64_t got = file.read(header.data(), 4); got != 4) {
     fail<BadDataError>(file.label(), ": file ends after ", got, " bytes, the magic number takes 4");
   }
-  if (header[0] != 0 || header[1] != 0 || header[2] != 8) {
+  const auto number = idx_number(header[2]);
+  if (header[0] != 0 || header[1] != 0 || !number) {
     fail<BadDataError>(file.label(), ": begins with bytes ", int{header[0]}, " ", int{header[1]},
-                       " ", int{header[2]}, ", an IDX file of unsigned bytes with 0 0 8");
+                       " ", int{header[2]}, ", an IDX file with 0 0 and 8, 9, 11, 12, 13 or 14");
   }
   const int rank = header[3];
   if (rank > Shape::max_rank) {
@@ -118,41 +59,29 @@ Shape read_shape(GzReader& file) {
                        4 + 4 * rank);
   }
   Shape shape;
-  for (int d = 0; d < rank; ++d) shape.push_back(big_endian(header.data() + 4 + 4 * d));
-  return shape;
-}
-
-/// Throws when the file cannot hold `shape`, without a product that overflows.
-void check_room(const GzReader& file, const Shape& shape) {
-  try {
-    check_sizes("", shape);
-  } catch (const ShapeError&) {
-    fail<BadDataError>(file.label(), ": shape ", shape, " has too many elements");
-  }
-  const std::int64_t most = file.most_bytes();
-  if (shape.numel() > most) {
-    fail<BadDataError>(file.label(), ": shape ", shape, " takes ", shape.numel(),
-                       " bytes, the file can hold at most ", most);
-  }
+  for (int d = 0; d < rank; ++d) shape.push_back(big_endian_size(header.data() + 4 + 4 * d));
+  return {*number, shape};
 }
 
 }  // namespace
 
 Tensor read_idx(const std::string& path) {
-  GzReader file(path);
-  const Shape shape = read_shape(file);
-  check_room(file, shape);
-  const Tensor tensor = Tensor::empty(shape, uint8);
-  const std::int64_t got = file.read(tensor.data<std::uint8_t>(), tensor.numel());
-  if (got != tensor.numel()) {
+  detail::PackedFile file("idx", path);
+  const auto [number, shape] = read_idx_header(file);
+  detail::check_countable(file.label(), shape);
+  const std::int64_t bytes = shape.numel() * number.bytes;
+  file.check_room(text_of("shape ", shape), bytes, shape.numel() * size_of(number.dtype()));
+  Tensor tensor = Tensor::empty(shape, number.dtype());
+  const auto read = [&](void* target, std::int64_t count) { return file.read(target, count); };
+  if (const std::int64_t got = detail::read_numbers(read, number, tensor); got != bytes) {
     fail<BadDataError>(file.label(), ": data ends after ", got, " bytes, shape ", shape, " takes ",
-                       tensor.numel());
+                       bytes);
   }
-  // Reading past the end is also what makes zlib compare the checksum.
+  // Only reading past the end unpacks the checksum and sees what follows.
   char surplus = 0;
   if (file.read(&surplus, 1) != 0) {
-    fail<BadDataError>(file.label(), ": data goes on after the ", tensor.numel(),
-                       " bytes that shape ", shape, " takes");
+    fail<BadDataError>(file.label(), ": data goes on after the ", bytes, " bytes that shape ",
+                       shape, " takes");
   }
   return tensor;
 }

@@ -4,30 +4,42 @@
 //   for (const Batch& batch : loader.epoch(0)) train_step(batch.images, batch.labels);
 //
 // The order of the samples is a pure function of seed and epoch, so an epoch can be repeated, and a
-// training that is taken up again goes on as if it had never stopped. Batches are made ahead on a
-// thread of their own; they are the same batches in the same order as without it.
+// training that is taken up again goes on as if it had never stopped. Batches are made ahead on threads
+// of their own; they are the same batches in the same order as without them.
+//
+// Samples of one's own are anything with size() and get():
+//
+//   struct Squares {
+//     std::int64_t size() const { return 1000; }
+//     LabeledImage get(std::int64_t i) const { return {draw_square(i), i % 4}; }
+//   };
+//   DataLoader loader(Squares{}, {.batch_size = 64, .shuffle = true});
 #pragma once
 
 #include <gradus/core/random.h>
 #include <gradus/data/dataset.h>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <type_traits>
+#include <utility>
 
 namespace gradus {
 
 /// What a DataLoader gives at a time.
 struct Batch {
   Tensor images;           ///< float32 [B,C,H,W], normalized
-  Tensor labels;           ///< int64 [B]
+  Tensor labels;           ///< int64 [B]; with mixup float32 [B,classes], the share of each class
   std::int64_t index = 0;  ///< 0, 1, ... within the epoch
 };
 
-/// A change to each batch's normalized images [B,C,H,W], such as a random flip. The generator is
-/// the batch's own, a function of seed, epoch and batch. Runs on the worker thread.
+/// A change to the images of a batch, such as a random flip (data/transforms.h): float32 [B,C,H,W], bytes
+/// as 0..1, before they are normalized -> [B,C,H',W']. The generator is the batch's own, a function of
+/// seed, epoch and batch. Runs on the threads that make batches, several at once.
 using Transform = std::function<Tensor(const Tensor& images, Generator& generator)>;
 
 /// How an epoch is cut into batches, and what is done to each.
@@ -37,7 +49,16 @@ struct DataLoaderOptions {
   std::uint64_t seed = 0;
   bool drop_last = false;     ///< leaves out a last batch smaller than batch_size
   std::int64_t prefetch = 2;  ///< batches made ahead; 0 makes each when it is asked for
+  std::int64_t workers = 1;   ///< threads that make them; no more than prefetch are of use
   Transform transform{};
+  double mixup = 0;  ///< alpha of mixup(), which needs the number of classes; 0: none
+};
+
+/// Samples of one's own.
+template <class D>
+concept ImageDataset = requires(const D& data, std::int64_t index) {
+  { data.size() } -> std::convertible_to<std::int64_t>;
+  { data.get(index) } -> std::convertible_to<LabeledImage>;
 };
 
 /// One pass over the data, to be iterated once. It holds what it needs and may outlive its
@@ -82,10 +103,18 @@ class Epoch {
 /// Thread safety: epoch() may be called from several threads; each pass belongs to one.
 class DataLoader {
  public:
-  /// Throws ValueError for a batch_size below 1 or a negative prefetch, and what
+  /// Throws ValueError for a batch_size or workers below 1, a negative prefetch or mixup, and what
   /// check_dataset throws.
   explicit DataLoader(Dataset dataset, DataLoaderOptions options = {});
+  /// Samples of one's own, as they are but for uint8 pixels, which count as 0..1. A sample of another
+  /// shape or dtype than the first of its batch is a ShapeError or DTypeError there.
+  template <ImageDataset D>
+  requires(!std::same_as<std::remove_cvref_t<D>, Dataset>) explicit DataLoader(
+      D&& own, DataLoaderOptions options = {})
+      : DataLoader(std::make_shared<Own<std::remove_cvref_t<D>>>(std::forward<D>(own)),
+                   std::move(options)) {}
 
+  /// Of samples of one's own: with a source alone.
   const Dataset& dataset() const { return *dataset_; }
   const DataLoaderOptions& options() const { return options_; }
   /// Batches and samples of an epoch.
@@ -97,6 +126,20 @@ class DataLoader {
   Epoch epoch(std::int64_t number, std::int64_t first_batch = 0) const;
 
  private:
+  template <class D> class Own final : public ImageSource {
+   public:
+    explicit Own(D data) : data_(std::move(data)) {}
+    std::int64_t size() const override { return data_.size(); }
+    LabeledImage get(std::int64_t index) const override { return data_.get(index); }
+
+   private:
+    D data_;
+  };
+
+  DataLoader(std::shared_ptr<const ImageSource> source, DataLoaderOptions options);
+  void check_options() const;
+  std::int64_t size() const;
+
   std::shared_ptr<const Dataset> dataset_;  // images and labels contiguous
   DataLoaderOptions options_;
 };

@@ -73,7 +73,7 @@ bool passes(const Judgement& j) { return j.sure >= 0.6 && j.classes >= 8; }
 int main() {
   manual_seed(1);
   DataSplit digits = load_digits();
-  digits.train.normalization = {.mean = 0.5, .stddev = 0.5};  // 0..1 -> -1..1, as from tanh
+  digits.train.normalization = {.mean = {0.5}, .stddev = {0.5}};  // 0..1 -> -1..1, as from tanh
   const DataLoader loader(digits.train, {.batch_size = 32, .shuffle = true, .drop_last = true});
 
   Sequential judge = make_cnn();

@@ -37,9 +37,17 @@
 #include <gradus/core/version.h>
 #include <gradus/core/winograd_bound.h>
 #include <gradus/core/words.h>
+#include <gradus/data/arrays.h>
+#include <gradus/data/contact_sheet.h>
+#include <gradus/data/csv.h>
 #include <gradus/data/dataset.h>
 #include <gradus/data/idx.h>
+#include <gradus/data/image.h>
+#include <gradus/data/image_folder.h>
 #include <gradus/data/loader.h>
+#include <gradus/data/npy.h>
+#include <gradus/data/resize.h>
+#include <gradus/data/transforms.h>
 #include <gradus/gradcheck/diagnosis.h>
 #include <gradus/gradcheck/gradcheck.h>
 #include <gradus/gradcheck/hard.h>

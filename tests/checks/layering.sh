@@ -13,7 +13,7 @@ find core autograd layers optim data io gradcheck app examples -name '*.h' -o -n
     may_include["autograd"]     = "core"
     may_include["layers"]       = "core autograd"
     may_include["optim"]        = "core autograd"
-    may_include["data"]         = "core"
+    may_include["data"]         = "core io"
     may_include["io"]           = "core"
     may_include["gradcheck"]    = "core autograd layers optim"
   }

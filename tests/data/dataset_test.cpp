@@ -4,6 +4,8 @@
 #include <gradus/core/math.h>
 #include <gradus/data/dataset.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -61,6 +63,16 @@ void write_mnist(const fs::path& folder, const std::string& labels = std::string
   write_gz(folder / "t10k-labels-idx1-ubyte.gz", idx_bytes({1}, "\x09"));
 }
 
+/// Two training images of 2x2 and one to test with, under EMNIST's names.
+void write_emnist(const fs::path& folder, const std::string& split, const std::string& labels) {
+  const std::string prefix = "emnist-" + split + "-";
+  fs::create_directories(folder);
+  write_bytes(folder / (prefix + "train-images-idx3-ubyte"), idx_bytes({2, 2, 2}, "abcdefgh"));
+  write_bytes(folder / (prefix + "train-labels-idx1-ubyte"), idx_bytes({2}, labels));
+  write_gz(folder / (prefix + "test-images-idx3-ubyte.gz"), idx_bytes({1, 2, 2}, "ijkl"));
+  write_gz(folder / (prefix + "test-labels-idx1-ubyte.gz"), idx_bytes({1}, labels.substr(0, 1)));
+}
+
 Dataset tiny() {
   return {.name = "tiny",
           .images = arange(0, 10).reshape({10, 1, 1, 1}),
@@ -100,9 +112,9 @@ TEST_CASE("the digits' mean and deviation are those of the training part") {
   const Dataset train = load_digits().train;
   const double mean = core::mean(train.images).item();
   const double variance = core::var(train.images).item();
-  CHECK(mean == doctest::Approx(train.normalization.mean).epsilon(1e-3));
-  CHECK(variance ==
-        doctest::Approx(train.normalization.stddev * train.normalization.stddev).epsilon(1e-3));
+  const double stated = train.normalization.stddev.at(0);
+  CHECK(mean == doctest::Approx(train.normalization.mean.at(0)).epsilon(1e-3));
+  CHECK(variance == doctest::Approx(stated * stated).epsilon(1e-3));
 }
 
 TEST_CASE("MNIST files are read as bytes with one channel") {
@@ -115,6 +127,8 @@ TEST_CASE("MNIST files are read as bytes with one channel") {
   CHECK(core::equal(split.train.labels, Tensor::from({0, 1, 2})));
   CHECK(core::equal(split.test.labels, Tensor::from({9})));
   CHECK(split.test.name == "mnist");
+  CHECK(split.train.classes == 10);
+  CHECK(split.train.class_names.at(9) == "9");
 }
 
 TEST_CASE("a data folder is searched with its subfolders, those first") {
@@ -154,6 +168,10 @@ TEST_CASE("a data set that is missing names the folders and the command that ins
   const std::string fashion =
       message_of<NotFoundError>([&] { load_fashion_mnist({.data_dir = folder.path()}); });
   CHECK(contains(fashion, "; to install it: apt-get install dataset-fashion-mnist"));
+  const DataDirVariable variable(nullptr);
+  CHECK(
+      contains(message_of<NotFoundError>([] { load_kmnist(); }),
+               "in any folder, none is given and GRADUS_DATA_DIR is not set; to install it: curl"));
 }
 
 TEST_CASE("a folder that lacks one of the four files says which") {
@@ -185,6 +203,117 @@ TEST_CASE("files that do not fit each other are refused") {
   CHECK(contains(message(), "train-images-idx3-ubyte"));
 }
 
+TEST_CASE("files with a dot in their names are found as well") {
+  const TemporaryFolder folder;
+  write_mnist(folder.path());
+  fs::rename(folder / "train-images-idx3-ubyte", folder / "train-images.idx3-ubyte");
+  fs::rename(folder / "t10k-labels-idx1-ubyte.gz", folder / "t10k-labels.idx1-ubyte.gz");
+  CHECK(load_mnist({.data_dir = folder.path()}).train.size() == 3);
+}
+
+TEST_CASE("EMNIST's images are turned upright and the labels of letters begin at 0") {
+  const TemporaryFolder folder;
+  write_emnist(folder / "gzip", "letters", "\1\x1a");
+  const DataSplit split = load_dataset("emnist-letters", {.data_dir = folder.path()});
+  const Tensor upright =
+      Tensor::from({{{{'a', 'c'}, {'b', 'd'}}}, {{{'e', 'g'}, {'f', 'h'}}}}, uint8);
+  CHECK(core::equal(split.train.images, upright));
+  CHECK(core::equal(split.train.labels, Tensor::from({0, 25})));
+  CHECK(split.train.classes == 26);
+  CHECK(split.train.class_names.front() == "a");
+  CHECK(split.train.class_names.back() == "z");
+  write_emnist(folder / "gzip", "letters", std::string("\1\0", 2));
+  CHECK(contains(message_of<BadDataError>([&] { load_emnist("letters", {folder.path()}); }),
+                 "emnist-letters: label -1 of sample 1 is outside 0..25"));
+}
+
+TEST_CASE("each split of EMNIST has its classes") {
+  const TemporaryFolder folder;
+  const std::pair<std::string, std::int64_t> splits[] = {
+      {"balanced", 47}, {"bymerge", 47}, {"byclass", 62}, {"digits", 10}, {"mnist", 10}};
+  for (const auto& split : splits) {
+    const std::string& name = split.first;
+    const std::int64_t classes = split.second;
+    CAPTURE(name);
+    write_emnist(folder / "emnist", name, std::string("\0\x09", 2));
+    const Dataset train = load_emnist(name, {.data_dir = folder.path()}).train;
+    CHECK(train.classes == classes);
+    CHECK(std::ssize(train.class_names) == classes);
+    CHECK(core::equal(train.labels, Tensor::from({0, 9})));
+  }
+  CHECK(contains(
+      message_of<ValueError>([] { load_emnist("all"); }),
+      "unknown split 'all', known are balanced, byclass, bymerge, digits, letters, mnist"));
+}
+
+TEST_CASE("Kuzushiji-MNIST is found in its folder") {
+  const TemporaryFolder folder;
+  write_mnist(folder / "KMNIST/raw");
+  const DataSplit split = load_dataset("kmnist", {.data_dir = folder.path()});
+  CHECK(split.test.labels[0].item() == 9);
+  CHECK(split.test.class_names.at(9) == "wo");
+}
+
+TEST_CASE("a folder with four IDX files has the classes that its labels say") {
+  const TemporaryFolder folder;
+  write_mnist(folder / "mine", "\2\1\3");
+  DataSplit split = load_idx((folder / "mine").string() + "/");
+  CHECK(split.train.name == "mine");
+  CHECK(split.train.classes == 9);
+  CHECK(core::equal(split.train.labels, Tensor::from({1, 0, 2})));
+  CHECK(core::equal(split.test.labels, Tensor::from({8})));
+  CHECK(split.test.class_names.front() == "1");
+  CHECK(split.test.class_names.back() == "9");
+  write_mnist(folder / "mine", std::string("\0\1\x63", 3));
+  split = load_idx(folder / "mine");
+  CHECK(split.test.classes == 100);
+  CHECK(split.test.class_names.empty());
+  CHECK(split.test.labels[0].item() == 9);
+}
+
+TEST_CASE("a folder of IDX files may have channels, wide labels and the word test in its names") {
+  const TemporaryFolder folder;
+  std::string labels = idx_bytes({1}, std::string("\0\0\1\0", 4));
+  labels[2] = 0x0C;
+  for (const std::string part : {"train", "test"}) {
+    write_bytes(folder / (part + "-images.idx4-ubyte"), idx_bytes({1, 3, 1, 2}, "abcdef"));
+    write_bytes(folder / (part + "-labels-idx1-ubyte"), labels);
+  }
+  const Dataset test = load_idx(folder.path()).test;
+  CHECK(test.images.shape() == Shape{1, 3, 1, 2});
+  CHECK(test.labels[0].item() == 256);
+  CHECK(test.classes == 257);
+  labels = idx_bytes({1}, "\x7f\0\0\0");
+  labels[2] = 0x0C;
+  write_bytes(folder / "test-labels-idx1-ubyte", labels);
+  CHECK_THROWS_AS(load_idx(folder.path()), BadDataError);
+  fs::remove(folder / "test-labels-idx1-ubyte");
+  CHECK(contains(message_of<NotFoundError>([&] { load_idx(folder.path()); }),
+                 "has 3 of the 4 files, it lacks t10k-labels-idx1-ubyte[.gz]"));
+}
+
+TEST_CASE("images of floats and labels that are fractions are told apart") {
+  const TemporaryFolder folder;
+  write_mnist(folder.path());
+  std::string floats = idx_bytes({3, 1, 1}, std::string("\x3f\x80\0\0\0\0\0\0\xc0\0\0\0", 12));
+  floats[2] = 0x0D;
+  write_bytes(folder / "train-images-idx3-ubyte", floats);
+  fs::remove(folder / "t10k-images-idx3-ubyte.gz");
+  write_bytes(folder / "t10k-images-idx3-ubyte", idx_bytes({1, 1, 1}, "a"));
+  CHECK(contains(message_of<BadDataError>([&] { load_idx(folder.path()); }),
+                 "training images are float32, test images uint8"));
+  floats[7] = 1;
+  floats.resize(20);
+  write_bytes(folder / "t10k-images-idx3-ubyte", floats);
+  CHECK(core::equal(load_idx(folder.path()).train.images.flatten(),
+                    Tensor::from({1.0, 0.0, -2.0}, float32)));
+  std::string fraction = idx_bytes({1}, std::string("\x3f\x80\0\0", 4));
+  fraction[2] = 0x0D;
+  write_gz(folder / "t10k-labels-idx1-ubyte.gz", fraction);
+  CHECK(contains(message_of<BadDataError>([&] { load_idx(folder.path()); }),
+                 "has labels of float32, whole numbers expected"));
+}
+
 TEST_CASE("Debian's Fashion-MNIST is found without being told where") {
   if (!fs::exists("/usr/share/datasets/fashion-mnist")) {
     MESSAGE("not installed: apt-get install dataset-fashion-mnist");
@@ -198,9 +327,14 @@ TEST_CASE("Debian's Fashion-MNIST is found without being told where") {
 }
 
 TEST_CASE("an unknown name is refused with the list of the known") {
-  CHECK(contains(message_of<ValueError>([] { load_dataset("cifar"); }),
-                 "unknown name 'cifar', known are digits, mnist, fashion-mnist"));
-  CHECK(dataset_names() == std::vector<std::string>{"digits", "mnist", "fashion-mnist"});
+  CHECK(
+      contains(message_of<ValueError>([] { load_dataset("cifar"); }),
+               "unknown name 'cifar', known are digits, mnist, fashion-mnist, kmnist, emnist-bal"));
+  CHECK(dataset_names() == std::vector<std::string>{"digits", "mnist", "fashion-mnist", "kmnist",
+                                                    "emnist-balanced", "emnist-byclass",
+                                                    "emnist-bymerge", "emnist-digits",
+                                                    "emnist-letters", "emnist-mnist", "cifar10",
+                                                    "cifar100", "cifar100-coarse"});
   CHECK(load_dataset("digits").test.size() == 360);
 }
 
@@ -264,4 +398,58 @@ TEST_CASE("images and labels that do not fit are refused with both shapes") {
                  "label 9 of sample 9 is outside 0..8"));
   data.labels = Tensor();
   CHECK_THROWS_AS(check_dataset(data), ValueError);
+}
+
+TEST_CASE("a stratified split takes the same share of every class, the same for a seed") {
+  // 60 of class 0, 30 of class 1, 9 of class 2, 1 of class 3.
+  Dataset data{.name = "uneven",
+               .images = zeros({100, 1, 1, 1}, uint8),
+               .labels = zeros({100}, int64),
+               .classes = 4};
+  for (std::int64_t i = 0; i < 100; ++i) {
+    data.images.at<std::uint8_t>({i, 0, 0, 0}) = static_cast<std::uint8_t>(i);
+    data.labels.at<std::int64_t>({i}) = i < 60 ? 0 : i < 90 ? 1 : i < 99 ? 2 : 3;
+  }
+  const DataSplit split = stratified_split(data, 0.2, 7);
+  std::vector<int> of_class(4, 0);
+  for (std::int64_t i = 0; i < split.test.size(); ++i)
+    ++of_class[static_cast<std::size_t>(split.test.labels.at<std::int64_t>({i}))];
+  CHECK(of_class == std::vector<int>{12, 6, 2, 0});  // of 9 at 0.2: 1.8, rounded
+  CHECK(split.train.size() == 80);
+  // Each in one part, in the order that they had.
+  std::vector<int> seen;
+  for (const Dataset* part : {&split.train, &split.test}) {
+    for (std::int64_t i = 0; i < part->size(); ++i) {
+      seen.push_back(part->images.at<std::uint8_t>({i, 0, 0, 0}));
+      CHECK((i == 0 || seen[seen.size() - 2] < seen.back()));
+    }
+  }
+  std::ranges::sort(seen);
+  for (int i = 0; i < 100; ++i) CHECK(seen[static_cast<std::size_t>(i)] == i);
+  CHECK(core::equal(stratified_split(data, 0.2, 7).test.images, split.test.images));
+  CHECK_FALSE(core::equal(stratified_split(data, 0.2, 8).test.images, split.test.images));
+  for (const double fraction : {0.0, 1.0, -0.5, std::nan("")}) {
+    CHECK(contains(message_of<ValueError>([&] { stratified_split(data, fraction, 0); }),
+                   "uneven: fraction must lie between 0 and 1, got "));
+  }
+}
+
+TEST_CASE("the normalization measured is mean and deviation of each channel") {
+  Dataset data{.name = "two channels",
+               .images = zeros({2, 2, 1, 2}, uint8),
+               .labels = zeros({2}, int64),
+               .classes = 1};
+  auto* pixels = data.images.data<std::uint8_t>();
+  const std::uint8_t values[] = {0, 255, 51, 51, 0, 255, 51, 51};
+  std::copy(std::begin(values), std::end(values), pixels);
+  const Normalization bytes = measure_normalization(data);
+  CHECK(bytes.mean == std::vector<double>{0.5, 0.2});
+  CHECK(bytes.stddev == std::vector<double>{0.5, 1});  // the second never varies
+  data.images = core::div(data.images.to(float32), 255);
+  const Normalization floats = measure_normalization(data);
+  // 51/255 in float32 is off by half a unit in its last place, 2^-27.
+  CHECK(floats.mean[1] == doctest::Approx(0.2).epsilon(1e-7));
+  CHECK(floats.stddev == std::vector<double>{0.5, 1});
+  CHECK(contains(message_of<ValueError>([&] { measure_normalization(subset(data, arange(0))); }),
+                 "two channels: has no pixels to measure"));
 }

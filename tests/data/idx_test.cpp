@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <string>
+#include <string_view>
 
 #include <doctest/doctest.h>
 
@@ -15,6 +16,17 @@
 #include "support/temporary_folder.h"
 
 using namespace gradus;
+
+namespace {
+
+/// The same for elements of another type.
+std::string typed_idx_bytes(int type, const Shape& shape, std::string_view data) {
+  std::string bytes = idx_bytes(shape, std::string(data));
+  bytes[2] = static_cast<char>(type);
+  return bytes;
+}
+
+}  // namespace
 
 TEST_CASE("bytes of any rank are read, plain and packed") {
   const TemporaryFolder folder;
@@ -41,6 +53,77 @@ TEST_CASE("arrays without elements and of rank 0 are read") {
   CHECK(read_idx(folder / "one").item() == 7);
 }
 
+TEST_CASE("every element type is read: integers as int64, floats as they are") {
+  const TemporaryFolder folder;
+  const auto read = [&](int type, const Shape& shape, std::string_view data) {
+    const std::string bytes = typed_idx_bytes(type, shape, data);
+    write_bytes(folder / "plain", bytes);
+    write_gz(folder / "packed", bytes);
+    const Tensor plain = read_idx(folder / "plain");
+    CHECK(core::equal(plain, read_idx(folder / "packed")));
+    return plain;
+  };
+  using namespace std::string_view_literals;
+  CHECK(core::equal(read(0x08, {2}, "\x80\xff"sv), Tensor::from({128, 255}, uint8)));
+  CHECK(core::equal(read(0x09, {2}, "\x80\x7f"sv), Tensor::from({-128, 127})));
+  CHECK(core::equal(read(0x0B, {2}, "\x80\x00\x01\x02"sv), Tensor::from({-32768, 258})));
+  CHECK(core::equal(read(0x0C, {1, 2}, "\xff\xff\xff\xfe\x01\x02\x03\x04"sv),
+                    Tensor::from({{-2, 16909060}})));
+  // IEEE 754: 1.5 is 3ff8... and 3fc00000, -2 is c0000000.
+  CHECK(
+      core::equal(read(0x0D, {2}, "\x3f\xc0\0\0\xc0\0\0\0"sv), Tensor::from({1.5, -2.0}, float32)));
+  CHECK(core::equal(read(0x0E, {1}, "\x3f\xf8\0\0\0\0\0\0"sv), Tensor::from({1.5}, float64)));
+}
+
+TEST_CASE("more numbers than are converted at a time are widened in their order") {
+  const TemporaryFolder folder;
+  constexpr std::int64_t count = 100'000;
+  std::string data;
+  for (std::int64_t i = 0; i < count; ++i) {
+    data += static_cast<char>(i % 30'000 >> 8);
+    data += static_cast<char>(i % 30'000);
+  }
+  write_bytes(folder / "f", typed_idx_bytes(0x0B, {count}, data));
+  const auto numbers = read_idx(folder / "f").to_vector<std::int64_t>();
+  std::int64_t wrong = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    wrong += numbers[static_cast<std::size_t>(i)] != i % 30'000;
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a file of wide elements that is cut within one tells its bytes") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "f", typed_idx_bytes(0x0C, {2}, "1234567"));
+  CHECK(contains(message_of<BadDataError>([&] { read_idx(folder / "f"); }),
+                 "data ends after 7 bytes, shape [2] takes 8"));
+}
+
+TEST_CASE("bytes behind a gzip stream are refused, a second member is part of it") {
+  const TemporaryFolder folder;
+  const std::string whole = idx_bytes({4, 5}, "abcdefghijklmnopqrst");
+  write_gz(folder / "f", whole);
+  const std::string packed = read_bytes(folder / "f");
+  for (const std::string& surplus :
+       {std::string("x"), std::string("\0", 1), std::string("\x1f"), std::string(100'000, 'x')}) {
+    write_bytes(folder / "f", packed + surplus);
+    CHECK(contains(message_of<BadDataError>([&] { read_idx(folder / "f"); }),
+                   std::to_string(surplus.size()) + " bytes follow the gzip stream"));
+  }
+  write_bytes(folder / "f", packed + packed);
+  CHECK(contains(message_of<BadDataError>([&] { read_idx(folder / "f"); }),
+                 "data goes on after the 20 bytes"));
+  write_bytes(folder / "f", packed + "\x1f\x8bxxxxxxxx");
+  CHECK(contains(message_of<BadDataError>([&] { read_idx(folder / "f"); }),
+                 "gzip stream is damaged: "));
+  write_gz(folder / "first", whole.substr(0, 17));
+  write_gz(folder / "empty", "");
+  write_gz(folder / "second", whole.substr(17));
+  write_bytes(folder / "f", read_bytes(folder / "first") + read_bytes(folder / "empty") +
+                                read_bytes(folder / "second"));
+  CHECK(read_idx(folder / "f").flatten()[19].item() == 't');
+}
+
 TEST_CASE("a damaged file is refused with both values") {
   const TemporaryFolder folder;
   const auto message = [&](const std::string& bytes) {
@@ -53,7 +136,8 @@ TEST_CASE("a damaged file is refused with both values") {
   CHECK(contains(message(std::string("\0\0\x08\x02\0\0", 6)),
                  "file ends after 6 bytes, header needs 12"));
   CHECK(contains(message("PNG..."), "begins with bytes 80 78 71"));
-  CHECK(contains(message(std::string("\0\0\x0d\x01\0\0\0\0", 8)), "begins with bytes 0 0 13"));
+  CHECK(contains(message(std::string("\0\0\x0a\x01\0\0\0\0", 8)),
+                 "begins with bytes 0 0 10, an IDX file with 0 0 and 8, 9, 11, 12, 13 or 14"));
   CHECK(contains(message(std::string("\0\0\x08\x09", 4)),
                  "has 9 dimensions, Gradus holds at most 8"));
   CHECK(contains(message(idx_bytes({2, 3}, "12345")),
@@ -70,7 +154,8 @@ TEST_CASE("a damaged file is refused with both values") {
 TEST_CASE("a packed file whose header promises more than it can unpack to takes no memory") {
   const TemporaryFolder folder;
   write_gz(folder / "f", idx_bytes({1'000'000, 28, 28}, "1"));
-  CHECK(contains(message_of<BadDataError>([&] { read_idx(folder / "f"); }), "can hold at most"));
+  CHECK(contains(message_of<BadDataError>([&] { read_idx(folder / "f"); }),
+                 "takes 784000000 bytes, a packed file of "));
   write_gz(folder / "f", idx_bytes({2'000}, "1"));
   CHECK(contains(message_of<BadDataError>([&] { read_idx(folder / "f"); }),
                  "data ends after 1 bytes, shape [2000] takes 2000"));

@@ -6,7 +6,8 @@
 #include <gradus/data/loader.h>
 
 #include <algorithm>
-#include <atomic>
+#include <cmath>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -114,16 +115,23 @@ TEST_CASE("the order is the same on every machine") {
   CHECK(order_of(loader.epoch(0)) == std::vector<int>{8, 3, 0, 4, 6, 7, 1, 5, 2, 9});
 }
 
-TEST_CASE("batches are the same with and without prefetch, transforms included") {
+TEST_CASE(
+    "batches are the same with and without prefetch and workers, transforms and mixup included") {
   const Transform noise = [](const Tensor& images, Generator& generator) {
     return core::add(images, rand(images.shape(), generator));
   };
   std::vector<std::vector<Batch>> runs;
   for (const std::int64_t prefetch : {0, 1, 2, 100}) {
-    const DataLoader loader(
-        numbered(50),
-        {.batch_size = 8, .shuffle = true, .seed = 5, .prefetch = prefetch, .transform = noise});
-    runs.push_back(all(loader.epoch(2)));
+    for (const std::int64_t workers : {1, 2, 5}) {
+      const DataLoader loader(numbered(50), {.batch_size = 8,
+                                             .shuffle = true,
+                                             .seed = 5,
+                                             .prefetch = prefetch,
+                                             .workers = workers,
+                                             .transform = noise,
+                                             .mixup = 0.5});
+      runs.push_back(all(loader.epoch(2)));
+    }
   }
   for (const auto& run : runs) {
     REQUIRE(run.size() == runs[0].size());
@@ -163,7 +171,7 @@ TEST_CASE("a pass may begin at any batch, and has the rest of the whole one") {
 TEST_CASE("bytes are scaled to 0..1 and normalized, float32 pixels only normalized") {
   Dataset data = numbered(2);
   data.images.fill_(51);
-  data.normalization = {.mean = 0.5, .stddev = 0.25};
+  data.normalization = {.mean = {0.5}, .stddev = {0.25}};
   const auto first = [](const Dataset& dataset) {
     const DataLoader loader(dataset);
     return all(loader.epoch(0))[0].images.flatten()[0].item();
@@ -201,16 +209,18 @@ TEST_CASE("a batch larger than the data set holds all of it") {
   CHECK(all(none.epoch(0)).empty());
 }
 
-TEST_CASE("an error on the worker arrives at the batch it concerns, and ends the pass") {
-  for (const std::int64_t prefetch : {0, 1, 2}) {
+TEST_CASE("an error on a worker arrives at the batch it concerns, and ends the pass") {
+  const auto fail_at_image_12 = [](const Tensor& images, Generator&) {
+    if (static_cast<int>(images.flatten()[0].item() * 255 + 0.5) == 12)
+      throw std::runtime_error("no more");
+    return images;
+  };
+  for (const std::int64_t prefetch : {0, 1, 2, 8}) {
     CAPTURE(prefetch);
-    std::atomic<int> made = 0;
-    const DataLoader loader(
-        numbered(40),
-        {.batch_size = 4, .prefetch = prefetch, .transform = [&](const Tensor& images, Generator&) {
-           if (made++ == 3) throw std::runtime_error("no more");
-           return images;
-         }});
+    const DataLoader loader(numbered(40), {.batch_size = 4,
+                                           .prefetch = prefetch,
+                                           .workers = prefetch == 8 ? 4 : 1,
+                                           .transform = fail_at_image_12});
     Epoch epoch = loader.epoch(0);
     auto batch = epoch.begin();
     int seen = 1;
@@ -282,11 +292,13 @@ TEST_CASE("bad options are refused with their value") {
   CHECK(contains(message({.batch_size = 0}), "batch_size must be at least 1, got 0"));
   CHECK(contains(message({.batch_size = -5}), "got -5"));
   CHECK(contains(message({.prefetch = -1}), "prefetch must not be negative, got -1"));
+  CHECK(contains(message({.workers = 0}), "workers must be at least 1, got 0"));
+  CHECK(contains(message({.mixup = -0.5}), "mixup must be at least 0, got -0.5"));
   const DataLoader loader(numbered(3));
   CHECK(contains(message_of<ValueError>([&] { static_cast<void>(loader.epoch(-1)); }),
                  "epoch must not be negative, got -1"));
   Dataset flat = numbered(3);
-  flat.normalization.stddev = 0;
+  flat.normalization.stddev = {0};
   CHECK(contains(message_of<ValueError>([&] { DataLoader{flat}; }),
                  "stddev must be positive, got 0"));
 }
@@ -304,4 +316,149 @@ TEST_CASE("a pass that was moved from says so") {
   Epoch second = std::move(first);
   CHECK(contains(message_of<ValueError>([&] { first.begin(); }), "was moved from"));
   CHECK(second.begin()->images.size(0) == 4);
+}
+
+TEST_CASE("each channel is normalized by its own numbers, with and without a transform") {
+  Dataset data{.name = "three",
+               .images = Tensor::empty({2, 3, 1, 2}, uint8),
+               .labels = zeros({2}, int64),
+               .classes = 1,
+               .normalization = {.mean = {0.25, 0.5, 0.75}, .stddev = {0.5, 0.25, 0.125}}};
+  for (std::int64_t c = 0; c < 3; ++c)
+    data.images.select(1, c).fill_(51 * (static_cast<double>(c) + 1));
+  const Transform nothing = [](const Tensor& images, Generator&) { return images; };
+  for (const Transform& transform : {Transform(), nothing}) {
+    const DataLoader loader(data, {.transform = transform});
+    const Batch batch = all(loader.epoch(0))[0];
+    // (51·(c+1)/255 - mean) / stddev
+    const double expected[] = {(0.2 - 0.25) / 0.5, (0.4 - 0.5) / 0.25, (0.6 - 0.75) / 0.125};
+    for (std::int64_t c = 0; c < 3; ++c) {
+      for (std::int64_t i = 0; i < 2; ++i) {
+        // Four roundings of float32 on numbers up to 6 (0.75/0.125): 4·6·2^-24.
+        CHECK(static_cast<double>(batch.images.at<float>({i, c, 0, 1})) ==
+              doctest::Approx(expected[c]).epsilon(2e-6));
+      }
+    }
+  }
+  data.normalization.mean = {0, 0};
+  CHECK(message_of<ValueError>([&] { DataLoader{data}; }) ==
+        "three: normalization.mean has 2 numbers for 3 channels");
+}
+
+TEST_CASE("a transform sees pixels from 0 to 1, before they are normalized") {
+  Dataset data = numbered(1);
+  data.images.fill_(255);
+  data.normalization = {.mean = {0.5}, .stddev = {0.5}};
+  double seen = -1;
+  const DataLoader loader(data, {.prefetch = 0, .transform = [&](const Tensor& images, Generator&) {
+                                   seen = core::max(images).item();
+                                   return images;
+                                 }});
+  CHECK(all(loader.epoch(0))[0].images.flatten()[0].item() == 1);
+  CHECK(seen == 1);
+}
+
+namespace {
+
+/// Image i holds the number i; made when asked for.
+struct Counted {
+  std::int64_t count = 20;
+  std::int64_t size() const { return count; }
+  LabeledImage get(std::int64_t i) const {
+    return {full({1, 2, 2}, static_cast<double>(i)), i % 3};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("samples of one's own need size() and get()") {
+  for (const std::int64_t workers : {1, 3}) {
+    const DataLoader loader(
+        Counted{},
+        {.batch_size = 6, .shuffle = true, .seed = 42, .prefetch = 4, .workers = workers});
+    CHECK(loader.batches() == 4);
+    CHECK(loader.samples() == 20);
+    std::vector<double> seen;
+    for (const Batch& batch : loader.epoch(1)) {
+      CHECK(batch.images.dtype() == float32);
+      for (std::int64_t i = 0; i < batch.labels.numel(); ++i) {
+        const double number = batch.images[i].flatten()[0].item();
+        CHECK(batch.labels[i].item() == std::fmod(number, 3));
+        seen.push_back(number);
+      }
+    }
+    std::ranges::sort(seen);
+    REQUIRE(seen.size() == 20);
+    for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == static_cast<double>(i));
+  }
+}
+
+TEST_CASE("images that do not fit their batch are refused with both shapes") {
+  struct Ragged {
+    std::int64_t size() const { return 4; }
+    LabeledImage get(std::int64_t i) const { return {full({1, 2, i < 2 ? 2 : 3}, 0), 0}; }
+  };
+  struct Mixed {
+    std::int64_t size() const { return 4; }
+    LabeledImage get(std::int64_t i) const {
+      return {zeros({1, 2, 2}, i < 3 ? uint8 : float32), 0};
+    }
+  };
+  struct Flat {
+    std::int64_t size() const { return 4; }
+    LabeledImage get(std::int64_t) const { return {zeros({4}, float32), 0}; }
+  };
+  const auto run = [](auto own) { all(DataLoader(own).epoch(0)); };
+  CHECK(message_of<ShapeError>([&] { run(Ragged{}); }) ==
+        "data loader: sample 2 is float32 [1,2,3], sample 0 is float32 [1,2,2]");
+  CHECK(message_of<DTypeError>([&] { run(Mixed{}); }) ==
+        "data loader: sample 3 is float32 [1,2,2], sample 0 is uint8 [1,2,2]");
+  CHECK(message_of<ShapeError>([&] { run(Flat{}); }) ==
+        "data loader: sample 0 must be uint8 or float32 [C,H,W], it is float32 [4]");
+  CHECK(contains(message_of<ValueError>([] { DataLoader(Counted{}, {.mixup = 1}); }),
+                 "mixup needs a Dataset"));
+}
+
+TEST_CASE("a data set may have a source instead of images, and splits as any other") {
+  class Source final : public ImageSource {
+   public:
+    std::int64_t size() const override { return 10; }
+    LabeledImage get(std::int64_t i) const override {
+      return {full({1, 1, 1}, static_cast<double>(i)), i % 2};
+    }
+  };
+  Dataset data{.name = "made",
+               .labels = Tensor::from({0, 1, 0, 1, 0, 1, 0, 1, 0, 1}),
+               .classes = 2,
+               .source = std::make_shared<Source>()};
+  const DataLoader loader(data, {.batch_size = 4});
+  CHECK(all(loader.epoch(0))[2].images.flatten()[1].item() == 9);
+  const Dataset part = subset(data, Tensor::from({7, 2}));
+  CHECK(part.size() == 2);
+  const Batch batch = all(DataLoader(part).epoch(0))[0];
+  CHECK(batch.images.flatten()[0].item() == 7);
+  CHECK(core::equal(batch.labels, Tensor::from({1, 0})));
+  CHECK(checksum(part) == checksum(subset(data, Tensor::from({7, 2}))));
+  CHECK(checksum(part) != checksum(subset(data, Tensor::from({2, 7}))));
+  data.labels = Tensor::from({0, 1});
+  CHECK(message_of<ShapeError>([&] { DataLoader{data}; }) == "made: 10 images, labels [2]");
+}
+
+TEST_CASE("mixup gives shares of two classes, and images mixed alike") {
+  Dataset data = numbered(40);
+  const DataLoader loader(data, {.batch_size = 20, .seed = 3, .mixup = 1});
+  bool mixed = false;
+  for (const Batch& batch : loader.epoch(0)) {
+    REQUIRE(batch.labels.shape() == Shape{20, 10});
+    for (std::int64_t i = 0; i < 20; ++i) {
+      double sum = 0;
+      for (std::int64_t c = 0; c < 10; ++c) {
+        const double share = static_cast<double>(batch.labels.at<float>({i, c}));
+        sum += share;
+        mixed = mixed || (share > 0.01 && share < 0.99);
+      }
+      CHECK(sum == doctest::Approx(1).epsilon(1e-6));  // two roundings
+    }
+  }
+  CHECK(mixed);
 }

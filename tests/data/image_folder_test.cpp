@@ -1,0 +1,199 @@
+// Folders of pictures: classes, parts, forms, and what is wrong with a folder.
+#include <gradus/core/create.h>
+#include <gradus/core/error.h>
+#include <gradus/core/math.h>
+#include <gradus/core/parallel.h>
+#include <gradus/data/image.h>
+#include <gradus/data/image_folder.h>
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "support/error_message.h"
+#include "support/temporary_folder.h"
+
+using namespace gradus;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A picture whose pixels are all `level`.
+void put(const fs::path& file, double level, Shape shape = {3, 4, 5}) {
+  fs::create_directories(file.parent_path());
+  write_png(file.string(), full(shape, level).to(uint8));
+}
+
+/// Two classes of three and two pictures, and what is to be passed over.
+void fill(const fs::path& root) {
+  put(root / "cat" / "2.png", 20);
+  put(root / "cat" / "10.PNG", 10);
+  put(root / "cat" / "deeper" / "1.png", 30);
+  put(root / "dog" / "a.png", 40);
+  put(root / "dog" / "b.png", 50);
+  write_bytes(root / "cat" / "notes.txt", "not a picture");
+  write_bytes(root / "cat" / ".hidden.png", "not a picture");
+  put(root / ".cache" / "x.png", 1);
+  write_bytes(root / "readme.png", "beside the classes");
+}
+
+std::vector<int> levels_of(const Dataset& data) {
+  std::vector<int> levels;
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    levels.push_back(static_cast<int>(data.get(i).image.flatten()[0].item()));
+  return levels;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "each subfolder is a class, names sorted byte by byte, hidden and other files passed over") {
+  const TemporaryFolder folder;
+  fill(folder.path());
+  const DataSplit split = load_image_folder(folder.path().string() + "/");
+  const Dataset& data = split.train;
+  CHECK(data.class_names == std::vector<std::string>{"cat", "dog"});
+  CHECK(data.classes == 2);
+  CHECK(data.images.shape() == Shape{5, 3, 4, 5});
+  CHECK(data.images.dtype() == uint8);
+  CHECK(core::equal(data.labels, Tensor::from({0, 0, 0, 1, 1})));
+  CHECK(levels_of(data) == std::vector<int>{10, 20, 30, 40, 50});  // 10.PNG, 2.png, deeper/1.png
+  CHECK(split.test.size() == 0);
+  check_dataset(data);
+}
+
+TEST_CASE("a folder is read alike by any number of threads, from memory and from its files") {
+  const TemporaryFolder folder;
+  fill(folder.path());
+  const int threads = num_threads();
+  const std::string sum = checksum(load_image_folder(folder.path().string()).train);
+  for (const int count : {1, 3}) {
+    set_num_threads(count);
+    for (const std::int64_t most_bytes : {std::int64_t{299}, std::int64_t{300}}) {  // 5·3·4·5
+      const DataSplit split = load_image_folder(folder.path().string(), {.most_bytes = most_bytes});
+      CHECK(split.train.images.defined() == (most_bytes == 300));
+      CHECK(levels_of(split.train) == std::vector<int>{10, 20, 30, 40, 50});
+      CHECK(checksum(split.train) == sum);
+    }
+  }
+  set_num_threads(threads);
+}
+
+TEST_CASE("train and test, or val, are the parts") {
+  for (const char* name : {"test", "val"}) {
+    const TemporaryFolder folder;
+    fill(folder / "train");
+    put(folder / name / "dog" / "z.png", 99);
+    const DataSplit split = load_image_folder(folder.path().string());
+    CHECK(split.train.size() == 5);
+    CHECK(levels_of(split.test) == std::vector<int>{99});
+    CHECK(core::equal(split.test.labels, Tensor::from({1})));
+    CHECK(split.test.class_names == split.train.class_names);
+    put(folder / name / "cow" / "z.png", 99);
+    CHECK(message_of<BadDataError>([&] { load_image_folder(folder.path().string()); }) ==
+          (folder / name / "cow").string() +
+              ": is a class that the training part lacks, it has cat, dog");
+  }
+}
+
+TEST_CASE("all gray stays gray, one colour makes all RGB, and a form decides otherwise") {
+  const TemporaryFolder folder;
+  put(folder / "a" / "1.png", 100, {1, 4, 4});
+  put(folder / "b" / "1.png", 50, {1, 4, 4});
+  const std::string path = folder.path().string();
+  CHECK(load_image_folder(path).train.images.shape() == Shape{2, 1, 4, 4});
+  CHECK(load_image_folder(path, {.form = {.channels = 3}}).train.images.shape() ==
+        Shape{2, 3, 4, 4});
+  put(folder / "b" / "2.png", 60, {3, 4, 4});
+  CHECK(load_image_folder(path).train.images.shape() == Shape{3, 3, 4, 4});
+  CHECK(load_image_folder(path, {.form = {.channels = 1, .height = 2, .width = 3}})
+            .train.images.shape() == Shape{3, 1, 2, 3});
+}
+
+TEST_CASE("pictures of several sizes need a form: cut, or squashed") {
+  const TemporaryFolder folder;
+  put(folder / "a" / "1.png", 100, {1, 4, 4});
+  Tensor wide = zeros({1, 4, 8}, uint8);  // black, with a white right half
+  wide.narrow(2, 4, 4).fill_(255);
+  write_png((folder / "a" / "2.png").string(), wide);
+  const std::string path = folder.path().string();
+  CHECK(message_of<BadDataError>([&] { load_image_folder(path); }) ==
+        (folder / "a" / "2.png").string() + ": is 8x4, but " + (folder / "a" / "1.png").string() +
+            " 4x4; choose a size for all (--image-size N)");
+  const ImageForm form{.channels = 0, .height = 4, .width = 4};
+  const Tensor cut = load_image_folder(path, {.form = form}).train.images[1];
+  CHECK(cut.at<std::uint8_t>({0, 0, 0}) == 0);
+  CHECK(cut.at<std::uint8_t>({0, 0, 1}) == 0);  // columns 2..5 of 8
+  CHECK(cut.at<std::uint8_t>({0, 0, 2}) == 255);
+  ImageForm squashed = form;
+  squashed.squash = true;
+  const Tensor whole = load_image_folder(path, {.form = squashed}).train.images[1];
+  CHECK(whole.at<std::uint8_t>({0, 0, 0}) == 0);
+  CHECK(whole.at<std::uint8_t>({0, 0, 3}) == 255);
+  CHECK(whole.at<std::uint8_t>({0, 0, 1}) > 0);  // the edge, smoothed by a reduction to half
+}
+
+TEST_CASE("a damaged picture is named, or left out and counted") {
+  const TemporaryFolder folder;
+  fill(folder.path());
+  const std::string path = folder.path().string();
+  const std::string whole = read_bytes(folder / "dog" / "a.png");
+  // Of the header, and of the pixels: found by the first pass, and by the second.
+  for (const std::size_t length : {std::size_t{20}, whole.size() - 20}) {
+    write_bytes(folder / "dog" / "a.png", whole.substr(0, length));
+    CHECK(contains(message_of<BadDataError>([&] { load_image_folder(path); }),
+                   (folder / "dog" / "a.png").string()));
+    for (const std::int64_t most_bytes : {std::int64_t{1}, std::int64_t{1} << 20}) {
+      const DataSplit split = load_image_folder(path, {.skip_bad = true, .most_bytes = most_bytes});
+      CHECK(levels_of(split.train) == std::vector<int>{10, 20, 30, 50});
+      CHECK(core::equal(split.train.labels, Tensor::from({0, 0, 0, 1})));
+    }
+  }
+  for (const char* name : {"cat/2.png", "cat/10.PNG", "cat/deeper/1.png", "dog/a.png", "dog/b.png"})
+    write_bytes(folder / name, "nothing");
+  CHECK(contains(message_of<BadDataError>([&] { load_image_folder(path, {.skip_bad = true}); }),
+                 ": none of its pictures can be read, the first is "));
+}
+
+TEST_CASE("a pipe among the pictures is passed over, not waited for") {
+  const TemporaryFolder folder;
+  fill(folder.path());
+  REQUIRE(::mkfifo((folder / "cat" / "pipe.png").c_str(), 0600) == 0);
+  CHECK(load_image_folder(folder.path().string()).train.size() == 5);
+}
+
+TEST_CASE("what is no folder of classes says so") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path().string();
+  CHECK(message_of<NotFoundError>([&] { load_image_folder(path + "/nowhere"); }) ==
+        path + "/nowhere: no such folder");
+  CHECK(contains(message_of<NotFoundError>([&] { load_image_folder(path); }),
+                 path + ": no class in it"));
+  fs::create_directories(folder / "cat");
+  CHECK(message_of<BadDataError>([&] { load_image_folder(path); }) ==
+        path + "/cat: a class without a picture (.png, .jpg or .jpeg)");
+  CHECK(
+      contains(message_of<ValueError>([&] { load_image_folder(path, {.form = {.channels = 2}}); }),
+               "got [2,0,0]"));
+  CHECK(contains(message_of<ValueError>([&] { load_image_folder(path, {.form = {.height = 5}}); }),
+                 "both sizes or none, got [0,5,0]"));
+  CHECK(contains(message_of<ValueError>([&] { read_image_as("x.png", {.channels = 3}); }),
+                 "takes 1 or 3 channels and a size, got [3,0,0]"));
+}
+
+TEST_CASE("how far reading is, is told until all is done") {
+  const TemporaryFolder folder;
+  fill(folder.path());
+  std::int64_t last = 0;
+  std::int64_t total = 0;
+  load_image_folder(folder.path().string(), {.progress = [&](std::int64_t done, std::int64_t of) {
+                      CHECK(done > last);
+                      last = done;
+                      total = of;
+                    }});
+  CHECK(last == 10);  // headers, then pixels
+  CHECK(total == 10);
+}
