@@ -1,10 +1,13 @@
 // The command line: every option with its range and its default, and the help texts.
 #include <gradus/core/version.h>
+#include <gradus/core/words.h>
 #include <gradus/data/dataset.h>
+#include <gradus/data/transforms.h>
 #include <gradus/layers/models.h>
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <limits>
@@ -14,6 +17,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "records.h"
+#include "resolve.h"
 
 namespace gradus::app {
 namespace {
@@ -87,10 +91,76 @@ CLI::Option* add(CLI::App& command, const std::string& name, T& target, const ch
       ->option_text(value);
 }
 
+/// One of `names`; another is answered with the nearest.
+CLI::Validator one_of(const std::vector<std::string>& names) {
+  const auto check = [names](const std::string& text) -> std::string {
+    if (std::find(names.begin(), names.end(), text) != names.end()) return {};
+    return text + " is not known; known are " + joined(names) + did_you_mean(text, names);
+  };
+  return {check, "", "one of"};
+}
+
+/// "32" or "48x32".
+CLI::Validator image_size() {
+  const auto check = [](const std::string& text) -> std::string {
+    return parse_image_size(text) ? ""
+                                  : text + " is no size of 1 to 4096 pixels: N or WIDTHxHEIGHT";
+  };
+  return {check, "", "image size"};
+}
+
 template <class Options> void add_data_dir(CLI::App& command, Options& o) {
-  add(command, "--data-dir", o.data_dir, "DIR",
-      "Folder of mnist or fashion-mnist: its four IDX files, raw or .gz",
+  add(command, "--data-dir", o.data_dir, "DIR", "Folder where the files of a named data set are",
       "GRADUS_DATA_DIR, then where packages put them");
+}
+
+/// How pictures and tables of one's own are read.
+void add_form(CLI::App& command, DataOptions& o) {
+  add(command, "--image-size", o.image_size, "N",
+      "Size of all pictures, N or WIDTHxHEIGHT: scaled, what is too long cut off",
+      "their own, if all have one")
+      ->check(image_size());
+  command.add_flag("--squash", o.squash, "Change proportions instead of cutting off")
+      ->option_text(" ");
+  add(command, "--channels", o.channels, "N", "1: gray, 3: RGB",
+      "gray where all pictures are, else RGB")
+      ->check(one_of({"1", "3"}));
+  command.add_flag("--skip-bad", o.skip_bad, "Go on without pictures that cannot be read")
+      ->option_text(" ");
+  add(command, "--label-column", o.label_column, "NAME",
+      "Column of a CSV file that holds the label, by name or number from 0",
+      "label, class, or the first")
+      ->check(not_empty());
+}
+
+/// "a, b, ..." in lines that fit beside the options' names.
+std::string listed(const std::string& before, const std::vector<std::string>& names) {
+  constexpr std::size_t longest = 72;
+  std::string text;
+  std::string line = before;
+  for (const std::string& name : names) {
+    const std::string word = name + (&name == &names.back() ? "" : ",");
+    if (line.size() + 1 + word.size() > longest) {
+      text += line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return text + line;
+}
+
+std::string data_meaning() {
+  return "A data set's name, a folder of pictures (a class a subfolder, or\n"
+         "these in train and test), of IDX or .npy files, or a .csv or .npz\n" +
+         listed("file; names:", dataset_names());
+}
+
+std::string augment_meaning() {
+  return listed("Random changes of each image, as flip,crop=4:", transform_names());
+}
+
+template <class Options> CLI::Option* add_data_set(CLI::App& command, Options& o) {
+  return add(command, "--data", o.data, "DATA", data_meaning(), o.data);
 }
 
 template <class Options> void add_threads(CLI::App& command, Options& o) {
@@ -99,50 +169,91 @@ template <class Options> void add_threads(CLI::App& command, Options& o) {
       ->check(whole(1, 1024));
 }
 
+/// What a training does with its data, but for how long.
+void add_learning(CLI::App& command, TrainOptions& o) {
+  add_data_set(command, o);
+  add_data_dir(command, o);
+  add_form(command, o.form);
+  add(command, "--test-split", o.test_fraction, "X",
+      "Share of one's own data held out to test with, where they have no\ntest part", "0.2")
+      ->check(real(0, Low::excluded, 1));
+  add(command, "--validation", o.validation, "X",
+      "Share of the training images held out to choose the best epoch by", "0")
+      ->check(real(0, Low::excluded, 1));
+  add(command, "--split-seed", o.split_seed, "N", "Decides which images are held out",
+      std::to_string(o.split_seed))
+      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
+  add(command, "--model", o.model, "NAME",
+      "Model: cnn, mlp, mobilenet, nin, resnet20, lenet, which takes 28x28\n"
+      "images, or a file NET.json of layers",
+      "cnn for digits and one's own data, resnet20 for cifar, else lenet")
+      ->check(not_empty());
+  add(command, "--augment", o.augment, "LIST", augment_meaning(), "none")->check(not_empty());
+  add(command, "--mixup", o.mixup, "X", "Mix images and labels two by two; 0.2 is usual", "0")
+      ->check(real(0, Low::included));
+  add(command, "--batch-size", o.batch_size, "N", "Images a step, at least 1",
+      "32 for digits and one's own data, else 64")
+      ->check(whole(1, most_batch_size));
+  add(command, "--optimizer", o.optimizer, "NAME", "Optimizer: sgd, adam or adamw", o.optimizer)
+      ->check(one_of(optimizer_names()));
+  add(command, "--momentum", o.momentum, "X", "Momentum of sgd, from 0 to below 1", "0.9")
+      ->check(real(0, Low::included, 1));
+  add(command, "--weight-decay", o.weight_decay, "X", "Weight decay, at least 0",
+      "0.01 for adamw, else 0")
+      ->check(real(0, Low::included));
+  add(command, "--clip-norm", o.clip_norm, "X", "Most that the gradients' norm may be", "no limit")
+      ->check(real(0, Low::excluded));
+  add(command, "--label-smoothing", o.label_smoothing, "X",
+      "Share of the label that is spread over all classes", "0")
+      ->check(real(0, Low::included, 1));
+  add(command, "--seed", o.seed, "N", "Decides the first weights and the order of the images",
+      std::to_string(o.seed))
+      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
+  add_threads(command, o);
+  add(command, "--workers", o.workers, "N",
+      "Threads that read and change images ahead; results do not depend on it",
+      std::to_string(o.workers))
+      ->check(whole(1, most_workers));
+}
+
 void add_train(CLI::App& app, TrainOptions& o) {
   CLI::App& train = *app.add_subcommand("train", "Train a model and keep it");
-  add(train, "--data", o.data, "NAME", "Data set: digits, mnist or fashion-mnist", o.data)
-      ->check(CLI::IsMember(dataset_names()));
-  add_data_dir(train, o);
-  add(train, "--model", o.model, "NAME",
-      "Model: cnn, mlp, mobilenet, nin, resnet20, or lenet, which takes 28x28 images",
-      "cnn for digits, else lenet")
-      ->check(CLI::IsMember(model_names()));
+  add_learning(train, o);
+  add(train, "--from", o.from, "FILE",
+      "Begin with the weights of a .safetensors file or an earlier\n"
+      "training's folder; the last layer is new where the classes are",
+      "random weights")
+      ->check(not_empty());
   add(train, "--epochs", o.epochs, "N", "Passes over the training data, at least 1",
-      "20 for digits, 3 for mnist, 5 for fashion-mnist")
+      "20 for digits and one's own data, 3 for mnist, 10 for cifar, else 5")
       ->check(whole(1, most_epochs));
-  add(train, "--batch-size", o.batch_size, "N", "Images a step, at least 1",
-      "32 for digits, else 64")
-      ->check(whole(1, most_batch_size));
-  add(train, "--optimizer", o.optimizer, "NAME", "Optimizer: sgd, adam or adamw", o.optimizer)
-      ->check(CLI::IsMember(optimizer_names()));
+  add(train, "--patience", o.patience, "N",
+      "End after N epochs without a better validation accuracy", "never")
+      ->check(whole(1, most_epochs));
   add(train, "--lr", o.lr, "X", "Learning rate, above 0",
       "0.05 for sgd, else 0.005 for digits and 0.002 for the others")
       ->check(real(0, Low::excluded));
-  add(train, "--momentum", o.momentum, "X", "Momentum of sgd, from 0 to below 1", "0.9")
-      ->check(real(0, Low::included, 1));
-  add(train, "--weight-decay", o.weight_decay, "X", "Weight decay, at least 0",
-      "0.01 for adamw, else 0")
-      ->check(real(0, Low::included));
   add(train, "--schedule", o.schedule, "NAME",
-      "Learning rate from epoch to epoch: cosine (falling) or none", o.schedule)
-      ->check(CLI::IsMember(schedule_names()));
-  add(train, "--seed", o.seed, "N", "Decides the first weights and the order of the images",
-      std::to_string(o.seed))
-      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
-  add_threads(train, o);
+      "Learning rate from epoch to epoch: cosine (falling), step (a tenth\n"
+      "after a half, and again after three quarters) or none",
+      o.schedule)
+      ->check(one_of(schedule_names()));
   add(train, "--out", o.out, "DIR", "Folder for checkpoint.safetensors and metrics.jsonl",
       "runs/DATA-MODEL");
   train.add_flag("--overwrite", o.overwrite, "Write over an earlier training in that folder")
       ->option_text(" ");
+  train.add_flag("--tensorboard", o.tensorboard, "Write event files for TensorBoard there too")
+      ->option_text(" ");
   const std::vector<CLI::Option*> all = train.get_options();
-  CLI::Option* resume =
-      add(train, "--resume", o.resume, "DIR",
-          "Go on with the training in this folder, with its own settings but --epochs", "none")
-          ->check(not_empty());
+  CLI::Option* resume = add(train, "--resume", o.resume, "DIR",
+                            "Go on with the training in this folder, with its own settings but\n"
+                            "--epochs and --patience",
+                            "none")
+                            ->check(not_empty());
+  const std::vector<std::string> beside = {"--help", "--epochs", "--patience", "--data-dir",
+                                           "--threads"};
   for (CLI::Option* other : all) {
-    const std::string name = other->get_name();
-    if (name != "--help" && name != "--epochs" && name != "--data-dir" && name != "--threads")
+    if (std::find(beside.begin(), beside.end(), other->get_name()) == beside.end())
       resume->excludes(other);
   }
   add(train, "--checkpoint-steps", o.checkpoint_steps, "N",
@@ -152,10 +263,86 @@ void add_train(CLI::App& app, TrainOptions& o) {
   train.add_flag("--quiet", o.quiet, "No progress on stderr");
 }
 
+void add_lr_find(CLI::App& app, LrFindOptions& o) {
+  CLI::App& command =
+      *app.add_subcommand("lr-find", "Find a learning rate: a step at each of many, rising");
+  add_learning(command, o.train);
+  add(command, "--lowest", o.lowest, "X", "Rate of the first step", "1e-6")
+      ->check(real(0, Low::excluded));
+  add(command, "--highest", o.highest, "X", "Rate of the last step", "1")
+      ->check(real(0, Low::excluded));
+  add(command, "--steps", o.steps, "N", "How many steps", std::to_string(o.steps))
+      ->check(whole(3, 1'000'000));
+  command.add_flag("--json", o.train.json, "Print the result as one line of JSON");
+}
+
+void add_data(CLI::App& app, DataCommandOptions& o) {
+  CLI::App& command = *app.add_subcommand("data", "Show what a data set holds");
+  command.add_option("DATA", o.data, data_meaning())->required()->option_text(" ");
+  add_data_dir(command, o);
+  add_form(command, o.form);
+  add(command, "--augment", o.augment, "LIST", augment_meaning(), "none")->check(not_empty());
+  CLI::Option* preview = add(command, "--preview", o.preview, "FILE",
+                             "Write a PNG of images as a net would see them, labels below", "none")
+                             ->check(not_empty());
+  add(command, "--count", o.count, "N", "Images in the preview", std::to_string(o.count))
+      ->check(whole(1, 1024))
+      ->needs(preview);
+  add(command, "--seed", o.seed, "N", "Decides which, and their changes", std::to_string(o.seed))
+      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
+  command.add_flag("--json", o.json, "Print it as one line of JSON");
+}
+
+void add_predict(CLI::App& app, PredictOptions& o) {
+  CLI::App& command = *app.add_subcommand("predict", "Say what a trained model takes pictures for");
+  command.add_option("DIR", o.folder, "Folder that train wrote")->required()->option_text(" ");
+  command.add_option("IMAGE", o.images, "Pictures (.png, .jpg), and folders of them")
+      ->required()
+      ->option_text("...");
+  add(command, "--top", o.top, "N", "How many classes to name", std::to_string(o.top))
+      ->check(whole(1, 1'000'000));
+  command.add_flag("--skip-bad", o.skip_bad, "Go on without pictures that cannot be read")
+      ->option_text(" ");
+  add_threads(command, o);
+  command.add_flag("--json", o.json, "Print a line of JSON for each picture");
+}
+
+void add_summary(CLI::App& app, SummaryOptions& o) {
+  CLI::App& command =
+      *app.add_subcommand("summary", "Show a model layer by layer: shapes, parameters, cost");
+  command
+      .add_option("MODEL", o.what,
+                  "A model's name, the folder of a training, or a file NET.json of layers")
+      ->required()
+      ->option_text(" ");
+  add(command, "--channels", o.channels, "N", "Channels of an image", "3; 1 for lenet")
+      ->check(whole(1, 4096));
+  add(command, "--height", o.height, "N", "Height of an image", "32; 28 for lenet")
+      ->check(whole(1, 4096));
+  add(command, "--width", o.width, "N", "Width of an image", "32; 28 for lenet")
+      ->check(whole(1, 4096));
+  add(command, "--classes", o.classes, "N", "Classes", "10")->check(whole(1, 1'000'000));
+  add(command, "--batch", o.batch, "N", "Images at a time", std::to_string(o.batch))
+      ->check(whole(1, 1'000'000));
+  command.add_flag("--json", o.json, "Print it as one line of JSON");
+}
+
+void add_compare(CLI::App& app, CompareOptions& o) {
+  CLI::App& command = *app.add_subcommand("compare", "Say in what two trainings differ");
+  command.add_option("LEFT", o.left, "Folder that train wrote")->required()->option_text(" ");
+  command.add_option("RIGHT", o.right, "Another one")->required()->option_text(" ");
+  command.add_flag("--json", o.json, "Print it as one line of JSON");
+}
+
 void add_eval(CLI::App& app, EvalOptions& o) {
   CLI::App& eval = *app.add_subcommand("eval", "Measure a trained model on its test data again");
   eval.add_option("DIR", o.folder, "Folder that train wrote")->required()->option_text(" ");
+  add(eval, "--data", o.data, "DATA", "Other data to test with", "those of the training");
   add_data_dir(eval, o);
+  add(eval, "--confusion", o.confusion, "FILE", "Write the confusion matrix as a PNG", "none")
+      ->check(not_empty());
+  add(eval, "--worst", o.worst, "FILE", "Write the most wrong images as a PNG", "none")
+      ->check(not_empty());
   add_threads(eval, o);
   eval.add_flag("--json", o.json, "Print the result as one line of JSON, with the keys of train");
 }
@@ -187,7 +374,7 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
   CLI::Option* model =
       add(check, "--model", o.model, "NAME",
           "A whole model with its loss: cnn, mlp, lenet, mobilenet, nin or resnet20", "none")
-          ->check(CLI::IsMember(model_names()))
+          ->check(one_of(model_names()))
           ->excludes(names)
           ->excludes(everything)
           ->excludes(order);
@@ -230,7 +417,7 @@ void add_bench(CLI::App& app, BenchOptions& o) {
   CLI::App& bench = *app.add_subcommand("bench", "Measure how fast a model trains and infers");
   add(bench, "--model", o.model, "NAME",
       "Model: cnn, mlp, mobilenet, nin, resnet20, or lenet, which takes 28x28 images", o.model)
-      ->check(CLI::IsMember(model_names()));
+      ->check(one_of(model_names()));
   add(bench, "--batch", o.batch, "N", "Images a step, at least 1", std::to_string(o.batch))
       ->check(whole(1, 1'000'000));
   add(bench, "--image", o.image, "N", "Height and width of the images", std::to_string(o.image))
@@ -247,6 +434,19 @@ void add_bench(CLI::App& app, BenchOptions& o) {
   bench.add_flag("--json", o.json, "Print the result as one line of JSON");
 }
 
+/// Words that the parser did not expect, and what they may have been meant for.
+std::string meant_by(const CLI::App& app, const std::vector<std::string>& words) {
+  std::vector<std::string> known;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    known.push_back(sub->get_name());
+  for (const CLI::Option* option : app.get_options()) known.push_back(option->get_name());
+  for (const std::string& word : words) {
+    const std::string meant = did_you_mean(word.substr(0, word.find('=')), known);
+    if (!meant.empty()) return meant;
+  }
+  return {};
+}
+
 /// The parser's message as one line, and where help is to be found.
 int report_usage(const CLI::App& app, const std::string& message) {
   std::string line = message;
@@ -254,7 +454,13 @@ int report_usage(const CLI::App& app, const std::string& message) {
     if (c == '\n') c = ' ';
   }
   std::string command = "gradus";
-  for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
+  const CLI::App* innermost = &app;
+  for (const CLI::App* sub : app.get_subcommands()) {
+    command += " " + sub->get_name();
+    innermost = sub;
+  }
+  line += meant_by(*innermost, innermost->remaining());
+  if (innermost != &app) line += meant_by(*innermost, app.remaining());
   std::fprintf(stderr, "gradus: %s (see %s --help)\n", line.c_str(), command.c_str());
   return exit_usage;
 }
@@ -263,7 +469,12 @@ int report_usage(const CLI::App& app, const std::string& message) {
 
 int run_command_line(int argc, char** argv) {
   TrainOptions train;
+  LrFindOptions lr_find;
   EvalOptions eval;
+  PredictOptions predict;
+  DataCommandOptions data;
+  SummaryOptions summary;
+  CompareOptions compare;
   ExportOptions export_options;
   GradcheckCommandOptions gradcheck;
   InspectOptions inspect;
@@ -276,6 +487,11 @@ int run_command_line(int argc, char** argv) {
   app.get_formatter()->column_width(22);
   add_train(app, train);
   add_eval(app, eval);
+  add_predict(app, predict);
+  add_data(app, data);
+  add_summary(app, summary);
+  add_lr_find(app, lr_find);
+  add_compare(app, compare);
   add_export(app, export_options);
   add_gradcheck(app, gradcheck, all);
   add_inspect(app, inspect);
@@ -289,13 +505,19 @@ int run_command_line(int argc, char** argv) {
   }
   if (app.got_subcommand("train")) return run_train(train);
   if (app.got_subcommand("eval")) return run_eval(eval);
+  if (app.got_subcommand("predict")) return run_predict(predict);
+  if (app.got_subcommand("data")) return run_data(data);
+  if (app.got_subcommand("summary")) return run_summary(summary);
+  if (app.got_subcommand("lr-find")) return run_lr_find(lr_find);
+  if (app.got_subcommand("compare")) return run_compare(compare);
   if (app.got_subcommand("export")) return run_export(export_options);
   if (app.got_subcommand("gradcheck")) return run_gradcheck(gradcheck);
   if (app.got_subcommand("inspect")) return run_inspect(inspect);
   if (app.got_subcommand("bench")) return run_bench(bench);
   // Not left to the parser: it would say this of a misspelt subcommand too.
   return report_usage(app,
-                      "a subcommand is required: train, eval, export, gradcheck, inspect or bench");
+                      "a subcommand is required: train, eval, predict, data, summary, lr-find, "
+                      "compare, export, gradcheck, inspect or bench");
 }
 
 }  // namespace gradus::app

@@ -10,24 +10,45 @@
 
 namespace gradus::app {
 
+/// How pictures and tables of one's own are read.
+struct DataOptions {
+  std::int64_t channels = 0;
+  std::string image_size;  ///< as parse_image_size() takes it; empty: as the pictures are
+  bool squash = false;
+  bool skip_bad = false;
+  std::string label_column;
+};
+
 /// What is absent gets a default that suits the data set or the optimizer: resolve() in train.cpp.
 struct TrainOptions {
   std::string data = "digits";
   std::string data_dir;
+  DataOptions form;
+  std::optional<double> test_fraction;
+  std::optional<double> validation;
+  std::uint64_t split_seed = 0;
   std::string model;
+  std::string from;  ///< weights to begin with; empty: random ones
+  std::string augment;
+  double mixup = 0;
   std::optional<std::int64_t> epochs;
+  std::optional<std::int64_t> patience;
   std::optional<std::int64_t> batch_size;
   std::string optimizer = "adam";
   std::optional<double> lr;
   std::optional<double> momentum;
   std::optional<double> weight_decay;
+  double clip_norm = 0;
+  double label_smoothing = 0;
   std::string schedule = "cosine";
   std::uint64_t seed = 1;
   std::optional<int> threads;
+  std::int64_t workers = 1;
   std::string out;
   bool overwrite = false;
   std::string resume;  ///< folder of the training to go on with; empty: a new one
   std::optional<std::int64_t> checkpoint_steps;
+  bool tensorboard = false;
   bool json = false;
   bool quiet = false;
 };
@@ -35,11 +56,45 @@ int run_train(const TrainOptions& options);
 
 struct EvalOptions {
   std::string folder;
+  std::string data;  ///< other data than those of the training; empty: the same
   std::string data_dir;
+  std::string worst;      ///< PNG of the most wrong images; empty: none
+  std::string confusion;  ///< PNG of the confusion matrix; empty: none
   std::optional<int> threads;
   bool json = false;
 };
 int run_eval(const EvalOptions& options);
+
+struct PredictOptions {
+  std::string folder;
+  std::vector<std::string> images;  ///< files, and folders of them
+  std::int64_t top = 3;
+  std::optional<int> threads;
+  bool skip_bad = false;
+  bool json = false;
+};
+int run_predict(const PredictOptions& options);
+
+struct DataCommandOptions {
+  std::string data = "digits";
+  std::string data_dir;
+  DataOptions form;
+  std::string augment;
+  std::uint64_t seed = 1;
+  std::string preview;  ///< PNG to write; empty: none
+  std::int64_t count = 64;
+  bool json = false;
+};
+int run_data(const DataCommandOptions& options);
+
+struct LrFindOptions {
+  TrainOptions train;
+  double lowest = 1e-6;
+  double highest = 1;
+  std::int64_t steps = 200;
+  bool json = false;
+};
+int run_lr_find(const LrFindOptions& options);
 
 struct ExportOptions {
   std::string folder;
@@ -65,6 +120,13 @@ struct InspectOptions {
 };
 int run_inspect(const InspectOptions& options);
 
+struct CompareOptions {
+  std::string left;  ///< folders of trainings
+  std::string right;
+  bool json = false;
+};
+int run_compare(const CompareOptions& options);
+
 struct BenchOptions {
   std::string model = "lenet";
   std::int64_t batch = 64;
@@ -76,6 +138,19 @@ struct BenchOptions {
   bool json = false;
 };
 int run_bench(const BenchOptions& options);
+
+struct SummaryOptions {
+  std::string what;  ///< a model's name, the folder of a training, or a file that make_net() reads
+  /// The images. What is absent is that of the training in the folder; else [3,32,32] and 10 classes, and
+  /// [1,28,28] of lenet.
+  std::optional<std::int64_t> channels;
+  std::optional<std::int64_t> height;
+  std::optional<std::int64_t> width;
+  std::optional<std::int64_t> classes;
+  std::int64_t batch = 1;
+  bool json = false;
+};
+int run_summary(const SummaryOptions& options);
 
 /// Reads the command line and runs the subcommand it names.
 int run_command_line(int argc, char** argv);

@@ -1,15 +1,25 @@
-// gradus eval: a model that train wrote, measured again.
+// gradus eval: a model that train wrote, measured again: as a whole, by class, and by its worst mistakes.
 #include <gradus/core/log.h>
+#include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
+#include <gradus/data/contact_sheet.h>
+#include <gradus/data/image.h>
 #include <gradus/data/loader.h>
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "commands.h"
+#include "confusion.h"
+#include "data_parts.h"
 #include "exit_code.h"
 #include "json.h"
+#include "loaders.h"
+#include "output_file.h"
+#include "progress.h"
+#include "resolve.h"
 #include "run_folder.h"
 #include "stopwatch.h"
 #include "training.h"
@@ -19,56 +29,158 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The folder asked for, else the one that train used, if it is still there.
-fs::path data_folder(const EvalOptions& options, const RunRecord& run) {
-  if (!options.data_dir.empty()) return options.data_dir;
+/// The data asked for, else those of the training, from the folder asked for or that of then, if it is
+/// still there.
+DataSettings data_of(const EvalOptions& options, const RunRecord& run) {
+  DataSettings data = run.settings.data;
+  if (!options.data.empty()) data.name = resolve_data_name(options.data);
   std::error_code error;
-  return fs::exists(run.settings.data_dir, error) ? run.settings.data_dir : "";
+  if (!options.data_dir.empty()) {
+    data.data_dir = options.data_dir;
+  } else if (!fs::exists(data.data_dir, error)) {
+    data.data_dir.clear();
+  }
+  // Pictures in the form of then, whatever size they have now.
+  data.form.channels = run.image.channels == 1 || run.image.channels == 3 ? run.image.channels : 0;
+  data.form.height = run.image.height;
+  data.form.width = run.image.width;
+  data.validation = 0;
+  return data;
 }
 
 void check_image(const fs::path& folder, const Dataset& data, const ImageSpec& wanted) {
-  const Shape found = data.images.shape();  // [N,C,H,W]
-  if (found[1] == wanted.channels && found[2] == wanted.height && found[3] == wanted.width &&
-      data.classes == wanted.classes) {
+  const ImageSpec found = image_spec(data);
+  if (found.channels == wanted.channels && found.height == wanted.height &&
+      found.width == wanted.width && found.classes == wanted.classes) {
     return;
   }
   fail<BadDataError>(folder.string(), ": the model takes images of ",
                      Shape{wanted.channels, wanted.height, wanted.width}, " in ", wanted.classes,
-                     " classes, ", data.name, " has ", found, " in ", data.classes);
+                     " classes, ", data.name, " has ",
+                     Shape{found.channels, found.height, found.width}, " in ", found.classes);
+}
+
+/// An image that was taken for something else.
+struct Mistake {
+  std::int64_t index = 0;
+  std::int64_t label = 0;
+  std::int64_t predicted = 0;
+  double probability = 0;  ///< of the label
+};
+
+/// What is gathered while the model runs over its data.
+struct Seen {
+  std::vector<std::int64_t> labels;
+  std::vector<std::int64_t> predictions;
+  std::vector<Mistake> mistakes;
+
+  void add(const Batch& batch, const Tensor& logits) {
+    const Tensor best = core::argmax(logits, 1);
+    const Tensor probabilities = core::softmax(logits, 1);
+    for (std::int64_t i = 0; i < best.numel(); ++i) {
+      const auto label = batch.labels.at<std::int64_t>({i});
+      const auto predicted = best.at<std::int64_t>({i});
+      if (predicted != label) {
+        mistakes.push_back({std::ssize(labels), label, predicted,
+                            static_cast<double>(probabilities.at<float>({i, label}))});
+      }
+      labels.push_back(label);
+      predictions.push_back(predicted);
+    }
+  }
+};
+
+Tensor column(const std::vector<std::int64_t>& values) {
+  return Tensor::from(values.data(), Shape{std::ssize(values)});
+}
+
+/// uint8 of 1 or 3 channels, for looking at.
+Tensor as_picture(const Dataset& data, std::int64_t index) {
+  Tensor image = data.get(index).image;
+  if (image.size(0) != 3) image = image.narrow(0, 0, 1);
+  if (image.dtype() == uint8) return image.contiguous();
+  return core::round(core::clamp(core::mul(image, 255.0), 0.0, 255.0)).to(uint8);
+}
+
+/// The mistakes of which the model was surest, with what they are and what they were taken for.
+Tensor picture_of_mistakes(const RunRecord& run, const Dataset& data,
+                           std::vector<Mistake> mistakes) {
+  constexpr std::size_t most = 49;
+  std::stable_sort(mistakes.begin(), mistakes.end(), [](const Mistake& a, const Mistake& b) {
+    return a.probability < b.probability;
+  });
+  mistakes.resize(std::min(mistakes.size(), most));
+  std::vector<Tensor> images;
+  std::vector<std::string> captions;
+  for (const Mistake& mistake : mistakes) {
+    images.push_back(as_picture(data, mistake.index));
+    captions.push_back(run.class_name(mistake.label) + ">" + run.class_name(mistake.predicted));
+  }
+  return contact_sheet(images, captions);
+}
+
+void write_pictures(const EvalOptions& options, const RunRecord& run, const Dataset& data,
+                    const Seen& seen, const ClassificationReport& report) {
+  if (!options.confusion.empty())
+    write_png(options.confusion, confusion_picture(report.counts, run.class_names));
+  if (options.worst.empty()) return;
+  if (seen.mistakes.empty()) {
+    log_warn("no image was taken for another class: " + options.worst + " is not written");
+  } else {
+    write_png(options.worst, picture_of_mistakes(run, data, seen.mistakes));
+  }
 }
 
 }  // namespace
 
 int run_eval(const EvalOptions& options) {
   const fs::path folder = options.folder;
-  LoadedRun loaded = load_run(folder);
+  LoadedRun loaded = load_trained(folder);
   RunRecord& run = loaded.record;
   run.settings.threads = options.threads.value_or(num_threads());
   set_num_threads(run.settings.threads);
+  if (!options.confusion.empty()) expect_writable("--confusion", options.confusion);
+  if (!options.worst.empty()) expect_writable("--worst", options.worst);
 
-  const DataSplit split = load_dataset(run.settings.data, {.data_dir = data_folder(options, run)});
-  check_image(folder, split.test, run.image);
-  if (const std::string found = checksum(split); found != run.data_checksum) {
-    log_warn(fmt::format("{} is not the data of the training: checksum {}, then {}",
-                         run.settings.data, found, run.data_checksum));
+  const DataSettings where = data_of(options, run);
+  DataParts data = load_parts(where, options.json);
+  check_image(folder, data.test, run.image);
+  if (options.data.empty() && data.checksum != run.data_checksum) {
+    log_warn(fmt::format("{} is not the data of the training: checksum {}, then {}", where.name,
+                         data.checksum, run.data_checksum));
   }
-  const DataLoader test(split.test, {.batch_size = evaluation_batch});
+  data.test.normalization = run.normalization;
+  run.settings.data = where;
+  const DataLoader test = evaluation_loader(run.settings, data.test);
+  Seen seen;
+  TaskProgress progress("evaluating");
   const Clock::time_point start = Clock::now();
-  const Evaluation result = evaluate(loaded.model, test);
-  run.last.seconds = seconds_since(start);
-  run.last.images_per_second = static_cast<double>(result.images) / run.last.seconds;
-  run.last.test_loss = result.loss;
-  run.last.test_accuracy = result.accuracy;
+  const Evaluation result =
+      evaluate(loaded.model, test, [&](const Batch& batch, const Tensor& logits) {
+        seen.add(batch, logits);
+        if (!options.json) progress.show(std::ssize(seen.labels), data.test.size());
+      });
+  EpochRecord measured = run.chosen();
+  measured.seconds = seconds_since(start);
+  measured.images_per_second = static_cast<double>(result.images) / measured.seconds;
+  measured.test_loss = result.loss;
+  measured.test_accuracy = result.accuracy;
+  (run.best.epoch > 0 ? run.best : run.last) = measured;
+  run.last.seconds = measured.seconds;
+  run.last.images_per_second = measured.images_per_second;
+  const ClassificationReport report =
+      classification_report(column(seen.labels), column(seen.predictions), run.image.classes);
+  write_pictures(options, run, data.test, seen, report);
 
   if (options.json) {
-    fmt::print("{}\n", to_result_json(run, folder));
+    fmt::print("{}\n", to_result_json(run, folder, &report));
     return exit_ok;
   }
   fmt::print("{} on {}, epoch {}: test accuracy {:.4f}, test loss {:.4f}, {} parameters\n",
-             run.settings.model, run.settings.data, run.last.epoch, result.accuracy, result.loss,
+             run.settings.model, short_name(where), measured.epoch, result.accuracy, result.loss,
              run.parameters);
-  fmt::print("{} images in {:.2f} s, {:.0f} images/s\n", result.images, run.last.seconds,
-             run.last.images_per_second);
+  fmt::print("{} images in {:.2f} s, {:.0f} images/s\n\n{}", result.images, measured.seconds,
+             measured.images_per_second, to_text(report, run.class_names));
   return exit_ok;
 }
 

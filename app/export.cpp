@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "commands.h"
+#include "data_parts.h"
 #include "exit_code.h"
 #include "output_file.h"
 #include "run_folder.h"
@@ -11,14 +12,15 @@
 namespace gradus::app {
 
 int run_export(const ExportOptions& options) {
-  const LoadedRun run = load_run(options.folder);
+  const LoadedRun run = load_trained(options.folder);
   if (is_checkpoint(options.file))
     fail<UsageError>("FILE ", options.file,
                      ": is the checkpoint of a training, which needs more than weights");
   expect_writable("FILE", options.file);
   save_safetensors(options.file, run.model.state_dict(), metadata_of_model(run.record));
   fmt::print("{}: {} on {}, epoch {}, {} parameters\n", options.file, run.record.settings.model,
-             run.record.settings.data, run.record.last.epoch, run.record.parameters);
+             short_name(run.record.settings.data), run.record.chosen().epoch,
+             run.record.parameters);
   return exit_ok;
 }
 

@@ -12,18 +12,6 @@
 #include "json.h"
 
 namespace gradus::app {
-namespace {
-
-/// A file may hold any text; a terminal shall not obey it.
-std::string printable(const std::string& text) {
-  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= 0x20 && byte != 0x7f;
-  });
-  return plain ? text : in_quotes(text);
-}
-
-}  // namespace
 
 int run_inspect(const InspectOptions& options) {
   const SafetensorsHeader header = read_safetensors_header(options.file);

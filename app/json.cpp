@@ -5,6 +5,7 @@
 #include <gradus/core/version.h>
 #include <gradus/core/words.h>
 #include <gradus/data/dataset.h>
+#include <gradus/data/transforms.h>
 
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <optional>
 
 namespace gradus::app {
 namespace {
@@ -34,6 +36,8 @@ Json to_json_object(const EpochRecord& epoch) {
   return {{"epoch", epoch.epoch},
           {"lr", epoch.lr},
           {"train_loss", epoch.train_loss},
+          {"validation_loss", epoch.validation_loss},
+          {"validation_accuracy", epoch.validation_accuracy},
           {"test_loss", epoch.test_loss},
           {"test_accuracy", epoch.test_accuracy},
           {"seconds", epoch.seconds},
@@ -44,6 +48,8 @@ EpochRecord epoch_from(const Json& json) {
   return {.epoch = json.at("epoch").get<std::int64_t>(),
           .lr = number(json, "lr"),
           .train_loss = number(json, "train_loss"),
+          .validation_loss = number(json, "validation_loss"),
+          .validation_accuracy = number(json, "validation_accuracy"),
           .test_loss = number(json, "test_loss"),
           .test_accuracy = number(json, "test_accuracy"),
           .seconds = number(json, "seconds"),
@@ -83,6 +89,85 @@ void expect_known(const std::string& label, const std::string& key, const std::s
   fail<BadDataError>(label, ": unknown ", key, " ", in_quotes(name), "; known are ", joined(known));
 }
 
+DataSettings data_settings_from(const Json& json) {
+  const Json& form = json.at("form");
+  return {.name = json.at("name").get<std::string>(),
+          .data_dir = json.at("data_dir").get<std::string>(),
+          .form = {.channels = form.at("channels").get<std::int64_t>(),
+                   .height = form.at("height").get<std::int64_t>(),
+                   .width = form.at("width").get<std::int64_t>(),
+                   .squash = form.at("squash").get<bool>()},
+          .skip_bad = json.at("skip_bad").get<bool>(),
+          .label_column = json.at("label_column").get<std::string>(),
+          .test_fraction = number(json, "test_fraction"),
+          .validation = number(json, "validation"),
+          .split_seed = json.at("split_seed").get<std::uint64_t>()};
+}
+
+Settings settings_from(const Json& json) {
+  return {.data = data_settings_from(json.at("data")),
+          .model = json.at("model").get<std::string>(),
+          .net = json.at("net").get<std::string>(),
+          .augment = json.at("augment").get<std::string>(),
+          .mixup = number(json, "mixup"),
+          .epochs = json.at("epochs").get<std::int64_t>(),
+          .patience = json.at("patience").get<std::int64_t>(),
+          .batch_size = json.at("batch_size").get<std::int64_t>(),
+          .optimizer = json.at("optimizer").get<std::string>(),
+          .lr = number(json, "lr"),
+          .momentum = number(json, "momentum"),
+          .weight_decay = number(json, "weight_decay"),
+          .clip_norm = number(json, "clip_norm"),
+          .label_smoothing = number(json, "label_smoothing"),
+          .schedule = json.at("schedule").get<std::string>(),
+          .seed = json.at("seed").get<std::uint64_t>(),
+          .threads = json.at("threads").get<int>(),
+          .workers = json.at("workers").get<std::int64_t>(),
+          .tensorboard = json.at("tensorboard").get<bool>()};
+}
+
+/// Nothing that no training has, though the text says it.
+void expect_sound(const RunRecord& run, const std::string& label) {
+  const Settings& s = run.settings;
+  const auto expect = [&](bool right, const char* key, auto value) {
+    if (!right) fail<BadDataError>(label, ": ", key, " is ", value, ", which no training has");
+  };
+  if (s.net.empty()) expect_known(label, "model", s.model, model_names());
+  expect_known(label, "optimizer", s.optimizer, optimizer_names());
+  expect_known(label, "schedule", s.schedule, schedule_names());
+  expect(s.epochs >= 1 && s.epochs <= most_epochs, "epochs", s.epochs);
+  expect(s.patience >= 0 && s.patience <= most_epochs, "patience", s.patience);
+  expect(s.batch_size >= 1 && s.batch_size <= most_batch_size, "batch_size", s.batch_size);
+  expect(s.workers >= 1 && s.workers <= most_workers, "workers", s.workers);
+  expect(std::isfinite(s.lr) && s.lr > 0, "lr", s.lr);
+  expect(s.momentum >= 0 && s.momentum < 1, "momentum", s.momentum);
+  expect(std::isfinite(s.weight_decay) && s.weight_decay >= 0, "weight_decay", s.weight_decay);
+  expect(std::isfinite(s.clip_norm) && s.clip_norm >= 0, "clip_norm", s.clip_norm);
+  expect(std::isfinite(s.mixup) && s.mixup >= 0, "mixup", s.mixup);
+  expect(s.label_smoothing >= 0 && s.label_smoothing <= 1, "label_smoothing", s.label_smoothing);
+  try {
+    if (!s.augment.empty()) parse_transforms(s.augment);
+  } catch (const ValueError& error) {
+    fail<BadDataError>(label, ": augment is ", in_quotes(s.augment), ": ", error.what());
+  }
+  const DataSettings& d = s.data;
+  expect(d.test_fraction > 0 && d.test_fraction < 1, "test_fraction", d.test_fraction);
+  expect(d.validation >= 0 && d.validation < 1, "validation", d.validation);
+  expect(run.class_names.empty() || std::ssize(run.class_names) == run.image.classes,
+         "the number of class_names", run.class_names.size());
+  const auto& [mean, stddev] = run.normalization;
+  const auto count = [&](const std::vector<double>& numbers) {
+    return numbers.size() == 1 || std::ssize(numbers) == run.image.channels;
+  };
+  expect(count(mean), "the number of means", mean.size());
+  expect(count(stddev), "the number of deviations", stddev.size());
+  for (const double value : mean) expect(std::isfinite(value), "a mean", value);
+  for (const double value : stddev) expect(std::isfinite(value) && value > 0, "a deviation", value);
+  const std::string& sum = run.data_checksum;
+  const bool hexadecimal = sum.size() == 8 && sum.find_first_not_of("0123456789abcdef") == sum.npos;
+  expect(hexadecimal, "data_checksum", in_quotes(sum));
+}
+
 Json to_json_object(const TimingRecord& timing) {
   return {{"ms", timing.ms},
           {"images_per_second", timing.images_per_second},
@@ -112,6 +197,90 @@ Json to_json_object(const std::vector<Shape>& shapes) {
   return list;
 }
 
+/// In ASCII, so that a terminal finds nothing to obey in it.
+std::string ascii(const Json& json) {
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+/// Throws what Json throws.
+void add_metrics_line(Metrics& metrics, const Json& json) {
+  const std::string event = json.at("event").get<std::string>();
+  if (event == "step") {
+    metrics.steps.push_back({.epoch = json.at("epoch").get<std::int64_t>(),
+                             .step = json.at("step").get<std::int64_t>(),
+                             .loss = number(json, "loss")});
+  } else if (event == "epoch") {
+    metrics.epochs.push_back(epoch_from(json));
+  }
+}
+
+/// Numbers without a fraction where there must be none: converting a large one would be undefined.
+bool counts_are_whole(const Json& json) {
+  for (const char* key : {"epoch", "step"})
+    if (json.contains(key) && !json.at(key).is_number_integer()) return false;
+  return true;
+}
+
+/// Does the last line go on behind the one before?
+bool goes_up(const Metrics& metrics) {
+  const auto& [steps, epochs] = metrics;
+  const auto last_two_rise = [](const auto& records, auto count) {
+    const auto last = records.rbegin();
+    return records.empty() || (count(*last) > (records.size() > 1 ? count(*(last + 1)) : 0));
+  };
+  return last_two_rise(steps, [](const StepRecord& r) { return r.step; }) &&
+         last_two_rise(epochs, [](const EpochRecord& r) { return r.epoch; });
+}
+
+Json to_json_object(const std::optional<EpochRecord>& epoch) {
+  if (!epoch) return Json();
+  return {{"train_loss", epoch->train_loss},
+          {"test_loss", epoch->test_loss},
+          {"test_accuracy", epoch->test_accuracy}};
+}
+
+Json to_json_object(const StepComparison& steps) {
+  Json object{{"left", steps.left}, {"right", steps.right}, {"same", steps.same}};
+  object["first_different"] = steps.step == 0 ? Json()
+                                              : Json({{"step", steps.step},
+                                                      {"left_loss", steps.left_loss},
+                                                      {"right_loss", steps.right_loss}});
+  return object;
+}
+
+Json to_json_object(const TensorDifference& tensor) {
+  const auto shape = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+  return {{"name", tensor.name},
+          {"left", shape(tensor.left_shape)},
+          {"right", shape(tensor.right_shape)},
+          {"largest_difference", tensor.largest},
+          {"relative_difference", tensor.relative}};
+}
+
+Json to_json_object(const ClassificationReport& report, const std::vector<std::string>& names) {
+  const auto score = [](const std::optional<double>& value) {
+    return value ? Json(*value) : Json();
+  };
+  const std::vector<std::string> all = class_names(report, names);
+  const std::vector<std::int64_t> numbers = report.counts.to_vector<std::int64_t>();
+  Json counts = Json::array();
+  Json classes = Json::array();
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    const auto row = numbers.begin() + static_cast<std::ptrdiff_t>(k * all.size());
+    counts.push_back(std::vector<std::int64_t>(row, row + std::ssize(all)));
+    const ClassScores& scores = report.classes[k];
+    classes.push_back({{"name", all[k]},
+                       {"precision", score(scores.precision)},
+                       {"recall", score(scores.recall)},
+                       {"f1", score(scores.f1)},
+                       {"support", scores.support}});
+  }
+  return {{"accuracy", report.accuracy},
+          {"samples", report.samples()},
+          {"classes", classes},
+          {"counts", counts}};
+}
+
 }  // namespace
 
 std::string to_json(const StepRecord& step) {
@@ -126,103 +295,115 @@ std::string to_json(const EpochRecord& epoch) {
 
 std::string to_run_json(const RunRecord& run) {
   const Settings& s = run.settings;
-  return dump({{"gradus", version},
-               {"model", s.model},
-               {"parameters", run.parameters},
-               {"data", s.data},
-               {"data_dir", s.data_dir.empty() ? Json() : Json(s.data_dir)},
-               {"data_checksum", run.data_checksum},
-               {"train_images", run.train_images},
-               {"test_images", run.test_images},
-               {"image",
-                {{"channels", run.image.channels},
-                 {"height", run.image.height},
-                 {"width", run.image.width},
-                 {"classes", run.image.classes}}},
-               {"epochs", s.epochs},
-               {"batch_size", s.batch_size},
-               {"optimizer", s.optimizer},
-               {"lr", s.lr},
-               {"momentum", s.momentum},
-               {"weight_decay", s.weight_decay},
-               {"schedule", s.schedule},
-               {"seed", s.seed},
-               {"threads", s.threads},
-               {"simd", run.simd},
-               {"last_epoch", to_json_object(run.last)},
-               {"position", to_json_object(run.position)},
-               {"metrics", {{"bytes", run.metrics.bytes}, {"crc32", run.metrics.crc32}}}});
+  const DataSettings& d = s.data;
+  return dump(
+      {{"gradus", version},
+       {"model", s.model},
+       {"net", s.net},
+       {"parameters", run.parameters},
+       {"data",
+        {{"name", d.name},
+         {"data_dir", d.data_dir},
+         {"form",
+          {{"channels", d.form.channels},
+           {"height", d.form.height},
+           {"width", d.form.width},
+           {"squash", d.form.squash}}},
+         {"skip_bad", d.skip_bad},
+         {"label_column", d.label_column},
+         {"test_fraction", d.test_fraction},
+         {"validation", d.validation},
+         {"split_seed", d.split_seed}}},
+       {"data_checksum", run.data_checksum},
+       {"train_images", run.train_images},
+       {"validation_images", run.validation_images},
+       {"test_images", run.test_images},
+       {"image",
+        {{"channels", run.image.channels},
+         {"height", run.image.height},
+         {"width", run.image.width},
+         {"classes", run.image.classes}}},
+       {"class_names", run.class_names},
+       {"normalization", {{"mean", run.normalization.mean}, {"stddev", run.normalization.stddev}}},
+       {"augment", s.augment},
+       {"mixup", s.mixup},
+       {"epochs", s.epochs},
+       {"patience", s.patience},
+       {"batch_size", s.batch_size},
+       {"optimizer", s.optimizer},
+       {"lr", s.lr},
+       {"momentum", s.momentum},
+       {"weight_decay", s.weight_decay},
+       {"clip_norm", s.clip_norm},
+       {"label_smoothing", s.label_smoothing},
+       {"schedule", s.schedule},
+       {"seed", s.seed},
+       {"threads", s.threads},
+       {"workers", s.workers},
+       {"tensorboard", s.tensorboard},
+       {"simd", run.simd},
+       {"last_epoch", to_json_object(run.last)},
+       {"best_epoch", to_json_object(run.best)},
+       {"position", to_json_object(run.position)},
+       {"metrics", {{"bytes", run.metrics.bytes}, {"crc32", run.metrics.crc32}}}});
 }
 
 RunRecord from_run_json(const std::string& text, const std::string& label) {
   RunRecord run;
   try {
     const Json json = Json::parse(text);
-    Settings& s = run.settings;
-    s.model = json.at("model").get<std::string>();
-    s.data = json.at("data").get<std::string>();
-    if (!json.at("data_dir").is_null()) s.data_dir = json.at("data_dir").get<std::string>();
-    s.epochs = json.at("epochs").get<std::int64_t>();
-    s.batch_size = json.at("batch_size").get<std::int64_t>();
-    s.optimizer = json.at("optimizer").get<std::string>();
-    s.lr = number(json, "lr");
-    s.momentum = number(json, "momentum");
-    s.weight_decay = number(json, "weight_decay");
-    s.schedule = json.at("schedule").get<std::string>();
-    s.seed = json.at("seed").get<std::uint64_t>();
-    s.threads = json.at("threads").get<int>();
+    run.settings = settings_from(json);
     const Json& image = json.at("image");
     run.image = {.channels = image.at("channels").get<std::int64_t>(),
                  .height = image.at("height").get<std::int64_t>(),
                  .width = image.at("width").get<std::int64_t>(),
                  .classes = image.at("classes").get<std::int64_t>()};
+    run.class_names = json.at("class_names").get<std::vector<std::string>>();
+    run.normalization = {
+        .mean = json.at("normalization").at("mean").get<std::vector<double>>(),
+        .stddev = json.at("normalization").at("stddev").get<std::vector<double>>()};
     run.train_images = json.at("train_images").get<std::int64_t>();
+    run.validation_images = json.at("validation_images").get<std::int64_t>();
     run.test_images = json.at("test_images").get<std::int64_t>();
     run.data_checksum = json.at("data_checksum").get<std::string>();
     run.parameters = json.at("parameters").get<std::int64_t>();
     run.simd = json.at("simd").get<std::string>();
     run.last = epoch_from(json.at("last_epoch"));
+    run.best = epoch_from(json.at("best_epoch"));
     run.position = position_from(json.at("position"));
     run.metrics = {.bytes = json.at("metrics").at("bytes").get<std::int64_t>(),
                    .crc32 = json.at("metrics").at("crc32").get<std::uint32_t>()};
   } catch (const Json::exception& error) {
-    fail<BadDataError>(label, ": what it says of its training is damaged: ", error.what());
+    fail<BadDataError>(label,
+                       ": what it says of its training is damaged: ", printable(error.what()));
   }
-  expect_known(label, "model", run.settings.model, model_names());
-  expect_known(label, "data", run.settings.data, dataset_names());
-  expect_known(label, "optimizer", run.settings.optimizer, optimizer_names());
-  expect_known(label, "schedule", run.settings.schedule, schedule_names());
-  const Settings& s = run.settings;
-  const auto expect = [&](bool right, const char* key, auto value) {
-    if (!right) fail<BadDataError>(label, ": ", key, " is ", value, ", which no training has");
-  };
-  expect(s.epochs >= 1 && s.epochs <= most_epochs, "epochs", s.epochs);
-  expect(s.batch_size >= 1 && s.batch_size <= most_batch_size, "batch_size", s.batch_size);
-  expect(std::isfinite(s.lr) && s.lr > 0, "lr", s.lr);
-  expect(s.momentum >= 0 && s.momentum < 1, "momentum", s.momentum);
-  expect(std::isfinite(s.weight_decay) && s.weight_decay >= 0, "weight_decay", s.weight_decay);
-  const std::string& sum = run.data_checksum;
-  const bool hexadecimal = sum.size() == 8 && sum.find_first_not_of("0123456789abcdef") == sum.npos;
-  expect(hexadecimal, "data_checksum", in_quotes(sum));
+  expect_sound(run, label);
   return run;
 }
 
-std::string to_result_json(const RunRecord& run, const std::filesystem::path& out) {
+std::string to_result_json(const RunRecord& run, const std::filesystem::path& out,
+                           const ClassificationReport* report) {
   const EpochRecord& last = run.last;
+  const EpochRecord& chosen = run.chosen();
   const bool trained = last.epoch > 0;
-  return dump({{"data", run.settings.data},
-               {"model", run.settings.model},
-               {"parameters", run.parameters},
-               {"epochs", last.epoch},
-               {"test_accuracy", measured(trained, last.test_accuracy)},
-               {"test_loss", measured(trained, last.test_loss)},
-               {"train_loss", measured(trained, last.train_loss)},
-               {"seconds", last.seconds},
-               {"images_per_second", last.images_per_second},
-               {"seed", run.settings.seed},
-               {"threads", run.settings.threads},
-               {"out", out.string()},
-               {"interrupted", run.unfinished()}});
+  const bool validated = run.best.epoch > 0;
+  Json result = {{"data", run.settings.data.name},
+                 {"model", run.settings.model},
+                 {"parameters", run.parameters},
+                 {"epochs", last.epoch},
+                 {"best_epoch", validated ? Json(run.best.epoch) : Json()},
+                 {"validation_accuracy", measured(validated, chosen.validation_accuracy)},
+                 {"test_accuracy", measured(trained, chosen.test_accuracy)},
+                 {"test_loss", measured(trained, chosen.test_loss)},
+                 {"train_loss", measured(trained, chosen.train_loss)},
+                 {"seconds", last.seconds},
+                 {"images_per_second", last.images_per_second},
+                 {"seed", run.settings.seed},
+                 {"threads", run.settings.threads},
+                 {"out", out.string()},
+                 {"interrupted", run.unfinished()}};
+  if (report != nullptr) result["report"] = to_json_object(*report, run.class_names);
+  return dump(result);
 }
 
 std::string to_json(const std::vector<Subject>& subjects) {
@@ -492,6 +673,140 @@ std::string to_trace_json(const std::vector<ProfileEvent>& events) {
                       {"bytes", event.bytes}}}});
   }
   return dump({{"displayTimeUnit", "ms"}, {"traceEvents", list}}) + "\n";
+}
+
+std::string to_json(const Prediction& prediction) {
+  Json top = Json::array();
+  for (const auto& [name, probability] : prediction.top)
+    top.push_back({{"class", name}, {"probability", probability}});
+  return dump({{"file", prediction.file},
+               {"class", prediction.top.front().first},
+               {"probability", prediction.top.front().second},
+               {"top", top}});
+}
+
+std::string to_json(const DataRecord& data) {
+  Json classes = Json::array();
+  for (const DataRecord::Class& row : data.classes)
+    classes.push_back({{"class", row.name}, {"train", row.train}, {"test", row.test}});
+  return dump({{"data", data.name},
+               {"image",
+                {{"channels", data.image.channels},
+                 {"height", data.image.height},
+                 {"width", data.image.width},
+                 {"classes", data.image.classes}}},
+               {"train_images", data.train_images},
+               {"test_images", data.test_images},
+               {"mean", data.normalization.mean},
+               {"stddev", data.normalization.stddev},
+               {"data_checksum", data.checksum},
+               {"classes", classes}});
+}
+
+std::string to_json(const LrFindRecord& search) {
+  Json curve = Json::array();
+  for (const auto& [lr, loss] : search.curve) curve.push_back({{"lr", lr}, {"loss", loss}});
+  return dump({{"suggestion", search.suggestion},
+               {"steepest", search.steepest},
+               {"lowest_loss", search.lowest_loss},
+               {"lr_of_lowest_loss", search.lr_of_lowest_loss},
+               {"curve", curve}});
+}
+
+std::string to_json(const SummaryRecord& summary) {
+  Json layers = Json::array();
+  for (const SummaryRow& row : summary.rows) {
+    Json output = Json::array();
+    for (const std::int64_t size : row.output) output.push_back(size);
+    layers.push_back({{"place", row.place},
+                      {"kind", row.kind},
+                      {"depth", row.depth},
+                      {"output", output},
+                      {"parameters", row.parameters},
+                      {"flops_forward", row.flops_forward},
+                      {"flops_backward", row.flops_backward},
+                      {"kept_bytes", row.kept_bytes}});
+  }
+  const SummaryRow& total = summary.rows.front();
+  return dump({{"model", summary.model},
+               {"image",
+                {{"channels", summary.image.channels},
+                 {"height", summary.image.height},
+                 {"width", summary.image.width},
+                 {"classes", summary.image.classes}}},
+               {"batch", summary.batch},
+               {"parameters", total.parameters},
+               {"buffers", summary.buffers},
+               {"flops_forward", total.flops_forward},
+               {"flops_backward", total.flops_backward},
+               {"kept_bytes", total.kept_bytes},
+               {"layers", layers}});
+}
+
+Metrics from_metrics_lines(std::string_view text, const std::string& label) {
+  constexpr std::size_t longest = 4096;  // parsed text takes many times its size
+  Metrics metrics;
+  for (std::int64_t number = 1; !text.empty(); ++number) {
+    const std::size_t length = text.find('\n');
+    const std::string_view line = text.substr(0, length);
+    const auto refuse = [&](const char* what) {
+      fail<BadDataError>(label, ": line ", number, ": ", what, ": ", in_quotes(line));
+    };
+    if (length == text.npos) refuse("has no end");
+    if (length > longest) refuse("is longer than 4096 bytes");
+    try {
+      const Json json = Json::parse(line);
+      if (!counts_are_whole(json)) refuse("its epoch or step is no whole number");
+      add_metrics_line(metrics, json);
+    } catch (const Json::exception&) {
+      refuse("is not what a training writes");
+    }
+    if (!goes_up(metrics)) refuse("does not go on behind the lines before");
+    text.remove_prefix(length + 1);
+  }
+  return metrics;
+}
+
+std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right) {
+  const Json a = Json::parse(to_run_json(left));
+  const Json b = Json::parse(to_run_json(right));
+  std::vector<SettingDifference> different;
+  for (const auto& [key, value] : a.items()) {
+    if (key == "last_epoch" || key == "best_epoch" || key == "position" || key == "metrics")
+      continue;
+    if (value != b.at(key)) different.push_back({key, ascii(value), ascii(b.at(key))});
+  }
+  return different;
+}
+
+std::string to_json(const Comparison& comparison) {
+  Json settings = Json::array();
+  for (const SettingDifference& setting : comparison.settings)
+    settings.push_back({{"name", setting.name},
+                        {"left", Json::parse(setting.left)},
+                        {"right", Json::parse(setting.right)}});
+  Json epochs = Json::array();
+  for (const EpochPair& pair : comparison.epochs)
+    epochs.push_back({{"epoch", pair.epoch},
+                      {"left", to_json_object(pair.left)},
+                      {"right", to_json_object(pair.right)}});
+  Json different = Json::array();
+  for (const TensorDifference& tensor : comparison.weights)
+    different.push_back(to_json_object(tensor));
+  return dump({{"left", comparison.left},
+               {"right", comparison.right},
+               {"settings", settings},
+               {"epochs", epochs},
+               {"steps", to_json_object(comparison.steps)},
+               {"weights",
+                {{"same", comparison.weights.empty()},
+                 {"tensors", comparison.tensors},
+                 {"elements", comparison.elements},
+                 {"different", different}}}});
+}
+
+std::string to_json(const ClassificationReport& report, const std::vector<std::string>& names) {
+  return dump(to_json_object(report, names));
 }
 
 }  // namespace gradus::app

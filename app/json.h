@@ -8,8 +8,10 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "confusion.h"
 #include "kernel_self_test.h"
 #include "records.h"
 #include "subjects.h"
@@ -25,8 +27,9 @@ std::string to_json(const EpochRecord& epoch);
 std::string to_run_json(const RunRecord& run);
 RunRecord from_run_json(const std::string& text, const std::string& label);
 
-/// What train and eval print with --json; eval puts its own measurements into run.last.
-std::string to_result_json(const RunRecord& run, const std::filesystem::path& out);
+/// What train and eval print with --json; eval puts its own measurements into run, and adds its report.
+std::string to_result_json(const RunRecord& run, const std::filesystem::path& out,
+                           const ClassificationReport* report = nullptr);
 
 /// What gradcheck prints with --json.
 std::string to_json(const std::vector<Subject>& subjects);
@@ -40,10 +43,33 @@ std::string to_json(const GradcheckReport& report, const TaylorReport& taylor,
 /// What inspect prints with --json.
 std::string to_json(const std::filesystem::path& file, const SafetensorsHeader& header);
 
+/// What predict prints with --json, a line for each image.
+std::string to_json(const Prediction& prediction);
+/// What data prints with --json.
+std::string to_json(const DataRecord& data);
+/// What lr-find prints with --json.
+std::string to_json(const LrFindRecord& search);
+
 /// What bench prints with --json.
 std::string to_json(const BenchRecord& bench);
 /// The text of a file in the Trace Event Format of Chrome, which Perfetto reads as well: one event
 /// of phase X (complete) for each, times in microseconds since the first.
 std::string to_trace_json(const std::vector<ProfileEvent>& events);
+
+/// What summary prints with --json.
+std::string to_json(const SummaryRecord& summary);
+/// The lines of metrics.jsonl, whole ones of at most 4096 bytes; events of other kinds are passed over. Throws
+/// BadDataError, its message opening with `label` and the number of the line, for text of another kind, and
+/// where steps or epochs do not go up.
+Metrics from_metrics_lines(std::string_view text, const std::string& label);
+
+/// What to_run_json() says of two trainings and is not the same, but for how far they are.
+std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right);
+
+/// What compare prints with --json.
+std::string to_json(const Comparison& comparison);
+
+/// What eval says of the classes. `names` are as many, or none. Throws ValueError for another number.
+std::string to_json(const ClassificationReport& report, const std::vector<std::string>& names);
 
 }  // namespace gradus::app

@@ -27,12 +27,6 @@ bool can_draw() {
   return terminal == nullptr || std::string_view(terminal) != "dumb";
 }
 
-std::size_t terminal_columns() {
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
-}
-
 /// "7 s", "3:07", "1:02:03".
 std::string duration(double seconds) {
   const auto whole = static_cast<std::int64_t>(std::ceil(seconds));
@@ -43,29 +37,58 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-Progress::Progress(bool quiet, std::int64_t epochs, std::int64_t steps, std::int64_t done)
-    : quiet_(quiet),
-      bar_(!quiet && can_draw()),
-      color_(!is_set("NO_COLOR")),
-      epochs_(epochs),
-      steps_(steps),
-      done_(done) {}
+DrawnLine::DrawnLine() : possible_(can_draw()), color_(!is_set("NO_COLOR")) {}
 
-void Progress::step(const StepRecord& step, double images_per_second) {
-  loss_ = step.step == done_ + 1 ? step.loss : loss_ + (step.loss - loss_) / 20;
-  if (!bar_) return;
-  const Clock::time_point now = Clock::now();
-  if (now - last_draw_ < std::chrono::milliseconds(100)) return;
-  last_draw_ = now;
+std::size_t DrawnLine::columns() const {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
 
-  std::string text = bar(step, images_per_second);
+void DrawnLine::draw(std::string text) {
   const std::size_t width = text.size();
-  // What is left of a longer bar is overwritten by spaces, which needs no escape code.
+  // What is left of a longer line is overwritten by spaces, which needs no escape code.
   text.append(drawn_ > width ? drawn_ - width : 0, ' ');
   drawn_ = width;
   if (color_) text = "\x1b[36m" + text + "\x1b[0m";
   std::fputs(("\r" + text).c_str(), stderr);
   std::fflush(stderr);
+}
+
+void DrawnLine::clear() {
+  if (drawn_ == 0) return;
+  std::fputs(("\r" + std::string(drawn_, ' ') + "\r").c_str(), stderr);
+  std::fflush(stderr);
+  drawn_ = 0;
+}
+
+void TaskProgress::show(std::int64_t done, std::int64_t total) {
+  constexpr std::chrono::seconds patience{2};
+  const Clock::time_point now = Clock::now();
+  const auto pause = line_.possible() ? std::chrono::milliseconds(100) : std::chrono::seconds(30);
+  if (now - start_ < patience || now - last_ < pause || done < 1 || total < 1) return;
+  last_ = now;
+  const double left =
+      seconds_since(start_) * static_cast<double>(total - done) / static_cast<double>(done);
+  std::string text = fmt::format("{}: {} of {}, {}%, {} left", what_, done, total,
+                                 100 * done / total, duration(left));
+  if (line_.possible()) {
+    line_.draw(text.substr(0, line_.columns() - 1));
+  } else {
+    std::fputs((text + "\n").c_str(), stderr);
+  }
+}
+
+Progress::Progress(bool quiet, std::int64_t epochs, std::int64_t steps, std::int64_t done)
+    : quiet_(quiet), epochs_(epochs), steps_(steps), done_(done) {}
+
+void Progress::step(const StepRecord& step, double images_per_second) {
+  loss_ = step.step == done_ + 1 ? step.loss : loss_ + (step.loss - loss_) / 20;
+  if (quiet_ || !bar_.possible()) return;
+  const Clock::time_point now = Clock::now();
+  if (now - last_draw_ < std::chrono::milliseconds(100)) return;
+  last_draw_ = now;
+  bar_.draw(bar(step, images_per_second));
 }
 
 std::string Progress::bar(const StepRecord& step, double images_per_second) const {
@@ -74,7 +97,7 @@ std::string Progress::bar(const StepRecord& step, double images_per_second) cons
   const std::string tail =
       fmt::format(" {:3}%  loss {:.4f}  {:.0f} images/s  {} left", 100 * done / steps_, loss_,
                   images_per_second, duration(seconds_left(step.step)));
-  const std::size_t columns = terminal_columns() - 1;  // the last one would wrap on some terminals
+  const std::size_t columns = bar_.columns() - 1;  // the last one would wrap on some terminals
   const std::size_t used = head.size() + tail.size() + 2;
   if (used + 5 > columns) return (head + tail).substr(0, columns);
   const std::size_t cells = std::min<std::size_t>(columns - used, 30);
@@ -91,23 +114,21 @@ double Progress::seconds_left(std::int64_t steps_done) const {
 }
 
 void Progress::epoch(const EpochRecord& epoch) {
-  line(fmt::format(
-      "epoch {}/{}: loss {:.4f}, test loss {:.4f}, test accuracy {:.4f}, {:.0f} images/s, {:.1f} s",
-      epoch.epoch, epochs_, epoch.train_loss, epoch.test_loss, epoch.test_accuracy,
-      epoch.images_per_second, epoch.seconds));
+  const std::string validation =
+      std::isnan(epoch.validation_accuracy)
+          ? ""
+          : fmt::format("validation accuracy {:.4f}, ", epoch.validation_accuracy);
+  line(
+      fmt::format("epoch {}/{}: loss {:.4f}, {}test loss {:.4f}, test accuracy {:.4f}, {:.0f} "
+                  "images/s, {:.1f} s",
+                  epoch.epoch, epochs_, epoch.train_loss, validation, epoch.test_loss,
+                  epoch.test_accuracy, epoch.images_per_second, epoch.seconds));
 }
 
 void Progress::line(const std::string& text) {
   if (quiet_) return;
   clear();
   std::fputs((text + "\n").c_str(), stderr);
-}
-
-void Progress::clear() {
-  if (drawn_ == 0) return;
-  std::fputs(("\r" + std::string(drawn_, ' ') + "\r").c_str(), stderr);
-  std::fflush(stderr);
-  drawn_ = 0;
 }
 
 }  // namespace gradus::app

@@ -2,37 +2,62 @@
 // checkpoint carries, the lines of metrics.jsonl, and what --json prints.
 #pragma once
 
+#include <gradus/data/dataset.h>
+#include <gradus/data/image_folder.h>
 #include <gradus/layers/models.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gradus::app {
 
-/// A training as it was asked for. Equal settings (threads and data_dir aside), equal data and equal vectors
-/// (GRADUS_SIMD, and what the processor has) give the same model, bit for bit.
+/// Which data a training looks at, and how it is cut.
+struct DataSettings {
+  std::string name = "digits";  ///< a name, or the absolute path of a folder or file
+  std::string data_dir{};       ///< of named data, absolute; empty: the usual places
+  ImageForm form{};             ///< of pictures; what is open is decided by them
+  bool skip_bad = false;
+  std::string label_column{};    ///< of a CSV file
+  double test_fraction = 0.2;    ///< held out to test with, where the data have no test part
+  double validation = 0;         ///< of the training part, held out to choose by
+  std::uint64_t split_seed = 0;  ///< of both
+};
+
+/// A training as it was asked for. Equal settings (threads, workers and data_dir aside), equal data and equal
+/// vectors (GRADUS_SIMD, and what the processor has) give the same model, bit for bit.
 struct Settings {
-  std::string data = "digits";
-  std::string data_dir{};  ///< absolute; empty: the usual places
-  std::string model = "cnn";
+  DataSettings data{};
+  std::string model = "cnn";  ///< a name, or the file that `net` was read from
+  std::string net{};          ///< layers as JSON; empty: the model has a name
+  std::string augment{};      ///< as parse_transforms() takes it
+  double mixup = 0;
   std::int64_t epochs = 0;
+  std::int64_t patience = 0;  ///< epochs without a better validation accuracy; 0: all epochs
   std::int64_t batch_size = 0;
   std::string optimizer = "adam";
   double lr = 0;
   double momentum = 0;  ///< of sgd
   double weight_decay = 0;
+  double clip_norm = 0;  ///< of all gradients together; 0: as they are
+  double label_smoothing = 0;
   std::string schedule = "cosine";
   std::uint64_t seed = 1;
   int threads = 1;
+  std::int64_t workers = 1;  ///< threads that make batches
+  bool tensorboard = false;
 };
 
 inline constexpr std::int64_t most_epochs = 1'000'000;
 inline constexpr std::int64_t most_batch_size = 1'000'000;
+inline constexpr std::int64_t most_workers = 256;
 /// What Settings::optimizer and Settings::schedule may be.
 inline std::vector<std::string> optimizer_names() { return {"sgd", "adam", "adamw"}; }
-inline std::vector<std::string> schedule_names() { return {"cosine", "none"}; }
+inline std::vector<std::string> schedule_names() { return {"cosine", "step", "none"}; }
 
 struct StepRecord {
   std::int64_t epoch = 0;  ///< 1, 2, ...
@@ -44,6 +69,8 @@ struct EpochRecord {
   std::int64_t epoch = 0;
   double lr = 0;
   double train_loss = 0;  ///< mean over the epoch's images, each as it was met
+  double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN: nothing is held out
+  double validation_accuracy = std::numeric_limits<double>::quiet_NaN();
   double test_loss = 0;
   double test_accuracy = 0;
   double seconds = 0;            ///< since the training began, evaluation included
@@ -75,16 +102,64 @@ struct MetricsRecord {
 struct RunRecord {
   Settings settings{};
   ImageSpec image{};
+  std::vector<std::string> class_names{};  ///< empty where they have none
+  Normalization normalization{};
   std::int64_t train_images = 0;
+  std::int64_t validation_images = 0;
   std::int64_t test_images = 0;
   std::string data_checksum{};
   std::int64_t parameters = 0;
   std::string simd{};  ///< the vectors that it was computed with, to which the last bits belong
   EpochRecord last{};  ///< the last whole epoch; last.epoch is 0 when there is none
+  EpochRecord best{};  ///< that of the best validation accuracy; best.epoch is 0 without validation
   Position position{};
   MetricsRecord metrics{};
+
+  /// The epoch whose weights count.
+  const EpochRecord& chosen() const { return best.epoch > 0 ? best : last; }
+  /// Has the patience run out?
+  bool gave_up() const {
+    return settings.patience > 0 && best.epoch > 0 && last.epoch - best.epoch >= settings.patience;
+  }
   /// Are there epochs to go?
-  bool unfinished() const { return position.epoch <= settings.epochs; }
+  bool unfinished() const { return position.epoch <= settings.epochs && !gave_up(); }
+  /// "rose", or the number of a class without a name.
+  std::string class_name(std::int64_t label) const {
+    const auto at = static_cast<std::size_t>(label);
+    return at < class_names.size() ? class_names[at] : std::to_string(label);
+  }
+};
+
+/// What a model takes an image for.
+struct Prediction {
+  std::string file;
+  std::vector<std::pair<std::string, double>> top;  ///< classes and their probabilities, falling
+};
+
+/// What `gradus data` tells.
+struct DataRecord {
+  struct Class {
+    std::string name;
+    std::int64_t train = 0;
+    std::int64_t test = 0;
+  };
+  std::string name;
+  ImageSpec image{};
+  std::int64_t train_images = 0;
+  std::int64_t test_images = 0;
+  Normalization normalization{};
+  std::string checksum{};
+  std::vector<Class> classes{};
+};
+
+/// What `gradus lr-find` found.
+struct LrFindRecord {
+  std::vector<std::pair<double, double>>
+      curve;            ///< learning rates, rising, and the smoothed loss at each
+  double steepest = 0;  ///< the rate at which the loss falls fastest
+  double lowest_loss = 0;
+  double lr_of_lowest_loss = 0;
+  double suggestion = 0;
 };
 
 /// What one name of `gradus gradcheck` came to.
@@ -194,6 +269,81 @@ struct BenchRecord {
   TimingRecord inference{};
   std::vector<ProfileRow> profile{};  ///< of the training step; empty without --profile
   ProfileRow total{};                 ///< of the profile
+};
+
+/// A module of `gradus summary`, with all below it: the numbers of a container are sums.
+struct SummaryRow {
+  std::string place;  ///< in the model, as in state_dict: "3.body.0"; "" of the model itself
+  std::string kind;
+  int depth = 0;                    ///< 0 of the model, 1 of its layers
+  Shape output{};                   ///< of its last call
+  std::int64_t parameters = 0;      ///< elements
+  std::int64_t flops_forward = 0;   ///< of products; a multiplication counts 1, an addition too
+  std::int64_t flops_backward = 0;  ///< likewise
+  /// What its ops keep from forward to backward: whole blocks of the pool, without what is there anyway
+  /// (parameters, images), and what several keep counted with the first. That of a ReLU stands with the
+  /// layer in front where both are one op.
+  std::int64_t kept_bytes = 0;
+};
+
+/// What `gradus summary` counted in one step on a batch of images.
+struct SummaryRecord {
+  std::string model;
+  ImageSpec image{};
+  std::int64_t batch = 0;
+  std::int64_t buffers = 0;        ///< elements that are saved and not trained
+  std::vector<SummaryRow> rows{};  ///< parents first; the first is the whole model
+};
+
+/// What metrics.jsonl tells, in the order of its lines.
+struct Metrics {
+  std::vector<StepRecord> steps{};
+  std::vector<EpochRecord> epochs{};
+};
+
+/// One setting, or other fact of a checkpoint, of two trainings.
+struct SettingDifference {
+  std::string name;
+  std::string left;  ///< as JSON, in ASCII
+  std::string right;
+};
+
+/// An epoch of two trainings, of which one may not have it.
+struct EpochPair {
+  std::int64_t epoch = 0;
+  std::optional<EpochRecord> left{};
+  std::optional<EpochRecord> right{};
+};
+
+/// Where two trainings part.
+struct StepComparison {
+  std::int64_t left = 0;   ///< how many steps it has
+  std::int64_t right = 0;  ///< how many steps it has
+  std::int64_t same = 0;   ///< steps with the same loss, up to the first with another
+  std::int64_t step = 0;   ///< that first one; 0: there is none
+  double left_loss = 0;
+  double right_loss = 0;
+};
+
+/// A tensor of two models that is not the same bits.
+struct TensorDifference {
+  std::string name;
+  std::string left_shape{};   ///< with its dtype; empty: it is not there
+  std::string right_shape{};  ///< with its dtype; empty: it is not there
+  double largest = 0;         ///< of the differences of two elements; NaN where the shapes differ
+  double relative = 0;        ///< largest, over the largest magnitude in either; NaN likewise
+};
+
+/// What `gradus compare` found.
+struct Comparison {
+  std::string left;  ///< the folder
+  std::string right;
+  std::vector<SettingDifference> settings{};  ///< those that differ
+  std::vector<EpochPair> epochs{};
+  StepComparison steps{};
+  std::int64_t tensors = 0;                 ///< with a name in either model
+  std::int64_t elements = 0;                ///< of the left model
+  std::vector<TensorDifference> weights{};  ///< those that differ
 };
 
 }  // namespace gradus::app

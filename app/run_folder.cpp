@@ -19,9 +19,11 @@
 #include <map>
 #include <utility>
 
+#include "build_model.h"
 #include "exit_code.h"
 #include "json.h"
 #include "output_file.h"
+#include "training.h"
 
 namespace gradus::app {
 namespace {
@@ -83,8 +85,8 @@ std::map<std::string, std::string> metadata_of_model(const RunRecord& run) {
   return {{"format", "pt"},  // what PyTorch's tools expect of a file with PyTorch's names
           {"gradus", std::string(version)},
           {"model", run.settings.model},
-          {"data", run.settings.data},
-          {"epoch", std::to_string(run.last.epoch)}};
+          {"data", run.settings.data.name},
+          {"epoch", std::to_string(run.chosen().epoch)}};
 }
 
 RunFolder::RunFolder(fs::path folder, Purpose purpose)
@@ -194,10 +196,31 @@ LoadedRun load_run(const fs::path& folder) {
   check_image(file, run.record.image, weights);
   try {
     Generator unused;
-    run.model = make_model(run.record.settings.model, run.record.image, unused);
+    run.model = build_model(run.record.settings, run.record.image, unused);
     run.model.load_state_dict(weights);
   } catch (const Error& wrong) {  // an image spec or tensors that fit no such model
     fail<BadDataError>(file, ": its tensors and what it says of them do not fit: ", wrong.what());
+  }
+  return run;
+}
+
+bool is_training_state(std::string_view name) { return name.starts_with(training_prefix); }
+
+NamedTensors weights_of(const LoadedRun& run) {
+  NamedTensors best;
+  for (const auto& [name, tensor] : run.training_state) {
+    if (name.starts_with(best_prefix)) best.emplace_back(name.substr(best_prefix.size()), tensor);
+  }
+  return best.empty() ? run.model.state_dict() : best;
+}
+
+LoadedRun load_trained(const fs::path& folder) {
+  LoadedRun run = load_run(folder);
+  try {
+    run.model.load_state_dict(weights_of(run));
+  } catch (const Error& wrong) {
+    fail<BadDataError>((folder / checkpoint_name).string(),
+                       ": its best weights do not fit its model: ", wrong.what());
   }
   return run;
 }

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "metrics_file.h"
 #include "records.h"
@@ -26,12 +27,19 @@ std::map<std::string, std::string> metadata_of_model(const RunRecord& run);
 /// A training read back.
 struct LoadedRun {
   RunRecord record;
-  Sequential model;
+  Sequential model;             ///< as the last step left it
   NamedTensors training_state;  ///< Training::state_dict()
 };
 
+/// The tensors that count: those of the best epoch where the training chose one, else the last.
+NamedTensors weights_of(const LoadedRun& run);
+/// Is this the name of a tensor that belongs to the training, and not to the model?
+bool is_training_state(std::string_view name);
+
 /// Throws NotFoundError when `folder` holds no training, BadDataError when its checkpoint is damaged.
 LoadedRun load_run(const std::filesystem::path& folder);
+/// The same with the weights that count in the model, to be used rather than trained on.
+LoadedRun load_trained(const std::filesystem::path& folder);
 
 /// Writes into the folder of a training.
 class RunFolder {

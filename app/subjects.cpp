@@ -1,9 +1,8 @@
 // The names, and what to say of one that is not there.
+#include <gradus/core/words.h>
 #include <gradus/gradcheck/layers.h>
 
 #include <algorithm>
-#include <cctype>
-#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -40,31 +39,10 @@ std::vector<Subject> all_subjects() {
 
 namespace {
 
-/// How many letters to insert, remove or replace to turn `a` into `b`, whatever their case.
-/// V. Levenshtein, "Binary codes capable of correcting deletions, insertions, and reversals", 1966.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  const auto same = [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) ==
-           std::tolower(static_cast<unsigned char>(y));
-  };
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (same(a[i], b[j]) ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 [[noreturn]] void fail_unknown(const std::string& name, std::vector<Subject> subjects) {
   const auto distance = [&](const Subject& subject) {
     const bool holds_it = subject.name.find(name) != std::string::npos;
-    return std::pair(!holds_it, edit_distance(name, subject.name));
+    return std::pair(!holds_it, letters_apart(name, subject.name));
   };
   std::stable_sort(subjects.begin(), subjects.end(),
                    [&](const Subject& a, const Subject& b) { return distance(a) < distance(b); });

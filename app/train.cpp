@@ -11,17 +11,24 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <utility>
 
+#include "build_model.h"
 #include "commands.h"
+#include "data_parts.h"
+#include "event_file.h"
 #include "exit_code.h"
 #include "interrupt.h"
 #include "json.h"
+#include "loaders.h"
 #include "progress.h"
+#include "resolve.h"
 #include "run_folder.h"
 #include "stopwatch.h"
 #include "training.h"
@@ -30,50 +37,6 @@ namespace gradus::app {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Defaults that depend on the data set or the optimizer; the help text states them too.
-Settings resolve(const TrainOptions& o) {
-  const bool digits = o.data == "digits";
-  const bool sgd = o.optimizer == "sgd";
-  if (o.momentum && !sgd) {
-    fail<UsageError>("--momentum belongs to --optimizer sgd, not to ", o.optimizer);
-  }
-  return {.data = o.data,
-          .data_dir = o.data_dir.empty() ? "" : fs::absolute(o.data_dir).string(),
-          .model = !o.model.empty() ? o.model
-                   : digits         ? "cnn"
-                                    : "lenet",
-          .epochs = o.epochs.value_or(digits              ? 20
-                                      : o.data == "mnist" ? 3
-                                                          : 5),
-          .batch_size = o.batch_size.value_or(digits ? 32 : 64),
-          .optimizer = o.optimizer,
-          .lr = o.lr.value_or(sgd      ? 0.05
-                              : digits ? 0.005
-                                       : 0.002),
-          .momentum = sgd ? o.momentum.value_or(0.9) : 0,
-          .weight_decay = o.weight_decay.value_or(o.optimizer == "adamw" ? 0.01 : 0),
-          .schedule = o.schedule,
-          .seed = o.seed,
-          .threads = o.threads.value_or(num_threads())};
-}
-
-ImageSpec image_spec(const Dataset& data) {
-  return {.channels = data.images.size(1),
-          .height = data.images.size(2),
-          .width = data.images.size(3),
-          .classes = data.classes};
-}
-
-Sequential build_model(const Settings& settings, const ImageSpec& image) {
-  Generator generator(settings.seed);
-  try {
-    return make_model(settings.model, image, generator);
-  } catch (const Error& error) {
-    fail<UsageError>("--model ", settings.model, " does not suit --data ", settings.data, ": ",
-                     error.what());
-  }
-}
 
 void log_surroundings() {
   if (!core::blas_is_single_threaded()) {
@@ -92,9 +55,16 @@ void log_pool() {
 
 void print_result(const RunRecord& run, const fs::path& out) {
   const EpochRecord& last = run.last;
+  const EpochRecord& chosen = run.chosen();
   fmt::print("{} on {}: test accuracy {:.4f}, test loss {:.4f}, {} parameters\n",
-             run.settings.model, run.settings.data, last.test_accuracy, last.test_loss,
-             run.parameters);
+             run.settings.model, short_name(run.settings.data), chosen.test_accuracy,
+             chosen.test_loss, run.parameters);
+  if (run.best.epoch > 0) {
+    fmt::print(
+        "chosen: epoch {}, validation accuracy {:.4f}{}\n", chosen.epoch,
+        chosen.validation_accuracy,
+        run.gave_up() ? fmt::format("; none better in {} epochs", run.settings.patience) : "");
+  }
   fmt::print("{} epochs in {:.1f} s, {:.0f} images/s; kept in {}\n", last.epoch, last.seconds,
              last.images_per_second, out.string());
 }
@@ -115,7 +85,8 @@ RunFolder::Purpose purpose_of(const TrainOptions& options) {
 fs::path folder_of(const TrainOptions& options, const Settings& settings) {
   if (!options.resume.empty()) return options.resume;
   if (!options.out.empty()) return options.out;
-  return fs::path("runs") / (settings.data + "-" + settings.model);
+  return fs::path("runs") /
+         (short_name(settings.data) + "-" + fs::path(settings.model).stem().string());
 }
 
 /// Of a training that goes on: its own, but for what its result does not depend on, and for epochs.
@@ -125,23 +96,32 @@ Settings settings_of(const RunRecord& run, const TrainOptions& options) {
   settings.threads = options.threads.value_or(num_threads());
   std::error_code error;
   if (!options.data_dir.empty()) {
-    settings.data_dir = fs::absolute(options.data_dir).string();
-  } else if (!fs::exists(settings.data_dir, error)) {
-    settings.data_dir.clear();
+    settings.data.data_dir = fs::absolute(options.data_dir).string();
+  } else if (!fs::exists(settings.data.data_dir, error)) {
+    settings.data.data_dir.clear();
   }
   if (run.position.epoch > settings.epochs) {
     fail<UsageError>("--resume ", options.resume, ": all of its ", run.position.epoch - 1,
                      " epochs are done; --epochs N goes on to more");
   }
+  if (options.patience) settings.patience = *options.patience;
+  if (RunRecord as_asked = run; as_asked.settings = settings, as_asked.gave_up()) {
+    fail<UsageError>("--resume ", options.resume, ": ended after ", settings.patience,
+                     " epochs that were no better than epoch ", run.best.epoch,
+                     "; --patience N goes on for longer");
+  }
   return settings;
 }
 
-RunRecord describe_run(const Settings& settings, const DataSplit& split) {
+RunRecord describe_run(const Settings& settings, const DataParts& data) {
   return {.settings = settings,
-          .image = image_spec(split.train),
-          .train_images = split.train.size(),
-          .test_images = split.test.size(),
-          .data_checksum = checksum(split),
+          .image = image_spec(data.train),
+          .class_names = data.train.class_names,
+          .normalization = data.train.normalization,
+          .train_images = data.train.size(),
+          .validation_images = data.validation.size(),
+          .test_images = data.test.size(),
+          .data_checksum = data.checksum,
           .simd = simd_in_use()};
 }
 
@@ -149,13 +129,14 @@ RunRecord describe_run(const Settings& settings, const DataSplit& split) {
 void resume(Training& training, RunFolder& folder, RunRecord& run, const LoadedRun& earlier) {
   const std::string label = folder.checkpoint_file().string();
   if (run.data_checksum != earlier.record.data_checksum) {
-    fail<BadDataError>(label, ": ", run.settings.data,
+    fail<BadDataError>(label, ": ", run.settings.data.name,
                        " is not the data of this training: checksum ", run.data_checksum, ", then ",
                        earlier.record.data_checksum);
   }
   run.last = earlier.record.last;
+  run.best = earlier.record.best;
   run.position = earlier.record.position;
-  training.resume(run.position, earlier.training_state, label);
+  training.resume(run, earlier.training_state, label);
   folder.go_on_from(earlier.record.metrics);
   if (run.simd != earlier.record.simd) {
     log_warn(label + ": was computed with " + in_quotes(earlier.record.simd) +
@@ -168,20 +149,65 @@ void resume(Training& training, RunFolder& folder, RunRecord& run, const LoadedR
   }
 }
 
+/// What TensorBoard is to show, written with the next checkpoint.
+class Scalars {
+ public:
+  /// Behind the steps that an earlier process has `done`.
+  explicit Scalars(std::int64_t done) {
+    if (done > 0) first_step_ = done + 1;
+  }
+  void add(const char* tag, std::int64_t step, double value) {
+    if (!std::isnan(value)) waiting_.push_back({tag, step, value, wall_time()});
+  }
+  void add(const EpochRecord& epoch, std::int64_t step) {
+    add("loss/epoch", step, epoch.train_loss);
+    add("loss/validation", step, epoch.validation_loss);
+    add("loss/test", step, epoch.test_loss);
+    add("accuracy/validation", step, epoch.validation_accuracy);
+    add("accuracy/test", step, epoch.test_accuracy);
+    add("lr", step, epoch.lr);
+  }
+  void write(const fs::path& folder) {
+    if (!file_) file_.emplace(folder, EventFileOptions{.first_step = first_step_});
+    for (const Scalar& s : waiting_) file_->scalar(s.tag, s.step, s.value, s.time);
+    file_->flush();
+    waiting_.clear();
+  }
+
+ private:
+  struct Scalar {
+    std::string tag;
+    std::int64_t step;
+    double value;
+    double time;
+  };
+  static double wall_time() {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
+  std::optional<std::int64_t> first_step_;
+  std::vector<Scalar> waiting_;
+  std::optional<EventFile> file_;
+};
+
 /// Trains, with a checkpoint after every epoch, after as many steps as asked for, and after every minute.
 /// Returns false when a signal ended it early.
 bool train_and_keep(Training& training, const Module& model, RunFolder& folder, RunRecord& run,
                     Progress& progress, std::int64_t checkpoint_steps) {
   constexpr double most_seconds = 60;  // of work, for a power failure to take
   Clock::time_point last_kept = Clock::now();
+  Scalars scalars(training.position().step);
   const auto keep = [&] {
     run.position = training.position();
     folder.keep(model, training.state_dict(), run);
+    if (run.settings.tensorboard) scalars.write(folder.checkpoint_file().parent_path());
     last_kept = Clock::now();
   };
   const TrainingEvents events{.on_step =
                                   [&](const StepRecord& step, double images_per_second) {
                                     folder.add_metrics(to_json(step));
+                                    if (run.settings.tensorboard)
+                                      scalars.add("loss/step", step.step, step.loss);
                                     progress.step(step, images_per_second);
                                     const bool due =
                                         checkpoint_steps > 0 && step.step % checkpoint_steps == 0;
@@ -190,7 +216,10 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
                               .on_epoch =
                                   [&](const EpochRecord& epoch) {
                                     run.last = epoch;
+                                    run.best = training.best();
                                     folder.add_metrics(to_json(epoch));
+                                    if (run.settings.tensorboard)
+                                      scalars.add(epoch, training.position().step);
                                     keep();
                                     progress.epoch(epoch);
                                   },
@@ -199,6 +228,18 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
   // An earlier training is not given up for less than what is due.
   if (!complete && !folder.replaces_another()) keep();
   return complete;
+}
+
+/// A new net, perhaps with weights of another training.
+Sequential begin_model(const Settings& settings, const ImageSpec& image, const std::string& from,
+                       Progress& progress) {
+  Sequential model = new_model(settings, image);
+  if (from.empty()) return model;
+  const std::string new_head = load_weights_from(from, model);
+  progress.line(new_head.empty() ? "begins with the weights of " + from
+                                 : "begins with the weights of " + from + ", but for layer " +
+                                       new_head + ", which is new: other classes");
+  return model;
 }
 
 }  // namespace
@@ -219,15 +260,19 @@ int run_train(const TrainOptions& options) {
   }
   set_num_threads(settings.threads);
   log_surroundings();
-  const DataSplit split = load_dataset(settings.data, {.data_dir = settings.data_dir});
-  RunRecord run = describe_run(settings, split);
+  const DataParts data = load_parts(settings.data, options.quiet);
+  RunRecord run = describe_run(settings, data);
   manual_seed(settings.seed);
-  Sequential model = resumes ? std::move(earlier.model) : build_model(settings, run.image);
+  const DataLoader batches = training_loader(settings, data.train);
+  std::optional<DataLoader> validation;
+  if (data.validation.size() > 0) validation = evaluation_loader(settings, data.validation);
+  const DataLoader test = evaluation_loader(settings, data.test);
+  Progress progress(options.quiet, settings.epochs, batches.batches(),
+                    resumes ? earlier.record.position.step : 0);
+  Sequential model =
+      resumes ? std::move(earlier.model) : begin_model(settings, run.image, options.from, progress);
   run.parameters = model.parameter_count();
-  const DataLoader batches(
-      split.train, {.batch_size = settings.batch_size, .shuffle = true, .seed = settings.seed});
-  const DataLoader test(split.test, {.batch_size = evaluation_batch});
-  Training training(model, settings, batches, test);
+  Training training(model, settings, {batches, validation ? &*validation : nullptr, test});
   if (resumes) {
     resume(training, *folder, run, earlier);
   } else {
@@ -235,10 +280,10 @@ int run_train(const TrainOptions& options) {
   }
 
   catch_interrupts();
-  Progress progress(options.quiet, settings.epochs, batches.batches(), run.position.step);
-  progress.line(fmt::format("{} on {}: {} parameters, {} images to train with, {} to test",
-                            settings.model, settings.data, run.parameters, run.train_images,
-                            run.test_images));
+  progress.line(fmt::format(
+      "{} on {}: {} parameters, {} images to train with{}, {} to test", settings.model,
+      short_name(settings.data), run.parameters, run.train_images,
+      validation ? fmt::format(", {} to choose by", run.validation_images) : "", run.test_images));
   if (resumes)
     progress.line(
         fmt::format("epoch {}: goes on after step {}", run.position.epoch, run.position.step));

@@ -6,6 +6,7 @@
 #include <gradus/core/random.h>
 #include <gradus/core/words.h>
 #include <gradus/optim/adam.h>
+#include <gradus/optim/clip.h>
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
 
@@ -19,6 +20,55 @@ namespace gradus::app {
 namespace {
 
 const std::string optimizer_prefix = "optimizer.";
+
+std::unique_ptr<Schedule> make_schedule(const Settings& settings, Optimizer& optimizer) {
+  if (settings.schedule == "none") return nullptr;
+  if (settings.schedule == "step") {
+    // A tenth after half of the epochs, and again after three quarters.
+    std::vector<std::int64_t> milestones;
+    for (const std::int64_t epoch : {settings.epochs / 2, settings.epochs * 3 / 4}) {
+      if (epoch > (milestones.empty() ? 0 : milestones.back())) milestones.push_back(epoch);
+    }
+    return std::make_unique<MultiStepLR>(optimizer, MultiStepLROptions{.milestones = milestones});
+  }
+  return std::make_unique<CosineAnnealing>(optimizer,
+                                           CosineAnnealingOptions{.epochs = settings.epochs});
+}
+
+void expect_finite(double loss, const char* which, std::int64_t epoch, std::int64_t step,
+                   const Settings& settings) {
+  if (std::isfinite(loss)) return;
+  fail<Diverged>("training diverged: the ", which, " is ", loss, " in epoch ", epoch, ", at step ",
+                 step, "; try an --lr below ", settings.lr);
+}
+
+/// Is `epoch` to be preferred to the best so far?
+bool is_better(const EpochRecord& epoch, const EpochRecord& best) {
+  if (best.epoch == 0) return true;
+  if (epoch.validation_accuracy != best.validation_accuracy)
+    return epoch.validation_accuracy > best.validation_accuracy;
+  return epoch.validation_loss < best.validation_loss;
+}
+
+NamedTensors copies_of(const NamedTensors& tensors) {
+  NamedTensors copies;
+  for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
+  return copies;
+}
+
+/// Names, shapes and dtypes of the model, in its order.
+void expect_weights(const NamedTensors& weights, const NamedTensors& model,
+                    const std::string& label) {
+  bool same = weights.size() == model.size();
+  for (std::size_t i = 0; same && i < model.size(); ++i) {
+    same = weights[i].first == model[i].first &&
+           weights[i].second.shape() == model[i].second.shape() &&
+           weights[i].second.dtype() == model[i].second.dtype();
+  }
+  if (!same) fail<BadDataError>(label, ": its best weights are not those of its model");
+}
+
+}  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model) {
   if (s.optimizer == "sgd") {
@@ -34,28 +84,14 @@ std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model
                                 AdamOptions{.lr = s.lr, .weight_decay = s.weight_decay});
 }
 
-std::unique_ptr<Schedule> make_schedule(const Settings& settings, Optimizer& optimizer) {
-  if (settings.schedule == "none") return nullptr;
-  return std::make_unique<CosineAnnealing>(optimizer,
-                                           CosineAnnealingOptions{.epochs = settings.epochs});
-}
-
-void expect_finite(double loss, const char* which, std::int64_t epoch, std::int64_t step,
-                   const Settings& settings) {
-  if (std::isfinite(loss)) return;
-  fail<Diverged>("training diverged: the ", which, " is ", loss, " in epoch ", epoch, ", at step ",
-                 step, "; try an --lr below ", settings.lr);
-}
-
-}  // namespace
-
-Evaluation evaluate(Module& model, const DataLoader& data) {
+Evaluation evaluate(Module& model, const DataLoader& data, const SeeBatch& see) {
   const NoGrad no_grad;
   const bool was_training = model.is_training();
   model.eval();
   Evaluation sum;
   for (const Batch& batch : data.epoch(0)) {
     const Variable logits = model(batch.images);  // [B,classes]
+    if (see) see(batch, logits.value());
     const std::int64_t images = batch.labels.size(0);
     sum.loss += cross_entropy(logits, batch.labels).item() * static_cast<double>(images);
     const Tensor hits = core::eq(core::argmax(logits.value(), 1), batch.labels);
@@ -67,12 +103,10 @@ Evaluation evaluate(Module& model, const DataLoader& data) {
   return {.loss = sum.loss / all, .accuracy = sum.accuracy / all, .images = sum.images};
 }
 
-Training::Training(Module& model, const Settings& settings, const DataLoader& train,
-                   const DataLoader& test)
+Training::Training(Module& model, const Settings& settings, const TrainingData& data)
     : model_(model),
       settings_(settings),
-      train_(train),
-      test_(test),
+      data_(data),
       optimizer_(make_optimizer(settings, model)),
       schedule_(make_schedule(settings, *optimizer_)) {}
 
@@ -94,35 +128,49 @@ NamedTensors Training::state_dict() const {
   NamedTensors state;
   for (const auto& [name, tensor] : optimizer_->state_dict())
     state.emplace_back(optimizer_prefix + name, tensor);
+  for (const auto& [name, tensor] : best_weights_) state.emplace_back(best_prefix + name, tensor);
   return state;
 }
 
 /// All that follows from epoch and batch must be as it follows.
 void Training::expect_possible(const Position& at, const std::string& label) const {
-  const std::int64_t batches = train_.batches();
+  const std::int64_t batches = data_.train.batches();
   if (at.epoch < 1 || at.epoch > most_epochs + 1 || at.batch < 0 || at.batch > batches) {
     fail<BadDataError>(label, ": stands at batch ", at.batch, " of epoch ", at.epoch,
                        ", an epoch has ", batches);
   }
-  const std::int64_t images = std::min(at.batch * settings_.batch_size, train_.samples());
+  const std::int64_t images = std::min(at.batch * settings_.batch_size, data_.train.samples());
   if (at.step != (at.epoch - 1) * batches + at.batch || at.images != images ||
-      at.all_images != (at.epoch - 1) * train_.samples() + images || !std::isfinite(at.loss_sum) ||
-      !(at.seconds >= at.evaluation_seconds) || !(at.evaluation_seconds >= 0)) {
+      at.all_images != (at.epoch - 1) * data_.train.samples() + images ||
+      !std::isfinite(at.loss_sum) || !(at.seconds >= at.evaluation_seconds) ||
+      !(at.evaluation_seconds >= 0)) {
     fail<BadDataError>(label, ": its position contradicts itself: batch ", at.batch, " of epoch ",
                        at.epoch, ", step ", at.step, ", ", at.images, " and ", at.all_images,
                        " images");
   }
 }
 
-void Training::resume(const Position& position, const NamedTensors& state,
-                      const std::string& label) {
+void Training::resume(const RunRecord& run, const NamedTensors& state, const std::string& label) {
+  const Position& position = run.position;
   expect_possible(position, label);
   NamedTensors of_optimizer;
+  NamedTensors best;
   for (const auto& [name, tensor] : state) {
-    if (!name.starts_with(optimizer_prefix))
+    if (name.starts_with(optimizer_prefix)) {
+      of_optimizer.emplace_back(name.substr(optimizer_prefix.size()), tensor);
+    } else if (name.starts_with(best_prefix)) {
+      best.emplace_back(name.substr(best_prefix.size()), tensor);
+    } else {
       fail<BadDataError>(label, ": unknown ", in_quotes(name));
-    of_optimizer.emplace_back(name.substr(optimizer_prefix.size()), tensor);
+    }
   }
+  const EpochRecord& of = run.best;
+  const bool chooses = data_.validation != nullptr && position.epoch > 1;
+  if (of.epoch < (chooses ? 1 : 0) || of.epoch > (chooses ? position.epoch - 1 : 0)) {
+    fail<BadDataError>(label, ": its best epoch is ", of.epoch, ", it stands in epoch ",
+                       position.epoch, chooses ? "" : " and has nothing to choose by");
+  }
+  if (of.epoch > 0 || !best.empty()) expect_weights(best, model_.state_dict(), label);
   try {
     optimizer_->load_state_dict(of_optimizer);
     if (schedule_) schedule_->set_epoch(position.epoch - 1);
@@ -131,13 +179,20 @@ void Training::resume(const Position& position, const NamedTensors& state,
   }
   default_generator() = Generator(position.generator_seed, position.generator_position);
   at_ = position;
+  best_ = of;
+  best_weights_ = std::move(best);
   start_ = Clock::now();
 }
 
+bool Training::patience_has_run_out() const {
+  return settings_.patience > 0 && best_.epoch > 0 &&
+         at_.epoch - 1 - best_.epoch >= settings_.patience;
+}
+
 bool Training::run(const TrainingEvents& events) {
-  while (at_.epoch <= settings_.epochs) {
+  while (at_.epoch <= settings_.epochs && !patience_has_run_out()) {
     model_.train();
-    for (const Batch& batch : train_.epoch(at_.epoch - 1, at_.batch)) {
+    for (const Batch& batch : data_.train.epoch(at_.epoch - 1, at_.batch)) {
       if (events.should_stop && events.should_stop()) return false;
       take_step(batch, events);
     }
@@ -148,11 +203,13 @@ bool Training::run(const TrainingEvents& events) {
 
 void Training::take_step(const Batch& batch, const TrainingEvents& events) {
   StepRecord step{.epoch = at_.epoch, .step = at_.step + 1};
-  const Variable loss = cross_entropy(model_(batch.images), batch.labels);
+  const Variable loss = cross_entropy(model_(batch.images), batch.labels,
+                                      {.label_smoothing = settings_.label_smoothing});
   step.loss = loss.item();
   expect_finite(step.loss, "loss", step.epoch, step.step, settings_);
   optimizer_->zero_grad();
   loss.backward();
+  if (settings_.clip_norm > 0) clip_grad_norm_(model_.parameters(), settings_.clip_norm);
   optimizer_->step();
 
   const std::int64_t images = batch.labels.size(0);
@@ -170,12 +227,22 @@ void Training::finish_epoch(const TrainingEvents& events) {
                     .train_loss = at_.loss_sum / static_cast<double>(at_.images),
                     .images_per_second = images_per_second()};
   const Clock::time_point start = Clock::now();
-  const Evaluation result = evaluate(model_, test_);
+  if (data_.validation != nullptr) {
+    const Evaluation validation = evaluate(model_, *data_.validation);
+    expect_finite(validation.loss, "validation loss", epoch.epoch, at_.step, settings_);
+    epoch.validation_loss = validation.loss;
+    epoch.validation_accuracy = validation.accuracy;
+  }
+  const Evaluation result = evaluate(model_, data_.test);
   at_.evaluation_seconds += seconds_since(start);
   expect_finite(result.loss, "test loss", epoch.epoch, at_.step, settings_);
   epoch.test_loss = result.loss;
   epoch.test_accuracy = result.accuracy;
   epoch.seconds = seconds();
+  if (data_.validation != nullptr && is_better(epoch, best_)) {
+    best_ = epoch;
+    best_weights_ = copies_of(model_.state_dict());
+  }
   if (schedule_) schedule_->step();
   ++at_.epoch;
   at_.batch = 0;

@@ -25,8 +25,14 @@ struct Evaluation {
   std::int64_t images = 0;
 };
 
+/// What is seen of each batch: its labels, and what the model made of its images [B,classes].
+using SeeBatch = std::function<void(const Batch& batch, const Tensor& logits)>;
+
 /// Runs `model` over all of `data` in evaluation mode, without recording; restores the mode.
-Evaluation evaluate(Module& model, const DataLoader& data);
+Evaluation evaluate(Module& model, const DataLoader& data, const SeeBatch& see = {});
+
+/// The state below training.best. in a checkpoint; what resume() and whoever wants the best weights read.
+inline const std::string best_prefix = "best.";
 
 /// Called by Training::run(); each may be left empty.
 struct TrainingEvents {
@@ -37,13 +43,24 @@ struct TrainingEvents {
   std::function<bool()> should_stop{};
 };
 
-/// Trains for settings.epochs passes over `train`, evaluating on `test` after each. Between two steps its
-/// state can be taken, and another one that gets it goes on to the very same bits.
+/// What a training trains with, chooses by (null: it does not choose), and tests with.
+struct TrainingData {
+  const DataLoader& train;
+  const DataLoader* validation;
+  const DataLoader& test;
+};
+
+/// An optimizer for all parameters of `model`, as the settings say.
+std::unique_ptr<Optimizer> make_optimizer(const Settings& settings, const Module& model);
+
+/// Trains for settings.epochs passes over data.train, evaluating after each. Where there is something to
+/// choose by, the weights of the best epoch are kept: that of the highest validation accuracy, of equal
+/// ones the lowest loss; and settings.patience epochs without a better one end the training. Between two
+/// steps its state can be taken, and another one that gets it goes on to the very same bits.
 class Training {
  public:
-  /// Borrows all four.
-  Training(Module& model, const Settings& settings, const DataLoader& train,
-           const DataLoader& test);
+  /// Borrows model, settings and loaders.
+  Training(Module& model, const Settings& settings, const TrainingData& data);
 
   /// Goes on from here to the end. Returns false when should_stop ended it early. Throws Diverged when a
   /// loss is not finite, before that loss has touched the model.
@@ -51,27 +68,31 @@ class Training {
 
   /// Where it stands; the seconds and the generator of this thread as of now.
   Position position() const;
-  /// What belongs to a position beside the model's tensors, "optimizer.state.0.step" and so on. They share
-  /// storage with the optimizer.
+  /// What belongs to a position beside the model's tensors: "optimizer.state.0.step" and so on, which share
+  /// storage with the optimizer, and "best.0.weight" and so on.
   NamedTensors state_dict() const;
+  /// The epoch whose weights are the best; its epoch is 0 before there is one.
+  const EpochRecord& best() const { return best_; }
   /// Goes on from there, with the model's tensors of then already in the model. Throws BadDataError,
   /// its message opening with `label`, for what fits no training like this one.
-  void resume(const Position& position, const NamedTensors& state, const std::string& label);
+  void resume(const RunRecord& run, const NamedTensors& state, const std::string& label);
 
  private:
   void expect_possible(const Position& at, const std::string& label) const;
   void take_step(const Batch& batch, const TrainingEvents& events);
   void finish_epoch(const TrainingEvents& events);
+  bool patience_has_run_out() const;
   double seconds() const;
   double images_per_second() const;
 
   Module& model_;
   const Settings& settings_;
-  const DataLoader& train_;
-  const DataLoader& test_;
+  TrainingData data_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Schedule> schedule_;  // nullptr: the lr stays
   Position at_;
+  EpochRecord best_;
+  NamedTensors best_weights_;               // copies
   Clock::time_point start_ = Clock::now();  // at_.seconds had passed then
 };
 

@@ -25,7 +25,7 @@ refuses 2 "--trace nowhere/t.json: cannot write there: No such file" bench --pro
 refuses 2 "--trace requires --profile" bench --trace trace.json
 refuses 2 "--trace" bench --profile --trace ""
 
-refuses 2 "vgg not in {cnn,lenet,mlp,mobilenet,nin,resnet20}" bench --model vgg
+refuses 2 "vgg is not known; known are cnn, lenet, mlp, mobilenet, nin, resnet20" bench --model vgg
 refuses 2 "--image 32: make_model: lenet takes images of [1,28,28]" bench --image 32
 refuses 2 "--image 1: make_model: cnn takes images of at least 2x2" bench --model cnn --image 1
 refuses 2 "--batch 1000000 of --image 4096: more than" bench --model cnn --batch 1000000 --image 4096

@@ -3,9 +3,11 @@
 . "$GRADUS_SOURCE/tests/support/app.sh"
 
 # 2: the command line.
-refuses 2 "a subcommand is required: train, eval, export, gradcheck, inspect or bench"
+refuses 2 "a subcommand is required: train, eval, predict, data, summary, lr-find, compare, export, gradcheck, inspect or bench"
 refuses 2 "gradus train --help" train --no-such-option
 refuses 2 "was not expected: fly" fly
+refuses 2 "did you mean train?" trian
+refuses 2 "did you mean --epochs?" train --epoch 3
 refuses 2 "--epochs: 0 is not a whole number from 1" train --epochs 0
 refuses 2 "--epochs: 1.5 is not" train --epochs 1.5
 refuses 2 "--batch-size: 0 is not" train --batch-size 0
@@ -15,9 +17,27 @@ for lr in 0 -1 nan inf 1x; do refuses 2 "--lr: $lr is not a finite number above 
 refuses 2 "--momentum: 1 is not" train --optimizer sgd --momentum 1
 refuses 2 "--momentum belongs to --optimizer sgd, not to adam" train --momentum 0.9
 refuses 2 "--weight-decay: -1 is not" train --weight-decay -1
-refuses 2 "cifar not in {digits,mnist,fashion-mnist}" train --data cifar
-refuses 2 "vgg not in {cnn,lenet,mlp,mobilenet,nin,resnet20}" train --model vgg
-refuses 2 "lion not in" train --optimizer lion
+refuses 2 "--data cifra10: no such file or folder, and no data set of that name; known are digits, mnist," train --data cifra10
+says err "did you mean cifar10?"
+refuses 2 "--model resnet: known are cnn, lenet, mlp, mobilenet, nin, resnet20, or a file NET.json of layers; did you mean resnet20?" train --model resnet
+refuses 66 "net: nowhere.json: no such file" train --model nowhere.json
+refuses 2 "adma is not known; known are sgd, adam, adamw; did you mean adam?" train --optimizer adma
+refuses 2 "--schedule: cosin is not known; known are cosine, step, none" train --schedule cosin
+refuses 2 "--augment flop: " train --augment flop
+refuses 2 "--patience needs --validation" train --patience 3
+refuses 2 "--image-size is for data of one's own, not for digits" train --image-size 32
+refuses 2 "--channels is for data of one's own, not for digits" train --channels 3
+refuses 2 "--test-split is for data of one's own, not for digits" train --test-split 0.5
+refuses 2 "--image-size: 0 is no size" train --image-size 0
+refuses 2 "--image-size: 3x is no size" data digits --image-size 3x
+refuses 2 "--validation: 1 is not" train --validation 1
+refuses 2 "--workers: 0 is not" train --workers 0
+refuses 2 "--clip-norm: 0 is not" train --clip-norm 0
+refuses 2 "--label-smoothing: 2 is not" train --label-smoothing 2
+refuses 2 "--mixup: -1 is not" train --mixup -1
+refuses 2 "--lowest 1 must be below --highest 0.5" lr-find --lowest 1 --highest 0.5
+refuses 2 "--preview /nowhere/x.png: cannot write there" data digits --preview /nowhere/x.png
+refuses 2 "--count requires --preview" data digits --count 3
 refuses 2 "lenet takes images of [1,28,28], got [1,8,8]" train --model lenet --data digits
 refuses 2 "DIR is required" eval
 refuses 2 "FILE is required" inspect
@@ -85,7 +105,7 @@ refuses 65 'fits no optimizer sgd' train --resume broken --epochs 2
 forged '\\"optimizer\\":\\"adam\\"' '\\"optimizer\\":\\"adap\\"'
 refuses 65 "unknown optimizer 'adap'; known are sgd, adam, adamw" train --resume broken --epochs 2
 forged '\\"schedule\\":\\"cosine\\"' '\\"schedule\\":\\"cosinx\\"'
-refuses 65 "unknown schedule 'cosinx'; known are cosine, none" train --resume broken --epochs 2
+refuses 65 "unknown schedule 'cosinx'; known are cosine, step, none" train --resume broken --epochs 2
 forged '\\"batch_size\\":32' '\\"batch_size\\":00'
 refuses 65 'what it says of its training is damaged' train --resume broken --epochs 2
 forged '\\"batch_size\\":32' '\\"batch_size\\":-1'

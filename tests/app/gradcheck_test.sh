@@ -61,7 +61,7 @@ refuses 2 "--html /dev/null: is there and is not a file" gradcheck --model lenet
 refuses 2 "nothing is named conv2; nearest are conv2d" gradcheck conv2
 refuses 2 "nothing is named linaer; nearest are linear, Linear" gradcheck linaer
 refuses 2 "nothing is named conv2; nearest are conv2d" gradcheck --self-test conv2
-refuses 2 "vgg not in {cnn,lenet,mlp,mobilenet,nin,resnet20}" gradcheck --model vgg
+refuses 2 "vgg is not known; known are cnn, lenet, mlp, mobilenet, nin, resnet20" gradcheck --model vgg
 refuses 2 "--order: 3 is not" gradcheck --order 3
 refuses 2 "--order: 0 is not" gradcheck --order 0
 

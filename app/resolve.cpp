@@ -1,0 +1,139 @@
+// Defaults, a line for each kind of data.
+#include "resolve.h"
+
+#include <gradus/core/parallel.h>
+#include <gradus/data/transforms.h>
+
+#include <charconv>
+#include <filesystem>
+#include <string_view>
+#include <tuple>
+
+#include "build_model.h"
+#include "data_parts.h"
+#include "exit_code.h"
+
+namespace gradus::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Defaults {
+  const char* data;  // the beginning of a name
+  const char* model;
+  std::int64_t epochs;
+  std::int64_t batch_size;
+  double lr;  // of adam and adamw
+};
+
+constexpr Defaults of_named[] = {
+    {"digits", "cnn", 20, 32, 0.005},
+    {"mnist", "lenet", 3, 64, 0.002},
+    {"cifar", "resnet20", 10, 64, 0.002},
+    {"", "lenet", 5, 64, 0.002},
+};
+constexpr Defaults of_own = {"", "cnn", 20, 32, 0.002};
+
+const Defaults& defaults_for(const DataSettings& data) {
+  if (!is_named(data)) return of_own;
+  const Defaults* row = of_named;
+  while (!data.name.starts_with(row->data)) ++row;
+  return *row;
+}
+
+/// Known before anything is read: an option that only one kind of data has.
+void expect_of_own_data(const DataSettings& data, const DataOptions& options) {
+  if (!is_named(data)) return;
+  const auto refuse = [&](const char* option) {
+    fail<UsageError>(option, " is for data of one's own, not for ", data.name);
+  };
+  if (options.channels != 0) refuse("--channels");
+  if (!options.image_size.empty()) refuse("--image-size");
+  if (options.squash) refuse("--squash");
+  if (options.skip_bad) refuse("--skip-bad");
+  if (!options.label_column.empty()) refuse("--label-column");
+}
+
+/// All of `text` as a number of pixels.
+std::optional<std::int64_t> pixels_in(std::string_view text) {
+  constexpr std::int64_t most = 4096;
+  std::int64_t value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || stop != text.data() + text.size() || value < 1 || value > most)
+    return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::optional<std::pair<std::int64_t, std::int64_t>> parse_image_size(const std::string& text) {
+  const std::string_view whole = text;
+  const std::size_t cross = whole.find('x');
+  const auto width = pixels_in(whole.substr(0, cross));
+  const auto height = cross == whole.npos ? width : pixels_in(whole.substr(cross + 1));
+  if (!width || !height) return std::nullopt;
+  return std::pair(*height, *width);
+}
+
+DataSettings resolve_data(const std::string& name, const std::string& data_dir,
+                          const DataOptions& options) {
+  DataSettings data{.name = resolve_data_name(name),
+                    .data_dir = data_dir.empty() ? "" : fs::absolute(data_dir).string(),
+                    .form = {.channels = options.channels, .squash = options.squash},
+                    .skip_bad = options.skip_bad,
+                    .label_column = options.label_column};
+  if (!options.image_size.empty()) {
+    const auto size = parse_image_size(options.image_size);
+    if (!size) fail<UsageError>("--image-size ", options.image_size, ": is no size");
+    std::tie(data.form.height, data.form.width) = *size;
+  }
+  expect_of_own_data(data, options);
+  return data;
+}
+
+void expect_transforms(const std::string& augment) {
+  try {
+    parse_transforms(augment);
+  } catch (const ValueError& error) {
+    fail<UsageError>("--augment ", augment, ": ", error.what());
+  }
+}
+
+Settings resolve(const TrainOptions& o) {
+  const bool sgd = o.optimizer == "sgd";
+  if (o.momentum && !sgd)
+    fail<UsageError>("--momentum belongs to --optimizer sgd, not to ", o.optimizer);
+  if (o.patience && !o.validation)
+    fail<UsageError>(
+        "--patience needs --validation X, images to choose by that are not tested with");
+  if (!o.augment.empty()) expect_transforms(o.augment);
+  DataSettings data = resolve_data(o.data, o.data_dir, o.form);
+  if (o.test_fraction && is_named(data))
+    fail<UsageError>("--test-split is for data of one's own, not for ", data.name);
+  data.test_fraction = o.test_fraction.value_or(data.test_fraction);
+  data.validation = o.validation.value_or(0);
+  data.split_seed = o.split_seed;
+  const Defaults& usual = defaults_for(data);
+  const std::string model = o.model.empty() ? usual.model : o.model;
+  return {.data = data,
+          .model = model,
+          .net = read_net(model),
+          .augment = o.augment,
+          .mixup = o.mixup,
+          .epochs = o.epochs.value_or(usual.epochs),
+          .patience = o.patience.value_or(0),
+          .batch_size = o.batch_size.value_or(usual.batch_size),
+          .optimizer = o.optimizer,
+          .lr = o.lr.value_or(sgd ? 0.05 : usual.lr),
+          .momentum = sgd ? o.momentum.value_or(0.9) : 0,
+          .weight_decay = o.weight_decay.value_or(o.optimizer == "adamw" ? 0.01 : 0),
+          .clip_norm = o.clip_norm,
+          .label_smoothing = o.label_smoothing,
+          .schedule = o.schedule,
+          .seed = o.seed,
+          .threads = o.threads.value_or(num_threads()),
+          .workers = o.workers,
+          .tensorboard = o.tensorboard};
+}
+
+}  // namespace gradus::app

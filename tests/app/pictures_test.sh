@@ -1,0 +1,113 @@
+#!/bin/sh
+# One's own pictures, from a folder to a trained model, and on from there: each step is one command.
+. "$GRADUS_SOURCE/tests/support/app.sh"
+[ -x "$GRADUS_BUILD/examples/draw_pictures" ] || fail "the example draw_pictures is not built"
+
+# Sanitizers make each step ten times as slow: there fewer pictures go the same ways, and need not be learnt.
+pictures=100
+epochs=20
+[ -z "$GRADUS_SANITIZE" ] || { pictures=12 epochs=2; }
+"$GRADUS_BUILD/examples/draw_pictures" pictures $pictures >drawn
+says drawn "$((6 * pictures)) pictures of [3,32,32] in 6 classes"
+
+run 0 data pictures --preview preview.png --augment flip,rotate=10
+says out "RGB of 32x32, 6 classes" "circle" "triangle" "preview in preview.png"
+[ "$(head -c 4 preview.png | tail -c 3)" = PNG ] || fail "preview.png is no PNG"
+
+train="train --data pictures --validation 0.1 --augment flip,rotate=20 --epochs $epochs"
+# shellcheck disable=SC2086  # a list of words, here and below
+run 0 $train --threads 2 --workers 2 --tensorboard --json --quiet --out run
+accuracy=$(value test_accuracy)
+if [ -z "$GRADUS_SANITIZE" ]; then
+  awk "BEGIN { exit !($accuracy >= 0.9) }" || fail "test accuracy $accuracy, at least 0.9 expected"
+fi
+[ "$(value best_epoch)" != null ] || fail "no best epoch: $(cat out)"
+ls run/events.out.tfevents.* >/dev/null 2>&1 || fail "no event file: $(ls run)"
+
+# The same bits at other numbers of threads and workers.
+# shellcheck disable=SC2086
+run 0 $train --threads 1 --workers 3 --quiet --out same
+run 0 export run run.safetensors
+run 0 export same same.safetensors
+same run.safetensors same.safetensors
+run 0 compare run same
+says out "the same"
+
+# What it was trained on is measured again, by class, with pictures.
+run 0 eval run --confusion confusion.png --worst worst.png --json
+[ "$(value test_accuracy)" = "$accuracy" ] || fail "train: $accuracy, eval: $(value test_accuracy)"
+[ -f confusion.png ] || fail "no confusion.png"
+run 0 eval run
+says out "test accuracy" circle triangle
+
+# Pictures alone, and folders of them.
+run 0 predict run pictures/ring/1000.png
+[ "$(wc -l <out)" = 1 ] || fail "a line for a picture expected: $(cat out)"
+run 0 predict run pictures/ring pictures/square --json --top 2
+[ "$(wc -l <out)" = $((2 * pictures)) ] || fail "$((2 * pictures)) lines expected, got $(wc -l <out)"
+says out '"file":"pictures/ring/1000.png","class":"' '"probability":'
+if [ -z "$GRADUS_SANITIZE" ]; then
+  right=$(grep -c '"file":"pictures/ring/[0-9]*.png","class":"ring"' out)
+  [ "$right" -ge 80 ] || fail "of 100 rings $right were seen"
+fi
+
+# Going on for longer; the schedule was planned for fewer epochs, and that is said.
+run 0 train --resume run --epochs $((epochs + 1)) --quiet
+says err "the cosine schedule was planned for $epochs epochs"
+run 0 eval run --data pictures --json
+
+# Other classes: the last layer is new, all others begin as they were.
+mkdir fewer
+cp -r pictures/circle pictures/cross pictures/ring fewer
+run 0 train --data fewer --from run --epochs 1 --out fine
+says err "but for layer 15, which is new: other classes"
+run 0 train --data pictures --from run.safetensors --epochs 1 --out fine2
+says err "begins with the weights of run.safetensors"
+refuses 65 "--from run: 1.weight is [16], this model has [256,3072]" train --data pictures --model mlp --from run --out x --quiet
+run 0 summary run
+says out "Conv2d" "BatchNorm2d"
+run 0 lr-find --data pictures --steps 30
+says out "try --lr"
+
+# A net of one's own: layers in a file, which is not needed again.
+cat >net.json <<'END'
+[{"Conv2d": {"out_channels": 8, "kernel_size": 3, "padding": 1}}, "ReLU", {"MaxPool2d": 4}, "Flatten", {"Linear": "classes"}]
+END
+run 0 train --data pictures --model net.json --epochs 1 --quiet --out own
+run 0 summary net.json --classes 6
+rm net.json
+run 0 eval own
+run 0 predict own pictures/ring/1000.png
+run 0 train --resume own --epochs 2 --quiet
+
+# Two epochs without a better one end a training that may have fifty; the best weights are those that count.
+run 0 train --data pictures --validation 0.3 --model mlp --epochs 50 --patience 2 --lr 0.01 --json --quiet --out patient
+[ "$(value epochs)" -lt 50 ] || fail "--patience 2 did not end the training"
+[ "$(value epochs)" = $(($(value best_epoch) + 2)) ] || fail "ended $(value epochs), best $(value best_epoch)"
+refuses 2 "--resume patient: ended after 2 epochs that were no better than epoch" train --resume patient
+
+# What is wrong with pictures is told by file, or left out and counted.
+cp -r pictures/circle damaged_circle
+mkdir damaged
+mv damaged_circle damaged/circle
+cp -r pictures/ring damaged/ring
+head -c 60 pictures/ring/1000.png >damaged/ring/1000.png
+refuses 65 "damaged/ring/1000.png" train --data damaged --out x --quiet
+refuses 65 "damaged/ring/1000.png" predict run damaged/ring/1000.png
+run 0 train --data damaged --skip-bad --epochs 1 --quiet --out x
+says err "left out 1 pictures that cannot be read, the first is" "damaged/ring/1000.png"
+run 0 predict run damaged/ring --skip-bad
+says err "left out 1 pictures"
+refuses 66 "--data nowhere/at/all: no such file or folder" train --data nowhere/at/all
+refuses 66 "nowhere.png" predict run nowhere.png
+rm damaged/ring/1000.png
+refuses 65 "run: the model takes images of [3,32,32] in 6 classes, $PWD/damaged has [3,32,32] in 2" eval run --data damaged
+
+# Tables.
+awk 'BEGIN { srand(1); print "label,a,b,c,d"; for (i = 0; i < 60; i++) { c = i % 3
+  printf "%s", substr("redgrnblu", 3 * c + 1, 3); for (k = 0; k < 4; k++) printf ",%d", int(80 * c + 20 * rand()); print "" } }' >t.csv
+run 0 train --data t.csv --model mlp --epochs 15 --json --quiet --out table
+awk "BEGIN { exit !($(value test_accuracy) >= 0.9) }" || fail "a table is not learnt: $(cat out)"
+run 0 data t.csv
+says out "blu" "grn" "red"
+finish
