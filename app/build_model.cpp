@@ -3,12 +3,15 @@
 
 #include <gradus/core/words.h>
 #include <gradus/io/input_file.h>
-#include <gradus/io/safetensors.h>
 #include <gradus/layers/net_json.h>
+
+#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <map>
+
+#include <zlib.h>
 
 #include "data_parts.h"
 #include "exit_code.h"
@@ -22,14 +25,17 @@ namespace fs = std::filesystem;
 /// "8.weight" -> "8": the layer of a parameter.
 std::string layer_of(const std::string& name) { return name.substr(0, name.rfind('.')); }
 
-NamedTensors weights_in(const std::string& file) {
-  std::error_code error;
-  if (fs::is_directory(file, error)) return weights_of(load_run(file));
-  NamedTensors weights;
-  for (auto& [name, tensor] : load_safetensors(file)) {
-    if (!is_training_state(name)) weights.emplace_back(name, tensor);
+/// CRC-32 of all bytes, eight hexadecimal digits.
+std::string checksum_of(const NamedTensors& tensors) {
+  uLong crc = ::crc32(0, nullptr, 0);
+  for (const auto& [name, tensor] : tensors) {
+    const Tensor whole = tensor.contiguous();
+    const std::int64_t width = size_of(whole.dtype());
+    const std::byte* bytes = whole.storage().data() + whole.offset() * width;
+    crc = ::crc32_z(crc, reinterpret_cast<const Bytef*>(bytes),
+                    static_cast<z_size_t>(whole.numel() * width));
   }
-  return weights;
+  return fmt::format("{:08x}", crc);
 }
 
 }  // namespace
@@ -74,19 +80,19 @@ Sequential new_model(const Settings& settings, const ImageSpec& image) {
   }
 }
 
-std::string load_weights_from(const std::string& file, Module& model) {
-  const NamedTensors weights = weights_in(file);
-  std::map<std::string, Tensor> found(weights.begin(), weights.end());
-  const NamedTensors wanted = model.state_dict();
+FirstWeights load_weights_from(const std::string& file, const std::vector<std::string>& class_names,
+                               Module& model) {
+  const KnownWeights weights = load_weights(file);
+  std::map<std::string, Tensor> found(weights.tensors.begin(), weights.tensors.end());
   const NamedVariables parameters = model.named_parameters();
   const std::string head = parameters.empty() ? "" : layer_of(parameters.back().first);
   NamedTensors fitting;
-  bool new_head = false;
-  for (const auto& [name, tensor] : wanted) {
+  bool new_head = weights.class_names && *weights.class_names != class_names;
+  for (const auto& [name, tensor] : model.state_dict()) {
     const auto there = found.find(name);
     if (there == found.end()) {
       fail<BadDataError>("--from ", file, ": has no ", name,
-                         ", which this model has: ", "the weights of another model");
+                         ", which this model has: the weights of another model");
     }
     if (there->second.shape() == tensor.shape()) {
       fitting.emplace_back(name, there->second);
@@ -99,14 +105,13 @@ std::string load_weights_from(const std::string& file, Module& model) {
     found.erase(there);
   }
   if (!found.empty()) {
-    fail<BadDataError>("--from ", file, ": has ", found.begin()->first,
+    fail<BadDataError>("--from ", file, ": has ", in_quotes(found.begin()->first),
                        ", which this model lacks: the weights of another model");
   }
-  if (new_head) {
+  if (new_head)
     std::erase_if(fitting, [&](const auto& entry) { return layer_of(entry.first) == head; });
-  }
   model.load_state_dict(fitting, {.strict = false, .cast = true});
-  return new_head ? head : "";
+  return {.checksum = checksum_of(weights.tensors), .new_head = new_head ? head : ""};
 }
 
 }  // namespace gradus::app

@@ -5,6 +5,7 @@
 #include <gradus/layers/sequential.h>
 
 #include <string>
+#include <vector>
 
 #include "records.h"
 
@@ -26,9 +27,16 @@ Sequential build_model(const Settings& settings, const ImageSpec& image, Generat
 /// options, where model and images do not go together.
 Sequential new_model(const Settings& settings, const ImageSpec& image);
 
+/// What became of weights that a training begins with.
+struct FirstWeights {
+  std::string checksum;  ///< CRC-32 of all of them, eight hexadecimal digits
+  std::string new_head;  ///< the layer that stayed new; empty: none
+};
+
 /// Puts the tensors of `file` into `model`: a .safetensors file, a checkpoint or the folder of a training.
-/// Where only the last layer differs, which gives the classes, it stays new. Returns its name, or "" where
-/// all was loaded. Throws NotFoundError, and BadDataError for weights of another net.
-std::string load_weights_from(const std::string& file, Module& model);
+/// The last layer, which gives the classes, stays new where these are others, by number or by name. Throws
+/// NotFoundError, and BadDataError for weights of another net.
+FirstWeights load_weights_from(const std::string& file, const std::vector<std::string>& class_names,
+                               Module& model);
 
 }  // namespace gradus::app

@@ -25,7 +25,7 @@ namespace {
 constexpr const char* footer = R"(Exit codes:
     0  all went well
     1  a check failed: a gradient is wrong, a training diverged, or GRADUS_ANOMALY found a NaN
-    2  usage: the command line makes no sense, or --out, --html or --trace cannot be written
+    2  usage: the command line makes no sense, or a file or folder it names cannot be written
    65  bad data: a file is damaged or not what was expected
    66  no input: a file or data set is not there
    70  a fault of this program
@@ -159,10 +159,6 @@ std::string augment_meaning() {
   return listed("Random changes of each image, as flip,crop=4:", transform_names());
 }
 
-template <class Options> CLI::Option* add_data_set(CLI::App& command, Options& o) {
-  return add(command, "--data", o.data, "DATA", data_meaning(), o.data);
-}
-
 template <class Options> void add_threads(CLI::App& command, Options& o) {
   add(command, "--threads", o.threads, "N", "Threads to compute with; results do not depend on it",
       "GRADUS_NUM_THREADS, then all processors")
@@ -171,7 +167,7 @@ template <class Options> void add_threads(CLI::App& command, Options& o) {
 
 /// What a training does with its data, but for how long.
 void add_learning(CLI::App& command, TrainOptions& o) {
-  add_data_set(command, o);
+  add(command, "--data", o.data, "DATA", data_meaning(), "digits");
   add_data_dir(command, o);
   add_form(command, o.form);
   add(command, "--test-split", o.test_fraction, "X",
@@ -211,8 +207,7 @@ void add_learning(CLI::App& command, TrainOptions& o) {
       ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
   add_threads(command, o);
   add(command, "--workers", o.workers, "N",
-      "Threads that read and change images ahead; results do not depend on it",
-      std::to_string(o.workers))
+      "Threads that read and change images ahead; results do not depend on it", "1")
       ->check(whole(1, most_workers));
 }
 
@@ -245,13 +240,15 @@ void add_train(CLI::App& app, TrainOptions& o) {
   train.add_flag("--tensorboard", o.tensorboard, "Write event files for TensorBoard there too")
       ->option_text(" ");
   const std::vector<CLI::Option*> all = train.get_options();
-  CLI::Option* resume = add(train, "--resume", o.resume, "DIR",
-                            "Go on with the training in this folder, with its own settings but\n"
-                            "--epochs and --patience",
-                            "none")
-                            ->check(not_empty());
-  const std::vector<std::string> beside = {"--help", "--epochs", "--patience", "--data-dir",
-                                           "--threads"};
+  CLI::Option* resume =
+      add(train, "--resume", o.resume, "DIR",
+          "Go on with the training in this folder, with its own settings; beside\n"
+          "it go --epochs, --patience, --data where the data have moved,\n"
+          "--data-dir, --threads and --workers",
+          "none")
+          ->check(not_empty());
+  const std::vector<std::string> beside = {"--help",     "--epochs",  "--patience", "--data",
+                                           "--data-dir", "--threads", "--workers"};
   for (CLI::Option* other : all) {
     if (std::find(beside.begin(), beside.end(), other->get_name()) == beside.end())
       resume->excludes(other);
@@ -281,10 +278,18 @@ void add_data(CLI::App& app, DataCommandOptions& o) {
   command.add_option("DATA", o.data, data_meaning())->required()->option_text(" ");
   add_data_dir(command, o);
   add_form(command, o.form);
-  add(command, "--augment", o.augment, "LIST", augment_meaning(), "none")->check(not_empty());
+  add(command, "--test-split", o.test_fraction, "X",
+      "Share held out to test with, where there is no test part", "0.2")
+      ->check(real(0, Low::excluded, 1));
+  add(command, "--split-seed", o.split_seed, "N", "Decides which images are held out",
+      std::to_string(o.split_seed))
+      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
+  CLI::Option* augment =
+      add(command, "--augment", o.augment, "LIST", augment_meaning(), "none")->check(not_empty());
   CLI::Option* preview = add(command, "--preview", o.preview, "FILE",
                              "Write a PNG of images as a net would see them, labels below", "none")
                              ->check(not_empty());
+  augment->needs(preview);
   add(command, "--count", o.count, "N", "Images in the preview", std::to_string(o.count))
       ->check(whole(1, 1024))
       ->needs(preview);

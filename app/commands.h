@@ -21,7 +21,7 @@ struct DataOptions {
 
 /// What is absent gets a default that suits the data set or the optimizer: resolve() in train.cpp.
 struct TrainOptions {
-  std::string data = "digits";
+  std::string data;  ///< empty: digits, or those of the training that is resumed
   std::string data_dir;
   DataOptions form;
   std::optional<double> test_fraction;
@@ -43,7 +43,7 @@ struct TrainOptions {
   std::string schedule = "cosine";
   std::uint64_t seed = 1;
   std::optional<int> threads;
-  std::int64_t workers = 1;
+  std::optional<std::int64_t> workers;
   std::string out;
   bool overwrite = false;
   std::string resume;  ///< folder of the training to go on with; empty: a new one
@@ -79,6 +79,8 @@ struct DataCommandOptions {
   std::string data = "digits";
   std::string data_dir;
   DataOptions form;
+  std::optional<double> test_fraction;
+  std::uint64_t split_seed = 0;
   std::string augment;
   std::uint64_t seed = 1;
   std::string preview;  ///< PNG to write; empty: none

@@ -1,5 +1,6 @@
 // gradus data: what a data set holds, and what a net would see of it.
 #include <gradus/core/math.h>
+#include <gradus/core/words.h>
 #include <gradus/data/contact_sheet.h>
 #include <gradus/data/image.h>
 #include <gradus/data/loader.h>
@@ -65,7 +66,7 @@ void print(const DataRecord& data) {
   for (const DataRecord::Class& row : data.classes) width = std::max(width, row.name.size());
   fmt::print("{:<{}}  {:>8}  {:>8}\n", "class", width, "train", "test");
   for (const DataRecord::Class& row : data.classes)
-    fmt::print("{:<{}}  {:>8}  {:>8}\n", row.name, width, row.train, row.test);
+    fmt::print("{:<{}}  {:>8}  {:>8}\n", printable(row.name), width, row.train, row.test);
 }
 
 /// float32 [C,H,W] in 0..1 -> uint8 of 1 or 3 channels.
@@ -100,10 +101,14 @@ Tensor preview(const Dataset& data, const DataCommandOptions& options) {
 }  // namespace
 
 int run_data(const DataCommandOptions& options) {
-  const DataSettings settings = resolve_data(options.data, options.data_dir, options.form);
-  if (!options.preview.empty()) expect_writable("--preview", options.preview);
+  DataSettings settings = resolve_data(options.data, options.data_dir, options.form);
+  settings.test_fraction = options.test_fraction.value_or(0);
+  settings.split_seed = options.split_seed;
+  if (!options.preview.empty()) expect_picture("--preview", options.preview, settings.name);
   if (!options.augment.empty()) expect_transforms(options.augment);
   const DataParts data = load_parts(settings, false);
+  if (!options.preview.empty() && !data.pixels.unit)
+    fail<UsageError>("--preview: the numbers of ", settings.name, " are not those of pictures");
   if (!options.preview.empty()) write_png(options.preview, preview(data.train, options));
   const DataRecord record = describe(settings, data);
   if (options.json) {

@@ -1,10 +1,12 @@
 // By what a path leads to: a folder of pictures, of IDX files or of arrays; a CSV file; an archive of arrays.
 #include "data_parts.h"
 
+#include <gradus/core/math.h>
 #include <gradus/core/words.h>
 #include <gradus/data/arrays.h>
 #include <gradus/data/csv.h>
 #include <gradus/data/image_folder.h>
+#include <gradus/io/safetensors_header.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -13,6 +15,7 @@
 
 #include "exit_code.h"
 #include "progress.h"
+#include "run_folder.h"
 
 namespace gradus::app {
 namespace {
@@ -41,23 +44,89 @@ DataSplit load_pictures(const DataSettings& data, bool quiet) {
                                        }});
 }
 
-/// .test is empty where there is no such part.
-DataSplit load_path(const DataSettings& data, bool quiet) {
+/// An option that this kind of data does not have is refused rather than passed over.
+void expect_no_form(const DataSettings& data, const char* kind) {
+  const ImageForm& form = data.form;
+  const char* option = form.height != 0     ? "--image-size"
+                       : form.channels != 0 ? "--channels"
+                       : form.squash        ? "--squash"
+                       : data.skip_bad      ? "--skip-bad"
+                                            : nullptr;
+  if (option != nullptr) fail<UsageError>(option, " is for folders of pictures, not for ", kind);
+}
+
+void expect_no_label_column(const DataSettings& data, const char* kind) {
+  if (!data.label_column.empty()) fail<UsageError>("--label-column is for tables, not for ", kind);
+}
+
+struct Loaded {
+  DataSplit split;  // .test is empty where there is no such part
+  bool pictures = false;
+};
+
+/// Of `for_test` the form is that of a model, which only pictures can take on.
+Loaded load_path(const DataSettings& data, bool for_test, bool quiet) {
   const std::string& path = data.name;
   std::error_code error;
-  if (fs::is_directory(path, error)) {
-    if (holds(path, {"-ubyte", "-ubyte.gz"})) return load_idx(path);
-    if (holds(path, {".npy"})) return load_arrays(path);
-    return load_pictures(data, quiet);
+  const bool folder = fs::is_directory(path, error);
+  const bool idx = folder && holds(path, {"-ubyte", "-ubyte.gz"});
+  if (folder && !idx && !holds(path, {".npy"})) {
+    expect_no_label_column(data, "pictures");
+    return {load_pictures(data, quiet), true};
   }
-  if (path.ends_with(".npz")) return load_arrays(path);
+  if (folder || path.ends_with(".npz")) {
+    const char* kind = idx ? "IDX files" : "arrays";
+    if (!for_test) expect_no_form(data, kind);
+    expect_no_label_column(data, kind);
+    return {idx ? load_idx(path) : load_arrays(path)};
+  }
   for (const std::string_view ending : {".csv", ".csv.gz", ".tsv", ".tsv.gz"}) {
     if (!path.ends_with(ending)) continue;
-    const Dataset all = load_csv(path, {.label_column = data.label_column});
-    return {.train = all, .test = Dataset{.name = path}};
+    if (!for_test) expect_no_form(data, "tables");
+    return {{.train = load_csv(path, {.label_column = data.label_column}),
+             .test = Dataset{.name = path}}};
   }
   if (!fs::exists(path, error)) fail<NotFoundError>(path, ": no such file or folder");
   fail<BadDataError>(path, ": is neither a folder nor a .csv or .npz file");
+}
+
+Loaded load_any(const DataSettings& data, bool for_test, bool quiet) {
+  if (is_named(data)) return {load_dataset(data.name, {.data_dir = data.data_dir})};
+  Loaded loaded = load_path(data, for_test, quiet);
+  if (loaded.split.test.size() > 0 && data.test_fraction > 0) {
+    fail<UsageError>("--test-split is for data without a test part, ", data.name, " has one of ",
+                     loaded.split.test.size(), " images");
+  }
+  return loaded;
+}
+
+constexpr double usual_test_fraction = 0.2;
+
+void cut_test_part(DataSplit& split, const DataSettings& data) {
+  if (split.test.size() > 0) return;
+  const double fraction = data.test_fraction > 0 ? data.test_fraction : usual_test_fraction;
+  split = stratified_split(split.train, fraction, data.split_seed);
+}
+
+/// What the numbers of images are: bytes, from 0 to 1, from 0 to 255, or something else.
+Pixels pixels_of(const Dataset& data) {
+  if (!data.images.defined() || data.images.dtype() == uint8 || data.images.numel() == 0) return {};
+  const double least = core::min(data.images).item();
+  const double most = core::max(data.images).item();
+  if (least >= 0 && most <= 1) return {.white = 1, .unit = true};
+  if (least >= 0 && most <= 255) return {.white = 255, .unit = true};
+  return {.white = 1, .unit = false};
+}
+
+/// Makes the numbers what they were to be: 0..1, or of bytes that are no pictures plain numbers.
+void bring_to(const Pixels& pixels, bool pictures, Dataset& data) {
+  if (!data.images.defined()) return;
+  const bool bytes = data.images.dtype() == uint8;
+  if (bytes && !pictures && pixels.white == 1) {
+    data.images = data.images.to(float32);
+  } else if (!bytes && pixels.white == 255) {
+    data.images = core::div(data.images, 255.0);
+  }
 }
 
 /// Of data of one's own: both parts by what the training part is like.
@@ -65,6 +134,41 @@ void normalize(DataParts& parts) {
   const Normalization measured = measure_normalization(parts.train);
   for (Dataset* part : {&parts.train, &parts.validation, &parts.test})
     part->normalization = measured;
+}
+
+std::string name_of_class(const Dataset& data, std::int64_t label) {
+  return data.class_names.empty() ? std::to_string(label)
+                                  : data.class_names[static_cast<std::size_t>(label)];
+}
+
+/// Labels as the model counts its classes, which it knows by name.
+void match_classes(Dataset& data, const RunRecord& run, const std::string& label) {
+  const std::vector<std::string> known = all_class_names(run);
+  std::vector<std::int64_t> meant;
+  for (std::int64_t k = 0; k < data.classes; ++k) {
+    const std::string name = name_of_class(data, k);
+    const auto at = std::find(known.begin(), known.end(), name);
+    if (at == known.end()) {
+      fail<BadDataError>(label, ": the model knows ", known.size(), " classes, ", data.name,
+                         " has ", in_quotes(name), ", which is none of them");
+    }
+    meant.push_back(at - known.begin());
+  }
+  data.labels = data.labels.contiguous().clone();
+  auto* labels = data.labels.data<std::int64_t>();
+  for (std::int64_t i = 0; i < data.labels.numel(); ++i)
+    labels[i] = meant[static_cast<std::size_t>(labels[i])];
+  data.classes = run.image.classes;
+  data.class_names = run.class_names;
+}
+
+/// A checkpoint holds these as JSON, which is UTF-8.
+void expect_utf8(const std::string& label, const std::string& text) {
+  try {
+    json_string(label, text);
+  } catch (const ValueError&) {
+    fail<UsageError>(label, ": ", in_quotes(text), " is not UTF-8, the text of checkpoints");
+  }
 }
 
 }  // namespace
@@ -80,6 +184,7 @@ std::string resolve_data_name(const std::string& name) {
   if (fs::exists(name, error)) {
     fs::path path = fs::absolute(name).lexically_normal();
     if (!path.has_filename()) path = path.parent_path();  // "flowers/"
+    expect_utf8("--data", path.string());
     return path.string();
   }
   if (name.find_first_of("/.") != name.npos)
@@ -98,22 +203,23 @@ std::string short_name(const DataSettings& data) {
 
 DataParts load_parts(const DataSettings& data, bool quiet) {
   const bool named = is_named(data);
-  DataSplit split =
-      named ? load_dataset(data.name, {.data_dir = data.data_dir}) : load_path(data, quiet);
-  DataParts parts{.train = std::move(split.train),
-                  .validation = {},
-                  .test = std::move(split.test),
-                  .checksum = {}};
-  if (parts.test.size() == 0) {
-    DataSplit cut = stratified_split(parts.train, data.test_fraction, data.split_seed);
-    parts.train = std::move(cut.train);
-    parts.test = std::move(cut.test);
+  Loaded loaded = load_any(data, false, quiet);
+  for (const std::string& name : loaded.split.train.class_names) expect_utf8("a class", name);
+  if (!named && loaded.split.train.classes < 2) {
+    fail<BadDataError>(data.name, ": has ", loaded.split.train.classes,
+                       " class, to tell classes apart takes two");
   }
+  cut_test_part(loaded.split, data);
+  DataParts parts{.train = std::move(loaded.split.train),
+                  .validation = {},
+                  .test = std::move(loaded.split.test)};
   parts.checksum = checksum(DataSplit{parts.train, parts.test});
   if (parts.train.size() == 0 || parts.test.size() == 0) {
     fail<BadDataError>(data.name, ": ", parts.train.size(), " images to train with and ",
                        parts.test.size(), " to test: too few");
   }
+  parts.pixels = pixels_of(parts.train);
+  for (Dataset* part : {&parts.train, &parts.test}) bring_to(parts.pixels, loaded.pictures, *part);
   if (data.validation > 0) {
     DataSplit cut = stratified_split(parts.train, data.validation, data.split_seed + 1);
     parts.train = std::move(cut.train);
@@ -123,6 +229,25 @@ DataParts load_parts(const DataSettings& data, bool quiet) {
   }
   if (!named) normalize(parts);
   return parts;
+}
+
+TestData load_test_data(const DataSettings& data, const RunRecord& run, bool all,
+                        const std::string& label, bool quiet) {
+  Loaded loaded = load_any(data, true, quiet);
+  if (loaded.pictures && !run.pixels.unit) {
+    fail<BadDataError>(label, ": the model takes numbers that are not those of pictures, ",
+                       data.name, " has pictures");
+  }
+  if (all && loaded.split.test.size() == 0) {
+    std::swap(loaded.split.train, loaded.split.test);
+  } else {
+    cut_test_part(loaded.split, data);
+  }
+  TestData result{.test = loaded.split.test, .checksum = checksum(loaded.split)};
+  bring_to(run.pixels, loaded.pictures || is_named(data), result.test);
+  match_classes(result.test, run, label);
+  result.test.normalization = run.normalization;
+  return result;
 }
 
 ImageSpec image_spec(const Dataset& data) {

@@ -14,7 +14,8 @@ struct DataParts {
   Dataset train;
   Dataset validation;  ///< empty unless settings.validation is above 0
   Dataset test;
-  std::string checksum;  ///< of all
+  std::string checksum{};  ///< of all
+  Pixels pixels{};
 };
 
 /// A name stays, a path becomes absolute. Throws UsageError for what is neither, with the nearest name;
@@ -27,11 +28,22 @@ bool is_named(const DataSettings& data);
 /// "digits", or the last part of the path without extension: for messages and folder names.
 std::string short_name(const DataSettings& data);
 
-/// Reads and cuts. Data of one's own are normalized as measured over their training part. What takes a
-/// while shows progress on stderr unless `quiet`.
+/// Reads and cuts. Data of one's own are normalized as measured over their training part; numbers of 0..255
+/// that are not whole count as bytes do. What takes a while shows progress on stderr unless `quiet`.
 DataParts load_parts(const DataSettings& data, bool quiet);
 
-/// The whole of it, for eval: the test part alone.
+/// What a trained model is tested with.
+struct TestData {
+  Dataset test;
+  std::string checksum;  ///< of the whole data set
+};
+
+/// The test part of `data` as the model of `run` knows its classes, pixels and normalization; all of it where
+/// `all` is asked for and it has no test part. Throws BadDataError, its message opening with `label`, for
+/// classes or images that the model does not know.
+TestData load_test_data(const DataSettings& data, const RunRecord& run, bool all,
+                        const std::string& label, bool quiet);
+
 ImageSpec image_spec(const Dataset& data);
 
 }  // namespace gradus::app

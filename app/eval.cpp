@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "commands.h"
 #include "confusion.h"
@@ -45,19 +46,34 @@ DataSettings data_of(const EvalOptions& options, const RunRecord& run) {
   data.form.height = run.image.height;
   data.form.width = run.image.width;
   data.validation = 0;
+  if (!options.data.empty()) data.test_fraction = 0;
   return data;
 }
 
 void check_image(const fs::path& folder, const Dataset& data, const ImageSpec& wanted) {
   const ImageSpec found = image_spec(data);
   if (found.channels == wanted.channels && found.height == wanted.height &&
-      found.width == wanted.width && found.classes == wanted.classes) {
+      found.width == wanted.width) {
     return;
   }
   fail<BadDataError>(folder.string(), ": the model takes images of ",
-                     Shape{wanted.channels, wanted.height, wanted.width}, " in ", wanted.classes,
-                     " classes, ", data.name, " has ",
-                     Shape{found.channels, found.height, found.width}, " in ", found.classes);
+                     Shape{wanted.channels, wanted.height, wanted.width}, ", ", data.name, " has ",
+                     Shape{found.channels, found.height, found.width});
+}
+
+/// Known before anything is measured: what can be drawn, and where.
+void check_pictures(const EvalOptions& options, const RunRecord& run, const DataSettings& data) {
+  constexpr std::int64_t most_drawn = 512;
+  if (!options.confusion.empty()) {
+    expect_picture("--confusion", options.confusion, data.name);
+    if (run.image.classes > most_drawn) {
+      fail<UsageError>("--confusion draws at most ", most_drawn, " classes, the model has ",
+                       run.image.classes);
+    }
+  }
+  if (!options.worst.empty()) expect_picture("--worst", options.worst, data.name);
+  if (!options.worst.empty() && options.worst == options.confusion)
+    fail<UsageError>("--confusion and --worst name one file, ", options.worst);
 }
 
 /// An image that was taken for something else.
@@ -139,17 +155,16 @@ int run_eval(const EvalOptions& options) {
   RunRecord& run = loaded.record;
   run.settings.threads = options.threads.value_or(num_threads());
   set_num_threads(run.settings.threads);
-  if (!options.confusion.empty()) expect_writable("--confusion", options.confusion);
-  if (!options.worst.empty()) expect_writable("--worst", options.worst);
 
   const DataSettings where = data_of(options, run);
-  DataParts data = load_parts(where, options.json);
+  check_pictures(options, run, where);
+  const TestData data =
+      load_test_data(where, run, !options.data.empty(), folder.string(), options.json);
   check_image(folder, data.test, run.image);
   if (options.data.empty() && data.checksum != run.data_checksum) {
     log_warn(fmt::format("{} is not the data of the training: checksum {}, then {}", where.name,
                          data.checksum, run.data_checksum));
   }
-  data.test.normalization = run.normalization;
   run.settings.data = where;
   const DataLoader test = evaluation_loader(run.settings, data.test);
   Seen seen;
@@ -168,19 +183,24 @@ int run_eval(const EvalOptions& options) {
   (run.best.epoch > 0 ? run.best : run.last) = measured;
   run.last.seconds = measured.seconds;
   run.last.images_per_second = measured.images_per_second;
-  const ClassificationReport report =
-      classification_report(column(seen.labels), column(seen.predictions), run.image.classes);
-  write_pictures(options, run, data.test, seen, report);
+  constexpr std::int64_t most_classes = 4096;  // whose table still says something
+  std::optional<ClassificationReport> report;
+  if (run.image.classes <= most_classes) {
+    report =
+        classification_report(column(seen.labels), column(seen.predictions), run.image.classes);
+    write_pictures(options, run, data.test, seen, *report);
+  }
 
   if (options.json) {
-    fmt::print("{}\n", to_result_json(run, folder, &report));
+    fmt::print("{}\n", to_result_json(run, folder, report ? &*report : nullptr));
     return exit_ok;
   }
   fmt::print("{} on {}, epoch {}: test accuracy {:.4f}, test loss {:.4f}, {} parameters\n",
              run.settings.model, short_name(where), measured.epoch, result.accuracy, result.loss,
              run.parameters);
-  fmt::print("{} images in {:.2f} s, {:.0f} images/s\n\n{}", result.images, measured.seconds,
-             measured.images_per_second, to_text(report, run.class_names));
+  fmt::print("{} images in {:.2f} s, {:.0f} images/s\n", result.images, measured.seconds,
+             measured.images_per_second);
+  if (report) fmt::print("\n{}", to_text(*report, run.class_names));
   return exit_ok;
 }
 

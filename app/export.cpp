@@ -17,7 +17,8 @@ int run_export(const ExportOptions& options) {
     fail<UsageError>("FILE ", options.file,
                      ": is the checkpoint of a training, which needs more than weights");
   expect_writable("FILE", options.file);
-  save_safetensors(options.file, run.model.state_dict(), metadata_of_model(run.record));
+  save_safetensors(options.file, run.model.state_dict(),
+                   metadata_of_model(run.record, run.record.chosen().epoch));
   fmt::print("{}: {} on {}, epoch {}, {} parameters\n", options.file, run.record.settings.model,
              short_name(run.record.settings.data), run.record.chosen().epoch,
              run.record.parameters);

@@ -108,6 +108,7 @@ Settings settings_from(const Json& json) {
   return {.data = data_settings_from(json.at("data")),
           .model = json.at("model").get<std::string>(),
           .net = json.at("net").get<std::string>(),
+          .from = json.at("from").get<std::string>(),
           .augment = json.at("augment").get<std::string>(),
           .mixup = number(json, "mixup"),
           .epochs = json.at("epochs").get<std::int64_t>(),
@@ -151,10 +152,13 @@ void expect_sound(const RunRecord& run, const std::string& label) {
     fail<BadDataError>(label, ": augment is ", in_quotes(s.augment), ": ", error.what());
   }
   const DataSettings& d = s.data;
-  expect(d.test_fraction > 0 && d.test_fraction < 1, "test_fraction", d.test_fraction);
+  expect(d.test_fraction >= 0 && d.test_fraction < 1, "test_fraction", d.test_fraction);
   expect(d.validation >= 0 && d.validation < 1, "validation", d.validation);
   expect(run.class_names.empty() || std::ssize(run.class_names) == run.image.classes,
          "the number of class_names", run.class_names.size());
+  for (const std::string& name : run.class_names)
+    expect(printable(name) == name, "a class name", in_quotes(name));
+  expect(run.pixels.white == 1 || run.pixels.white == 255, "pixels.white", run.pixels.white);
   const auto& [mean, stddev] = run.normalization;
   const auto count = [&](const std::vector<double>& numbers) {
     return numbers.size() == 1 || std::ssize(numbers) == run.image.channels;
@@ -325,6 +329,8 @@ std::string to_run_json(const RunRecord& run) {
          {"classes", run.image.classes}}},
        {"class_names", run.class_names},
        {"normalization", {{"mean", run.normalization.mean}, {"stddev", run.normalization.stddev}}},
+       {"pixels", {{"white", run.pixels.white}, {"unit", run.pixels.unit}}},
+       {"from", s.from},
        {"augment", s.augment},
        {"mixup", s.mixup},
        {"epochs", s.epochs},
@@ -352,6 +358,9 @@ RunRecord from_run_json(const std::string& text, const std::string& label) {
   RunRecord run;
   try {
     const Json json = Json::parse(text);
+    if (json.at("data").is_string())
+      fail<BadDataError>(
+          label, ": was written by an earlier gradus, whose checkpoints this one cannot read");
     run.settings = settings_from(json);
     const Json& image = json.at("image");
     run.image = {.channels = image.at("channels").get<std::int64_t>(),
@@ -362,6 +371,8 @@ RunRecord from_run_json(const std::string& text, const std::string& label) {
     run.normalization = {
         .mean = json.at("normalization").at("mean").get<std::vector<double>>(),
         .stddev = json.at("normalization").at("stddev").get<std::vector<double>>()};
+    run.pixels = {.white = number(json.at("pixels"), "white"),
+                  .unit = json.at("pixels").at("unit").get<bool>()};
     run.train_images = json.at("train_images").get<std::int64_t>();
     run.validation_images = json.at("validation_images").get<std::int64_t>();
     run.test_images = json.at("test_images").get<std::int64_t>();
@@ -379,6 +390,16 @@ RunRecord from_run_json(const std::string& text, const std::string& label) {
   }
   expect_sound(run, label);
   return run;
+}
+
+std::string to_json(const std::vector<std::string>& names) { return dump(Json(names)); }
+
+std::vector<std::string> names_from_json(const std::string& text, const std::string& label) {
+  try {
+    return Json::parse(text).get<std::vector<std::string>>();
+  } catch (const Json::exception& error) {
+    fail<BadDataError>(label, ": its class_names are damaged: ", printable(error.what()));
+  }
 }
 
 std::string to_result_json(const RunRecord& run, const std::filesystem::path& out,

@@ -27,6 +27,10 @@ std::string to_json(const EpochRecord& epoch);
 std::string to_run_json(const RunRecord& run);
 RunRecord from_run_json(const std::string& text, const std::string& label);
 
+/// Names as a list, and back. Throws BadDataError, its message opening with `label`, for another text.
+std::string to_json(const std::vector<std::string>& names);
+std::vector<std::string> names_from_json(const std::string& text, const std::string& label);
+
 /// What train and eval print with --json; eval puts its own measurements into run, and adds its report.
 std::string to_result_json(const RunRecord& run, const std::filesystem::path& out,
                            const ClassificationReport* report = nullptr);

@@ -3,6 +3,7 @@
 
 #include <gradus/data/transforms.h>
 
+#include "data_parts.h"
 #include "training.h"
 
 namespace gradus::app {
@@ -19,7 +20,7 @@ DataLoader training_loader(const Settings& settings, const Dataset& data) {
 }
 
 DataLoader evaluation_loader(const Settings& settings, const Dataset& data) {
-  return DataLoader(data, {.batch_size = evaluation_batch,
+  return DataLoader(data, {.batch_size = evaluation_batch(image_spec(data)),
                            .prefetch = 2 * settings.workers,
                            .workers = settings.workers});
 }

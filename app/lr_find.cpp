@@ -64,8 +64,8 @@ void judge(LrFindRecord& search) {
     }
   }
   // A tenth of the rate of the lowest loss is safe; the steepest is where the most is gained.
-  search.suggestion = search.steepest > 0 ? std::min(search.steepest, search.lr_of_lowest_loss / 10)
-                                          : search.lr_of_lowest_loss / 10;
+  const double safe = std::max(search.lr_of_lowest_loss / 10, curve.front().first);
+  search.suggestion = search.steepest > 0 ? std::min(search.steepest, safe) : safe;
 }
 
 /// One step at each rate; ends early where the loss is no number, or four times the lowest.

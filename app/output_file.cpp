@@ -25,6 +25,20 @@ void expect_writable(std::string_view option, const std::string& file) {
   if (!reason.empty()) fail<UsageError>(option, " ", file, ": cannot write there: ", reason);
 }
 
+void expect_picture(std::string_view option, const std::string& file, const std::string& data) {
+  namespace fs = std::filesystem;
+  if (!file.ends_with(".png")) fail<UsageError>(option, " ", file, ": a PNG file is named .png");
+  expect_writable(option, file);
+  std::error_code error;
+  if (!fs::is_directory(data, error)) return;
+  const fs::path folder = fs::canonical(data, error);
+  for (fs::path at = fs::weakly_canonical(fs::absolute(file), error); !error;
+       at = at.parent_path()) {
+    if (at == folder) fail<UsageError>(option, " ", file, ": lies among the pictures of ", data);
+    if (at == at.parent_path()) break;
+  }
+}
+
 std::string why_not_writable(const std::string& folder) {
   std::string probe =
       (folder.empty() ? "." : folder) + "/.gradus-XXXXXX";  // a name that nobody has

@@ -3,6 +3,7 @@
 #include <gradus/core/log.h>
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
+#include <gradus/core/words.h>
 #include <gradus/data/image_folder.h>
 #include <gradus/data/loader.h>
 
@@ -77,6 +78,8 @@ std::vector<std::string> readable(const std::vector<std::string>& files, const I
 }
 
 ImageForm form_of(const RunRecord& run) {
+  if (!run.pixels.unit)
+    fail<UsageError>("the model was trained on numbers that are not those of pictures");
   if (run.image.channels != 1 && run.image.channels != 3) {
     fail<UsageError>("the model takes ", run.image.channels,
                      " channels, pictures have 1 (gray) or 3 (RGB)");
@@ -107,7 +110,7 @@ void print(const Prediction& prediction, std::size_t width, bool json) {
     fmt::print("{}\n", to_json(prediction));
     return;
   }
-  std::string line = fmt::format("{:<{}}", prediction.file, width);
+  std::string line = fmt::format("{:<{}}", printable(prediction.file), width);
   for (const auto& [name, probability] : prediction.top)
     line += fmt::format("  {} {:.4f}", name, probability);
   fmt::print("{}\n", line);
@@ -130,7 +133,7 @@ int run_predict(const PredictOptions& options) {
                          .classes = run.image.classes,
                          .normalization = run.normalization,
                          .source = std::make_shared<Pictures>(files, form)};
-  const DataLoader loader(pictures, {.batch_size = evaluation_batch});
+  const DataLoader loader(pictures, {.batch_size = evaluation_batch(run.image)});
   TaskProgress progress("predicting");
   std::size_t done = 0;
   evaluate(loaded.model, loader, [&](const Batch&, const Tensor& logits) {

@@ -22,10 +22,18 @@ struct DataSettings {
   std::string data_dir{};       ///< of named data, absolute; empty: the usual places
   ImageForm form{};             ///< of pictures; what is open is decided by them
   bool skip_bad = false;
-  std::string label_column{};    ///< of a CSV file
-  double test_fraction = 0.2;    ///< held out to test with, where the data have no test part
-  double validation = 0;         ///< of the training part, held out to choose by
+  std::string label_column{};  ///< of a CSV file
+  double test_fraction =
+      0;                  ///< held out to test with, where the data have no test part; 0: a fifth
+  double validation = 0;  ///< of the training part, held out to choose by
   std::uint64_t split_seed = 0;  ///< of both
+};
+
+/// What pixels are: of whole numbers 0..255 as of bytes, or of other numbers.
+struct Pixels {
+  double white = 255;  ///< what numbers are divided by to be 0..1; those of bytes always by 255
+  bool unit =
+      true;  ///< are they 0..1 then? If not they are numbers of their own kind, and no pictures
 };
 
 /// A training as it was asked for. Equal settings (threads, workers and data_dir aside), equal data and equal
@@ -34,7 +42,8 @@ struct Settings {
   DataSettings data{};
   std::string model = "cnn";  ///< a name, or the file that `net` was read from
   std::string net{};          ///< layers as JSON; empty: the model has a name
-  std::string augment{};      ///< as parse_transforms() takes it
+  std::string from{};  ///< where its first weights came from, and their CRC-32; empty: random ones
+  std::string augment{};  ///< as parse_transforms() takes it
   double mixup = 0;
   std::int64_t epochs = 0;
   std::int64_t patience = 0;  ///< epochs without a better validation accuracy; 0: all epochs
@@ -103,6 +112,7 @@ struct RunRecord {
   Settings settings{};
   ImageSpec image{};
   std::vector<std::string> class_names{};  ///< empty where they have none
+  Pixels pixels{};
   Normalization normalization{};
   std::int64_t train_images = 0;
   std::int64_t validation_images = 0;

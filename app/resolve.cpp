@@ -107,10 +107,10 @@ Settings resolve(const TrainOptions& o) {
     fail<UsageError>(
         "--patience needs --validation X, images to choose by that are not tested with");
   if (!o.augment.empty()) expect_transforms(o.augment);
-  DataSettings data = resolve_data(o.data, o.data_dir, o.form);
+  DataSettings data = resolve_data(o.data.empty() ? "digits" : o.data, o.data_dir, o.form);
   if (o.test_fraction && is_named(data))
     fail<UsageError>("--test-split is for data of one's own, not for ", data.name);
-  data.test_fraction = o.test_fraction.value_or(data.test_fraction);
+  data.test_fraction = o.test_fraction.value_or(0);
   data.validation = o.validation.value_or(0);
   data.split_seed = o.split_seed;
   const Defaults& usual = defaults_for(data);
@@ -132,7 +132,7 @@ Settings resolve(const TrainOptions& o) {
           .schedule = o.schedule,
           .seed = o.seed,
           .threads = o.threads.value_or(num_threads()),
-          .workers = o.workers,
+          .workers = o.workers.value_or(1),
           .tensorboard = o.tensorboard};
 }
 

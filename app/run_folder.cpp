@@ -32,6 +32,7 @@ namespace fs = std::filesystem;
 
 const std::string training_prefix = "training.";
 constexpr const char* run_key = "run";
+constexpr const char* names_key = "class_names";
 constexpr const char* checkpoint_name = "checkpoint.safetensors";
 constexpr const char* metrics_name = "metrics.jsonl";
 
@@ -81,12 +82,13 @@ void check_image(const std::string& file, const ImageSpec& image, const NamedTen
 
 }  // namespace
 
-std::map<std::string, std::string> metadata_of_model(const RunRecord& run) {
+std::map<std::string, std::string> metadata_of_model(const RunRecord& run, std::int64_t epoch) {
   return {{"format", "pt"},  // what PyTorch's tools expect of a file with PyTorch's names
           {"gradus", std::string(version)},
           {"model", run.settings.model},
           {"data", run.settings.data.name},
-          {"epoch", std::to_string(run.chosen().epoch)}};
+          {names_key, to_json(all_class_names(run))},
+          {"epoch", std::to_string(epoch)}};
 }
 
 RunFolder::RunFolder(fs::path folder, Purpose purpose)
@@ -156,7 +158,7 @@ void RunFolder::keep(const Module& model, const NamedTensors& training_state, Ru
   NamedTensors tensors = model.state_dict();
   for (const auto& [name, tensor] : training_state)
     tensors.emplace_back(training_prefix + name, tensor);
-  std::map<std::string, std::string> metadata = metadata_of_model(run);
+  std::map<std::string, std::string> metadata = metadata_of_model(run, run.last.epoch);
   metadata.emplace(run_key, to_run_json(run));
   save_safetensors(checkpoint_file().string(), tensors, metadata);
   if (kept_) return;
@@ -204,7 +206,37 @@ LoadedRun load_run(const fs::path& folder) {
   return run;
 }
 
-bool is_training_state(std::string_view name) { return name.starts_with(training_prefix); }
+std::vector<std::string> all_class_names(const RunRecord& run) {
+  std::vector<std::string> names;
+  for (std::int64_t label = 0; label < run.image.classes; ++label)
+    names.push_back(run.class_name(label));
+  return names;
+}
+
+KnownWeights load_weights(const std::string& file) {
+  std::error_code error;
+  if (fs::is_directory(file, error)) {
+    const LoadedRun run = load_run(file);
+    return {weights_of(run), all_class_names(run.record)};
+  }
+  std::map<std::string, std::string> metadata;
+  KnownWeights known{.tensors = load_safetensors(file, &metadata), .class_names = {}};
+  if (const auto names = metadata.find(names_key); names != metadata.end())
+    known.class_names = names_from_json(names->second, file);
+  if (!metadata.contains(run_key)) return known;
+  NamedTensors last;
+  NamedTensors best;
+  const std::string best_of_training = training_prefix + best_prefix;
+  for (auto& [name, tensor] : known.tensors) {
+    if (name.starts_with(best_of_training)) {
+      best.emplace_back(name.substr(best_of_training.size()), tensor);
+    } else if (!name.starts_with(training_prefix)) {
+      last.emplace_back(name, tensor);
+    }
+  }
+  known.tensors = best.empty() ? last : best;
+  return known;
+}
 
 NamedTensors weights_of(const LoadedRun& run) {
   NamedTensors best;

@@ -13,16 +13,28 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "metrics_file.h"
 #include "records.h"
 
 namespace gradus::app {
 
-/// What a file says of the model in it: the same for the same training, so nothing of time or threads.
-std::map<std::string, std::string> metadata_of_model(const RunRecord& run);
+/// What a file says of the model in it, whose weights are those of `epoch`: the same for the same training,
+/// so nothing of time or threads.
+std::map<std::string, std::string> metadata_of_model(const RunRecord& run, std::int64_t epoch);
+
+/// Weights, and what their classes are called: nothing where that is not known.
+struct KnownWeights {
+  NamedTensors tensors;
+  std::optional<std::vector<std::string>> class_names;
+};
+
+/// Of a .safetensors file, a checkpoint or the folder of a training: of the latter two the weights that count.
+/// Throws NotFoundError, BadDataError.
+KnownWeights load_weights(const std::string& file);
 
 /// A training read back.
 struct LoadedRun {
@@ -33,8 +45,8 @@ struct LoadedRun {
 
 /// The tensors that count: those of the best epoch where the training chose one, else the last.
 NamedTensors weights_of(const LoadedRun& run);
-/// Is this the name of a tensor that belongs to the training, and not to the model?
-bool is_training_state(std::string_view name);
+/// Those of all classes: numbers where they have none.
+std::vector<std::string> all_class_names(const RunRecord& run);
 
 /// Throws NotFoundError when `folder` holds no training, BadDataError when its checkpoint is damaged.
 LoadedRun load_run(const std::filesystem::path& folder);

@@ -1,4 +1,5 @@
 // gradus train: data, model and folder in, a trained model out.
+#include <gradus/core/create.h>
 #include <gradus/core/log.h>
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
@@ -7,6 +8,7 @@
 #include <gradus/core/storage.h>
 #include <gradus/core/words.h>
 #include <gradus/data/loader.h>
+#include <gradus/data/transforms.h>
 #include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>
@@ -94,6 +96,12 @@ Settings settings_of(const RunRecord& run, const TrainOptions& options) {
   Settings settings = run.settings;
   settings.epochs = options.epochs.value_or(settings.epochs);
   settings.threads = options.threads.value_or(num_threads());
+  if (!options.data.empty()) settings.data.name = resolve_data_name(options.data);
+  settings.workers = options.workers.value_or(settings.workers);
+  if (options.patience && settings.data.validation == 0) {
+    fail<UsageError>("--resume ", options.resume,
+                     ": was begun without --validation, which --patience needs");
+  }
   std::error_code error;
   if (!options.data_dir.empty()) {
     settings.data.data_dir = fs::absolute(options.data_dir).string();
@@ -117,6 +125,7 @@ RunRecord describe_run(const Settings& settings, const DataParts& data) {
   return {.settings = settings,
           .image = image_spec(data.train),
           .class_names = data.train.class_names,
+          .pixels = data.pixels,
           .normalization = data.train.normalization,
           .train_images = data.train.size(),
           .validation_images = data.validation.size(),
@@ -152,10 +161,8 @@ void resume(Training& training, RunFolder& folder, RunRecord& run, const LoadedR
 /// What TensorBoard is to show, written with the next checkpoint.
 class Scalars {
  public:
-  /// Behind the steps that an earlier process has `done`.
-  explicit Scalars(std::int64_t done) {
-    if (done > 0) first_step_ = done + 1;
-  }
+  /// Behind the steps that an earlier process has `done`: TensorBoard forgets what any file says of later ones.
+  explicit Scalars(std::int64_t done) : first_step_(done + 1) {}
   void add(const char* tag, std::int64_t step, double value) {
     if (!std::isnan(value)) waiting_.push_back({tag, step, value, wall_time()});
   }
@@ -185,7 +192,7 @@ class Scalars {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
         .count();
   }
-  std::optional<std::int64_t> first_step_;
+  std::int64_t first_step_;
   std::vector<Scalar> waiting_;
   std::optional<EventFile> file_;
 };
@@ -199,8 +206,13 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
   Scalars scalars(training.position().step);
   const auto keep = [&] {
     run.position = training.position();
+    const auto write_scalars = [&] {
+      if (run.settings.tensorboard && folder.kept())
+        scalars.write(folder.checkpoint_file().parent_path());
+    };
+    write_scalars();  // before the checkpoint that counts them, but in no folder that has none yet
     folder.keep(model, training.state_dict(), run);
-    if (run.settings.tensorboard) scalars.write(folder.checkpoint_file().parent_path());
+    write_scalars();
     last_kept = Clock::now();
   };
   const TrainingEvents events{.on_step =
@@ -231,15 +243,38 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
 }
 
 /// A new net, perhaps with weights of another training.
-Sequential begin_model(const Settings& settings, const ImageSpec& image, const std::string& from,
-                       Progress& progress) {
-  Sequential model = new_model(settings, image);
+Sequential begin_model(RunRecord& run, const std::string& from, Progress& progress) {
+  Sequential model = new_model(run.settings, run.image);
   if (from.empty()) return model;
-  const std::string new_head = load_weights_from(from, model);
-  progress.line(new_head.empty() ? "begins with the weights of " + from
-                                 : "begins with the weights of " + from + ", but for layer " +
-                                       new_head + ", which is new: other classes");
+  const FirstWeights first = load_weights_from(from, all_class_names(run), model);
+  run.settings.from = fs::absolute(from).lexically_normal().string() + ", CRC-32 " + first.checksum;
+  progress.line("begins with the weights of " + from +
+                (first.new_head.empty()
+                     ? ""
+                     : ", but for layer " + first.new_head + ", which is new: other classes"));
   return model;
+}
+
+/// What a net is trained on must be what it is tested with, and numbers that --augment changes pixels.
+void check_augment(const Settings& settings, const DataParts& data) {
+  if (settings.augment.empty()) return;
+  if (!data.pixels.unit) {
+    fail<UsageError>("--augment is for pictures; the numbers of ", short_name(settings.data),
+                     " are not from 0 to 1 or 255");
+  }
+  const Shape shape = data.train.image_shape();
+  const Tensor one = zeros({1, shape[0], shape[1], shape[2]}, float32);
+  Generator generator;
+  const Shape made = [&] {
+    try {
+      return parse_transforms(settings.augment)(one, generator).shape();
+    } catch (const Error& error) {
+      fail<UsageError>("--augment ", settings.augment, ": ", error.what());
+    }
+  }();
+  if (made == one.shape()) return;
+  fail<UsageError>("--augment ", settings.augment, ": makes images of ",
+                   Shape{made[1], made[2], made[3]}, ", the net is tested with ", shape);
 }
 
 }  // namespace
@@ -261,6 +296,7 @@ int run_train(const TrainOptions& options) {
   set_num_threads(settings.threads);
   log_surroundings();
   const DataParts data = load_parts(settings.data, options.quiet);
+  check_augment(settings, data);
   RunRecord run = describe_run(settings, data);
   manual_seed(settings.seed);
   const DataLoader batches = training_loader(settings, data.train);
@@ -269,8 +305,7 @@ int run_train(const TrainOptions& options) {
   const DataLoader test = evaluation_loader(settings, data.test);
   Progress progress(options.quiet, settings.epochs, batches.batches(),
                     resumes ? earlier.record.position.step : 0);
-  Sequential model =
-      resumes ? std::move(earlier.model) : begin_model(settings, run.image, options.from, progress);
+  Sequential model = resumes ? std::move(earlier.model) : begin_model(run, options.from, progress);
   run.parameters = model.parameter_count();
   Training training(model, settings, {batches, validation ? &*validation : nullptr, test});
   if (resumes) {

@@ -7,6 +7,7 @@
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/schedule.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,8 +17,14 @@
 
 namespace gradus::app {
 
-/// Images per evaluation batch: fixed, so that eval finds the very numbers that train printed.
-inline constexpr std::int64_t evaluation_batch = 256;
+/// Images per evaluation batch: a function of their size alone, so that eval finds the very numbers that train
+/// printed, and bounded in memory.
+inline std::int64_t evaluation_batch(const ImageSpec& image) {
+  constexpr std::int64_t most = 256;
+  constexpr std::int64_t most_numbers = std::int64_t{1} << 20;
+  const std::int64_t numbers = image.channels * image.height * image.width;
+  return std::clamp<std::int64_t>(most_numbers / std::max<std::int64_t>(numbers, 1), 1, most);
+}
 
 struct Evaluation {
   double loss = 0;  ///< mean over all images

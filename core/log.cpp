@@ -1,5 +1,6 @@
 // The logger is made at its first use, so that a program that logs nothing pays nothing.
 #include <gradus/core/log.h>
+#include <gradus/core/words.h>
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -36,14 +37,17 @@ spdlog::logger& logger() {
   return instance;
 }
 
-spdlog::string_view_t view(std::string_view text) { return {text.data(), text.size()}; }
+/// One line each, whatever names are in it.
+void log_line(spdlog::level::level_enum level, std::string_view message) {
+  if (logger().should_log(level)) logger().log(level, without_controls(message));
+}
 
 }  // namespace
 
 bool logs_debug() { return logger().should_log(spdlog::level::debug); }
 
-void log_debug(std::string_view message) { logger().log(spdlog::level::debug, view(message)); }
-void log_info(std::string_view message) { logger().log(spdlog::level::info, view(message)); }
-void log_warn(std::string_view message) { logger().log(spdlog::level::warn, view(message)); }
+void log_debug(std::string_view message) { log_line(spdlog::level::debug, message); }
+void log_info(std::string_view message) { log_line(spdlog::level::info, message); }
+void log_warn(std::string_view message) { log_line(spdlog::level::warn, message); }
 
 }  // namespace gradus

@@ -32,14 +32,18 @@ std::size_t common_beginning(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string in_quotes(std::string_view text, std::size_t longest) {
-  std::string result = "'";
-  for (std::size_t i = 0; i < text.size() && i < longest;) {
+std::string without_controls(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size();) {
     const std::size_t control = control_bytes(text, i);
     result += control > 0 ? '?' : text[i];
     i += std::max<std::size_t>(control, 1);
   }
-  return result + (text.size() > longest ? "...'" : "'");
+  return result;
+}
+
+std::string in_quotes(std::string_view text, std::size_t longest) {
+  return "'" + without_controls(text.substr(0, longest)) + (text.size() > longest ? "...'" : "'");
 }
 
 std::string printable(std::string_view text) {

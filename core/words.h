@@ -12,6 +12,8 @@ namespace gradus {
 /// `text` in quotes, fit for one line of a message: cut after `longest` bytes, control characters (of C0 and
 /// of C1, U+0080 to U+009F) replaced by '?'.
 std::string in_quotes(std::string_view text, std::size_t longest = 80);
+/// `text` with each control character replaced by '?'.
+std::string without_controls(std::string_view text);
 /// `text` as it is where it holds no control character, else in_quotes(text).
 std::string printable(std::string_view text);
 

@@ -38,8 +38,9 @@ Tensor channels_first(const std::string& name, const Tensor& images) {
     fail<BadDataError>(name, ": images must be [N,H,W], [N,C,H,W] or [N,H,W,C], they are ",
                        images.shape());
   }
-  const auto few = [&](int axis) { return images.size(axis) == 1 || images.size(axis) == 3; };
-  if (few(3) && !few(1)) return images.permute({0, 3, 1, 2}).contiguous();
+  const std::int64_t last = images.size(3);
+  const bool channels_last = last <= 4 && last < images.size(1) && last < images.size(2);
+  if (channels_last) return images.permute({0, 3, 1, 2}).contiguous();
   return images;
 }
 

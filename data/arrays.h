@@ -8,8 +8,8 @@
 
 namespace gradus {
 
-/// A data set of these arrays. Images [N,H,W], [N,C,H,W], or [N,H,W,C] with 1 or 3 channels last, where
-/// the second size is neither; uint8, whole numbers 0..255 of another integer type (which become uint8),
+/// A data set of these arrays. Images [N,H,W], [N,C,H,W], or [N,H,W,C], which are those whose last
+/// size is at most 4 and below the two before it; uint8, whole numbers 0..255 of another integer type (which become uint8),
 /// or floating (which become float32). Labels [N] or [N,1], whole numbers of any type; classes are the
 /// values that occur, sorted, and have names when these are not 0, 1, 2 and so on. Throws BadDataError, its
 /// message opening with `name`, for what is neither.

@@ -147,8 +147,8 @@ Shape Dataset::image_shape() const {
 }
 
 LabeledImage Dataset::get(std::int64_t index) const {
-  if (!images.defined()) return source->get(index);
-  return {images[index], static_cast<std::int64_t>(labels[index].item())};
+  const auto label = static_cast<std::int64_t>(labels[index].item());
+  return {images.defined() ? images[index] : source->get(index).image, label};
 }
 
 void check_dataset(const Dataset& dataset) {

@@ -3,6 +3,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/log.h>
 #include <gradus/core/parallel.h>
+#include <gradus/core/words.h>
 #include <gradus/data/image.h>
 #include <gradus/data/image_folder.h>
 #include <gradus/data/resize.h>
@@ -29,14 +30,27 @@ struct Picture {
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
+/// Is `inner` the folder `outer`, or somewhere below it?
+bool holds_folder(const fs::path& outer, const fs::path& inner) {
+  std::error_code error;
+  const fs::path whole = fs::canonical(outer, error);
+  for (fs::path at = fs::canonical(inner, error); !error; at = at.parent_path()) {
+    if (at == whole) return true;
+    if (at == at.parent_path()) break;
+  }
+  return false;
+}
+
 /// The names of the subfolders, sorted.
 std::vector<std::string> subfolders_of(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     std::error_code unknown;
-    if (at->is_directory(unknown) && !is_hidden(at->path()))
-      names.push_back(at->path().filename().string());
+    if (!at->is_directory(unknown) || is_hidden(at->path())) continue;
+    // A link to this folder or one above it would hold every picture again.
+    if (at->is_symlink(unknown) && holds_folder(at->path(), folder)) continue;
+    names.push_back(at->path().filename().string());
   }
   if (error) fail<IoError>(folder.string(), ": cannot be read: ", error.message());
   std::sort(names.begin(), names.end());
@@ -158,6 +172,45 @@ Dataset make_part(const Dataset& like, std::vector<Picture> pictures, const Imag
   return part;
 }
 
+/// Where the classes are.
+struct Layout {
+  fs::path train;
+  fs::path test;  // empty: there is no such part
+};
+
+constexpr const char* validation_names[] = {"val", "valid", "validation"};
+
+/// Classes, or train alone, or train and test, or train and a validation part. What is neither would be
+/// another task than was meant.
+Layout layout_of(const fs::path& root) {
+  std::vector<std::string> others = subfolders_of(root);
+  const auto take = [&](const std::string& name) {
+    return std::erase(others, name) > 0 ? root / name : fs::path();
+  };
+  const fs::path train = take("train");
+  const fs::path test = take("test");
+  fs::path validation;
+  for (const char* name : validation_names) {
+    if (const fs::path found = take(name); !found.empty()) validation = found;
+  }
+  if (train.empty() && test.empty() && validation.empty()) return {root, {}};
+  if (train.empty()) {
+    fail<BadDataError>(root.string(), ": has ",
+                       (test.empty() ? validation : test).filename().string(),
+                       " and no train beside it");
+  }
+  if (!others.empty()) {
+    fail<BadDataError>(root.string(), ": has train, and beside it ", joined(others),
+                       ", which is no part; parts are train, test, val, valid and validation");
+  }
+  if (test.empty()) return {train, validation};
+  if (!validation.empty()) {
+    log_warn(validation.string() +
+             ": is not used; what is held out to choose by is a share of train (--validation)");
+  }
+  return {train, test};
+}
+
 /// The two parts of a folder, in the making.
 class FolderReader {
  public:
@@ -181,25 +234,25 @@ class FolderReader {
   void find() {
     std::error_code error;
     if (!fs::is_directory(root_, error)) fail<NotFoundError>(root_.string(), ": no such folder");
-    std::vector<std::string> names = subfolders_of(root_);
-    const auto has = [&](const char* name) {
-      return std::find(names.begin(), names.end(), name) != names.end();
-    };
-    const char* test = has("test") ? "test" : has("val") ? "val" : nullptr;
-    const bool parts = has("train") && test != nullptr;
-    const fs::path train = parts ? root_ / "train" : root_;
-    classes_ = parts ? subfolders_of(train) : std::move(names);
+    const Layout layout = layout_of(root_);
+    classes_ = subfolders_of(layout.train);
     if (classes_.empty()) {
-      fail<NotFoundError>(train.string(),
+      fail<NotFoundError>(layout.train.string(),
                           ": no class in it; a folder of pictures for each class is expected");
     }
-    find_pictures(train, classes_, pictures_);
-    if (std::any_of(classes_.begin(), classes_.end(), [](const std::string& name) {
-          return name.find_first_of("\n\r\x1b") != name.npos;
-        }))
-      fail<BadDataError>(train.string(), ": the name of a class holds a control character");
+    for (const std::string& name : classes_) {
+      if (printable(name) != name) {
+        fail<BadDataError>(layout.train.string(), ": the name of class ", in_quotes(name),
+                           " holds a control character");
+      }
+    }
+    find_pictures(layout.train, classes_, pictures_);
+    has_test_ = !layout.test.empty();
     train_ = std::ssize(pictures_);
-    if (parts) find_pictures(root_ / test, classes_, pictures_);
+    if (!has_test_) return;
+    find_pictures(layout.test, classes_, pictures_);
+    if (std::ssize(pictures_) == train_)
+      fail<BadDataError>(layout.test.string(), ": no class in it, as the training part has them");
   }
 
   /// How many of the first `before` pictures failed.
@@ -213,6 +266,11 @@ class FolderReader {
     train_ -= of_train;
     if (train_ == 0) {
       fail<BadDataError>(root_.string(), ": none of its pictures can be read, the first is ",
+                         first_failure_);
+    }
+    if (has_test_ && std::ssize(pictures_) == train_) {
+      fail<BadDataError>(root_.string(),
+                         ": none of the pictures of its test part can be read, the first is ",
                          first_failure_);
     }
   }
@@ -274,6 +332,7 @@ class FolderReader {
   std::vector<std::string> classes_;
   std::vector<Picture> pictures_;  // of train, then of test
   std::int64_t train_ = 0;         // how many of them are of train
+  bool has_test_ = false;
   std::int64_t skipped_ = 0;
   std::string first_failure_;
   ImageForm form_;

@@ -36,8 +36,8 @@ struct ImageFolderOptions {
   std::function<void(std::int64_t done, std::int64_t total)> progress{};
 };
 
-/// Reads the folder -> uint8 [N,C,H,W], normalized by nothing. Without subfolders train and test (or val)
-/// everything is in .train, and .test is empty. Throws NotFoundError when there is no folder or no class
+/// Reads the folder -> uint8 [N,C,H,W], normalized by nothing. Subfolders train and test are the parts; train
+/// and val (or valid, validation) alone are train and test. Without a test part .test is empty. Throws NotFoundError when there is no folder or no class
 /// in it; BadDataError for a class without a picture, a class in test that train lacks, a damaged
 /// picture, or pictures of several sizes without a form; always naming the folder or file.
 DataSplit load_image_folder(const std::string& path, const ImageFolderOptions& options = {});

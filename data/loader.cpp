@@ -117,8 +117,10 @@ void gather(const Dataset& dataset, std::span<const std::int64_t> index, const S
 }
 
 /// The same, from a source that makes them now.
-void make_samples(const ImageSource& source, std::span<const std::int64_t> index,
+void make_samples(const Dataset& dataset, std::span<const std::int64_t> index,
                   const LabeledImage& first, const Scaling& scaling, Batch& batch) {
+  const ImageSource& source = *dataset.source;
+  const auto* known = dataset.labels.defined() ? dataset.labels.data<std::int64_t>() : nullptr;
   auto* out = batch.images.data<float>();
   auto* label = batch.labels.data<std::int64_t>();
   const std::int64_t plane = first.image.size(1) * first.image.size(2);
@@ -135,7 +137,7 @@ void make_samples(const ImageSource& source, std::span<const std::int64_t> index
     }
     scale_image(sample.image.contiguous(), plane, scaling, out);
     out += first.image.numel();
-    label[i] = sample.label;
+    label[i] = known != nullptr ? known[index[i]] : sample.label;
   }
 }
 
@@ -201,7 +203,7 @@ Batch make_batch(const detail::EpochPlan& plan, std::int64_t number) {
   if (in_memory) {
     gather(dataset, index, scaling, batch);
   } else {
-    make_samples(*dataset.source, index, first, scaling, batch);
+    make_samples(dataset, index, first, scaling, batch);
   }
   Generator generator = plan.generator.fork(static_cast<std::uint64_t>(number));
   if (plan.options.transform) transform_images(plan, generator, batch);

@@ -51,14 +51,59 @@ if [ -z "$GRADUS_SANITIZE" ]; then
   [ "$right" -ge 80 ] || fail "of 100 rings $right were seen"
 fi
 
+# Other data are judged by the names of their classes, all of them where they have no test part.
+mkdir fewer
+cp -r pictures/circle pictures/cross pictures/ring fewer
+run 0 eval run --data fewer --json
+says out "\"samples\":$((3 * pictures)),"
+cp -r pictures renamed
+mv renamed/circle renamed/disc
+refuses 65 "run: the model knows 6 classes, $PWD/renamed has 'disc', which is none of them" eval run --data renamed
+[ -z "$GRADUS_SANITIZE" ] && run 0 train --data renamed --from run --epochs 1 --out fine3 && \
+  says err "but for layer 15, which is new: other classes"
+run 0 train --data pictures --from run --epochs 1 --lr 1e-12 --quiet --out from_folder
+run 0 train --data pictures --from run/checkpoint.safetensors --epochs 1 --lr 1e-12 --quiet --out from_file
+for out in from_folder from_file; do
+  run 0 inspect $out/checkpoint.safetensors
+  grep -o "CRC-32 [0-9a-f]*" out >crc_$out || fail "$out does not say what it began with"
+done
+same crc_from_folder crc_from_file
+
+# What would be lost or mistaken is refused.
+cp run/checkpoint.safetensors before
+refuses 2 "--confusion run/checkpoint.safetensors: a PNG file is named .png" eval run --confusion run/checkpoint.safetensors
+same run/checkpoint.safetensors before
+refuses 2 "--preview pictures/ring/1000.png: lies among the pictures of" data pictures --preview pictures/ring/1000.png
+refuses 2 "--confusion and --worst name one file, x.png" eval run --confusion x.png --worst x.png
+refuses 2 "makes images of [3,36,36], the net is tested with [3,32,32]" train --data pictures --augment pad=2 --out x --quiet
+refuses 2 "--label-column is for tables, not for pictures" train --data pictures --label-column a --out x --quiet
+mkdir parts
+cp -r pictures parts/train
+cp -r fewer parts/test
+refuses 2 "--test-split is for data without a test part" train --data parts --test-split 0.5 --out x --quiet
+latin=$(printf 'pi\351')
+cp -r fewer "$latin"
+refuses 2 "is not UTF-8" train --data "$latin" --out x --quiet
+[ ! -e x ] || fail "a training that could not begin has left a folder"
+cp pictures/ring/1000.png "$(printf 'a\nb\033[31m.png')"
+run 0 predict run "$(printf 'a\nb\033[31m.png')"
+[ "$(wc -l <out)" = 1 ] || fail "a name with a newline is two lines: $(cat out)"
+if grep -q "$(printf '\033')" out; then fail "a name reaches the terminal as it is"; fi
+
+# Data that have moved are found again.
+cp -r fewer here
+run 0 train --data here --epochs 1 --quiet --out moved
+mv here there
+refuses 66 "here" train --resume moved --epochs 2 --quiet
+run 0 train --resume moved --epochs 2 --quiet --data there
+refuses 65 "is not the data of this training" train --resume moved --epochs 3 --quiet --data pictures
+
 # Going on for longer; the schedule was planned for fewer epochs, and that is said.
 run 0 train --resume run --epochs $((epochs + 1)) --quiet
 says err "the cosine schedule was planned for $epochs epochs"
 run 0 eval run --data pictures --json
 
 # Other classes: the last layer is new, all others begin as they were.
-mkdir fewer
-cp -r pictures/circle pictures/cross pictures/ring fewer
 run 0 train --data fewer --from run --epochs 1 --out fine
 says err "but for layer 15, which is new: other classes"
 run 0 train --data pictures --from run.safetensors --epochs 1 --out fine2
@@ -100,14 +145,17 @@ run 0 predict run damaged/ring --skip-bad
 says err "left out 1 pictures"
 refuses 66 "--data nowhere/at/all: no such file or folder" train --data nowhere/at/all
 refuses 66 "nowhere.png" predict run nowhere.png
-rm damaged/ring/1000.png
-refuses 65 "run: the model takes images of [3,32,32] in 6 classes, $PWD/damaged has [3,32,32] in 2" eval run --data damaged
 
 # Tables.
 awk 'BEGIN { srand(1); print "label,a,b,c,d"; for (i = 0; i < 60; i++) { c = i % 3
   printf "%s", substr("redgrnblu", 3 * c + 1, 3); for (k = 0; k < 4; k++) printf ",%d", int(80 * c + 20 * rand()); print "" } }' >t.csv
 run 0 train --data t.csv --model mlp --epochs 15 --json --quiet --out table
 awk "BEGIN { exit !($(value test_accuracy) >= 0.9) }" || fail "a table is not learnt: $(cat out)"
+# The same numbers and a half: not bytes any more, but numbers of 0..255 all the same.
+sed '2,$s/,\([0-9]*\)/,\1.5/g' t.csv >half.csv
+run 0 eval table --data half.csv --json
+awk "BEGIN { exit !($(value test_accuracy) >= 0.9) }" || fail "halves are other numbers: $(cat out)"
+refuses 2 "--image-size is for folders of pictures, not for tables" train --data t.csv --image-size 4 --out x
 run 0 data t.csv
 says out "blu" "grn" "red"
 finish

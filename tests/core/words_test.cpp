@@ -74,6 +74,7 @@ TEST_CASE("a quote is one line that no terminal obeys") {
   CHECK(in_quotes("\xc2") == "'\xc2'");
   CHECK(in_quotes("12345", 3) == "'123...'");
   CHECK(in_quotes("123", 3) == "'123'");
+  CHECK(without_controls("a\nb\xc2\x85") == "a?b?");
   CHECK(printable("plain text") == "plain text");
   CHECK(printable("a\tb") == "'a?b'");
   CHECK(printable("a\xc2\x9b"

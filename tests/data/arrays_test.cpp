@@ -22,13 +22,14 @@ TEST_CASE("images become channels first, bytes or float32") {
   CHECK(shape_of({2, 5, 4}, uint8).shape() == Shape{2, 1, 5, 4});
   CHECK(shape_of({2, 5, 4, 3}, uint8).shape() == Shape{2, 3, 5, 4});
   CHECK(shape_of({2, 5, 4, 1}, uint8).shape() == Shape{2, 1, 5, 4});
+  CHECK(shape_of({2, 5, 6, 4}, uint8).shape() == Shape{2, 4, 5, 6});
   CHECK(shape_of({2, 3, 5, 4}, uint8).shape() == Shape{2, 3, 5, 4});
   CHECK(shape_of({2, 3, 5, 3}, uint8).shape() == Shape{2, 3, 5, 3});
   CHECK(shape_of({2, 5, 4}, float64).dtype() == float32);
   CHECK(shape_of({2, 5, 4}, int64).dtype() == uint8);
   const Tensor last = Tensor::from({{{{1, 2, 3}, {4, 5, 6}}}}, uint8);  // [1,1,2,3], which is first
   CHECK(dataset_of_arrays("mine", last, Tensor::from({0})).images.shape() == Shape{1, 1, 2, 3});
-  Tensor pixels = zeros({1, 2, 2, 3}, uint8);
+  Tensor pixels = zeros({1, 4, 4, 3}, uint8);
   pixels.at<std::uint8_t>({0, 1, 0, 2}) = 9;
   CHECK(
       dataset_of_arrays("mine", pixels, Tensor::from({0})).images.at<std::uint8_t>({0, 2, 1, 0}) ==

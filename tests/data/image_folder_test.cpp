@@ -99,6 +99,50 @@ TEST_CASE("train and test, or val, are the parts") {
   }
 }
 
+TEST_CASE("a layout that is neither classes nor parts is refused, not taken for another task") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path().string();
+  fill(folder / "train");
+  CHECK(load_image_folder(path).train.class_names == std::vector<std::string>{"cat", "dog"});
+  CHECK(load_image_folder(path).test.size() == 0);
+  put(folder / "valid" / "cat" / "z.png", 99);
+  CHECK(load_image_folder(path).test.size() == 1);
+  put(folder / "test" / "cat" / "z.png", 98);
+  CHECK(levels_of(load_image_folder(path).test) == std::vector<int>{98});  // and valid is warned of
+  put(folder / "cow" / "z.png", 99);
+  CHECK(message_of<BadDataError>([&] { load_image_folder(path); }) ==
+        path +
+            ": has train, and beside it cow, which is no part; parts are train, test, val, valid "
+            "and validation");
+  fs::remove_all(folder / "train");
+  CHECK(message_of<BadDataError>([&] { load_image_folder(path); }) ==
+        path + ": has test and no train beside it");
+}
+
+TEST_CASE("a test part needs classes, and pictures that can be read") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path().string();
+  fill(folder / "train");
+  put(folder / "test" / "loose.png", 1);
+  CHECK(message_of<BadDataError>([&] { load_image_folder(path); }) ==
+        path + "/test: no class in it, as the training part has them");
+  fs::create_directories(folder / "test" / "cat");
+  write_bytes(folder / "test" / "cat" / "1.png", "nothing");
+  CHECK(contains(message_of<BadDataError>([&] { load_image_folder(path, {.skip_bad = true}); }),
+                 "none of the pictures of its test part can be read"));
+}
+
+TEST_CASE(
+    "a link to the folder itself is no class, and a class has no control character in its name") {
+  const TemporaryFolder folder;
+  fill(folder.path());
+  fs::create_directory_symlink(".", folder / "self");
+  CHECK(load_image_folder(folder.path().string()).train.classes == 2);
+  put(folder / "a\x07" / "1.png", 1);
+  CHECK(contains(message_of<BadDataError>([&] { load_image_folder(folder.path().string()); }),
+                 "the name of class 'a?' holds a control character"));
+}
+
 TEST_CASE("all gray stays gray, one colour makes all RGB, and a form decides otherwise") {
   const TemporaryFolder folder;
   put(folder / "a" / "1.png", 100, {1, 4, 4});

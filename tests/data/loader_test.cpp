@@ -440,6 +440,8 @@ TEST_CASE("a data set may have a source instead of images, and splits as any oth
   CHECK(core::equal(batch.labels, Tensor::from({1, 0})));
   CHECK(checksum(part) == checksum(subset(data, Tensor::from({7, 2}))));
   CHECK(checksum(part) != checksum(subset(data, Tensor::from({2, 7}))));
+  data.labels = Tensor::from({1, 1, 1, 1, 1, 1, 1, 1, 1, 0});  // those of the data set count
+  CHECK(core::equal(all(DataLoader(data, {.batch_size = 10}).epoch(0))[0].labels, data.labels));
   data.labels = Tensor::from({0, 1});
   CHECK(message_of<ShapeError>([&] { DataLoader{data}; }) == "made: 10 images, labels [2]");
 }
