@@ -11,7 +11,7 @@ namespace {
 template <class F> Tensor whole_map(std::string_view op, const Tensor& x, const F& f) {
   check_defined(op, x);
   return dispatch_number(op, x.dtype(), [&]<class T>() {
-    return map<T, T>(x, [&f](T value) {
+    return map<T, T>(x, [&](T value) {
       if constexpr (std::is_floating_point_v<T>) return f(value);
       return value;
     });
@@ -22,7 +22,7 @@ template <class F> Tensor whole_map(std::string_view op, const Tensor& x, const 
 template <class F> Tensor infinity_map(std::string_view op, const Tensor& x, const F& f) {
   check_defined(op, x);
   return dispatch(x.dtype(), [&]<class T>() {
-    return map<bool, T>(x, [&f](T value) {
+    return map<bool, T>(x, [&](T value) {
       if constexpr (std::is_floating_point_v<T>) return f(value);
       return false;
     });
