@@ -5,13 +5,8 @@
 #include <gradus/io/input_file.h>
 #include <gradus/layers/net_json.h>
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <map>
-
-#include <zlib.h>
 
 #include "data_parts.h"
 #include "exit_code.h"
@@ -20,23 +15,8 @@
 namespace gradus::app {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// "8.weight" -> "8": the layer of a parameter.
 std::string layer_of(const std::string& name) { return name.substr(0, name.rfind('.')); }
-
-/// CRC-32 of all bytes, eight hexadecimal digits.
-std::string checksum_of(const NamedTensors& tensors) {
-  uLong crc = ::crc32(0, nullptr, 0);
-  for (const auto& [name, tensor] : tensors) {
-    const Tensor whole = tensor.contiguous();
-    const std::int64_t width = size_of(whole.dtype());
-    const std::byte* bytes = whole.storage().data() + whole.offset() * width;
-    crc = ::crc32_z(crc, reinterpret_cast<const Bytef*>(bytes),
-                    static_cast<z_size_t>(whole.numel() * width));
-  }
-  return fmt::format("{:08x}", crc);
-}
 
 }  // namespace
 
@@ -111,7 +91,7 @@ FirstWeights load_weights_from(const std::string& file, const std::vector<std::s
   if (new_head)
     std::erase_if(fitting, [&](const auto& entry) { return layer_of(entry.first) == head; });
   model.load_state_dict(fitting, {.strict = false, .cast = true});
-  return {.checksum = checksum_of(weights.tensors), .new_head = new_head ? head : ""};
+  return {.checksum = checksum(weights.tensors), .new_head = new_head ? head : ""};
 }
 
 }  // namespace gradus::app

@@ -114,7 +114,7 @@ template <class Options> void add_data_dir(CLI::App& command, Options& o) {
       "GRADUS_DATA_DIR, then where packages put them");
 }
 
-/// How pictures and tables of one's own are read.
+/// How data of one's own are read and cut.
 void add_form(CLI::App& command, DataOptions& o) {
   add(command, "--image-size", o.image_size, "N",
       "Size of all pictures, N or WIDTHxHEIGHT: scaled, what is too long cut off",
@@ -131,6 +131,12 @@ void add_form(CLI::App& command, DataOptions& o) {
       "Column of a CSV file that holds the label, by name or number from 0",
       "label, class, or the first")
       ->check(not_empty());
+  add(command, "--test-split", o.test_fraction, "X",
+      "Share of one's own data held out to test with, where they have no\ntest part", "0.2")
+      ->check(real(0, Low::excluded, 1));
+  add(command, "--split-seed", o.split_seed, "N", "Decides which images are held out",
+      std::to_string(o.split_seed))
+      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
 }
 
 /// "a, b, ..." in lines that fit beside the options' names.
@@ -170,15 +176,9 @@ void add_learning(CLI::App& command, TrainOptions& o) {
   add(command, "--data", o.data, "DATA", data_meaning(), "digits");
   add_data_dir(command, o);
   add_form(command, o.form);
-  add(command, "--test-split", o.test_fraction, "X",
-      "Share of one's own data held out to test with, where they have no\ntest part", "0.2")
-      ->check(real(0, Low::excluded, 1));
   add(command, "--validation", o.validation, "X",
       "Share of the training images held out to choose the best epoch by", "0")
       ->check(real(0, Low::excluded, 1));
-  add(command, "--split-seed", o.split_seed, "N", "Decides which images are held out",
-      std::to_string(o.split_seed))
-      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
   add(command, "--model", o.model, "NAME",
       "Model: cnn, mlp, mobilenet, nin, resnet20, lenet, which takes 28x28\n"
       "images, or a file NET.json of layers",
@@ -278,12 +278,6 @@ void add_data(CLI::App& app, DataCommandOptions& o) {
   command.add_option("DATA", o.data, data_meaning())->required()->option_text(" ");
   add_data_dir(command, o);
   add_form(command, o.form);
-  add(command, "--test-split", o.test_fraction, "X",
-      "Share held out to test with, where there is no test part", "0.2")
-      ->check(real(0, Low::excluded, 1));
-  add(command, "--split-seed", o.split_seed, "N", "Decides which images are held out",
-      std::to_string(o.split_seed))
-      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
   CLI::Option* augment =
       add(command, "--augment", o.augment, "LIST", augment_meaning(), "none")->check(not_empty());
   CLI::Option* preview = add(command, "--preview", o.preview, "FILE",

@@ -10,23 +10,23 @@
 
 namespace gradus::app {
 
-/// How pictures and tables of one's own are read.
+/// How data of one's own are read and cut.
 struct DataOptions {
   std::int64_t channels = 0;
   std::string image_size;  ///< as parse_image_size() takes it; empty: as the pictures are
   bool squash = false;
   bool skip_bad = false;
   std::string label_column;
+  std::optional<double> test_fraction;
+  std::uint64_t split_seed = 0;
 };
 
-/// What is absent gets a default that suits the data set or the optimizer: resolve() in train.cpp.
+/// What is absent gets a default that suits the data set or the optimizer: resolve() in resolve.cpp.
 struct TrainOptions {
   std::string data;  ///< empty: digits, or those of the training that is resumed
   std::string data_dir;
   DataOptions form;
-  std::optional<double> test_fraction;
   std::optional<double> validation;
-  std::uint64_t split_seed = 0;
   std::string model;
   std::string from;  ///< weights to begin with; empty: random ones
   std::string augment;
@@ -76,11 +76,9 @@ struct PredictOptions {
 int run_predict(const PredictOptions& options);
 
 struct DataCommandOptions {
-  std::string data = "digits";
+  std::string data;
   std::string data_dir;
   DataOptions form;
-  std::optional<double> test_fraction;
-  std::uint64_t split_seed = 0;
   std::string augment;
   std::uint64_t seed = 1;
   std::string preview;  ///< PNG to write; empty: none
@@ -94,7 +92,6 @@ struct LrFindOptions {
   double lowest = 1e-6;
   double highest = 1;
   std::int64_t steps = 200;
-  bool json = false;
 };
 int run_lr_find(const LrFindOptions& options);
 

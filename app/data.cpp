@@ -1,5 +1,4 @@
 // gradus data: what a data set holds, and what a net would see of it.
-#include <gradus/core/math.h>
 #include <gradus/core/words.h>
 #include <gradus/data/contact_sheet.h>
 #include <gradus/data/image.h>
@@ -16,6 +15,7 @@
 #include "exit_code.h"
 #include "json.h"
 #include "output_file.h"
+#include "picture.h"
 #include "resolve.h"
 
 namespace gradus::app {
@@ -39,9 +39,8 @@ DataRecord describe(const DataSettings& settings, const DataParts& data) {
   const std::vector<std::int64_t> train = count_classes(data.train);
   const std::vector<std::int64_t> test = count_classes(data.test);
   for (std::size_t c = 0; c < train.size(); ++c) {
-    const std::string name =
-        data.train.class_names.empty() ? std::to_string(c) : data.train.class_names[c];
-    record.classes.push_back({name, train[c], c < test.size() ? test[c] : 0});
+    const std::string name = data.train.class_name(static_cast<std::int64_t>(c));
+    record.classes.push_back({name, train[c], test[c]});
   }
   return record;
 }
@@ -69,13 +68,6 @@ void print(const DataRecord& data) {
     fmt::print("{:<{}}  {:>8}  {:>8}\n", printable(row.name), width, row.train, row.test);
 }
 
-/// float32 [C,H,W] in 0..1 -> uint8 of 1 or 3 channels.
-Tensor as_picture(const Tensor& image) {
-  const Tensor shown = image.size(0) == 3 ? image : image.narrow(0, 0, 1);
-  const Tensor levels = core::clamp(core::mul(shown, 255.0), 0.0, 255.0);
-  return core::round(levels).to(uint8);
-}
-
 /// What a net gets in its first batches, labels below.
 Tensor preview(const Dataset& data, const DataCommandOptions& options) {
   Dataset plain = data;
@@ -89,9 +81,7 @@ Tensor preview(const Dataset& data, const DataCommandOptions& options) {
     for (std::int64_t i = 0; i < batch.labels.numel(); ++i) {
       const auto label = static_cast<std::int64_t>(batch.labels[i].item());
       images.push_back(as_picture(batch.images[i]));
-      captions.push_back(data.class_names.empty()
-                             ? std::to_string(label)
-                             : data.class_names[static_cast<std::size_t>(label)]);
+      captions.push_back(data.class_name(label));
     }
     break;
   }
@@ -101,9 +91,7 @@ Tensor preview(const Dataset& data, const DataCommandOptions& options) {
 }  // namespace
 
 int run_data(const DataCommandOptions& options) {
-  DataSettings settings = resolve_data(options.data, options.data_dir, options.form);
-  settings.test_fraction = options.test_fraction.value_or(0);
-  settings.split_seed = options.split_seed;
+  const DataSettings settings = resolve_data(options.data, options.data_dir, options.form);
   if (!options.preview.empty()) expect_picture("--preview", options.preview, settings.name);
   if (!options.augment.empty()) expect_transforms(options.augment);
   const DataParts data = load_parts(settings, false);

@@ -6,7 +6,6 @@
 #include <gradus/data/arrays.h>
 #include <gradus/data/csv.h>
 #include <gradus/data/image_folder.h>
-#include <gradus/io/safetensors_header.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -136,17 +135,12 @@ void normalize(DataParts& parts) {
     part->normalization = measured;
 }
 
-std::string name_of_class(const Dataset& data, std::int64_t label) {
-  return data.class_names.empty() ? std::to_string(label)
-                                  : data.class_names[static_cast<std::size_t>(label)];
-}
-
 /// Labels as the model counts its classes, which it knows by name.
 void match_classes(Dataset& data, const RunRecord& run, const std::string& label) {
   const std::vector<std::string> known = all_class_names(run);
   std::vector<std::int64_t> meant;
   for (std::int64_t k = 0; k < data.classes; ++k) {
-    const std::string name = name_of_class(data, k);
+    const std::string name = data.class_name(k);
     const auto at = std::find(known.begin(), known.end(), name);
     if (at == known.end()) {
       fail<BadDataError>(label, ": the model knows ", known.size(), " classes, ", data.name,
@@ -164,11 +158,26 @@ void match_classes(Dataset& data, const RunRecord& run, const std::string& label
 
 /// A checkpoint holds these as JSON, which is UTF-8.
 void expect_utf8(const std::string& label, const std::string& text) {
-  try {
-    json_string(label, text);
-  } catch (const ValueError&) {
+  if (!is_utf8(text))
     fail<UsageError>(label, ": ", in_quotes(text), " is not UTF-8, the text of checkpoints");
-  }
+}
+
+/// How numbers are told in a message.
+std::string range_of(const Pixels& pixels) {
+  if (!pixels.unit) return "beyond 0 to 255";
+  return pixels.white == 1 ? "from 0 to 1" : "from 0 to 255";
+}
+
+/// Whether they are 0..1 or 0..255 other data must show by themselves: taken for the other, all would be wrong.
+void expect_same_numbers(const Pixels& known, const Loaded& loaded, const std::string& label) {
+  const Dataset& test = loaded.split.test;
+  if (loaded.pictures || !known.unit) return;
+  Pixels found = pixels_of(test);
+  const bool bytes = test.images.dtype() == uint8;
+  if (bytes && core::max(test.images).item() <= 1) found.white = known.white;  // 0 and 1 are either
+  if (found.unit && found.white == known.white) return;
+  fail<BadDataError>(label, ": the model was trained on numbers ", range_of(known), ", those of ",
+                     test.name, " are ", range_of(found));
 }
 
 }  // namespace
@@ -201,6 +210,16 @@ std::string short_name(const DataSettings& data) {
   return fs::is_directory(data.name) || dot == name.npos ? name : name.substr(0, dot);
 }
 
+void look_for_data(DataSettings& data, const std::string& name, const std::string& data_dir) {
+  if (!name.empty()) data.name = resolve_data_name(name);
+  std::error_code error;
+  if (!data_dir.empty()) {
+    data.data_dir = fs::absolute(data_dir).string();
+  } else if (!fs::exists(data.data_dir, error)) {
+    data.data_dir.clear();
+  }
+}
+
 DataParts load_parts(const DataSettings& data, bool quiet) {
   const bool named = is_named(data);
   Loaded loaded = load_any(data, false, quiet);
@@ -231,20 +250,26 @@ DataParts load_parts(const DataSettings& data, bool quiet) {
   return parts;
 }
 
-TestData load_test_data(const DataSettings& data, const RunRecord& run, bool all,
+TestData load_test_data(const DataSettings& data, const RunRecord& run, bool others,
                         const std::string& label, bool quiet) {
   Loaded loaded = load_any(data, true, quiet);
   if (loaded.pictures && !run.pixels.unit) {
     fail<BadDataError>(label, ": the model takes numbers that are not those of pictures, ",
                        data.name, " has pictures");
   }
-  if (all && loaded.split.test.size() == 0) {
+  if (others && loaded.split.test.size() == 0) {
     std::swap(loaded.split.train, loaded.split.test);
   } else {
     cut_test_part(loaded.split, data);
   }
   TestData result{.test = loaded.split.test, .checksum = checksum(loaded.split)};
-  bring_to(run.pixels, loaded.pictures || is_named(data), result.test);
+  const bool named = is_named(data);  // whose numbers are 0..1, or bytes
+  if (others && named && !run.pixels.unit) {
+    fail<BadDataError>(label, ": the model was trained on numbers ", range_of(run.pixels),
+                       ", those of ", data.name, " are not");
+  }
+  if (others && !named) expect_same_numbers(run.pixels, loaded, label);
+  if (!named) bring_to(run.pixels, loaded.pictures, result.test);
   match_classes(result.test, run, label);
   result.test.normalization = run.normalization;
   return result;

@@ -22,6 +22,10 @@ struct DataParts {
 /// NotFoundError for a path that leads nowhere.
 std::string resolve_data_name(const std::string& name);
 
+/// Data that were used before: by another name where one is given, in another folder where one is given, and
+/// else where they were, if that is still there.
+void look_for_data(DataSettings& data, const std::string& name, const std::string& data_dir);
+
 /// Is this one of the data sets that have a name?
 bool is_named(const DataSettings& data);
 
@@ -39,9 +43,9 @@ struct TestData {
 };
 
 /// The test part of `data` as the model of `run` knows its classes, pixels and normalization; all of it where
-/// `all` is asked for and it has no test part. Throws BadDataError, its message opening with `label`, for
-/// classes or images that the model does not know.
-TestData load_test_data(const DataSettings& data, const RunRecord& run, bool all,
+/// they are others than those of the training and have no test part. Throws BadDataError, its message
+/// opening with `label`, for classes and numbers that the model does not know.
+TestData load_test_data(const DataSettings& data, const RunRecord& run, bool others,
                         const std::string& label, bool quiet);
 
 ImageSpec image_spec(const Dataset& data);

@@ -19,8 +19,8 @@
 #include "json.h"
 #include "loaders.h"
 #include "output_file.h"
+#include "picture.h"
 #include "progress.h"
-#include "resolve.h"
 #include "run_folder.h"
 #include "stopwatch.h"
 #include "training.h"
@@ -30,17 +30,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The data asked for, else those of the training, from the folder asked for or that of then, if it is
-/// still there.
+/// The data asked for, else those of the training.
 DataSettings data_of(const EvalOptions& options, const RunRecord& run) {
   DataSettings data = run.settings.data;
-  if (!options.data.empty()) data.name = resolve_data_name(options.data);
-  std::error_code error;
-  if (!options.data_dir.empty()) {
-    data.data_dir = options.data_dir;
-  } else if (!fs::exists(data.data_dir, error)) {
-    data.data_dir.clear();
-  }
+  look_for_data(data, options.data, options.data_dir);
   // Pictures in the form of then, whatever size they have now.
   data.form.channels = run.image.channels == 1 || run.image.channels == 3 ? run.image.channels : 0;
   data.form.height = run.image.height;
@@ -72,6 +65,8 @@ void check_pictures(const EvalOptions& options, const RunRecord& run, const Data
     }
   }
   if (!options.worst.empty()) expect_picture("--worst", options.worst, data.name);
+  if (!options.worst.empty() && !run.pixels.unit)
+    fail<UsageError>("--worst: the model takes numbers that are not those of pictures");
   if (!options.worst.empty() && options.worst == options.confusion)
     fail<UsageError>("--confusion and --worst name one file, ", options.worst);
 }
@@ -110,14 +105,6 @@ Tensor column(const std::vector<std::int64_t>& values) {
   return Tensor::from(values.data(), Shape{std::ssize(values)});
 }
 
-/// uint8 of 1 or 3 channels, for looking at.
-Tensor as_picture(const Dataset& data, std::int64_t index) {
-  Tensor image = data.get(index).image;
-  if (image.size(0) != 3) image = image.narrow(0, 0, 1);
-  if (image.dtype() == uint8) return image.contiguous();
-  return core::round(core::clamp(core::mul(image, 255.0), 0.0, 255.0)).to(uint8);
-}
-
 /// The mistakes of which the model was surest, with what they are and what they were taken for.
 Tensor picture_of_mistakes(const RunRecord& run, const Dataset& data,
                            std::vector<Mistake> mistakes) {
@@ -129,7 +116,7 @@ Tensor picture_of_mistakes(const RunRecord& run, const Dataset& data,
   std::vector<Tensor> images;
   std::vector<std::string> captions;
   for (const Mistake& mistake : mistakes) {
-    images.push_back(as_picture(data, mistake.index));
+    images.push_back(as_picture(data.get(mistake.index).image));
     captions.push_back(run.class_name(mistake.label) + ">" + run.class_name(mistake.predicted));
   }
   return contact_sheet(images, captions);

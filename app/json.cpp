@@ -826,8 +826,4 @@ std::string to_json(const Comparison& comparison) {
                  {"different", different}}}});
 }
 
-std::string to_json(const ClassificationReport& report, const std::vector<std::string>& names) {
-  return dump(to_json_object(report, names));
-}
-
 }  // namespace gradus::app

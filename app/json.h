@@ -73,7 +73,4 @@ std::vector<SettingDifference> different_settings(const RunRecord& left, const R
 /// What compare prints with --json.
 std::string to_json(const Comparison& comparison);
 
-/// What eval says of the classes. `names` are as many, or none. Throws ValueError for another number.
-std::string to_json(const ClassificationReport& report, const std::vector<std::string>& names);
-
 }  // namespace gradus::app

@@ -3,12 +3,14 @@
 
 #include <gradus/data/loader.h>
 
+#include "data_parts.h"
 #include "records.h"
 
 namespace gradus::app {
 
-/// Shuffled and augmented, as the settings say.
-DataLoader training_loader(const Settings& settings, const Dataset& data);
+/// data.train, shuffled and augmented, as the settings say. Throws UsageError for an augmentation that does
+/// not suit them: it must leave images the size that the net is tested with, and is for pixels alone.
+DataLoader training_loader(const Settings& settings, const DataParts& data);
 /// All of it once, in order, as it is.
 DataLoader evaluation_loader(const Settings& settings, const Dataset& data);
 

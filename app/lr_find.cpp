@@ -3,11 +3,9 @@
 // One step at each of many rates, rising from one to the next by a factor; the loss, smoothed, falls
 // while the rate is of use and rises when it is too much.
 // L. N. Smith, "Cyclical learning rates for training neural networks", WACV 2017, section 3.3.
-#include <gradus/autograd/functions.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/data/loader.h>
-#include <gradus/optim/clip.h>
 #include <gradus/optim/optimizer.h>
 
 #include <spdlog/fmt/fmt.h>
@@ -84,17 +82,13 @@ LrFindRecord find_lr(Module& model, const DataLoader& loader, const Settings& se
       const double share = static_cast<double>(step) / static_cast<double>(options.steps - 1);
       const double lr = options.lowest * std::pow(options.highest / options.lowest, share);
       optimizer->set_lr(lr);
-      const Variable loss = cross_entropy(model(batch.images), batch.labels,
-                                          {.label_smoothing = settings.label_smoothing});
+      const Variable loss = loss_of(model, batch, settings);
       const double seen = smoothed.add(loss.item());
       constexpr double too_much = 4;
       if (!std::isfinite(seen) || seen > too_much * lowest) return search;
       lowest = std::min(lowest, seen);
       search.curve.emplace_back(lr, seen);
-      optimizer->zero_grad();
-      loss.backward();
-      if (settings.clip_norm > 0) clip_grad_norm_(model.parameters(), settings.clip_norm);
-      optimizer->step();
+      descend(loss, model, *optimizer, settings);
       progress.show(++step, options.steps);
     }
   }
@@ -122,7 +116,7 @@ int run_lr_find(const LrFindOptions& options) {
   const DataParts data = load_parts(settings.data, options.train.quiet);
   manual_seed(settings.seed);
   Sequential model = new_model(settings, image_spec(data.train));
-  const DataLoader loader = training_loader(settings, data.train);
+  const DataLoader loader = training_loader(settings, data);
   catch_interrupts();
   LrFindRecord search = find_lr(model, loader, settings, options);
   if (search.curve.size() < 3) {

@@ -10,13 +10,14 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <numeric>
+#include <span>
 
 #include "commands.h"
 #include "exit_code.h"
 #include "json.h"
-#include "progress.h"
 #include "run_folder.h"
 #include "training.h"
 
@@ -41,40 +42,46 @@ std::vector<std::string> files_of(const std::vector<std::string>& names) {
   return files;
 }
 
-/// Pictures in the form that the model takes.
-class Pictures final : public ImageSource {
- public:
-  Pictures(std::vector<std::string> files, const ImageForm& form)
-      : files_(std::move(files)), form_(form) {}
-  std::int64_t size() const override { return std::ssize(files_); }
-  LabeledImage get(std::int64_t index) const override {
-    return {read_image_as(files_[static_cast<std::size_t>(index)], form_), 0};
-  }
-
- private:
-  std::vector<std::string> files_;
-  ImageForm form_;
+/// Pictures that were read, with their files.
+struct ReadPictures {
+  std::vector<std::string> files;
+  Tensor images;  // uint8 [N,C,H,W]
 };
 
-/// Those of `files` that can be read; throws at the first that cannot, unless they are to be skipped.
-std::vector<std::string> readable(const std::vector<std::string>& files, const ImageForm& form,
-                                  bool skip_bad) {
-  std::vector<std::string> good;
-  std::string first_failure;
-  for (const std::string& file : files) {
-    try {
-      read_image_as(file, form);
-      good.push_back(file);
-    } catch (const IoError& error) {
-      if (!skip_bad) throw;
-      if (first_failure.empty()) first_failure = error.what();
+/// Counts what is left out.
+struct LeftOut {
+  std::size_t count = 0;
+  std::string first;
+};
+
+/// Reads files[begin..end) on all threads; throws at the first that cannot be read, unless they are to be
+/// skipped.
+ReadPictures read(std::span<const std::string> files, const ImageForm& form, bool skip_bad,
+                  LeftOut& left_out) {
+  std::vector<Tensor> images(files.size());
+  std::vector<std::exception_ptr> failures(files.size());
+  parallel_for(std::ssize(files), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      try {
+        images[i] = read_image_as(files[i], form);
+      } catch (const IoError&) {
+        failures[i] = std::current_exception();
+      }
     }
+  });
+  ReadPictures result;
+  std::vector<Tensor> good;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (!failures[i]) {
+      result.files.push_back(files[i]);
+      good.push_back(images[i]);
+      continue;
+    }
+    if (!skip_bad) std::rethrow_exception(failures[i]);
+    if (left_out.count++ == 0) left_out.first = files[i];
   }
-  if (good.size() < files.size()) {
-    log_warn(text_of("left out ", files.size() - good.size(),
-                     " pictures that cannot be read, the first is ", first_failure));
-  }
-  return good;
+  if (!good.empty()) result.images = core::stack(good, 0);
+  return result;
 }
 
 ImageForm form_of(const RunRecord& run) {
@@ -123,26 +130,36 @@ int run_predict(const PredictOptions& options) {
   LoadedRun loaded = load_trained(options.folder);
   const RunRecord& run = loaded.record;
   const ImageForm form = form_of(run);
-  const std::vector<std::string> files = readable(files_of(options.images), form, options.skip_bad);
-  if (files.empty()) fail<BadDataError>("none of the pictures can be read");
-
+  const std::vector<std::string> files = files_of(options.images);
   std::size_t width = 0;
-  for (const std::string& file : files) width = std::max(width, file.size());
-  const Dataset pictures{.name = "pictures",
-                         .labels = zeros({std::ssize(files)}, int64),
-                         .classes = run.image.classes,
-                         .normalization = run.normalization,
-                         .source = std::make_shared<Pictures>(files, form)};
-  const DataLoader loader(pictures, {.batch_size = evaluation_batch(run.image)});
-  TaskProgress progress("predicting");
-  std::size_t done = 0;
-  evaluate(loaded.model, loader, [&](const Batch&, const Tensor& logits) {
-    const Tensor probabilities = core::softmax(logits, 1);
-    for (std::int64_t i = 0; i < probabilities.size(0); ++i, ++done)
-      print(predict_row(run, files[done], probabilities[i].contiguous(), options.top), width,
-            options.json);
-    progress.show(static_cast<std::int64_t>(done), std::ssize(files));
-  });
+  for (const std::string& file : files) width = std::max(width, printable(file).size());
+
+  LeftOut left_out;
+  const auto batch_size = static_cast<std::size_t>(evaluation_batch(run.image));
+  for (std::size_t begin = 0; begin < files.size(); begin += batch_size) {
+    const std::size_t count = std::min(batch_size, files.size() - begin);
+    const ReadPictures pictures =
+        read(std::span(files).subspan(begin, count), form, options.skip_bad, left_out);
+    if (pictures.files.empty()) continue;
+    const Dataset dataset{.name = "pictures",
+                          .images = pictures.images,
+                          .labels = zeros({std::ssize(pictures.files)}, int64),
+                          .classes = run.image.classes,
+                          .normalization = run.normalization};
+    const DataLoader loader(dataset, {.batch_size = std::ssize(pictures.files), .prefetch = 0});
+    evaluate(loaded.model, loader, [&](const Batch&, const Tensor& logits) {
+      const Tensor probabilities = core::softmax(logits, 1);
+      for (std::size_t i = 0; i < pictures.files.size(); ++i) {
+        const Tensor row = probabilities[static_cast<std::int64_t>(i)].contiguous();
+        print(predict_row(run, pictures.files[i], row, options.top), width, options.json);
+      }
+    });
+  }
+  if (left_out.count == files.size()) fail<BadDataError>("none of the pictures can be read");
+  if (left_out.count > 0) {
+    log_warn(text_of("left out ", left_out.count, " pictures that cannot be read, the first is ",
+                     left_out.first));
+  }
   return exit_ok;
 }
 

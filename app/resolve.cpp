@@ -52,6 +52,7 @@ void expect_of_own_data(const DataSettings& data, const DataOptions& options) {
   if (options.squash) refuse("--squash");
   if (options.skip_bad) refuse("--skip-bad");
   if (!options.label_column.empty()) refuse("--label-column");
+  if (options.test_fraction) refuse("--test-split");
 }
 
 /// All of `text` as a number of pixels.
@@ -81,7 +82,9 @@ DataSettings resolve_data(const std::string& name, const std::string& data_dir,
                     .data_dir = data_dir.empty() ? "" : fs::absolute(data_dir).string(),
                     .form = {.channels = options.channels, .squash = options.squash},
                     .skip_bad = options.skip_bad,
-                    .label_column = options.label_column};
+                    .label_column = options.label_column,
+                    .test_fraction = options.test_fraction.value_or(0),
+                    .split_seed = options.split_seed};
   if (!options.image_size.empty()) {
     const auto size = parse_image_size(options.image_size);
     if (!size) fail<UsageError>("--image-size ", options.image_size, ": is no size");
@@ -108,11 +111,7 @@ Settings resolve(const TrainOptions& o) {
         "--patience needs --validation X, images to choose by that are not tested with");
   if (!o.augment.empty()) expect_transforms(o.augment);
   DataSettings data = resolve_data(o.data.empty() ? "digits" : o.data, o.data_dir, o.form);
-  if (o.test_fraction && is_named(data))
-    fail<UsageError>("--test-split is for data of one's own, not for ", data.name);
-  data.test_fraction = o.test_fraction.value_or(0);
   data.validation = o.validation.value_or(0);
-  data.split_seed = o.split_seed;
   const Defaults& usual = defaults_for(data);
   const std::string model = o.model.empty() ? usual.model : o.model;
   return {.data = data,

@@ -80,6 +80,33 @@ void check_image(const std::string& file, const ImageSpec& image, const NamedTen
                      " classes");
 }
 
+/// What a checkpoint holds.
+struct Separated {
+  NamedTensors weights;   // of the model
+  NamedTensors training;  // without their prefix
+};
+
+Separated separate(const NamedTensors& tensors) {
+  Separated result;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.starts_with(training_prefix)) {
+      result.training.emplace_back(name.substr(training_prefix.size()), tensor);
+    } else {
+      result.weights.emplace_back(name, tensor);
+    }
+  }
+  return result;
+}
+
+/// The weights that count: those of the best epoch where the training chose one, else the last.
+NamedTensors best_of(const Separated& tensors) {
+  NamedTensors best;
+  for (const auto& [name, tensor] : tensors.training) {
+    if (name.starts_with(best_prefix)) best.emplace_back(name.substr(best_prefix.size()), tensor);
+  }
+  return best.empty() ? tensors.weights : best;
+}
+
 }  // namespace
 
 std::map<std::string, std::string> metadata_of_model(const RunRecord& run, std::int64_t epoch) {
@@ -183,18 +210,13 @@ LoadedRun load_run(const fs::path& folder) {
   expect_checkpoint(folder);
   const std::string file = (folder / checkpoint_name).string();
   std::map<std::string, std::string> metadata;
-  NamedTensors tensors = load_safetensors(file, &metadata);
+  const NamedTensors tensors = load_safetensors(file, &metadata);
   const auto text = metadata.find(run_key);
   if (text == metadata.end()) fail<BadDataError>(file, ": is not a checkpoint of gradus train");
-  LoadedRun run{.record = from_run_json(text->second, file), .model = {}, .training_state = {}};
-  NamedTensors weights;
-  for (auto& [name, tensor] : tensors) {
-    if (name.starts_with(training_prefix)) {
-      run.training_state.emplace_back(name.substr(training_prefix.size()), std::move(tensor));
-    } else {
-      weights.emplace_back(name, std::move(tensor));
-    }
-  }
+  const Separated found = separate(tensors);
+  const NamedTensors& weights = found.weights;
+  LoadedRun run{
+      .record = from_run_json(text->second, file), .model = {}, .training_state = found.training};
   check_image(file, run.record.image, weights);
   try {
     Generator unused;
@@ -215,41 +237,21 @@ std::vector<std::string> all_class_names(const RunRecord& run) {
 
 KnownWeights load_weights(const std::string& file) {
   std::error_code error;
-  if (fs::is_directory(file, error)) {
-    const LoadedRun run = load_run(file);
-    return {weights_of(run), all_class_names(run.record)};
-  }
+  const bool folder = fs::is_directory(file, error);
+  if (folder) expect_checkpoint(file);
+  const std::string path = folder ? (fs::path(file) / checkpoint_name).string() : file;
   std::map<std::string, std::string> metadata;
-  KnownWeights known{.tensors = load_safetensors(file, &metadata), .class_names = {}};
+  const Separated found = separate(load_safetensors(path, &metadata));
+  KnownWeights known{.tensors = best_of(found), .class_names = {}};
   if (const auto names = metadata.find(names_key); names != metadata.end())
-    known.class_names = names_from_json(names->second, file);
-  if (!metadata.contains(run_key)) return known;
-  NamedTensors last;
-  NamedTensors best;
-  const std::string best_of_training = training_prefix + best_prefix;
-  for (auto& [name, tensor] : known.tensors) {
-    if (name.starts_with(best_of_training)) {
-      best.emplace_back(name.substr(best_of_training.size()), tensor);
-    } else if (!name.starts_with(training_prefix)) {
-      last.emplace_back(name, tensor);
-    }
-  }
-  known.tensors = best.empty() ? last : best;
+    known.class_names = names_from_json(names->second, path);
   return known;
-}
-
-NamedTensors weights_of(const LoadedRun& run) {
-  NamedTensors best;
-  for (const auto& [name, tensor] : run.training_state) {
-    if (name.starts_with(best_prefix)) best.emplace_back(name.substr(best_prefix.size()), tensor);
-  }
-  return best.empty() ? run.model.state_dict() : best;
 }
 
 LoadedRun load_trained(const fs::path& folder) {
   LoadedRun run = load_run(folder);
   try {
-    run.model.load_state_dict(weights_of(run));
+    run.model.load_state_dict(best_of({run.model.state_dict(), run.training_state}));
   } catch (const Error& wrong) {
     fail<BadDataError>((folder / checkpoint_name).string(),
                        ": its best weights do not fit its model: ", wrong.what());

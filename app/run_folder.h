@@ -43,8 +43,6 @@ struct LoadedRun {
   NamedTensors training_state;  ///< Training::state_dict()
 };
 
-/// The tensors that count: those of the best epoch where the training chose one, else the last.
-NamedTensors weights_of(const LoadedRun& run);
 /// Those of all classes: numbers where they have none.
 std::vector<std::string> all_class_names(const RunRecord& run);
 

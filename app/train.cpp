@@ -1,5 +1,4 @@
 // gradus train: data, model and folder in, a trained model out.
-#include <gradus/core/create.h>
 #include <gradus/core/log.h>
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
@@ -8,7 +7,6 @@
 #include <gradus/core/storage.h>
 #include <gradus/core/words.h>
 #include <gradus/data/loader.h>
-#include <gradus/data/transforms.h>
 #include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>
@@ -96,17 +94,11 @@ Settings settings_of(const RunRecord& run, const TrainOptions& options) {
   Settings settings = run.settings;
   settings.epochs = options.epochs.value_or(settings.epochs);
   settings.threads = options.threads.value_or(num_threads());
-  if (!options.data.empty()) settings.data.name = resolve_data_name(options.data);
+  look_for_data(settings.data, options.data, options.data_dir);
   settings.workers = options.workers.value_or(settings.workers);
   if (options.patience && settings.data.validation == 0) {
     fail<UsageError>("--resume ", options.resume,
                      ": was begun without --validation, which --patience needs");
-  }
-  std::error_code error;
-  if (!options.data_dir.empty()) {
-    settings.data.data_dir = fs::absolute(options.data_dir).string();
-  } else if (!fs::exists(settings.data.data_dir, error)) {
-    settings.data.data_dir.clear();
   }
   if (run.position.epoch > settings.epochs) {
     fail<UsageError>("--resume ", options.resume, ": all of its ", run.position.epoch - 1,
@@ -255,28 +247,6 @@ Sequential begin_model(RunRecord& run, const std::string& from, Progress& progre
   return model;
 }
 
-/// What a net is trained on must be what it is tested with, and numbers that --augment changes pixels.
-void check_augment(const Settings& settings, const DataParts& data) {
-  if (settings.augment.empty()) return;
-  if (!data.pixels.unit) {
-    fail<UsageError>("--augment is for pictures; the numbers of ", short_name(settings.data),
-                     " are not from 0 to 1 or 255");
-  }
-  const Shape shape = data.train.image_shape();
-  const Tensor one = zeros({1, shape[0], shape[1], shape[2]}, float32);
-  Generator generator;
-  const Shape made = [&] {
-    try {
-      return parse_transforms(settings.augment)(one, generator).shape();
-    } catch (const Error& error) {
-      fail<UsageError>("--augment ", settings.augment, ": ", error.what());
-    }
-  }();
-  if (made == one.shape()) return;
-  fail<UsageError>("--augment ", settings.augment, ": makes images of ",
-                   Shape{made[1], made[2], made[3]}, ", the net is tested with ", shape);
-}
-
 }  // namespace
 
 int run_train(const TrainOptions& options) {
@@ -296,10 +266,9 @@ int run_train(const TrainOptions& options) {
   set_num_threads(settings.threads);
   log_surroundings();
   const DataParts data = load_parts(settings.data, options.quiet);
-  check_augment(settings, data);
   RunRecord run = describe_run(settings, data);
   manual_seed(settings.seed);
-  const DataLoader batches = training_loader(settings, data.train);
+  const DataLoader batches = training_loader(settings, data);
   std::optional<DataLoader> validation;
   if (data.validation.size() > 0) validation = evaluation_loader(settings, data.validation);
   const DataLoader test = evaluation_loader(settings, data.test);

@@ -84,6 +84,18 @@ std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model
                                 AdamOptions{.lr = s.lr, .weight_decay = s.weight_decay});
 }
 
+Variable loss_of(Module& model, const Batch& batch, const Settings& settings) {
+  return cross_entropy(model(batch.images), batch.labels,
+                       {.label_smoothing = settings.label_smoothing});
+}
+
+void descend(const Variable& loss, Module& model, Optimizer& optimizer, const Settings& settings) {
+  optimizer.zero_grad();
+  loss.backward();
+  if (settings.clip_norm > 0) clip_grad_norm_(model.parameters(), settings.clip_norm);
+  optimizer.step();
+}
+
 Evaluation evaluate(Module& model, const DataLoader& data, const SeeBatch& see) {
   const NoGrad no_grad;
   const bool was_training = model.is_training();
@@ -203,14 +215,10 @@ bool Training::run(const TrainingEvents& events) {
 
 void Training::take_step(const Batch& batch, const TrainingEvents& events) {
   StepRecord step{.epoch = at_.epoch, .step = at_.step + 1};
-  const Variable loss = cross_entropy(model_(batch.images), batch.labels,
-                                      {.label_smoothing = settings_.label_smoothing});
+  const Variable loss = loss_of(model_, batch, settings_);
   step.loss = loss.item();
   expect_finite(step.loss, "loss", step.epoch, step.step, settings_);
-  optimizer_->zero_grad();
-  loss.backward();
-  if (settings_.clip_norm > 0) clip_grad_norm_(model_.parameters(), settings_.clip_norm);
-  optimizer_->step();
+  descend(loss, model_, *optimizer_, settings_);
 
   const std::int64_t images = batch.labels.size(0);
   at_.step = step.step;

@@ -60,6 +60,11 @@ struct TrainingData {
 /// An optimizer for all parameters of `model`, as the settings say.
 std::unique_ptr<Optimizer> make_optimizer(const Settings& settings, const Module& model);
 
+/// What the model makes of a batch, as the settings want it measured.
+Variable loss_of(Module& model, const Batch& batch, const Settings& settings);
+/// A step against that loss.
+void descend(const Variable& loss, Module& model, Optimizer& optimizer, const Settings& settings);
+
 /// Trains for settings.epochs passes over data.train, evaluating after each. Where there is something to
 /// choose by, the weights of the best epoch are kept: that of the highest validation accuracy, of equal
 /// ones the lowest loss; and settings.patience epochs without a better one end the training. Between two

@@ -3,6 +3,7 @@
 #include <gradus/core/words.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstddef>
 #include <utility>
@@ -51,6 +52,27 @@ std::string printable(std::string_view text) {
     if (control_bytes(text, i) > 0) return in_quotes(text);
   }
   return std::string(text);
+}
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i++]);
+    const int more = lead < 0x80       ? 0
+                     : lead >> 5 == 6  ? 1
+                     : lead >> 4 == 14 ? 2
+                     : lead >> 3 == 30 ? 3
+                                       : -1;
+    if (more < 0) return false;
+    unsigned code = more == 0 ? lead : lead & (0x3fU >> more);
+    for (int k = 0; k < more; ++k, ++i) {
+      if (i == text.size() || (text[i] & 0xc0) != 0x80) return false;
+      code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3fU);
+    }
+    constexpr std::array<unsigned, 4> least = {0, 0x80, 0x800, 0x10000};
+    const bool surrogate = code >= 0xd800 && code < 0xe000;
+    if (code < least[static_cast<std::size_t>(more)] || code > 0x10ffff || surrogate) return false;
+  }
+  return true;
 }
 
 std::size_t letters_apart(std::string_view a, std::string_view b) {

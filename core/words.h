@@ -17,6 +17,9 @@ std::string without_controls(std::string_view text);
 /// `text` as it is where it holds no control character, else in_quotes(text).
 std::string printable(std::string_view text);
 
+/// Is `text` UTF-8, as RFC 3629 has it?
+bool is_utf8(std::string_view text);
+
 /// How far two words are apart: how many letters, whatever their case, must be put in, left out, replaced, or
 /// exchanged with their neighbour, none of them twice.
 /// F. J. Damerau, "A technique for computer detection and correction of spelling errors", CACM 7(3), 1964.

@@ -177,27 +177,6 @@ std::optional<std::int64_t> whole_number_in(std::string_view text) {
   return static_cast<std::int64_t>(*value);
 }
 
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i++]);
-    const int more = lead < 0x80       ? 0
-                     : lead >> 5 == 6  ? 1
-                     : lead >> 4 == 14 ? 2
-                     : lead >> 3 == 30 ? 3
-                                       : -1;
-    if (more < 0) return false;
-    unsigned code = more == 0 ? lead : lead & (0x3fU >> more);
-    for (int k = 0; k < more; ++k, ++i) {
-      if (i == text.size() || (text[i] & 0xc0) != 0x80) return false;
-      code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3fU);
-    }
-    constexpr std::array<unsigned, 4> least = {0, 0x80, 0x800, 0x10000};
-    const bool surrogate = code >= 0xd800 && code < 0xe000;
-    if (code < least[static_cast<std::size_t>(more)] || code > 0x10ffff || surrogate) return false;
-  }
-  return true;
-}
-
 // ---- What the columns are ----
 
 struct CsvLayout {
@@ -334,9 +313,7 @@ void note_class(const CsvFields& fields, CsvClasses& classes) {
   const std::string& name = fields.text();
   if (classes.contains(name)) return;
   if (name.empty()) fields.refuse("the class is empty");
-  const bool control = std::ranges::any_of(
-      name, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (name.size() > longest_name || control || !is_utf8(name)) {
+  if (name.size() > longest_name || printable(name) != name || !is_utf8(name)) {
     fields.refuse("class ", in_quotes(name), " of ", name.size(),
                   " bytes, it must be UTF-8 without control characters, of at most ", longest_name);
   }

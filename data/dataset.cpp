@@ -146,6 +146,10 @@ Shape Dataset::image_shape() const {
   return source->get(0).image.shape();
 }
 
+std::string Dataset::class_name(std::int64_t label) const {
+  return class_names.empty() ? std::to_string(label) : class_names[static_cast<std::size_t>(label)];
+}
+
 LabeledImage Dataset::get(std::int64_t index) const {
   const auto label = static_cast<std::int64_t>(labels[index].item());
   return {images.defined() ? images[index] : source->get(index).image, label};
@@ -282,6 +286,12 @@ std::string checksum(const Dataset& dataset) { return hexadecimal(add_dataset(0,
 
 std::string checksum(const DataSplit& split) {
   return hexadecimal(add_dataset(add_dataset(0, split.train), split.test));
+}
+
+std::string checksum(const NamedTensors& tensors) {
+  uLong crc = 0;
+  for (const auto& [name, tensor] : tensors) crc = add_bytes(crc, tensor);
+  return hexadecimal(crc);
 }
 
 const std::vector<std::string>& dataset_names() {

@@ -53,6 +53,8 @@ struct Dataset {
   std::int64_t size() const { return labels.defined() ? labels.numel() : 0; }
   /// [C,H,W] of each image. Throws ValueError for a source without samples.
   Shape image_shape() const;
+  /// "rose"; of a class without a name its number.
+  std::string class_name(std::int64_t label) const;
   /// Image and label at `index`, 0..size()-1; a view where images are in memory.
   LabeledImage get(std::int64_t index) const;
 };
@@ -89,6 +91,8 @@ Normalization measure_normalization(const Dataset& dataset);
 /// saw the same data.
 std::string checksum(const Dataset& dataset);
 std::string checksum(const DataSplit& split);
+/// The same of tensors, such as a model's weights.
+std::string checksum(const NamedTensors& tensors);
 
 /// Where files are found.
 struct DatasetOptions {

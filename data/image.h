@@ -63,8 +63,7 @@ Tensor decode_image(std::span<const std::byte> bytes, const std::string& label,
                     ImageMode mode = ImageMode::as_is);
 
 /// Writes uint8 [C,H,W] with 1 (gray) or 3 (RGB) channels, or [H,W], as a PNG file of 8 bits. The
-/// file is written in place: who must not find half an image there writes to another name and
-/// renames it. Throws DTypeError or ShapeError for another tensor or a side beyond
+/// file is replaced as a whole or not at all (io/atomic_file.h). Throws DTypeError or ShapeError for another tensor or a side beyond
 /// largest_image_side, IoError with the reason when the file cannot be written.
 void write_png(const std::string& path, const Tensor& image);
 

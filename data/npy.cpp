@@ -4,20 +4,16 @@
 #include <gradus/core/words.h>
 #include <gradus/data/detail/files.h>
 #include <gradus/data/npy.h>
-
-#include <fcntl.h>
-#include <unistd.h>
+#include <gradus/io/atomic_file.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <functional>
 #include <optional>
 #include <set>
 #include <span>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -607,42 +603,6 @@ std::string npy_start(const std::string& label, const Tensor& tensor) {
   return start + header;
 }
 
-class NpyWriter {
- public:
-  NpyWriter(std::string label, const std::string& path)
-      : label_(std::move(label)),
-        descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
-    if (descriptor_ < 0) refuse("cannot open");
-  }
-  ~NpyWriter() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  NpyWriter(const NpyWriter&) = delete;
-  NpyWriter& operator=(const NpyWriter&) = delete;
-
-  void write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t done = ::write(descriptor_, bytes.data(), bytes.size());
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0) refuse("cannot write");
-      bytes = bytes.subspan(static_cast<std::size_t>(done));
-    }
-  }
-
-  /// Some systems tell only now that the disk is full.
-  void close() {
-    if (::close(std::exchange(descriptor_, -1)) != 0) refuse("cannot write");
-  }
-
- private:
-  [[noreturn]] void refuse(std::string_view what) const {
-    fail<IoError>(label_, ": ", what, ": ", std::generic_category().message(errno));
-  }
-
-  std::string label_;
-  int descriptor_;
-};
-
 }  // namespace
 
 Tensor load_npy(const std::string& path) {
@@ -689,11 +649,11 @@ void save_npy(const std::string& path, const Tensor& tensor) {
   const std::string start = npy_start(label, tensor);
   const Tensor whole = tensor.contiguous();
   const std::int64_t width = size_of(whole.dtype());
-  NpyWriter file(label, path);
-  file.write(std::as_bytes(std::span(start)));
-  file.write(std::span(whole.storage().data() + whole.offset() * width,
-                       static_cast<std::size_t>(whole.numel() * width)));
-  file.close();
+  write_file_atomically(path, [&](ByteSink& file) {
+    file.write(std::string_view(start));
+    file.write(std::span<const std::byte>(whole.storage().data() + whole.offset() * width,
+                                          static_cast<std::size_t>(whole.numel() * width)));
+  });
 }
 
 }  // namespace gradus

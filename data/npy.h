@@ -35,8 +35,8 @@ Tensor load_npy(const std::string& path);
 /// of one name, or one that is no array.
 NamedTensors load_npz(const std::string& path);
 
-/// Writes `tensor` row-major to a .npy file of version 1.0, which is made or written over in place: not
-/// in one step, so that where the disk is full a part remains. Throws ValueError for an undefined
+/// Writes `tensor` row-major to a .npy file of version 1.0, which is replaced as a whole or not at all
+/// (io/atomic_file.h). Throws ValueError for an undefined
 /// tensor, DTypeError for bfloat16, which NumPy has not, IoError when the system refuses.
 void save_npy(const std::string& path, const Tensor& tensor);
 

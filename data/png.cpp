@@ -6,14 +6,14 @@
 #include <gradus/core/error.h>
 #include <gradus/data/detail/image_decoding.h>
 #include <gradus/data/image.h>
+#include <gradus/io/atomic_file.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <memory>
-#include <system_error>
+#include <exception>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <png.h>
@@ -147,23 +147,16 @@ class PngReader {
   png_infop info_ = nullptr;
 };
 
-struct ClosePngFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
-/// One image being written.
+/// One image being written, into memory.
 class PngWriter {
  public:
-  explicit PngWriter(const std::string& path) : label_("image: " + path) {
-    file_.reset(std::fopen(path.c_str(), "wbe"));
-    if (file_ == nullptr) fail_with(errno);
-  }
+  PngWriter() = default;
   ~PngWriter() { png_destroy_write_struct(&png_, &info_); }
   PngWriter(const PngWriter&) = delete;
   PngWriter& operator=(const PngWriter&) = delete;
 
   /// Contiguous uint8 [C,H,W].
-  void write(const Tensor& image) {
+  std::string encode(const Tensor& image) {
     const std::int64_t channels = image.size(0);
     const std::int64_t height = image.size(1);
     const std::int64_t width = image.size(2);
@@ -172,11 +165,11 @@ class PngWriter {
                                      ignore_png_warning);
       if (png_ != nullptr) info_ = png_create_info_struct(png_);
     });
-    if (info_ == nullptr) fail<Error>(label_, ": no memory for libpng");
+    if (info_ == nullptr) fail<Error>("write_png: no memory for libpng");
     std::vector<std::uint8_t> row(static_cast<std::size_t>(channels * width));
     const auto* planes = image.data<std::uint8_t>();
     guarded([&] {
-      png_init_io(png_, file_.get());
+      png_set_write_fn(png_, &encoded_, append_bytes, nullptr);
       png_set_IHDR(png_, info_, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height),
                    8, channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                    PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -190,23 +183,27 @@ class PngWriter {
       }
       png_write_end(png_, info_);
     });
-    if (std::fclose(file_.release()) != 0) fail_with(errno);
+    return std::move(encoded_);
   }
 
  private:
+  /// Nothing may be thrown through libpng.
+  static void append_bytes(png_structp png, png_bytep bytes, std::size_t count) {
+    auto& encoded = *static_cast<std::string*>(png_get_io_ptr(png));
+    bool appended = false;
+    try {
+      encoded.append(reinterpret_cast<const char*>(bytes), count);
+      appended = true;
+    } catch (const std::exception&) {
+    }
+    if (!appended) png_error(png, "no memory");
+  }
+
   template <class Step> void guarded(const Step& step) {
-    errno = 0;
-    if (!jump_.completes(step)) fail_with(errno);
+    if (!jump_.completes(step)) fail<Error>("write_png: ", jump_.message.data());
   }
 
-  [[noreturn]] void fail_with(int reason) const {
-    const std::string said =
-        reason != 0 ? std::generic_category().message(reason) : std::string(jump_.message.data());
-    fail<IoError>(label_, ": cannot write: ", said);
-  }
-
-  std::string label_;
-  std::unique_ptr<std::FILE, ClosePngFile> file_;
+  std::string encoded_;
   JumpPoint jump_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
@@ -236,7 +233,7 @@ void write_png(const std::string& path, const Tensor& image) {
   if (std::min(planes.size(1), planes.size(2)) < 1) refuse_shape();
   if (std::max(planes.size(1), planes.size(2)) > largest_image_side) refuse_shape();
   if (image.dtype() != uint8) fail<DTypeError>("write_png: takes uint8, got ", describe(image));
-  PngWriter(path).write(planes);
+  write_file_atomically(path, PngWriter().encode(planes));
 }
 
 }  // namespace gradus

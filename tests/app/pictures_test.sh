@@ -76,6 +76,7 @@ same run/checkpoint.safetensors before
 refuses 2 "--preview pictures/ring/1000.png: lies among the pictures of" data pictures --preview pictures/ring/1000.png
 refuses 2 "--confusion and --worst name one file, x.png" eval run --confusion x.png --worst x.png
 refuses 2 "makes images of [3,36,36], the net is tested with [3,32,32]" train --data pictures --augment pad=2 --out x --quiet
+refuses 2 "makes images of [3,36,36], the net is tested with [3,32,32]" lr-find --data pictures --augment pad=2
 refuses 2 "--label-column is for tables, not for pictures" train --data pictures --label-column a --out x --quiet
 mkdir parts
 cp -r pictures parts/train
@@ -155,6 +156,13 @@ awk "BEGIN { exit !($(value test_accuracy) >= 0.9) }" || fail "a table is not le
 sed '2,$s/,\([0-9]*\)/,\1.5/g' t.csv >half.csv
 run 0 eval table --data half.csv --json
 awk "BEGIN { exit !($(value test_accuracy) >= 0.9) }" || fail "halves are other numbers: $(cat out)"
+# From 0 to 1, they are others: taken for what the model knows they would all be wrong.
+awk -F, 'NR == 1 { print; next } { printf "%s", $1; for (k = 2; k <= NF; k++) printf ",%.4f", $k / 256; print "" }' t.csv >unit.csv
+refuses 65 "table: the model was trained on numbers from 0 to 255, those of unit.csv are from 0 to 1" eval table --data unit.csv
+run 0 train --data unit.csv --model mlp --epochs 15 --json --quiet --out unit
+refuses 65 "unit: the model was trained on numbers from 0 to 1, those of t.csv are from 0 to 255" eval unit --data t.csv
+run 0 eval unit --data unit.csv --json
+awk "BEGIN { exit !($(value test_accuracy) >= 0.9) }" || fail "a table of 0..1 is not learnt: $(cat out)"
 refuses 2 "--image-size is for folders of pictures, not for tables" train --data t.csv --image-size 4 --out x
 run 0 data t.csv
 says out "blu" "grn" "red"

@@ -65,6 +65,16 @@ TEST_CASE("the case of letters does not count") {
   CHECK(nearest("RESNET20", model_list) == "resnet20");
 }
 
+TEST_CASE("UTF-8 is told from what is none") {
+  for (const char* text :
+       {"", "plain", "caf\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x8c\xb9", "\xf4\x8f\xbf\xbf"})
+    CHECK(is_utf8(text));
+  // Latin-1, cut, overlong, a surrogate, beyond U+10FFFF, a continuation alone.
+  for (const char* text : {"caf\xe9", "\xe2\x82", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80",
+                           "\xf4\x90\x80\x80", "\x80", "\xff"})
+    CHECK_FALSE(is_utf8(text));
+}
+
 TEST_CASE("a quote is one line that no terminal obeys") {
   CHECK(in_quotes("plain") == "'plain'");
   CHECK(in_quotes("a\nb\x1b[31m\x7f") == "'a?b?[31m?'");

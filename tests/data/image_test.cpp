@@ -669,15 +669,12 @@ TEST_CASE("what cannot be written is refused") {
         }) == "write_png: takes uint8, got float32 [3,2,2]");
   CHECK(folder.entries() == 0);
   const Tensor image = zeros({1, 2, 2}, uint8);
-  CHECK(message_of<IoError>([&] { write_png(folder / "no/f.png", image); }) ==
-        "image: " + (folder / "no/f.png").string() + ": cannot write: No such file or directory");
-  CHECK(contains(message_of<IoError>([&] { write_png(folder.path(), image); }), "Is a directory"));
-  CHECK(message_of<IoError>([&] { write_png("/dev/full", image); }) ==
-        "image: /dev/full: cannot write: No space left on device");
-  Generator generator(1);  // more than a buffer of the system: it fails in the middle
-  CHECK(message_of<IoError>([&] {
-          write_png("/dev/full", randint(0, 256, {3, 200, 200}, generator, uint8));
-        }) == "image: /dev/full: cannot write: No space left on device");
+  CHECK(contains(message_of<IoError>([&] { write_png(folder / "no/f.png", image); }),
+                 (folder / "no/f.png").string() + ": "));
+  for (const std::string& other : {folder.path().string(), std::string("/dev/full")}) {
+    CHECK(message_of<IoError>([&] { write_png(other, image); }) ==
+          "write: " + other + ": is not a regular file");
+  }
 }
 
 TEST_CASE("names of images end in .png, .jpg or .jpeg") {

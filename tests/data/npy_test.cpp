@@ -504,8 +504,8 @@ TEST_CASE("what cannot be written is refused") {
   CHECK(contains(message_of<ValueError>([&] { save_npy(folder / "f", Tensor()); }),
                  "tensor is undefined"));
   CHECK(folder.entries() == 0);
-  CHECK(contains(message_of<IoError>([&] { save_npy(folder / "no/f", ones({1})); }),
-                 "cannot open: No such file"));
+  CHECK(
+      contains(message_of<IoError>([&] { save_npy(folder / "no/f", ones({1})); }), "No such file"));
   CHECK(contains(message_of<IoError>([&] { save_npy("/dev/full", ones({1})); }),
-                 "cannot write: No space left"));
+                 "/dev/full: is not a regular file"));
 }
