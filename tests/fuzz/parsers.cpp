@@ -31,7 +31,12 @@
 #endif
 
 #ifdef GRADUS_COUNTS_MEMORY
-#include <sanitizer/allocator_interface.h>
+// As in <sanitizer/allocator_interface.h>, which comes with clang alone; the functions come with g++ too.
+extern "C" {
+std::size_t __sanitizer_get_allocated_size(const volatile void* block);
+int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void*, std::size_t),
+                                              void (*freed)(const volatile void*));
+}
 #endif
 
 namespace {
@@ -53,8 +58,7 @@ void count_allocation(const volatile void*, std::size_t size) {
 
 void count_release(const volatile void* block) {
   if (block == nullptr) return;
-  live_bytes -=
-      static_cast<std::int64_t>(__sanitizer_get_allocated_size(const_cast<const void*>(block)));
+  live_bytes -= static_cast<std::int64_t>(__sanitizer_get_allocated_size(block));
 }
 
 const int counting = __sanitizer_install_malloc_and_free_hooks(count_allocation, count_release);
