@@ -114,14 +114,9 @@ NetJson parse_net(std::string_view text, const std::string& label) {
   return NetJson::parse(text);
 }
 
-/// "; nearest is stride; known are kernel_size, stride"
-std::string nearest_of(std::string_view name, const std::vector<std::string>& known) {
-  const std::string_view beginning = name.substr(0, longest_quote);
-  const auto nearer = [&](const std::string& a, const std::string& b) {
-    return letters_apart(beginning, a) < letters_apart(beginning, b);
-  };
-  return "; nearest is " + *std::min_element(known.begin(), known.end(), nearer) + "; known are " +
-         joined(known);
+/// "; known are kernel_size, stride; did you mean stride?"
+std::string known_are(std::string_view name, const std::vector<std::string>& known) {
+  return "; known are " + joined(known) + did_you_mean(name, known);
 }
 
 /// What one net is made with, and what it has come to so far.
@@ -169,7 +164,7 @@ class LayerText {
     for (const auto& [key, unused] : value->items()) {
       if (std::find(known.begin(), known.end(), key) != known.end()) continue;
       const std::string rest =
-          known.empty() ? "; the layer takes no options" : nearest_of(key, known);
+          known.empty() ? "; the layer takes no options" : known_are(key, known);
       refuse("unknown option ", in_quotes(key, longest_quote), rest);
     }
   }
@@ -786,7 +781,7 @@ const LayerKind& kind_named(const NetMaking& net, const std::string& where,
     if (kind.name == name) return kind;
   }
   fail<BadDataError>(net.label, ": ", where, ": unknown layer ", in_quotes(name, longest_quote),
-                     nearest_of(name, net_layer_names()));
+                     known_are(name, net_layer_names()));
 }
 
 /// "ReLU", or {"Linear": ...}
