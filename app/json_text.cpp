@@ -1,3 +1,4 @@
+// Written once, so that every file means the same by a number that is none and by an epoch.
 #include "json_text.h"
 
 #include <limits>
