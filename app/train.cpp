@@ -276,6 +276,7 @@ int run_train(const TrainOptions& options) {
                     resumes ? earlier.record.position.step : 0);
   Sequential model = resumes ? std::move(earlier.model) : begin_model(run, options.from, progress);
   run.parameters = model.parameter_count();
+  expect_to_take_all_batches(settings, run.image, batches);
   Training training(model, settings, {batches, validation ? &*validation : nullptr, test});
   if (resumes) {
     resume(training, *folder, run, earlier);
