@@ -240,10 +240,9 @@ Sequential begin_model(RunRecord& run, const std::string& from, Progress& progre
   if (from.empty()) return model;
   const FirstWeights first = load_weights_from(from, all_class_names(run), model);
   run.settings.from = fs::absolute(from).lexically_normal().string() + ", CRC-32 " + first.checksum;
-  progress.line("begins with the weights of " + from +
-                (first.new_head.empty()
-                     ? ""
-                     : ", but for layer " + first.new_head + ", which is new: other classes"));
+  progress.line(
+      "begins with the weights of " + from +
+      (first.new_layers.empty() ? "" : ", but for " + first.new_layers + ": other classes"));
   return model;
 }
 
