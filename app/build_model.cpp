@@ -18,6 +18,20 @@ namespace {
 /// "8.weight" -> "8": the layer of a parameter.
 std::string layer_of(const std::string& name) { return name.substr(0, name.rfind('.')); }
 
+/// Where in `state`, which is in the order of the layers, those begin that know the classes: the last layer with
+/// a matrix or kernels that gives so many numbers as there are classes, and what is behind it, like a norm of
+/// its outputs. Where no layer gives so many, the last one with parameters.
+std::size_t begin_of_head(const NamedTensors& state, std::int64_t classes) {
+  std::size_t head = state.size() - 1;
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    const Shape& shape = state[i].second.shape();
+    if ((shape.rank() == 2 || shape.rank() == 4) && shape[0] == classes) head = i;
+  }
+  const std::string layer = layer_of(state[head].first);
+  while (head > 0 && layer_of(state[head - 1].first) == layer) --head;
+  return head;
+}
+
 }  // namespace
 
 bool is_net_file(const std::string& model) { return model.ends_with(".json"); }
@@ -64,34 +78,40 @@ FirstWeights load_weights_from(const std::string& file, const std::vector<std::s
                                Module& model) {
   const KnownWeights weights = load_weights(file);
   std::map<std::string, Tensor> found(weights.tensors.begin(), weights.tensors.end());
-  const NamedVariables parameters = model.named_parameters();
-  const std::string head = parameters.empty() ? "" : layer_of(parameters.back().first);
+  const NamedTensors state = model.state_dict();
+  const std::size_t head = state.empty() ? 0 : begin_of_head(state, std::ssize(class_names));
   NamedTensors fitting;
   bool new_head = weights.class_names && *weights.class_names != class_names;
-  for (const auto& [name, tensor] : model.state_dict()) {
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    const auto& [name, tensor] = state[i];
     const auto there = found.find(name);
     if (there == found.end()) {
       fail<BadDataError>("--from ", file, ": has no ", name,
                          ", which this model has: the weights of another model");
     }
-    if (there->second.shape() == tensor.shape()) {
-      fitting.emplace_back(name, there->second);
-    } else if (layer_of(name) == head) {
-      new_head = true;
-    } else {
+    const bool fits = there->second.shape() == tensor.shape();
+    if (!fits && i < head) {
       fail<BadDataError>("--from ", file, ": ", name, " is ", there->second.shape(),
                          ", this model has ", tensor.shape());
     }
+    new_head = new_head || !fits;
+    if (fits) fitting.emplace_back(name, there->second);
     found.erase(there);
   }
   if (!found.empty()) {
     fail<BadDataError>("--from ", file, ": has ", in_quotes(found.begin()->first),
                        ", which this model lacks: the weights of another model");
   }
-  if (new_head)
-    std::erase_if(fitting, [&](const auto& entry) { return layer_of(entry.first) == head; });
+  FirstWeights first{.checksum = checksum(weights.tensors), .new_layers = {}};
+  if (new_head && !state.empty()) {
+    fitting.resize(head);
+    const std::string begin = layer_of(state[head].first);
+    const std::string end = layer_of(state.back().first);
+    first.new_layers = begin == end ? "layer " + begin + ", which is new"
+                                    : "layers " + begin + " to " + end + ", which are new";
+  }
   model.load_state_dict(fitting, {.strict = false, .cast = true});
-  return {.checksum = checksum(weights.tensors), .new_head = new_head ? head : ""};
+  return first;
 }
 
 }  // namespace gradus::app

@@ -29,13 +29,13 @@ Sequential new_model(const Settings& settings, const ImageSpec& image);
 
 /// What became of weights that a training begins with.
 struct FirstWeights {
-  std::string checksum;  ///< CRC-32 of all of them, eight hexadecimal digits
-  std::string new_head;  ///< the layer that stayed new; empty: none
+  std::string checksum;    ///< CRC-32 of all of them, eight hexadecimal digits
+  std::string new_layers;  ///< "layer 15, which is new" in words; empty: none
 };
 
 /// Puts the tensors of `file` into `model`: a .safetensors file, a checkpoint or the folder of a training.
-/// The last layer, which gives the classes, stays new where these are others, by number or by name. Throws
-/// NotFoundError, and BadDataError for weights of another net.
+/// The last layer that gives as many numbers as there are classes, and those behind it, stay new where the classes
+/// are others, by number or by name. Throws NotFoundError, and BadDataError for weights of another net.
 FirstWeights load_weights_from(const std::string& file, const std::vector<std::string>& class_names,
                                Module& model);
 

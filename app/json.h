@@ -1,5 +1,5 @@
-// All JSON that the program writes or reads, in one place: it is a promise to other programs, and
-// one file compiles the JSON library instead of five.
+// All JSON that the program writes or reads, in one place: it is a promise to other programs. Only the files
+// json_*.cpp know the JSON library.
 #pragma once
 
 #include <gradus/autograd/profile.h>

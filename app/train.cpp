@@ -240,10 +240,9 @@ Sequential begin_model(RunRecord& run, const std::string& from, Progress& progre
   if (from.empty()) return model;
   const FirstWeights first = load_weights_from(from, all_class_names(run), model);
   run.settings.from = fs::absolute(from).lexically_normal().string() + ", CRC-32 " + first.checksum;
-  progress.line("begins with the weights of " + from +
-                (first.new_head.empty()
-                     ? ""
-                     : ", but for layer " + first.new_head + ", which is new: other classes"));
+  progress.line(
+      "begins with the weights of " + from +
+      (first.new_layers.empty() ? "" : ", but for " + first.new_layers + ": other classes"));
   return model;
 }
 
@@ -276,6 +275,7 @@ int run_train(const TrainOptions& options) {
                     resumes ? earlier.record.position.step : 0);
   Sequential model = resumes ? std::move(earlier.model) : begin_model(run, options.from, progress);
   run.parameters = model.parameter_count();
+  expect_to_take_all_batches(settings, run.image, batches);
   Training training(model, settings, {batches, validation ? &*validation : nullptr, test});
   if (resumes) {
     resume(training, *folder, run, earlier);

@@ -2,6 +2,7 @@
 #include "training.h"
 
 #include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
 #include <gradus/core/math.h>
 #include <gradus/core/random.h>
 #include <gradus/core/words.h>
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "build_model.h"
 #include "exit_code.h"
 #include "stopwatch.h"
 
@@ -82,6 +84,24 @@ std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model
   }
   return std::make_unique<Adam>(model.parameters(),
                                 AdamOptions{.lr = s.lr, .weight_decay = s.weight_decay});
+}
+
+void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image,
+                                const DataLoader& train) {
+  const std::int64_t rest = train.samples() % settings.batch_size;
+  const std::int64_t smallest = rest == 0 ? settings.batch_size : rest;
+  Sequential net =
+      new_model(settings, image);  // the one to be trained keeps its running statistics
+  const Generator before = default_generator();  // dropout draws from it
+  const NoGrad no_grad;
+  try {
+    net(zeros({smallest, image.channels, image.height, image.width}, float32));
+  } catch (const ShapeError& error) {
+    fail<UsageError>("--batch-size ", settings.batch_size, ": of ", train.samples(),
+                     " images to train with the last batch has ", smallest,
+                     ", too few for the net: ", error.what(), "; choose another --batch-size");
+  }
+  default_generator() = before;
 }
 
 Variable loss_of(Module& model, const Batch& batch, const Settings& settings) {

@@ -60,6 +60,11 @@ struct TrainingData {
 /// An optimizer for all parameters of `model`, as the settings say.
 std::unique_ptr<Optimizer> make_optimizer(const Settings& settings, const Module& model);
 
+/// Tries the smallest batch that `train` will give on a new net, in training mode. Throws UsageError where it takes
+/// none so small, as a BatchNorm1d takes no single image: known before the first step, not after an epoch.
+void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image,
+                                const DataLoader& train);
+
 /// What the model makes of a batch, as the settings want it measured.
 Variable loss_of(Module& model, const Batch& batch, const Settings& settings);
 /// A step against that loss.

@@ -197,16 +197,6 @@ constexpr std::array named_transforms{
     NamedTransform{"erase", make_erase},
 };
 
-[[noreturn]] void fail_unknown_transform(std::string_view name) {
-  const auto nearer = [&](const std::string& a, const std::string& b) {
-    return letters_apart(name, a) < letters_apart(name, b);
-  };
-  const std::vector<std::string>& known = transform_names();
-  fail<ValueError>("transforms: unknown ", in_quotes(name, 40), ", nearest is ",
-                   *std::min_element(known.begin(), known.end(), nearer), "; known are ",
-                   joined(known));
-}
-
 double transform_number(std::string_view name, std::string_view text) {
   double number = 0;
   const char* end = text.data() + text.size();
@@ -221,7 +211,10 @@ Transform parse_transform(std::string_view entry) {
   const std::string_view name = entry.substr(0, equals);
   const auto* found = std::find_if(named_transforms.begin(), named_transforms.end(),
                                    [&](const NamedTransform& t) { return t.name == name; });
-  if (found == named_transforms.end()) fail_unknown_transform(name);
+  if (found == named_transforms.end()) {
+    fail<ValueError>("transforms: unknown ", in_quotes(name, 40), "; known are ",
+                     joined(transform_names()), did_you_mean(name, transform_names()));
+  }
   if (equals == std::string_view::npos) return found->make(std::nullopt);
   return found->make(transform_number(name, entry.substr(equals + 1)));
 }

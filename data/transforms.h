@@ -148,7 +148,7 @@ MixedBatch mixup(const Tensor& images, const Tensor& labels, std::int64_t classe
 ///   jitter   brightness, contrast and saturation; a quarter of it, at most 0.5, is hue  0.2
 ///   erase    probability of random_erasing, with its other defaults                     0.5
 /// Throws ValueError for an empty text or entry, for a name that is not among these, listing them and naming
-/// the nearest, for a number that is none, and what the function behind a name throws.
+/// the one that was meant, for a number that is none, and what the function behind a name throws.
 Transform parse_transforms(std::string_view text);
 /// The names that parse_transforms() knows, in the order above.
 const std::vector<std::string>& transform_names();

@@ -42,6 +42,14 @@ refuses 2 "lenet takes images of [1,28,28], got [1,8,8]" train --model lenet --d
 refuses 2 "DIR is required" eval
 refuses 2 "FILE is required" inspect
 
+# 2: the last of 1437 images in batches of 4 is alone, and a BatchNorm1d takes no single image.
+echo '["Flatten", {"Linear": 8}, "BatchNorm1d", {"Linear": "classes"}]' >rows.json
+refuses 2 "--batch-size 4: of 1437 images to train with the last batch has 1, too few for the net: BatchNorm1d: " \
+  train --model rows.json --batch-size 4 --out alone
+[ ! -e alone ] || fail "a training that was refused left its folder"
+refuses 2 "got [1,8] [in 2]; choose another --batch-size" lr-find --model rows.json --batch-size 4
+run 0 train --model rows.json --batch-size 720 --epochs 1 --quiet --out alone  # 720 and 717
+
 # 2: an --out that cannot be written, known before training begins, even to root.
 echo "a file" >file
 refuses 2 "--out file: cannot make this folder" train --out file

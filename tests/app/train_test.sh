@@ -65,4 +65,29 @@ says err "gradus: debug: BLAS: " "gradus: debug: storage: peak"
 GRADUS_LOG_LEVEL=loud run 0 train --epochs 1 --quiet --overwrite --out e
 [ "$(wc -l <err)" = 1 ] || fail "one warning expected: $(cat err)"
 says err "GRADUS_LOG_LEVEL='loud'"
+
+# --from where the classes are others: new are the layer that gives them and what is behind it, whatever that is.
+rows() { # CLASSES: a table of 60 rows
+  awk -v classes="$1" 'BEGIN {
+    print "label,a,b"
+    for (i = 0; i < 60; ++i) print "class" i % classes "," i % 7 "," i % 5
+  }'
+}
+rows 2 >two.csv
+rows 3 >three.csv
+begin='["Flatten", {"Linear": 3}, "ReLU", {"Linear": "classes"}'
+for end in '' ', {"Softmax": 1}' ', {"LogSoftmax": 1}, {"Dropout": 0.1}' ', "Flatten"'; do
+  echo "$begin$end]" >net.json
+  run 0 train --data two.csv --model net.json --epochs 1 --quiet --overwrite --out two
+  run 0 train --data three.csv --model net.json --from two --epochs 1 --overwrite --out three
+  says err "two, but for layer 3, which is new: other classes"
+done
+echo "$begin, \"BatchNorm1d\", {\"PReLU\": 1}]" >net.json
+run 0 train --data two.csv --model net.json --epochs 1 --quiet --overwrite --out two
+run 0 train --data three.csv --model net.json --from two --epochs 1 --overwrite --out three
+says err "two, but for layers 3 to 5, which are new: other classes"
+run 0 train --data two.csv --model net.json --from two --epochs 1 --overwrite --out three
+if grep -q "new" err; then fail "the same classes, and yet a new layer: $(cat err)"; fi
+echo '["Flatten", {"Linear": 4}, "ReLU", {"Linear": "classes"}, "BatchNorm1d", {"PReLU": 1}]' >net.json
+refuses 65 "--from two: 1.weight is [3,2], this model has [4,2]" train --data three.csv --model net.json --from two --out x
 finish

@@ -942,11 +942,12 @@ TEST_CASE("a text that makes no sense is answered with what does") {
   };
   const std::string known =
       "known are pad, crop, resized, flip, vflip, rotate, affine, jitter, erase";
-  CHECK(message("flop") == "transforms: unknown 'flop', nearest is flip; " + known);
-  CHECK(message("crop=4,rotation=5") ==
-        "transforms: unknown 'rotation', nearest is rotate; " + known);
-  CHECK(contains(message("vlip"), "nearest is flip; "));
-  CHECK(contains(message(" flip"), "unknown ' flip', nearest is flip"));
+  CHECK(message("flop") == "transforms: unknown 'flop'; " + known + "; did you mean flip?");
+  CHECK(message("crop=4,rotates=5") ==
+        "transforms: unknown 'rotates'; " + known + "; did you mean rotate?");
+  CHECK(message("crop=4,mirror") == "transforms: unknown 'mirror'; " + known);  // near to none
+  CHECK(contains(message("vlip"), "did you mean vflip?"));
+  CHECK(contains(message(" flip"), "unknown ' flip'; " + known + "; did you mean flip?"));
   CHECK(contains(message(std::string("\0fl\nip\x7f", 7)), "'?fl?ip?'"));
   CHECK(contains(message(std::string(5000, 'x')), "'" + std::string(40, 'x') + "...'"));
   CHECK(message("") == "transforms: entry 1 of '' is empty; expects name[=number] between commas");

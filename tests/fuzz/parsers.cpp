@@ -49,15 +49,16 @@ std::atomic<std::int64_t> most_bytes = 0;  // 0: nobody is watching
 
 #ifdef GRADUS_COUNTS_MEMORY
 void count_allocation(const volatile void*, std::size_t size) {
+  if (most_bytes == 0) return;
   const std::int64_t live = live_bytes += static_cast<std::int64_t>(size);
-  if (most_bytes == 0 || live <= most_bytes) return;
+  if (live <= most_bytes) return;
   std::fprintf(stderr, "fuzz: a parser holds %lld bytes, at most %lld expected\n",
                static_cast<long long>(live), static_cast<long long>(most_bytes.load()));
   std::abort();
 }
 
 void count_release(const volatile void* block) {
-  if (block == nullptr) return;
+  if (most_bytes == 0 || block == nullptr) return;
   live_bytes -= static_cast<std::int64_t>(__sanitizer_get_allocated_size(block));
 }
 
@@ -74,20 +75,16 @@ class MemoryLimit {
   ~MemoryLimit() { most_bytes = 0; }
 };
 
-/// A file in memory, with a name by which it can be opened.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::span<const std::byte> bytes) {
-    descriptor_ = ::memfd_create("input", 0);
-    const auto wrote = ::write(descriptor_, bytes.data(), bytes.size());
-    if (wrote != static_cast<ssize_t>(bytes.size())) std::abort();
-  }
-  ~MemoryFile() { ::close(descriptor_); }
-  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
-
- private:
-  int descriptor_;
-};
+/// Puts the bytes into a file in memory, the same for all inputs: making one costs more than reading it. Its
+/// name, by which it can be opened.
+const std::string& in_memory_file(std::span<const std::byte> bytes) {
+  static const int descriptor = ::memfd_create("input", 0);
+  static const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+  const auto size = static_cast<ssize_t>(bytes.size());
+  if (::pwrite(descriptor, bytes.data(), bytes.size(), 0) != size) std::abort();
+  if (::ftruncate(descriptor, size) != 0) std::abort();
+  return path;
+}
 
 template <class Read> void attempt(Parser parser, std::size_t input, const Read& read) {
   const MemoryLimit limit(input);
@@ -136,8 +133,7 @@ void parse(std::span<const std::byte> bytes) {
     attempt(Parser::checkpoint, size, [&] { app::from_run_json(std::string(text), "checkpoint"); });
     attempt(Parser::checkpoint, size, [&] { app::from_metrics_lines(text, "metrics"); });
   }
-  const MemoryFile file(bytes);
-  const std::string path = file.path();
+  const std::string& path = in_memory_file(bytes);
   if (begins("\x93NUMPY")) return attempt(Parser::npy, size, [&] { load_npy(path); });
   if (begins("PK")) return attempt(Parser::npz, size, [&] { load_npz(path); });
   if (begins(std::string_view("\0\0", 2)) || begins("\x1f\x8b"))

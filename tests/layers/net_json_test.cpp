@@ -248,8 +248,8 @@ TEST_CASE("what a file has wrong is told by its place, with both values") {
        "net.json: layers[1]: a layer is a name or an object with one key, its name, got an object "
        "with 2 keys"},
       {R"([{"MaxPool2d": {"kernel_size": 2, "strides": 2}}])",
-       "net.json: layers[0] MaxPool2d: unknown option 'strides'; nearest is stride; known are "
-       "kernel_size, stride, padding, dilation, ceil_mode"},
+       "net.json: layers[0] MaxPool2d: unknown option 'strides'; known are kernel_size, "
+       "stride, padding, dilation, ceil_mode; did you mean stride?"},
       {R"([{"Tanh": {"alpha": 2}}])",
        "net.json: layers[0] Tanh: unknown option 'alpha'; the layer takes no options"},
       {R"([{"ReLU": null}])", "net.json: layers[0] ReLU: takes no options, got null"},
@@ -361,10 +361,9 @@ TEST_CASE("what a file has wrong is told by its place, with both values") {
 
 TEST_CASE("an unknown layer is told with the nearest, and with all that there are") {
   const std::string message = wrong(R"(["ReLU", "Convolution2d"])");
-  CHECK(message ==
-        "net.json: layers[1]: unknown layer 'Convolution2d'; nearest is Conv2d; known are " +
-            joined(net_layer_names()));
-  CHECK(contains(wrong(R"([{"relu": {}}])"), "unknown layer 'relu'; nearest is ReLU;"));
+  CHECK(message == "net.json: layers[1]: unknown layer 'Convolution2d'; known are " +
+                       joined(net_layer_names()));
+  CHECK(contains(wrong(R"([{"relu": {}}])"), "; did you mean ReLU?"));
 }
 
 TEST_CASE("no text of a file reaches a message as it is") {

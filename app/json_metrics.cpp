@@ -1,0 +1,77 @@
+// The lines of metrics.jsonl, and back.
+#include <gradus/core/words.h>
+
+#include "json.h"
+#include "json_text.h"
+
+namespace gradus::app {
+namespace {
+
+/// Throws what Json throws.
+void add_metrics_line(Metrics& metrics, const Json& json) {
+  const std::string event = json.at("event").get<std::string>();
+  if (event == "step") {
+    metrics.steps.push_back({.epoch = json.at("epoch").get<std::int64_t>(),
+                             .step = json.at("step").get<std::int64_t>(),
+                             .loss = number_at(json, "loss")});
+  } else if (event == "epoch") {
+    metrics.epochs.push_back(epoch_from_json(json));
+  }
+}
+
+/// Numbers without a fraction where there must be none: converting a large one would be undefined.
+bool counts_are_whole(const Json& json) {
+  for (const char* key : {"epoch", "step"})
+    if (json.contains(key) && !json.at(key).is_number_integer()) return false;
+  return true;
+}
+
+/// Does the last line go on behind the one before?
+bool goes_up(const Metrics& metrics) {
+  const auto& [steps, epochs] = metrics;
+  const auto last_two_rise = [](const auto& records, auto count) {
+    const auto last = records.rbegin();
+    return records.empty() || (count(*last) > (records.size() > 1 ? count(*(last + 1)) : 0));
+  };
+  return last_two_rise(steps, [](const StepRecord& r) { return r.step; }) &&
+         last_two_rise(epochs, [](const EpochRecord& r) { return r.epoch; });
+}
+
+}  // namespace
+
+std::string to_json(const StepRecord& step) {
+  return dump_json(
+      {{"event", "step"}, {"epoch", step.epoch}, {"step", step.step}, {"loss", step.loss}});
+}
+
+std::string to_json(const EpochRecord& epoch) {
+  Json line = {{"event", "epoch"}};
+  line.update(to_json_object(epoch));
+  return dump_json(line);
+}
+
+Metrics from_metrics_lines(std::string_view text, const std::string& label) {
+  constexpr std::size_t longest = 4096;  // parsed text takes many times its size
+  Metrics metrics;
+  for (std::int64_t number = 1; !text.empty(); ++number) {
+    const std::size_t length = text.find('\n');
+    const std::string_view line = text.substr(0, length);
+    const auto refuse = [&](const char* what) {
+      fail<BadDataError>(label, ": line ", number, ": ", what, ": ", in_quotes(line));
+    };
+    if (length == text.npos) refuse("has no end");
+    if (length > longest) refuse("is longer than 4096 bytes");
+    try {
+      const Json json = Json::parse(line);
+      if (!counts_are_whole(json)) refuse("its epoch or step is no whole number");
+      add_metrics_line(metrics, json);
+    } catch (const Json::exception&) {
+      refuse("is not what a training writes");
+    }
+    if (!goes_up(metrics)) refuse("does not go on behind the lines before");
+    text.remove_prefix(length + 1);
+  }
+  return metrics;
+}
+
+}  // namespace gradus::app
