@@ -213,6 +213,12 @@ void add_metrics_line(Metrics& metrics, const Json& json) {
     metrics.steps.push_back({.epoch = json.at("epoch").get<std::int64_t>(),
                              .step = json.at("step").get<std::int64_t>(),
                              .loss = number(json, "loss")});
+  } else if (event == "parameter") {
+    metrics.parameters.push_back({.epoch = json.at("epoch").get<std::int64_t>(),
+                                  .name = json.at("name").get<std::string>(),
+                                  .norm = number(json, "norm"),
+                                  .gradient_norm = number(json, "gradient_norm"),
+                                  .update_norm = number(json, "update_norm")});
   } else if (event == "epoch") {
     metrics.epochs.push_back(epoch_from(json));
   }
@@ -227,7 +233,8 @@ bool counts_are_whole(const Json& json) {
 
 /// Does the last line go on behind the one before?
 bool goes_up(const Metrics& metrics) {
-  const auto& [steps, epochs] = metrics;
+  const std::vector<StepRecord>& steps = metrics.steps;
+  const std::vector<EpochRecord>& epochs = metrics.epochs;
   const auto last_two_rise = [](const auto& records, auto count) {
     const auto last = records.rbegin();
     return records.empty() || (count(*last) > (records.size() > 1 ? count(*(last + 1)) : 0));
@@ -289,6 +296,15 @@ Json to_json_object(const ClassificationReport& report, const std::vector<std::s
 
 std::string to_json(const StepRecord& step) {
   return dump({{"event", "step"}, {"epoch", step.epoch}, {"step", step.step}, {"loss", step.loss}});
+}
+
+std::string to_json(const ParameterRecord& parameter) {
+  return dump({{"event", "parameter"},
+               {"epoch", parameter.epoch},
+               {"name", parameter.name},
+               {"norm", parameter.norm},
+               {"gradient_norm", parameter.gradient_norm},
+               {"update_norm", parameter.update_norm}});
 }
 
 std::string to_json(const EpochRecord& epoch) {

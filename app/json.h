@@ -20,6 +20,7 @@ namespace gradus::app {
 
 /// Lines of metrics.jsonl, without the newline.
 std::string to_json(const StepRecord& step);
+std::string to_json(const ParameterRecord& parameter);
 std::string to_json(const EpochRecord& epoch);
 
 /// What a checkpoint says of itself, and back. Throws BadDataError, its message opening with `label`, for

@@ -74,6 +74,15 @@ struct StepRecord {
   double loss = 0;
 };
 
+/// How a parameter moved in the last step of an epoch. Norms are the square root of the sum of squares.
+struct ParameterRecord {
+  std::int64_t epoch = 0;    ///< 1, 2, ...
+  std::string name;          ///< as in state_dict
+  double norm = 0;           ///< of its values before the step
+  double gradient_norm = 0;  ///< as the optimizer took it, clipped; NaN: it had no gradient
+  double update_norm = 0;    ///< of what the step added to it
+};
+
 struct EpochRecord {
   std::int64_t epoch = 0;
   double lr = 0;
@@ -308,6 +317,7 @@ struct SummaryRecord {
 /// What metrics.jsonl tells, in the order of its lines.
 struct Metrics {
   std::vector<StepRecord> steps{};
+  std::vector<ParameterRecord> parameters{};
   std::vector<EpochRecord> epochs{};
 };
 

@@ -207,7 +207,12 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
     write_scalars();
     last_kept = Clock::now();
   };
-  const TrainingEvents events{.on_step =
+  const TrainingEvents events{.on_parameters =
+                                  [&](const std::vector<ParameterRecord>& parameters) {
+                                    for (const ParameterRecord& parameter : parameters)
+                                      folder.add_metrics(to_json(parameter));
+                                  },
+                              .on_step =
                                   [&](const StepRecord& step, double images_per_second) {
                                     folder.add_metrics(to_json(step));
                                     if (run.settings.tensorboard)

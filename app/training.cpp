@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "exit_code.h"
 #include "stopwatch.h"
@@ -54,6 +56,28 @@ NamedTensors copies_of(const NamedTensors& tensors) {
   NamedTensors copies;
   for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
   return copies;
+}
+
+double l2_norm(const Tensor& values) {
+  const Tensor exact = values.to(float64);
+  return std::sqrt(core::sum(core::mul(exact, exact)).item());
+}
+
+/// What a step made of parameters that were `before`.
+std::vector<ParameterRecord> movements(const NamedTensors& before, const Module& model,
+                                       std::int64_t epoch) {
+  std::vector<ParameterRecord> records;
+  const NamedVariables now = model.named_parameters();
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    const auto& [name, parameter] = now[i];
+    const Tensor& old = before[i].second;
+    ParameterRecord record{.epoch = epoch, .name = name, .norm = l2_norm(old)};
+    record.gradient_norm = parameter.grad().defined() ? l2_norm(parameter.grad().value())
+                                                      : std::numeric_limits<double>::quiet_NaN();
+    record.update_norm = l2_norm(core::sub(parameter.value(), old));
+    records.push_back(std::move(record));
+  }
+  return records;
 }
 
 /// Names, shapes and dtypes of the model, in its order.
@@ -141,6 +165,7 @@ NamedTensors Training::state_dict() const {
   for (const auto& [name, tensor] : optimizer_->state_dict())
     state.emplace_back(optimizer_prefix + name, tensor);
   for (const auto& [name, tensor] : best_weights_) state.emplace_back(best_prefix + name, tensor);
+  for (const auto& [name, tensor] : kernels_.state_dict()) state.emplace_back(name, tensor);
   return state;
 }
 
@@ -167,11 +192,14 @@ void Training::resume(const RunRecord& run, const NamedTensors& state, const std
   expect_possible(position, label);
   NamedTensors of_optimizer;
   NamedTensors best;
+  NamedTensors kernels;
   for (const auto& [name, tensor] : state) {
     if (name.starts_with(optimizer_prefix)) {
       of_optimizer.emplace_back(name.substr(optimizer_prefix.size()), tensor);
     } else if (name.starts_with(best_prefix)) {
       best.emplace_back(name.substr(best_prefix.size()), tensor);
+    } else if (name.starts_with(kernels_prefix)) {
+      kernels.emplace_back(name, tensor);
     } else {
       fail<BadDataError>(label, ": unknown ", in_quotes(name));
     }
@@ -183,6 +211,7 @@ void Training::resume(const RunRecord& run, const NamedTensors& state, const std
                        position.epoch, chooses ? "" : " and has nothing to choose by");
   }
   if (of.epoch > 0 || !best.empty()) expect_weights(best, model_.state_dict(), label);
+  kernels_.load_state_dict(kernels, model_, position.epoch - 1, label);
   try {
     optimizer_->load_state_dict(of_optimizer);
     if (schedule_) schedule_->set_epoch(position.epoch - 1);
@@ -202,6 +231,7 @@ bool Training::patience_has_run_out() const {
 }
 
 bool Training::run(const TrainingEvents& events) {
+  if (at_.step == 0) kernels_.add(model_, 0);
   while (at_.epoch <= settings_.epochs && !patience_has_run_out()) {
     model_.train();
     for (const Batch& batch : data_.train.epoch(at_.epoch - 1, at_.batch)) {
@@ -213,12 +243,24 @@ bool Training::run(const TrainingEvents& events) {
   return true;
 }
 
+/// Copies of the parameters before the last step of an epoch; before others, nothing.
+NamedTensors Training::values_if_last_of_epoch() const {
+  NamedTensors values;
+  if (at_.batch + 1 < data_.train.batches()) return values;
+  for (const auto& [name, parameter] : model_.named_parameters())
+    values.emplace_back(name, parameter.value().clone());
+  return values;
+}
+
 void Training::take_step(const Batch& batch, const TrainingEvents& events) {
   StepRecord step{.epoch = at_.epoch, .step = at_.step + 1};
   const Variable loss = loss_of(model_, batch, settings_);
   step.loss = loss.item();
   expect_finite(step.loss, "loss", step.epoch, step.step, settings_);
+  const NamedTensors before = values_if_last_of_epoch();
   descend(loss, model_, *optimizer_, settings_);
+  if (!before.empty() && events.on_parameters)
+    events.on_parameters(movements(before, model_, at_.epoch));
 
   const std::int64_t images = batch.labels.size(0);
   at_.step = step.step;
@@ -252,6 +294,7 @@ void Training::finish_epoch(const TrainingEvents& events) {
     best_weights_ = copies_of(model_.state_dict());
   }
   if (schedule_) schedule_->step();
+  kernels_.add(model_, at_.epoch);
   ++at_.epoch;
   at_.batch = 0;
   at_.loss_sum = 0;

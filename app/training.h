@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "kernel_history.h"
 #include "records.h"
 #include "stopwatch.h"
 
@@ -43,6 +44,8 @@ inline const std::string best_prefix = "best.";
 
 /// Called by Training::run(); each may be left empty.
 struct TrainingEvents {
+  /// Of the last step of an epoch, before its on_step.
+  std::function<void(const std::vector<ParameterRecord>&)> on_parameters{};
   std::function<void(const StepRecord&, double images_per_second)> on_step{};
   /// After the epoch's evaluation; position() is at the start of the next one.
   std::function<void(const EpochRecord&)> on_epoch{};
@@ -81,7 +84,7 @@ class Training {
   /// Where it stands; the seconds and the generator of this thread as of now.
   Position position() const;
   /// What belongs to a position beside the model's tensors: "optimizer.state.0.step" and so on, which share
-  /// storage with the optimizer, and "best.0.weight" and so on.
+  /// storage with the optimizer, "best.0.weight" and so on, and those of the KernelHistory.
   NamedTensors state_dict() const;
   /// The epoch whose weights are the best; its epoch is 0 before there is one.
   const EpochRecord& best() const { return best_; }
@@ -93,6 +96,7 @@ class Training {
   void expect_possible(const Position& at, const std::string& label) const;
   void take_step(const Batch& batch, const TrainingEvents& events);
   void finish_epoch(const TrainingEvents& events);
+  NamedTensors values_if_last_of_epoch() const;
   bool patience_has_run_out() const;
   double seconds() const;
   double images_per_second() const;
@@ -104,7 +108,8 @@ class Training {
   std::unique_ptr<Schedule> schedule_;  // nullptr: the lr stays
   Position at_;
   EpochRecord best_;
-  NamedTensors best_weights_;               // copies
+  NamedTensors best_weights_;  // copies
+  KernelHistory kernels_;
   Clock::time_point start_ = Clock::now();  // at_.seconds had passed then
 };
 
