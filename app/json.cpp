@@ -215,10 +215,10 @@ void add_metrics_line(Metrics& metrics, const Json& json) {
                              .loss = number(json, "loss")});
   } else if (event == "parameter") {
     metrics.parameters.push_back({.epoch = json.at("epoch").get<std::int64_t>(),
-                                  .name = json.at("name").get<std::string>(),
-                                  .norm = number(json, "norm"),
-                                  .gradient_norm = number(json, "gradient_norm"),
-                                  .update_norm = number(json, "update_norm")});
+                                  .movement = {.name = json.at("name").get<std::string>(),
+                                               .norm = number(json, "norm"),
+                                               .gradient_norm = number(json, "gradient_norm"),
+                                               .update_norm = number(json, "update_norm")}});
   } else if (event == "epoch") {
     metrics.epochs.push_back(epoch_from(json));
   }
@@ -299,12 +299,13 @@ std::string to_json(const StepRecord& step) {
 }
 
 std::string to_json(const ParameterRecord& parameter) {
+  const Movement& movement = parameter.movement;
   return dump({{"event", "parameter"},
                {"epoch", parameter.epoch},
-               {"name", parameter.name},
-               {"norm", parameter.norm},
-               {"gradient_norm", parameter.gradient_norm},
-               {"update_norm", parameter.update_norm}});
+               {"name", movement.name},
+               {"norm", movement.norm},
+               {"gradient_norm", movement.gradient_norm},
+               {"update_norm", movement.update_norm}});
 }
 
 std::string to_json(const EpochRecord& epoch) {

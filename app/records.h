@@ -5,6 +5,7 @@
 #include <gradus/data/dataset.h>
 #include <gradus/data/image_folder.h>
 #include <gradus/layers/models.h>
+#include <gradus/report/vitals.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -74,13 +75,10 @@ struct StepRecord {
   double loss = 0;
 };
 
-/// How a parameter moved in the last step of an epoch. Norms are the square root of the sum of squares.
+/// How a parameter moved in the last step of an epoch, or in the very first one.
 struct ParameterRecord {
-  std::int64_t epoch = 0;    ///< 1, 2, ...
-  std::string name;          ///< as in state_dict
-  double norm = 0;           ///< of its values before the step
-  double gradient_norm = 0;  ///< as the optimizer took it, clipped; NaN: it had no gradient
-  double update_norm = 0;    ///< of what the step added to it
+  std::int64_t epoch = 0;  ///< 1, 2, ...; 0: the very first step
+  Movement movement{};
 };
 
 struct EpochRecord {

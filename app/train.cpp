@@ -207,10 +207,10 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
     write_scalars();
     last_kept = Clock::now();
   };
-  const TrainingEvents events{.on_parameters =
-                                  [&](const std::vector<ParameterRecord>& parameters) {
-                                    for (const ParameterRecord& parameter : parameters)
-                                      folder.add_metrics(to_json(parameter));
+  const TrainingEvents events{.on_movements =
+                                  [&](std::int64_t epoch, const std::vector<Movement>& all) {
+                                    for (const Movement& movement : all)
+                                      folder.add_metrics(to_json({epoch, movement}));
                                   },
                               .on_step =
                                   [&](const StepRecord& step, double images_per_second) {

@@ -9,10 +9,10 @@
 #include <gradus/optim/clip.h>
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
+#include <gradus/report/vitals.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "exit_code.h"
@@ -56,28 +56,6 @@ NamedTensors copies_of(const NamedTensors& tensors) {
   NamedTensors copies;
   for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
   return copies;
-}
-
-double l2_norm(const Tensor& values) {
-  const Tensor exact = values.to(float64);
-  return std::sqrt(core::sum(core::mul(exact, exact)).item());
-}
-
-/// What a step made of parameters that were `before`.
-std::vector<ParameterRecord> movements(const NamedTensors& before, const Module& model,
-                                       std::int64_t epoch) {
-  std::vector<ParameterRecord> records;
-  const NamedVariables now = model.named_parameters();
-  for (std::size_t i = 0; i < now.size(); ++i) {
-    const auto& [name, parameter] = now[i];
-    const Tensor& old = before[i].second;
-    ParameterRecord record{.epoch = epoch, .name = name, .norm = l2_norm(old)};
-    record.gradient_norm = parameter.grad().defined() ? l2_norm(parameter.grad().value())
-                                                      : std::numeric_limits<double>::quiet_NaN();
-    record.update_norm = l2_norm(core::sub(parameter.value(), old));
-    records.push_back(std::move(record));
-  }
-  return records;
 }
 
 /// Names, shapes and dtypes of the model, in its order.
@@ -243,24 +221,16 @@ bool Training::run(const TrainingEvents& events) {
   return true;
 }
 
-/// Copies of the parameters before the last step of an epoch; before others, nothing.
-NamedTensors Training::values_if_last_of_epoch() const {
-  NamedTensors values;
-  if (at_.batch + 1 < data_.train.batches()) return values;
-  for (const auto& [name, parameter] : model_.named_parameters())
-    values.emplace_back(name, parameter.value().clone());
-  return values;
-}
-
 void Training::take_step(const Batch& batch, const TrainingEvents& events) {
   StepRecord step{.epoch = at_.epoch, .step = at_.step + 1};
   const Variable loss = loss_of(model_, batch, settings_);
   step.loss = loss.item();
   expect_finite(step.loss, "loss", step.epoch, step.step, settings_);
-  const NamedTensors before = values_if_last_of_epoch();
+  const bool seen =
+      (at_.step == 0 || at_.batch + 1 == data_.train.batches()) && events.on_movements;
+  const NamedTensors before = seen ? values_of(model_) : NamedTensors{};
   descend(loss, model_, *optimizer_, settings_);
-  if (!before.empty() && events.on_parameters)
-    events.on_parameters(movements(before, model_, at_.epoch));
+  if (seen) events.on_movements(at_.step == 0 ? 0 : at_.epoch, movements(model_, before));
 
   const std::int64_t images = batch.labels.size(0);
   at_.step = step.step;

@@ -6,6 +6,7 @@
 #include <gradus/layers/module.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/schedule.h>
+#include <gradus/report/vitals.h>
 
 #include <algorithm>
 #include <functional>
@@ -44,8 +45,8 @@ inline const std::string best_prefix = "best.";
 
 /// Called by Training::run(); each may be left empty.
 struct TrainingEvents {
-  /// Of the last step of an epoch, before its on_step.
-  std::function<void(const std::vector<ParameterRecord>&)> on_parameters{};
+  /// Of the very first step (epoch 0) and of the last one of each epoch, before its on_step.
+  std::function<void(std::int64_t epoch, const std::vector<Movement>&)> on_movements{};
   std::function<void(const StepRecord&, double images_per_second)> on_step{};
   /// After the epoch's evaluation; position() is at the start of the next one.
   std::function<void(const EpochRecord&)> on_epoch{};
@@ -96,7 +97,6 @@ class Training {
   void expect_possible(const Position& at, const std::string& label) const;
   void take_step(const Batch& batch, const TrainingEvents& events);
   void finish_epoch(const TrainingEvents& events);
-  NamedTensors values_if_last_of_epoch() const;
   bool patience_has_run_out() const;
   double seconds() const;
   double images_per_second() const;
