@@ -209,6 +209,7 @@ std::string ascii(const Json& json) {
 /// Throws what Json throws.
 void add_metrics_line(Metrics& metrics, const Json& json) {
   const std::string event = json.at("event").get<std::string>();
+  metrics.diverged = event == "diverged";
   if (event == "step") {
     metrics.steps.push_back({.epoch = json.at("epoch").get<std::int64_t>(),
                              .step = json.at("step").get<std::int64_t>(),
@@ -312,6 +313,10 @@ std::string to_json(const EpochRecord& epoch) {
   Json line = {{"event", "epoch"}};
   line.update(to_json_object(epoch));
   return dump(line);
+}
+
+std::string diverged_line(const Position& at) {
+  return dump({{"event", "diverged"}, {"epoch", at.epoch}, {"step", at.step}});
 }
 
 std::string to_run_json(const RunRecord& run) {
@@ -805,15 +810,21 @@ Metrics from_metrics_lines(std::string_view text, const std::string& label) {
   return metrics;
 }
 
-std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right) {
-  const Json a = Json::parse(to_run_json(left));
-  const Json b = Json::parse(to_run_json(right));
-  std::vector<SettingDifference> different;
-  for (const auto& [key, value] : a.items()) {
-    if (key == "last_epoch" || key == "best_epoch" || key == "position" || key == "metrics")
-      continue;
-    if (value != b.at(key)) different.push_back({key, ascii(value), ascii(b.at(key))});
+std::vector<std::pair<std::string, std::string>> named_settings(const RunRecord& run) {
+  std::vector<std::pair<std::string, std::string>> settings;
+  for (const auto& [key, value] : Json::parse(to_run_json(run)).items()) {
+    if (key != "last_epoch" && key != "best_epoch" && key != "position" && key != "metrics")
+      settings.emplace_back(key, ascii(value));
   }
+  return settings;
+}
+
+std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right) {
+  const auto a = named_settings(left);
+  const auto b = named_settings(right);
+  std::vector<SettingDifference> different;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (a[i].second != b[i].second) different.push_back({a[i].first, a[i].second, b[i].second});
   return different;
 }
 

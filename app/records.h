@@ -317,6 +317,7 @@ struct Metrics {
   std::vector<StepRecord> steps{};
   std::vector<ParameterRecord> parameters{};
   std::vector<EpochRecord> epochs{};
+  bool diverged = false;  ///< the last that happened
 };
 
 /// One setting, or other fact of a checkpoint, of two trainings.

@@ -233,7 +233,16 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
                                     progress.epoch(epoch);
                                   },
                               .should_stop = interrupted};
-  const bool complete = training.run(events);
+  bool complete = false;
+  try {
+    complete = training.run(events);
+  } catch (const Diverged&) {
+    if (folder.kept()) {  // the model is as it was before the step
+      folder.add_metrics(diverged_line(training.position()));
+      keep();
+    }
+    throw;
+  }
   // An earlier training is not given up for less than what is due.
   if (!complete && !folder.replaces_another()) keep();
   return complete;
