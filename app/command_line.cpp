@@ -406,6 +406,18 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
   check.add_flag("--json", o.json, "Print the result as one line of JSON");
 }
 
+void add_report(CLI::App& app, ReportCommandOptions& o) {
+  CLI::App& report =
+      *app.add_subcommand("report", "Write a page that shows a training, and its net from inside");
+  report.add_option("DIR", o.folder, "The folder of a training")->required()->option_text(" ");
+  add(report, "-o,--out", o.out, "FILE", "The page, one HTML file that needs no network", o.out)
+      ->check(not_empty());
+  add(report, "--data-dir", o.data_dir, "DIR", "Folder where the files of a named data set are",
+      "where they were, then where packages put them");
+  add_threads(report, o);
+  report.add_flag("--quiet", o.quiet, "No progress on stderr");
+}
+
 void add_inspect(CLI::App& app, InspectOptions& o) {
   CLI::App& inspect = *app.add_subcommand("inspect", "Show what a safetensors file holds");
   inspect.add_option("FILE", o.file, "A .safetensors file")->required()->option_text(" ");
@@ -474,6 +486,7 @@ int run_command_line(int argc, char** argv) {
   DataCommandOptions data;
   SummaryOptions summary;
   CompareOptions compare;
+  ReportCommandOptions report;
   ExportOptions export_options;
   GradcheckCommandOptions gradcheck;
   InspectOptions inspect;
@@ -491,6 +504,7 @@ int run_command_line(int argc, char** argv) {
   add_summary(app, summary);
   add_lr_find(app, lr_find);
   add_compare(app, compare);
+  add_report(app, report);
   add_export(app, export_options);
   add_gradcheck(app, gradcheck, all);
   add_inspect(app, inspect);
@@ -509,6 +523,7 @@ int run_command_line(int argc, char** argv) {
   if (app.got_subcommand("summary")) return run_summary(summary);
   if (app.got_subcommand("lr-find")) return run_lr_find(lr_find);
   if (app.got_subcommand("compare")) return run_compare(compare);
+  if (app.got_subcommand("report")) return run_report(report);
   if (app.got_subcommand("export")) return run_export(export_options);
   if (app.got_subcommand("gradcheck")) return run_gradcheck(gradcheck);
   if (app.got_subcommand("inspect")) return run_inspect(inspect);
@@ -516,7 +531,7 @@ int run_command_line(int argc, char** argv) {
   // Not left to the parser: it would say this of a misspelt subcommand too.
   return report_usage(app,
                       "a subcommand is required: train, eval, predict, data, summary, lr-find, "
-                      "compare, export, gradcheck, inspect or bench");
+                      "compare, report, export, gradcheck, inspect or bench");
 }
 
 }  // namespace gradus::app

@@ -95,6 +95,15 @@ struct LrFindOptions {
 };
 int run_lr_find(const LrFindOptions& options);
 
+struct ReportCommandOptions {
+  std::string folder;
+  std::string data_dir;
+  std::string out = "report.html";
+  std::optional<int> threads;
+  bool quiet = false;
+};
+int run_report(const ReportCommandOptions& options);
+
 struct ExportOptions {
   std::string folder;
   std::string file;

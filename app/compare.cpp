@@ -1,15 +1,11 @@
 // gradus compare: two trainings side by side: what they were asked for, how they went, and what came of it. That
 // they differ is a result like another: exit code 0.
 #include <gradus/core/words.h>
-#include <gradus/io/input_file.h>
 
 #include <spdlog/fmt/fmt.h>
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <map>
@@ -20,6 +16,7 @@
 #include "data_parts.h"
 #include "exit_code.h"
 #include "json.h"
+#include "metrics_file.h"
 #include "run_folder.h"
 
 namespace gradus::app {
@@ -34,28 +31,12 @@ struct ComparedRun {
   Metrics metrics;
 };
 
-/// The lines that the checkpoint counts; what stands behind them it does not know of.
-Metrics read_counted_metrics(const fs::path& folder, const MetricsRecord& counted) {
-  const InputFile file("compare", (folder / "metrics.jsonl").string());
-  if (counted.bytes < 0 || counted.bytes > file.size())
-    fail<BadDataError>(file.label(), ": has ", file.size(), " bytes, its checkpoint counts ",
-                       counted.bytes);
-  std::string text(static_cast<std::size_t>(counted.bytes), '\0');
-  file.read(0, text.data(), counted.bytes);
-  Metrics metrics = from_metrics_lines(text, file.label());
-  const uLong crc = ::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size());
-  if (crc != counted.crc32)
-    fail<BadDataError>(file.label(), ": is not that of its checkpoint: CRC-32 ", crc,
-                       ", counted was ", counted.crc32);
-  return metrics;
-}
-
 ComparedRun load_compared(const std::string& folder) {
   const LoadedRun run = load_trained(folder);
   return {.folder = folder,
           .record = run.record,
           .weights = run.model.state_dict(),
-          .metrics = read_counted_metrics(folder, run.record.metrics)};
+          .metrics = read_metrics("compare", folder, run.record.metrics)};
 }
 
 std::vector<EpochPair> pair_epochs(const Metrics& left, const Metrics& right) {

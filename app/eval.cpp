@@ -1,6 +1,5 @@
 // gradus eval: a model that train wrote, measured again: as a whole, by class, and by its worst mistakes.
 #include <gradus/core/log.h>
-#include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
 #include <gradus/data/contact_sheet.h>
 #include <gradus/data/image.h>
@@ -8,10 +7,10 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
 
+#include "answers.h"
 #include "commands.h"
 #include "confusion.h"
 #include "data_parts.h"
@@ -71,48 +70,9 @@ void check_pictures(const EvalOptions& options, const RunRecord& run, const Data
     fail<UsageError>("--confusion and --worst name one file, ", options.worst);
 }
 
-/// An image that was taken for something else.
-struct Mistake {
-  std::int64_t index = 0;
-  std::int64_t label = 0;
-  std::int64_t predicted = 0;
-  double probability = 0;  ///< of the label
-};
-
-/// What is gathered while the model runs over its data.
-struct Seen {
-  std::vector<std::int64_t> labels;
-  std::vector<std::int64_t> predictions;
-  std::vector<Mistake> mistakes;
-
-  void add(const Batch& batch, const Tensor& logits) {
-    const Tensor best = core::argmax(logits, 1);
-    const Tensor probabilities = core::softmax(logits, 1);
-    for (std::int64_t i = 0; i < best.numel(); ++i) {
-      const auto label = batch.labels.at<std::int64_t>({i});
-      const auto predicted = best.at<std::int64_t>({i});
-      if (predicted != label) {
-        mistakes.push_back({std::ssize(labels), label, predicted,
-                            static_cast<double>(probabilities.at<float>({i, label}))});
-      }
-      labels.push_back(label);
-      predictions.push_back(predicted);
-    }
-  }
-};
-
-Tensor column(const std::vector<std::int64_t>& values) {
-  return Tensor::from(values.data(), Shape{std::ssize(values)});
-}
-
 /// The mistakes of which the model was surest, with what they are and what they were taken for.
 Tensor picture_of_mistakes(const RunRecord& run, const Dataset& data,
-                           std::vector<Mistake> mistakes) {
-  constexpr std::size_t most = 49;
-  std::stable_sort(mistakes.begin(), mistakes.end(), [](const Mistake& a, const Mistake& b) {
-    return a.probability < b.probability;
-  });
-  mistakes.resize(std::min(mistakes.size(), most));
+                           const std::vector<Mistake>& mistakes) {
   std::vector<Tensor> images;
   std::vector<std::string> captions;
   for (const Mistake& mistake : mistakes) {
@@ -123,14 +83,16 @@ Tensor picture_of_mistakes(const RunRecord& run, const Dataset& data,
 }
 
 void write_pictures(const EvalOptions& options, const RunRecord& run, const Dataset& data,
-                    const Seen& seen, const ClassificationReport& report) {
+                    const Answers& answers, const ClassificationReport& report) {
   if (!options.confusion.empty())
     write_png(options.confusion, confusion_picture(report.counts, run.class_names));
   if (options.worst.empty()) return;
-  if (seen.mistakes.empty()) {
+  constexpr std::size_t most = 49;
+  const std::vector<Mistake> mistakes = answers.worst(most);
+  if (mistakes.empty()) {
     log_warn("no image was taken for another class: " + options.worst + " is not written");
   } else {
-    write_png(options.worst, picture_of_mistakes(run, data, seen.mistakes));
+    write_png(options.worst, picture_of_mistakes(run, data, mistakes));
   }
 }
 
@@ -154,13 +116,13 @@ int run_eval(const EvalOptions& options) {
   }
   run.settings.data = where;
   const DataLoader test = evaluation_loader(run.settings, data.test);
-  Seen seen;
+  Answers answers;
   TaskProgress progress("evaluating");
   const Clock::time_point start = Clock::now();
   const Evaluation result =
       evaluate(loaded.model, test, [&](const Batch& batch, const Tensor& logits) {
-        seen.add(batch, logits);
-        if (!options.json) progress.show(std::ssize(seen.labels), data.test.size());
+        answers.add(batch, logits);
+        if (!options.json) progress.show(answers.size(), data.test.size());
       });
   EpochRecord measured = run.chosen();
   measured.seconds = seconds_since(start);
@@ -173,9 +135,8 @@ int run_eval(const EvalOptions& options) {
   constexpr std::int64_t most_classes = 4096;  // whose table still says something
   std::optional<ClassificationReport> report;
   if (run.image.classes <= most_classes) {
-    report =
-        classification_report(column(seen.labels), column(seen.predictions), run.image.classes);
-    write_pictures(options, run, data.test, seen, *report);
+    report = classification_report(answers.labels(), answers.predictions(), run.image.classes);
+    write_pictures(options, run, data.test, answers, *report);
   }
 
   if (options.json) {

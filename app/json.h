@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "confusion.h"
@@ -20,7 +21,10 @@ namespace gradus::app {
 
 /// Lines of metrics.jsonl, without the newline.
 std::string to_json(const StepRecord& step);
+std::string to_json(const ParameterRecord& parameter);
 std::string to_json(const EpochRecord& epoch);
+/// That the training ended because a loss was no number.
+std::string diverged_line(const Position& at);
 
 /// What a checkpoint says of itself, and back. Throws BadDataError, its message opening with `label`, for
 /// text of another kind or that names what this version does not know.
@@ -66,6 +70,9 @@ std::string to_json(const SummaryRecord& summary);
 /// BadDataError, its message opening with `label` and the number of the line, for text of another kind, and
 /// where steps or epochs do not go up.
 Metrics from_metrics_lines(std::string_view text, const std::string& label);
+
+/// What to_run_json() says that was asked for, as names and JSON in ASCII.
+std::vector<std::pair<std::string, std::string>> named_settings(const RunRecord& run);
 
 /// What to_run_json() says of two trainings and is not the same, but for how far they are.
 std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right);

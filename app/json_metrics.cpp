@@ -10,10 +10,17 @@ namespace {
 /// Throws what Json throws.
 void add_metrics_line(Metrics& metrics, const Json& json) {
   const std::string event = json.at("event").get<std::string>();
+  metrics.diverged = event == "diverged";
   if (event == "step") {
     metrics.steps.push_back({.epoch = json.at("epoch").get<std::int64_t>(),
                              .step = json.at("step").get<std::int64_t>(),
                              .loss = number_at(json, "loss")});
+  } else if (event == "parameter") {
+    metrics.parameters.push_back({.epoch = json.at("epoch").get<std::int64_t>(),
+                                  .movement = {.name = json.at("name").get<std::string>(),
+                                               .norm = number_at(json, "norm"),
+                                               .gradient_norm = number_at(json, "gradient_norm"),
+                                               .update_norm = number_at(json, "update_norm")}});
   } else if (event == "epoch") {
     metrics.epochs.push_back(epoch_from_json(json));
   }
@@ -28,7 +35,8 @@ bool counts_are_whole(const Json& json) {
 
 /// Does the last line go on behind the one before?
 bool goes_up(const Metrics& metrics) {
-  const auto& [steps, epochs] = metrics;
+  const std::vector<StepRecord>& steps = metrics.steps;
+  const std::vector<EpochRecord>& epochs = metrics.epochs;
   const auto last_two_rise = [](const auto& records, auto count) {
     const auto last = records.rbegin();
     return records.empty() || (count(*last) > (records.size() > 1 ? count(*(last + 1)) : 0));
@@ -42,6 +50,20 @@ bool goes_up(const Metrics& metrics) {
 std::string to_json(const StepRecord& step) {
   return dump_json(
       {{"event", "step"}, {"epoch", step.epoch}, {"step", step.step}, {"loss", step.loss}});
+}
+
+std::string to_json(const ParameterRecord& parameter) {
+  const Movement& movement = parameter.movement;
+  return dump_json({{"event", "parameter"},
+                    {"epoch", parameter.epoch},
+                    {"name", movement.name},
+                    {"norm", movement.norm},
+                    {"gradient_norm", movement.gradient_norm},
+                    {"update_norm", movement.update_norm}});
+}
+
+std::string diverged_line(const Position& at) {
+  return dump_json({{"event", "diverged"}, {"epoch", at.epoch}, {"step", at.step}});
 }
 
 std::string to_json(const EpochRecord& epoch) {

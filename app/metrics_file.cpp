@@ -3,6 +3,7 @@
 
 #include <gradus/core/error.h>
 #include <gradus/core/log.h>
+#include <gradus/io/input_file.h>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,6 +14,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "json.h"
 
 namespace gradus::app {
 namespace {
@@ -52,6 +55,23 @@ fs::path free_name(const fs::path& file) {
 }
 
 }  // namespace
+
+Metrics read_metrics(const char* operation, const fs::path& folder, const MetricsRecord& counted) {
+  const InputFile file(operation, (folder / "metrics.jsonl").string());
+  if (counted.bytes < 0 || counted.bytes > file.size()) {
+    fail<BadDataError>(file.label(), ": has ", file.size(), " bytes, its checkpoint counts ",
+                       counted.bytes);
+  }
+  std::string text(static_cast<std::size_t>(counted.bytes), '\0');
+  file.read(0, text.data(), counted.bytes);
+  Metrics metrics = from_metrics_lines(text, file.label());
+  const std::uint32_t crc = crc32_of(0, text.data(), text.size());
+  if (crc != counted.crc32) {
+    fail<BadDataError>(file.label(), ": is not that of its checkpoint: CRC-32 ", crc,
+                       ", counted was ", counted.crc32);
+  }
+  return metrics;
+}
 
 MetricsFile::~MetricsFile() {
   if (unnamed_) ::unlink(new_file().c_str());

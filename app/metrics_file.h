@@ -12,6 +12,11 @@
 
 namespace gradus::app {
 
+/// The lines of a training that its checkpoint counts; of what stands behind them it does not know. Throws
+/// NotFoundError, its message opening with `operation`, and BadDataError for other lines than those counted.
+Metrics read_metrics(const char* operation, const std::filesystem::path& folder,
+                     const MetricsRecord& counted);
+
 class MetricsFile {
  public:
   explicit MetricsFile(std::filesystem::path file) : file_(std::move(file)) {}

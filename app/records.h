@@ -5,6 +5,7 @@
 #include <gradus/data/dataset.h>
 #include <gradus/data/image_folder.h>
 #include <gradus/layers/models.h>
+#include <gradus/report/vitals.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -72,6 +73,12 @@ struct StepRecord {
   std::int64_t epoch = 0;  ///< 1, 2, ...
   std::int64_t step = 0;   ///< 1, 2, ..., counted through all epochs
   double loss = 0;
+};
+
+/// How a parameter moved in the last step of an epoch, or in the very first one.
+struct ParameterRecord {
+  std::int64_t epoch = 0;  ///< 1, 2, ...; 0: the very first step
+  Movement movement{};
 };
 
 struct EpochRecord {
@@ -308,7 +315,9 @@ struct SummaryRecord {
 /// What metrics.jsonl tells, in the order of its lines.
 struct Metrics {
   std::vector<StepRecord> steps{};
+  std::vector<ParameterRecord> parameters{};
   std::vector<EpochRecord> epochs{};
+  bool diverged = false;  ///< the last that happened
 };
 
 /// One setting, or other fact of a checkpoint, of two trainings.

@@ -207,7 +207,12 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
     write_scalars();
     last_kept = Clock::now();
   };
-  const TrainingEvents events{.on_step =
+  const TrainingEvents events{.on_movements =
+                                  [&](std::int64_t epoch, const std::vector<Movement>& all) {
+                                    for (const Movement& movement : all)
+                                      folder.add_metrics(to_json({epoch, movement}));
+                                  },
+                              .on_step =
                                   [&](const StepRecord& step, double images_per_second) {
                                     folder.add_metrics(to_json(step));
                                     if (run.settings.tensorboard)
@@ -228,7 +233,16 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
                                     progress.epoch(epoch);
                                   },
                               .should_stop = interrupted};
-  const bool complete = training.run(events);
+  bool complete = false;
+  try {
+    complete = training.run(events);
+  } catch (const Diverged&) {
+    if (folder.kept()) {  // the model is as it was before the step
+      folder.add_metrics(diverged_line(training.position()));
+      keep();
+    }
+    throw;
+  }
   // An earlier training is not given up for less than what is due.
   if (!complete && !folder.replaces_another()) keep();
   return complete;

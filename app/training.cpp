@@ -10,9 +10,11 @@
 #include <gradus/optim/clip.h>
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
+#include <gradus/report/vitals.h>
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "build_model.h"
 #include "exit_code.h"
@@ -161,6 +163,7 @@ NamedTensors Training::state_dict() const {
   for (const auto& [name, tensor] : optimizer_->state_dict())
     state.emplace_back(optimizer_prefix + name, tensor);
   for (const auto& [name, tensor] : best_weights_) state.emplace_back(best_prefix + name, tensor);
+  for (const auto& [name, tensor] : kernels_.state_dict()) state.emplace_back(name, tensor);
   return state;
 }
 
@@ -187,11 +190,14 @@ void Training::resume(const RunRecord& run, const NamedTensors& state, const std
   expect_possible(position, label);
   NamedTensors of_optimizer;
   NamedTensors best;
+  NamedTensors kernels;
   for (const auto& [name, tensor] : state) {
     if (name.starts_with(optimizer_prefix)) {
       of_optimizer.emplace_back(name.substr(optimizer_prefix.size()), tensor);
     } else if (name.starts_with(best_prefix)) {
       best.emplace_back(name.substr(best_prefix.size()), tensor);
+    } else if (name.starts_with(kernels_prefix)) {
+      kernels.emplace_back(name, tensor);
     } else {
       fail<BadDataError>(label, ": unknown ", in_quotes(name));
     }
@@ -203,6 +209,7 @@ void Training::resume(const RunRecord& run, const NamedTensors& state, const std
                        position.epoch, chooses ? "" : " and has nothing to choose by");
   }
   if (of.epoch > 0 || !best.empty()) expect_weights(best, model_.state_dict(), label);
+  kernels_.load_state_dict(kernels, model_, position.epoch - 1, label);
   try {
     optimizer_->load_state_dict(of_optimizer);
     if (schedule_) schedule_->set_epoch(position.epoch - 1);
@@ -222,6 +229,7 @@ bool Training::patience_has_run_out() const {
 }
 
 bool Training::run(const TrainingEvents& events) {
+  if (at_.step == 0) kernels_.add(model_, 0);
   while (at_.epoch <= settings_.epochs && !patience_has_run_out()) {
     model_.train();
     for (const Batch& batch : data_.train.epoch(at_.epoch - 1, at_.batch)) {
@@ -238,7 +246,11 @@ void Training::take_step(const Batch& batch, const TrainingEvents& events) {
   const Variable loss = loss_of(model_, batch, settings_);
   step.loss = loss.item();
   expect_finite(step.loss, "loss", step.epoch, step.step, settings_);
+  const bool seen =
+      (at_.step == 0 || at_.batch + 1 == data_.train.batches()) && events.on_movements;
+  const NamedTensors before = seen ? values_of(model_) : NamedTensors{};
   descend(loss, model_, *optimizer_, settings_);
+  if (seen) events.on_movements(at_.step == 0 ? 0 : at_.epoch, movements(model_, before));
 
   const std::int64_t images = batch.labels.size(0);
   at_.step = step.step;
@@ -272,6 +284,7 @@ void Training::finish_epoch(const TrainingEvents& events) {
     best_weights_ = copies_of(model_.state_dict());
   }
   if (schedule_) schedule_->step();
+  kernels_.add(model_, at_.epoch);
   ++at_.epoch;
   at_.batch = 0;
   at_.loss_sum = 0;

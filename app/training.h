@@ -6,12 +6,14 @@
 #include <gradus/layers/module.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/schedule.h>
+#include <gradus/report/vitals.h>
 
 #include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "kernel_history.h"
 #include "records.h"
 #include "stopwatch.h"
 
@@ -43,6 +45,8 @@ inline const std::string best_prefix = "best.";
 
 /// Called by Training::run(); each may be left empty.
 struct TrainingEvents {
+  /// Of the very first step (epoch 0) and of the last one of each epoch, before its on_step.
+  std::function<void(std::int64_t epoch, const std::vector<Movement>&)> on_movements{};
   std::function<void(const StepRecord&, double images_per_second)> on_step{};
   /// After the epoch's evaluation; position() is at the start of the next one.
   std::function<void(const EpochRecord&)> on_epoch{};
@@ -86,7 +90,7 @@ class Training {
   /// Where it stands; the seconds and the generator of this thread as of now.
   Position position() const;
   /// What belongs to a position beside the model's tensors: "optimizer.state.0.step" and so on, which share
-  /// storage with the optimizer, and "best.0.weight" and so on.
+  /// storage with the optimizer, "best.0.weight" and so on, and those of the KernelHistory.
   NamedTensors state_dict() const;
   /// The epoch whose weights are the best; its epoch is 0 before there is one.
   const EpochRecord& best() const { return best_; }
@@ -109,7 +113,8 @@ class Training {
   std::unique_ptr<Schedule> schedule_;  // nullptr: the lr stays
   Position at_;
   EpochRecord best_;
-  NamedTensors best_weights_;               // copies
+  NamedTensors best_weights_;  // copies
+  KernelHistory kernels_;
   Clock::time_point start_ = Clock::now();  // at_.seconds had passed then
 };
 

@@ -56,15 +56,27 @@ TEST_CASE("train, eval, the checkpoint and metrics.jsonl tell one story") {
 
   std::ifstream metrics(folder / "run" / "metrics.jsonl");
   int steps = 0;
+  std::vector<std::string> moved;
   json last;
   for (std::string line; std::getline(metrics, line);) {
     last = json::parse(line);
     if (last.at("event") == "step") {
       CHECK(last.at("step") == ++steps);
       CHECK(last.at("loss").is_number());
+    } else if (last.at("event") == "parameter") {
+      moved.push_back(last.at("name").get<std::string>());
+      CHECK(last.at("epoch") == (steps + 1) / 45);  // before the lines of steps 1, 45 and 90
+      for (const char* key : {"norm", "gradient_norm", "update_norm"})
+        CHECK(last.at(key).get<double>() > 0);
     }
   }
   CHECK(steps == 90);  // 1437 images in batches of 32, twice
+  std::vector<std::string> names;
+  for (const auto& each : gradus::make_model("cnn", {1, 8, 8, 10}).named_parameters())
+    names.push_back(each.first);
+  CHECK(moved.size() == 3 * names.size());
+  moved.resize(names.size());
+  CHECK(moved == names);
   CHECK(last.at("event") == "epoch");
   CHECK(last.at("test_accuracy") == trained.at("test_accuracy"));
 }

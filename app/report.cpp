@@ -1,0 +1,300 @@
+// gradus report: a training as one HTML page: how it went, the net seen from inside on a few test images, where it
+// is wrong, and what it suffers from.
+#include <gradus/core/log.h>
+#include <gradus/core/math.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/version.h>
+#include <gradus/core/words.h>
+#include <gradus/data/loader.h>
+#include <gradus/report/doctor.h>
+#include <gradus/report/report.h>
+#include <gradus/report/vitals.h>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <utility>
+
+#include "answers.h"
+#include "commands.h"
+#include "confusion.h"
+#include "data_parts.h"
+#include "exit_code.h"
+#include "json.h"
+#include "kernel_history.h"
+#include "loaders.h"
+#include "metrics_file.h"
+#include "output_file.h"
+#include "picture.h"
+#include "progress.h"
+#include "run_folder.h"
+#include "training.h"
+
+namespace gradus::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t worst_shown = 24;
+constexpr std::int64_t batch_for_layers = 256;  // a unit that is 0 for all of these counts as dead
+
+/// A training, its data, and what the trained model makes of them.
+struct Subject {
+  LoadedRun run;
+  Metrics metrics;
+  DataParts data;
+  Answers answers;
+  Evaluation result;
+};
+
+Subject load_subject(const ReportCommandOptions& options) {
+  Subject s{.run = load_trained(options.folder)};
+  RunRecord& run = s.run.record;
+  s.metrics = read_metrics("report", options.folder, run.metrics);
+  DataSettings where = run.settings.data;
+  look_for_data(where, "", options.data_dir);
+  s.data = load_parts(where, options.quiet);
+  if (s.data.checksum != run.data_checksum) {
+    log_warn(fmt::format("{} is not the data of the training: checksum {}, then {}", where.name,
+                         s.data.checksum, run.data_checksum));
+  }
+  const ImageSpec found = image_spec(s.data.test);
+  const ImageSpec& wanted = run.image;
+  if (found.channels != wanted.channels || found.height != wanted.height ||
+      found.width != wanted.width || found.classes != wanted.classes) {
+    fail<BadDataError>(options.folder, ": the model takes images of ",
+                       Shape{wanted.channels, wanted.height, wanted.width}, " in ", wanted.classes,
+                       " classes, ", s.data.test.name, " has ",
+                       Shape{found.channels, found.height, found.width}, " in ", found.classes);
+  }
+  TaskProgress progress("evaluating");
+  s.result = evaluate(s.run.model, evaluation_loader(run.settings, s.data.test),
+                      [&](const Batch& batch, const Tensor& logits) {
+                        s.answers.add(batch, logits);
+                        if (!options.quiet) progress.show(s.answers.size(), s.data.test.size());
+                      });
+  return s;
+}
+
+/// A word as a shell takes it.
+std::string shell_word(const std::string& word) {
+  constexpr const char* plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./,=+-:@%";
+  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+/// What repeats the training, with all that its result depends on.
+std::string command_of(const Settings& s) {
+  std::string command = "gradus train --data " + shell_word(s.data.name);
+  const auto add = [&](const char* option, const std::string& value) {
+    command += std::string(" ") + option + " " + shell_word(value);
+  };
+  const auto add_if = [&](bool given, const char* option, const auto& value) {
+    if (given) add(option, fmt::format("{}", value));
+  };
+  add("--model", s.model);
+  add_if(!s.from.empty(), "--from", s.from.substr(0, s.from.rfind(", CRC-32 ")));
+  add_if(s.data.test_fraction > 0, "--test-split", s.data.test_fraction);
+  add_if(s.data.validation > 0, "--validation", s.data.validation);
+  add_if(s.data.split_seed > 0, "--split-seed", s.data.split_seed);
+  add_if(!s.augment.empty(), "--augment", s.augment);
+  add_if(s.mixup > 0, "--mixup", s.mixup);
+  add("--epochs", std::to_string(s.epochs));
+  add_if(s.patience > 0, "--patience", s.patience);
+  add("--batch-size", std::to_string(s.batch_size));
+  add("--optimizer", s.optimizer);
+  add("--lr", fmt::format("{}", s.lr));
+  add_if(s.optimizer == "sgd", "--momentum", s.momentum);
+  add("--weight-decay", fmt::format("{}", s.weight_decay));
+  add_if(s.clip_norm > 0, "--clip-norm", s.clip_norm);
+  add_if(s.label_smoothing > 0, "--label-smoothing", s.label_smoothing);
+  add("--schedule", s.schedule);
+  add("--seed", std::to_string(s.seed));
+  return command;
+}
+
+RunState state_of(const Subject& s) {
+  if (s.metrics.diverged) return RunState::diverged;
+  return s.run.record.unfinished() ? RunState::interrupted : RunState::finished;
+}
+
+std::optional<double> if_known(double value) {
+  return std::isnan(value) ? std::nullopt : std::optional<double>(value);
+}
+
+ReportRun how_it_went(const Subject& s, const std::string& folder) {
+  const RunRecord& run = s.run.record;
+  ReportRun shown{.folder = folder,
+                  .state = state_of(s),
+                  .command = command_of(run.settings),
+                  .seed = run.settings.seed,
+                  .checksum = checksum(s.run.model.state_dict()),
+                  .settings = named_settings(run)};
+  double seconds = 0;
+  for (const EpochRecord& epoch : s.metrics.epochs) {
+    shown.epochs.push_back({.epoch = epoch.epoch,
+                            .loss = epoch.train_loss,
+                            .validation_loss = if_known(epoch.validation_loss),
+                            .validation_accuracy = if_known(epoch.validation_accuracy),
+                            .test_loss = epoch.test_loss,
+                            .test_accuracy = epoch.test_accuracy,
+                            .learning_rate = epoch.lr,
+                            .seconds = epoch.seconds - seconds});
+    seconds = epoch.seconds;
+  }
+  for (const StepRecord& step : s.metrics.steps)
+    shown.steps.push_back({.step = step.step, .loss = step.loss});
+  return shown;
+}
+
+/// Of each parameter: its norms, and of kernels what they were after some epochs.
+std::vector<ParameterHistory> histories(const Subject& s) {
+  std::vector<ParameterHistory> histories;
+  const auto of = [&](const std::string& name) -> ParameterHistory& {
+    const auto found = std::find_if(histories.begin(), histories.end(),
+                                    [&](const ParameterHistory& h) { return h.name == name; });
+    if (found != histories.end()) return *found;
+    histories.push_back({.name = name});
+    return histories.back();
+  };
+  for (const ParameterRecord& record : s.metrics.parameters) {
+    const Movement& m = record.movement;
+    of(m.name).flow.push_back({.epoch = record.epoch,
+                               .norm = m.norm,
+                               .gradient_norm = m.gradient_norm,
+                               .update_ratio = m.update_norm / m.norm});
+  }
+  KernelHistory kernels;
+  NamedTensors state;
+  for (const auto& [name, tensor] : s.run.training_state)
+    if (name.starts_with(kernels_prefix)) state.emplace_back(name, tensor);
+  const RunRecord& run = s.run.record;
+  kernels.load_state_dict(state, s.run.model, run.last.epoch, "report");
+  for (const KernelSnapshot& snapshot : kernels.snapshots()) {
+    for (const auto& [name, kernel] : snapshot.kernels)
+      of(name).snapshots.push_back({.epoch = snapshot.epoch, .value = kernel});
+  }
+  return histories;
+}
+
+/// What the doctor looks at.
+Vitals vitals_of(Subject& s, const ClassificationReport& report) {
+  const RunRecord& run = s.run.record;
+  Vitals vitals{.classes = run.image.classes,
+                .diverged = s.metrics.diverged,
+                .learning_rate = run.settings.lr,
+                .data = data_vitals(s.data.train, s.data.test),
+                .confusion = report.counts.to_vector<std::int64_t>()};
+  for (const StepRecord& step : s.metrics.steps) vitals.step_losses.push_back(step.loss);
+  for (const EpochRecord& epoch : s.metrics.epochs) {
+    const bool validates = !std::isnan(epoch.validation_loss);
+    vitals.epochs.push_back(
+        {.train_loss = epoch.train_loss,
+         .held_out_loss = validates ? epoch.validation_loss : epoch.test_loss,
+         .held_out_accuracy = validates ? epoch.validation_accuracy : epoch.test_accuracy});
+  }
+  for (const auto& [name, parameter] : s.run.model.named_parameters()) {
+    const Tensor& value = parameter.value();
+    Vitals::Parameter of{.name = name, .is_weight = value.shape().size() > 1};
+    for (const ParameterRecord& record : s.metrics.parameters) {
+      if (record.movement.name != name) continue;
+      of.norm.push_back(record.movement.norm);
+      of.gradient_norm.push_back(record.movement.gradient_norm);
+      of.update_norm.push_back(record.movement.update_norm);
+    }
+    if (of.is_weight) of.equal_rows = equal_rows(value);
+    vitals.parameters.push_back(std::move(of));
+  }
+  const DataLoader some(s.data.test,
+                        {.batch_size = std::min(batch_for_layers, evaluation_batch(run.image))});
+  vitals.layers = layer_vitals(s.run.model, some.epoch(0).begin()->images);
+  return vitals;
+}
+
+/// The images on which the net is watched: the first ones, and those it is most wrong about.
+struct Watched {
+  std::vector<std::int64_t> indices;
+  std::vector<std::string> names;
+};
+
+Watched choose_images(const std::vector<Mistake>& worst, std::int64_t test_images) {
+  constexpr std::int64_t most = 8;
+  constexpr std::size_t most_wrong = 3;
+  Watched watched;
+  const std::size_t wrong = std::min(worst.size(), most_wrong);
+  const std::int64_t others = std::min(test_images, most - static_cast<std::int64_t>(wrong));
+  for (std::int64_t i = 0; i < others; ++i) watched.indices.push_back(i);
+  for (std::size_t i = 0; i < wrong; ++i) {
+    if (std::find(watched.indices.begin(), watched.indices.end(), worst[i].index) ==
+        watched.indices.end())
+      watched.indices.push_back(worst[i].index);
+  }
+  for (const std::int64_t index : watched.indices)
+    watched.names.push_back("test image " + std::to_string(index));
+  return watched;
+}
+
+std::vector<WorstImage> pictures_of(const std::vector<Mistake>& mistakes, const Dataset& test,
+                                    const Watched& watched) {
+  std::vector<WorstImage> pictures;
+  for (const Mistake& mistake : mistakes) {
+    WorstImage image{.index = mistake.index,
+                     .label = mistake.label,
+                     .predicted = mistake.predicted,
+                     .probability = mistake.probability,
+                     .picture = as_picture(test.get(mistake.index).image)};
+    const auto at = std::find(watched.indices.begin(), watched.indices.end(), mistake.index);
+    if (at != watched.indices.end()) image.sample = at - watched.indices.begin();
+    pictures.push_back(std::move(image));
+  }
+  return pictures;
+}
+
+std::vector<std::vector<std::int64_t>> rows_of(const Tensor& counts) {
+  std::vector<std::vector<std::int64_t>> rows;
+  for (std::int64_t r = 0; r < counts.size(0); ++r)
+    rows.push_back(counts.select(0, r).contiguous().to_vector<std::int64_t>());
+  return rows;
+}
+
+}  // namespace
+
+int run_report(const ReportCommandOptions& options) {
+  expect_writable("--out", options.out);
+  set_num_threads(options.threads.value_or(num_threads()));
+  Subject subject = load_subject(options);
+  const RunRecord& run = subject.run.record;
+  const ClassificationReport answers = classification_report(
+      subject.answers.labels(), subject.answers.predictions(), run.image.classes);
+  const std::vector<Mistake> worst = subject.answers.worst(worst_shown);
+  const Watched watched = choose_images(worst, subject.data.test.size());
+
+  Report report(options.out, {.title = run.settings.model + " on " + short_name(run.settings.data),
+                              .classes = all_class_names(run)});
+  const Tensor index = Tensor::from(watched.indices.data(), Shape{std::ssize(watched.indices)});
+  const Dataset images = subset(subject.data.test, index);
+  const DataLoader loader(images, {.batch_size = images.size(), .prefetch = 0});
+  report.watch(subject.run.model, *loader.epoch(0).begin(),
+               {.normalization = images.normalization, .names = watched.names});
+  report.set_run(how_it_went(subject, options.folder));
+  report.set_history(histories(subject));
+  report.set_confusion(rows_of(answers.counts));
+  report.set_worst(pictures_of(worst, subject.data.test, watched));
+  const std::vector<Finding> findings = diagnose(vitals_of(subject, answers));
+  report.set_findings(findings);
+  report.save();
+
+  for (const Finding& finding : findings) {
+    fmt::print("{}: {}{}: {}\n", to_string(finding.severity), finding.title,
+               finding.where.empty() ? "" : " (" + finding.where + ")", finding.evidence);
+  }
+  fmt::print("written: {}\n", options.out);
+  return exit_ok;
+}
+
+}  // namespace gradus::app

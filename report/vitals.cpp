@@ -1,0 +1,203 @@
+#include "vitals.h"
+
+#include <gradus/core/create.h>
+#include <gradus/core/error.h>
+#include <gradus/core/math.h>
+#include <gradus/core/storage.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace gradus {
+namespace {
+
+/// A hash of the numbers' bits, of 64 bits itself: of 100,000 images two different ones have the same with a
+/// probability of 3e-10.
+std::size_t hash_of(const Tensor& tensor) {
+  const Tensor whole = tensor.contiguous();
+  const std::int64_t width = size_of(whole.dtype());
+  const std::byte* bytes = whole.storage().data() + whole.offset() * width;
+  return std::hash<std::string_view>{}(
+      {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(whole.numel() * width)});
+}
+
+/// Ends of the range of an activation; those of one that has none are infinite.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+};
+
+struct KnownActivation {
+  std::string_view kind;
+  bool dies;  // is 0 on a half-line, with slope 0
+  Range range;
+};
+
+constexpr KnownActivation activations[] = {
+    {"ReLU", true, {}},
+    {"ReLU6", true, {}},
+    {"Hardswish", true, {}},
+    {"Tanh", false, {-1, 1}},
+    {"Sigmoid", false, {0, 1}},
+    {"Hardtanh", false, {-1, 1}},
+    {"Hardsigmoid", false, {0, 1}},
+};
+
+const KnownActivation* known(std::string_view kind) {
+  const auto found = std::ranges::find(activations, kind, &KnownActivation::kind);
+  return found == std::end(activations) ? nullptr : found;
+}
+
+/// The share of channels, or features, that are 0 everywhere.
+double dead_share(const Tensor& y) {
+  const Tensor units = y.transpose(0, 1).contiguous();  // [C,N,...]
+  const std::int64_t count = units.size(0);
+  if (count == 0 || units.numel() == 0) return Vitals::unknown;
+  const Tensor most = core::max(core::abs(units.reshape({count, units.numel() / count})), {1});
+  return core::mean(core::eq(most, zeros_like(most)).to(float64)).item();
+}
+
+/// The share of numbers within a hundredth of the range of one of its ends.
+double saturated_share(const Tensor& y, const Range& range) {
+  if (y.numel() == 0) return Vitals::unknown;
+  const double near = 0.01 * (range.high - range.low);
+  std::int64_t at_the_end = 0;
+  for (const double value : y.to(float64).to_vector<double>())
+    at_the_end += value < range.low + near || value > range.high - near;
+  return static_cast<double>(at_the_end) / static_cast<double>(y.numel());
+}
+
+/// Mean and deviation as the net gets them.
+void measure_numbers(const Dataset& data, Vitals::Data& vitals) {
+  constexpr std::int64_t most = 2048;
+  const std::int64_t size = data.size();
+  const std::int64_t images = std::min(size, most);
+  double sum = 0;
+  double squares = 0;
+  double count = 0;
+  for (std::int64_t i = 0; i < images; ++i) {
+    const Tensor image = data.get(i * size / images).image;
+    const double white = image.dtype() == uint8 ? 255 : 1;
+    const std::int64_t channels = image.size(0);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const auto at = static_cast<std::size_t>(data.normalization.mean.size() == 1 ? 0 : c);
+      const double mean = data.normalization.mean[at];
+      const double deviation = data.normalization.stddev[at];
+      for (const double pixel : image.select(0, c).to(float64).to_vector<double>()) {
+        const double x = (pixel / white - mean) / deviation;
+        sum += x;
+        squares += x * x;
+        count += 1;
+      }
+    }
+  }
+  if (count == 0) return;
+  vitals.mean = sum / count;
+  vitals.deviation = std::sqrt(std::max(0.0, squares / count - vitals.mean * vitals.mean));
+}
+
+double l2_norm(const Tensor& values) {
+  const Tensor exact = values.to(float64);
+  return std::sqrt(core::sum(core::mul(exact, exact)).item());
+}
+
+}  // namespace
+
+NamedTensors values_of(const Module& net) {
+  NamedTensors values;
+  for (const auto& [name, parameter] : net.named_parameters())
+    values.emplace_back(name, parameter.value().clone());
+  return values;
+}
+
+std::vector<Movement> movements(const Module& net, const NamedTensors& before) {
+  const NamedVariables now = net.named_parameters();
+  if (now.size() != before.size()) {
+    fail<ValueError>("movements: the net has ", now.size(), " parameters, before it had ",
+                     before.size());
+  }
+  std::vector<Movement> movements;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    const auto& [name, parameter] = now[i];
+    const auto& [old_name, old] = before[i];
+    if (name != old_name || parameter.value().shape() != old.shape()) {
+      fail<ValueError>("movements: parameter ", i, " is ", name, " ", parameter.value().shape(),
+                       ", before it was ", old_name, " ", old.shape());
+    }
+    const Variable& gradient = parameter.grad();
+    movements.push_back(
+        {.name = name,
+         .norm = l2_norm(old),
+         .gradient_norm = gradient.defined() ? l2_norm(gradient.value()) : Vitals::unknown,
+         .update_norm = l2_norm(core::sub(parameter.value(), old))});
+  }
+  return movements;
+}
+
+std::vector<Vitals::Layer> layer_vitals(Module& net, const Tensor& images) {
+  std::vector<Vitals::Layer> layers;
+  std::vector<HookHandle> hooks;
+  for (const auto& [path, module] : net.named_modules()) {
+    const std::string kind = module->kind();
+    const KnownActivation* activation = known(kind);
+    if (activation == nullptr) continue;
+    const auto see = [&layers, path = path, kind, activation](Module&, const Variable&,
+                                                              const Variable& y) -> Variable {
+      Vitals::Layer layer{.path = path, .type = kind};
+      if (y.value().shape().size() > 1 && activation->dies) layer.dead = dead_share(y.value());
+      if (std::isfinite(activation->range.low))
+        layer.saturated = saturated_share(y.value(), activation->range);
+      layers.push_back(std::move(layer));
+      return {};
+    };
+    hooks.push_back(module->register_forward_hook(see));
+  }
+  const bool training = net.is_training();
+  struct Restore {
+    std::function<void()> restore;
+    ~Restore() { restore(); }
+  } const at_the_end{[&] {
+    for (HookHandle& hook : hooks) hook.remove();
+    net.train(training);
+  }};
+  const NoGrad no_grad;
+  net.eval();
+  static_cast<void>(net(images));
+  return layers;
+}
+
+Vitals::Data data_vitals(const Dataset& train, const Dataset& held_out) {
+  Vitals::Data vitals{
+      .class_counts = std::vector<std::int64_t>(static_cast<std::size_t>(train.classes)),
+      .held_out = held_out.size()};
+  measure_numbers(train, vitals);
+  std::unordered_set<std::size_t> seen;
+  for (std::int64_t i = 0; i < train.size(); ++i) {
+    const LabeledImage sample = train.get(i);
+    ++vitals.class_counts[static_cast<std::size_t>(sample.label)];
+    seen.insert(hash_of(sample.image));
+  }
+  for (std::int64_t i = 0; i < held_out.size(); ++i)
+    vitals.shared += seen.contains(hash_of(held_out.get(i).image)) ? 1 : 0;
+  return vitals;
+}
+
+double equal_rows(const Tensor& weight) {
+  if (weight.shape().empty())
+    fail<ShapeError>("equal_rows: weight has no rows, its shape is ", weight.shape());
+  const std::int64_t rows = weight.size(0);
+  if (rows < 2) return 0;
+  std::unordered_map<std::size_t, std::int64_t> counts;
+  for (std::int64_t r = 0; r < rows; ++r) ++counts[hash_of(weight.select(0, r))];
+  std::int64_t copies = 0;
+  for (const auto& [hash, count] : counts) copies += count > 1 ? count : 0;
+  return static_cast<double>(copies) / static_cast<double>(rows);
+}
+
+}  // namespace gradus
