@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, 5> with_relu{"relu", "add", "linear", "co
                                                     "batch_norm"};
 
 template <std::size_t N>
-bool is_one_of(std::string_view name, const std::array<std::string_view, N>& names) {
+bool is_among(std::string_view name, const std::array<std::string_view, N>& names) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -24,7 +24,7 @@ bool is_one_of(std::string_view name, const std::array<std::string_view, N>& nam
 
 std::string why_kept(const Node& node, const KeptNumbers& kept) {
   const std::string_view what = kept.what == nullptr ? std::string_view() : kept.what;
-  if (what == "output" && is_one_of(node.name, with_relu))
+  if (what == "output" && is_among(node.name, with_relu))
     return "the gradient passes where the output is positive";
   if (what == "output") return "its derivative is written with its output";
   if (!what.empty()) return "backward reads it again";
@@ -34,7 +34,7 @@ std::string why_kept(const Node& node, const KeptNumbers& kept) {
     // A bias is added: its gradient needs nothing.
     if (i < 2) others += text_of(others.empty() ? "" : " and ", "dL/d(input ", i, ")");
   }
-  if (is_one_of(node.name, products) && !others.empty()) return others + " is a product with it";
+  if (is_among(node.name, products) && !others.empty()) return others + " is a product with it";
   return "its derivative is taken at this input";
 }
 
