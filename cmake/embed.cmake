@@ -12,11 +12,11 @@ function(gradus_embed output function file)
 #include <span>
 namespace gradus {
 namespace {
-constexpr unsigned char bytes[] = {
+constexpr unsigned char ${function}_bytes[] = {
 ${bytes}};
 }
 std::span<const unsigned char> ${function}();
-std::span<const unsigned char> ${function}() { return bytes; }
+std::span<const unsigned char> ${function}() { return ${function}_bytes; }
 }  // namespace gradus
 ")
 endfunction()

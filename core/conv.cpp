@@ -34,10 +34,15 @@ void check_linear(std::string_view op, const Conv2dOptions& o) {
 }
 
 template <class T>
+kernels::Conv2dChoice choice_for(const kernels::Conv2dGeometry& geometry,
+                                 kernels::Conv2dPass pass) {
+  return kernels::explain<T>(geometry, pass, winograd_allowed().load(std::memory_order_relaxed));
+}
+
+template <class T>
 Conv2dAlgorithm algorithm_for(const kernels::Conv2dGeometry& geometry, kernels::Conv2dPass pass) {
   const std::optional<Conv2dAlgorithm> forced = forced_conv2d_algorithm();
-  if (!forced)
-    return kernels::choose<T>(geometry, pass, winograd_allowed().load(std::memory_order_relaxed));
+  if (!forced) return choice_for<T>(geometry, pass).algorithm;
   if (!kernels::supports(*forced, geometry)) {
     fail<ValueError>("conv2d: the forced algorithm ", kernels::to_string(*forced),
                      " cannot do a kernel of ", geometry.kernel_h, "x", geometry.kernel_w,
@@ -307,6 +312,18 @@ Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight, const Conv
   const auto geometry = geometry_of("conv2d_algorithm", x, weight, options);
   return dispatch_floating("conv2d_algorithm", dtype,
                            [&]<class T>() { return algorithm_for<T>(geometry, pass); });
+}
+
+std::string_view conv2d_algorithm_reason(const Shape& x, const Shape& weight,
+                                         const Conv2dOptions& options, DType dtype,
+                                         Conv2dPass pass) {
+  constexpr std::string_view op = "conv2d_algorithm_reason";
+  const auto geometry = geometry_of(op, x, weight, options);
+  return dispatch_floating(op, dtype, [&]<class T>() -> std::string_view {
+    const bool chosen = algorithm_for<T>(geometry, pass) == choice_for<T>(geometry, pass).algorithm;
+    return forced_conv2d_algorithm() && !chosen ? "forced by set_conv2d_algorithm()"
+                                                : choice_for<T>(geometry, pass).why;
+  });
 }
 
 void check_pool2d(std::string_view op, const Shape& x, const Pool2dOptions& options) {

@@ -151,6 +151,10 @@ Tensor conv2d_weight_grad(const Tensor& dy, const Tensor& x, const Shape& weight
 Conv2dAlgorithm conv2d_algorithm(const Shape& x, const Shape& weight,
                                  const Conv2dOptions& options = {}, DType dtype = float32,
                                  Conv2dPass pass = Conv2dPass::forward);
+/// In words, why that one: "a 3x3 kernel, but too few channels ...".
+std::string_view conv2d_algorithm_reason(const Shape& x, const Shape& weight,
+                                         const Conv2dOptions& options = {}, DType dtype = float32,
+                                         Conv2dPass pass = Conv2dPass::forward);
 
 /// Each window as a column: x [N,C,H,W] -> [N, C·kh·kw, OH·OW], OH as of conv2d. Zeros stand for the
 /// padding.

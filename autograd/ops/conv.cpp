@@ -3,6 +3,7 @@
 // written with the other two, and derivatives of any order need nothing more.
 //
 // All other convolutions are made of these: along one axis, of an image alone, transposed.
+#include <gradus/autograd/convolution_call.h>
 #include <gradus/autograd/ops/chapter.h>
 #include <gradus/core/detail/conv_checks.h>
 #include <gradus/core/winograd_bound.h>
@@ -69,7 +70,7 @@ Rounding convolution_rounding(const Conv2dOptions& options, const std::array<Con
 
 /// y = x ⋆ w + b        dL/dx = conv2d_input_grad(dL/dy, w),   dL/dw = conv2d_weight_grad(dL/dy, x),
 ///                      dL/db = Σ_{n,i,j} dL/dy
-struct Conv2d final : Op {
+struct Conv2d final : Op, ConvolutionCall {
   static constexpr std::string_view name = "conv2d";
   Conv2dOptions options;
   Variable x, w;
@@ -92,6 +93,12 @@ struct Conv2d final : Op {
     return {needs(0) ? conv2d_input_grad(g, w, input_shape(0), options) : Variable(),
             needs(1) ? conv2d_weight_grad(g, x, input_shape(1), options) : Variable(),
             needs(2) ? sum(g, {0, 2, 3}) : Variable()};
+  }
+
+  Conv2dOptions convolution() const override {
+    Conv2dOptions called = options;
+    called.activation = epilogue.activation;
+    return called;
   }
 
   Activation take_activation() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/autograd/anomaly.h>
+#include <gradus/autograd/convolution_call.h>
 #include <gradus/autograd/corr2d.h>
 #include <gradus/autograd/derivatives.h>
 #include <gradus/autograd/engine.h>
@@ -95,3 +96,5 @@
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
 #include <gradus/optim/update.h>
+#include <gradus/report/report.h>
+#include <gradus/report/trace.h>

@@ -6,7 +6,7 @@
 set -eu
 cd "$1"
 
-find core autograd layers optim data io gradcheck app examples -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
+find core autograd layers optim data io gradcheck report app examples -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
   BEGIN {
     may_include["core/kernels"] = "core"
     may_include["core"]         = "core/kernels"
@@ -16,6 +16,7 @@ find core autograd layers optim data io gradcheck app examples -name '*.h' -o -n
     may_include["data"]         = "core io"
     may_include["io"]           = "core"
     may_include["gradcheck"]    = "core autograd layers optim"
+    may_include["report"]       = "core autograd layers optim data io gradcheck"
   }
   function floor_of(path) { return path ~ /^core\/kernels\// ? "core/kernels" : substr(path, 1, index(path, "/") - 1) }
   function fail(where, rule) { print where ": " rule; failed = 1 }

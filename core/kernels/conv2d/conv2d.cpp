@@ -95,6 +95,19 @@ bool blas_pays(const Conv2dGeometry& g, Conv2dPass pass) {
   return g.out_plane() >= (weights < many_weights ? small_plane : tiny_plane);
 }
 
+/// Why no other algorithm takes a convolution from implicit_gemm.
+std::string_view why_implicit_gemm(const Conv2dGeometry& g, bool winograd) {
+  if (pointwise_supports(g))
+    return "a 1x1 kernel, but with matrices of a size at which packing them for BLAS costs more "
+           "than it gains";
+  if (!winograd_supports(g))
+    return "the general way: the windows are the columns of a matrix that is never written down";
+  if (!winograd)
+    return "the windows as the columns of a matrix; Winograd's way, which rounds worse, is not "
+           "allowed here";
+  return "a 3x3 kernel, but too few channels or outputs to pay for Winograd's transforms";
+}
+
 }  // namespace
 
 std::string_view to_string(Conv2dAlgorithm algorithm) { return entry(algorithm).name; }
@@ -108,12 +121,28 @@ bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& g) {
   return entry(algorithm).supports(g);
 }
 
+template <class T> Conv2dChoice explain(const Conv2dGeometry& g, Conv2dPass pass, bool winograd) {
+  if (blas_pays(g, pass)) {
+    return {Conv2dAlgorithm::pointwise,
+            "a 1x1 kernel makes it a product of two matrices that lie in memory already, of a size "
+            "at which BLAS is fast"};
+  }
+  if (!patches_in_proportion(g)) {
+    return {Conv2dAlgorithm::direct,
+            "padding, dilation or stride are out of proportion to the image: the loops of the "
+            "definition need no padded copy of it"};
+  }
+  const bool may = std::same_as<T, float> && winograd;
+  if (may && winograd_pays(g, pass)) {
+    return {Conv2dAlgorithm::winograd,
+            "a 3x3 kernel with stride 1, many channels and many outputs: a quarter of the products "
+            "pays for the transforms"};
+  }
+  return {Conv2dAlgorithm::implicit_gemm, why_implicit_gemm(g, may)};
+}
+
 template <class T> Conv2dAlgorithm choose(const Conv2dGeometry& g, Conv2dPass pass, bool winograd) {
-  if (blas_pays(g, pass)) return Conv2dAlgorithm::pointwise;
-  if (!patches_in_proportion(g)) return Conv2dAlgorithm::direct;
-  if (std::same_as<T, float> && winograd && winograd_pays(g, pass))
-    return Conv2dAlgorithm::winograd;
-  return Conv2dAlgorithm::implicit_gemm;
+  return explain<T>(g, pass, winograd).algorithm;
 }
 
 template <class T>
@@ -134,6 +163,8 @@ void conv2d_weight_grad(Conv2dAlgorithm algorithm, const Conv2dGeometry& g, cons
   entry(algorithm).passes<T>().weight_grad(g, x, dy, dw);
 }
 
+template Conv2dChoice explain<float>(const Conv2dGeometry&, Conv2dPass, bool);
+template Conv2dChoice explain<double>(const Conv2dGeometry&, Conv2dPass, bool);
 template Conv2dAlgorithm choose<float>(const Conv2dGeometry&, Conv2dPass, bool);
 template Conv2dAlgorithm choose<double>(const Conv2dGeometry&, Conv2dPass, bool);
 template void conv2d_forward(Conv2dAlgorithm, const Conv2dGeometry&, const float*, const float*,

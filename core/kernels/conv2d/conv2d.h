@@ -32,6 +32,8 @@
 #include <gradus/core/kernels/conv2d/geometry.h>
 #include <gradus/core/kernels/epilogue.h>
 
+#include <string_view>
+
 namespace gradus::kernels {
 
 /// Whether the algorithm can compute this convolution: direct any; pointwise 1x1 with stride 1 and
@@ -39,10 +41,20 @@ namespace gradus::kernels {
 /// image; winograd 3x3 with stride and dilation 1.
 bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry);
 
+/// An algorithm, and in words why it and no other.
+struct Conv2dChoice {
+  Conv2dAlgorithm algorithm;
+  std::string_view why;
+};
+
 /// The algorithm that is expected to be fastest; always one that supports the geometry. A pure
 /// function: no environment, no timing, no thread count, so a model computes the same bits on every
 /// run. The same for float and double, except that Winograd's is for float, and only where
 /// `winograd` allows it.
+template <class T>
+Conv2dChoice explain(const Conv2dGeometry& geometry, Conv2dPass pass = Conv2dPass::forward,
+                     bool winograd = true);
+/// The same without the words.
 template <class T>
 Conv2dAlgorithm choose(const Conv2dGeometry& geometry, Conv2dPass pass = Conv2dPass::forward,
                        bool winograd = true);
