@@ -41,7 +41,7 @@ constexpr std::size_t worst_shown = 24;
 constexpr std::int64_t batch_for_layers = 256;  // a unit that is 0 for all of these counts as dead
 
 /// A training, its data, and what the trained model makes of them.
-struct Subject {
+struct TrainedNet {
   LoadedRun run;
   Metrics metrics;
   DataParts data;
@@ -49,8 +49,9 @@ struct Subject {
   Evaluation result;
 };
 
-Subject load_subject(const ReportCommandOptions& options) {
-  Subject s{.run = load_trained(options.folder)};
+TrainedNet load_trained_net(const ReportCommandOptions& options) {
+  TrainedNet s;
+  s.run = load_trained(options.folder);
   RunRecord& run = s.run.record;
   s.metrics = read_metrics("report", options.folder, run.metrics);
   DataSettings where = run.settings.data;
@@ -118,7 +119,7 @@ std::string command_of(const Settings& s) {
   return command;
 }
 
-RunState state_of(const Subject& s) {
+RunState state_of(const TrainedNet& s) {
   if (s.metrics.diverged) return RunState::diverged;
   return s.run.record.unfinished() ? RunState::interrupted : RunState::finished;
 }
@@ -127,7 +128,7 @@ std::optional<double> if_known(double value) {
   return std::isnan(value) ? std::nullopt : std::optional<double>(value);
 }
 
-ReportRun how_it_went(const Subject& s, const std::string& folder) {
+ReportRun how_it_went(const TrainedNet& s, const std::string& folder) {
   const RunRecord& run = s.run.record;
   ReportRun shown{.folder = folder,
                   .state = state_of(s),
@@ -153,7 +154,7 @@ ReportRun how_it_went(const Subject& s, const std::string& folder) {
 }
 
 /// Of each parameter: its norms, and of kernels what they were after some epochs.
-std::vector<ParameterHistory> histories(const Subject& s) {
+std::vector<ParameterHistory> histories(const TrainedNet& s) {
   std::vector<ParameterHistory> histories;
   const auto of = [&](const std::string& name) -> ParameterHistory& {
     const auto found = std::find_if(histories.begin(), histories.end(),
@@ -183,7 +184,7 @@ std::vector<ParameterHistory> histories(const Subject& s) {
 }
 
 /// What the doctor looks at.
-Vitals vitals_of(Subject& s, const ClassificationReport& report) {
+Vitals vitals_of(TrainedNet& s, const ClassificationReport& report) {
   const RunRecord& run = s.run.record;
   Vitals vitals{.classes = run.image.classes,
                 .diverged = s.metrics.diverged,
@@ -267,7 +268,7 @@ std::vector<std::vector<std::int64_t>> rows_of(const Tensor& counts) {
 int run_report(const ReportCommandOptions& options) {
   expect_writable("--out", options.out);
   set_num_threads(options.threads.value_or(num_threads()));
-  Subject subject = load_subject(options);
+  TrainedNet subject = load_trained_net(options);
   const RunRecord& run = subject.run.record;
   const ClassificationReport answers = classification_report(
       subject.answers.labels(), subject.answers.predictions(), run.image.classes);

@@ -1,6 +1,7 @@
 // What a module's outputs look like as numbers, and their gradients: mean, deviation, histogram, and units
 // that are dead.
 #include <gradus/report/detail/recorder.h>
+#include <gradus/report/detail/units.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,8 +9,6 @@
 
 namespace gradus::detail {
 namespace {
-
-constexpr std::size_t histogram_bins = 32;
 
 std::vector<double> numbers_of(const std::vector<Tensor>& tensors) {
   std::vector<double> all;
@@ -19,6 +18,25 @@ std::vector<double> numbers_of(const std::vector<Tensor>& tensors) {
   }
   return all;
 }
+
+}  // namespace
+
+std::vector<bool> lively_units(const Tensor& y) {
+  const std::int64_t units = y.rank() == 0 ? 1 : y.size(y.rank() >= 3 ? 1 : -1);
+  const std::int64_t inner =
+      y.rank() >= 3 ? y.numel() / std::max<std::int64_t>(y.size(0) * units, 1) : 1;
+  std::vector<bool> lively(static_cast<std::size_t>(units));
+  const std::vector<double> numbers = numbers_of({y});
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const std::int64_t unit = static_cast<std::int64_t>(i) / inner % units;
+    if (!(numbers[i] <= 0)) lively[static_cast<std::size_t>(unit)] = true;
+  }
+  return lively;
+}
+
+namespace {
+
+constexpr std::size_t histogram_bins = 32;
 
 TraceHistogram histogram_of(const std::vector<double>& numbers) {
   TraceHistogram histogram{std::numeric_limits<double>::infinity(),
@@ -48,20 +66,6 @@ TraceSpread spread_of(const std::vector<double>& numbers) {
   double squares = 0;
   for (const double x : numbers) squares += (x - mean) * (x - mean);
   return {mean, std::sqrt(squares / count), histogram_of(numbers)};
-}
-
-/// Whether some image makes each unit of y [N,C,...] or [...,C] positive, or NaN.
-std::vector<bool> lively_units(const Tensor& y) {
-  const std::int64_t units = y.rank() == 0 ? 1 : y.size(y.rank() >= 3 ? 1 : -1);
-  const std::int64_t inner =
-      y.rank() >= 3 ? y.numel() / std::max<std::int64_t>(y.size(0) * units, 1) : 1;
-  std::vector<bool> lively(static_cast<std::size_t>(units));
-  const std::vector<double> numbers = numbers_of({y});
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const std::int64_t unit = static_cast<std::int64_t>(i) / inner % units;
-    if (!(numbers[i] <= 0)) lively[static_cast<std::size_t>(unit)] = true;
-  }
-  return lively;
 }
 
 /// A unit is dead where no call of the module's relu makes it positive.

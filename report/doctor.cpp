@@ -434,7 +434,7 @@ constexpr Rule rules[] = {
 
 }  // namespace
 
-std::string to_string(Severity severity) {
+std::string_view to_string(Severity severity) {
   switch (severity) {
     case Severity::bad:
       return "bad";

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace gradus {
@@ -15,7 +16,7 @@ namespace gradus {
 /// "bad": this alone explains a failure; "warning": worth a look; "note": good to know.
 enum class Severity { note, warning, bad };
 /// "note", "warning" or "bad".
-std::string to_string(Severity severity);
+std::string_view to_string(Severity severity);
 
 /// One thing that the doctor found.
 struct Finding {

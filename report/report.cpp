@@ -79,11 +79,6 @@ std::string_view to_string(RunState state) {
   return names.at(static_cast<std::size_t>(state));
 }
 
-std::string_view to_string(Severity severity) {
-  constexpr std::array<std::string_view, 3> names{"bad", "warning", "note"};
-  return names.at(static_cast<std::size_t>(severity));
-}
-
 Report::Report(std::string path, ReportOptions options)
     : path_(std::move(path)), content_(std::make_unique<Content>()) {
   namespace fs = std::filesystem;

@@ -17,6 +17,7 @@
 
 #include <gradus/data/dataset.h>
 #include <gradus/data/loader.h>
+#include <gradus/report/doctor.h>
 #include <gradus/report/trace.h>
 
 #include <cstdint>
@@ -90,21 +91,6 @@ struct ParameterHistory {
   std::vector<ParameterFlow> flow{};
 };
 
-/// How bad a Finding is.
-enum class Severity { bad, warning, note };
-/// "bad", "warning", "note".
-std::string_view to_string(Severity severity);
-
-/// Something that a doctor says of a training, in plain words.
-struct Finding {
-  std::string id;  ///< "dead-relu"
-  Severity severity = Severity::note;
-  std::string where{};  ///< a module's path, or ""
-  std::string title{};
-  std::string evidence{};
-  std::string advice{};
-};
-
 /// A test image that the net takes for something else.
 struct WorstImage {
   std::int64_t index = 0;  ///< in the test data
@@ -157,6 +143,7 @@ class Report {
   void set_run(ReportRun run);
   /// By name; parameters that the net does not have are passed over.
   void set_history(std::vector<ParameterHistory> history);
+  /// What diagnose() found.
   void set_findings(std::vector<Finding> findings);
   /// What `gradus gradcheck --model M --json` prints. Throws ValueError unless it is a JSON object.
   void set_gradcheck(const std::string& json);

@@ -1,9 +1,9 @@
 #include "vitals.h"
 
-#include <gradus/core/create.h>
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>
 #include <gradus/core/storage.h>
+#include <gradus/report/detail/units.h>
 
 #include <algorithm>
 #include <cmath>
@@ -40,13 +40,10 @@ struct KnownActivation {
 };
 
 constexpr KnownActivation activations[] = {
-    {"ReLU", true, {}},
-    {"ReLU6", true, {}},
-    {"Hardswish", true, {}},
-    {"Tanh", false, {-1, 1}},
-    {"Sigmoid", false, {0, 1}},
-    {"Hardtanh", false, {-1, 1}},
-    {"Hardsigmoid", false, {0, 1}},
+    {"ReLU", true, {}},           {"ReLU6", true, {}},
+
+    {"Tanh", false, {-1, 1}},     {"Sigmoid", false, {0, 1}},
+    {"Hardtanh", false, {-1, 1}}, {"Hardsigmoid", false, {0, 1}},
 };
 
 const KnownActivation* known(std::string_view kind) {
@@ -54,13 +51,11 @@ const KnownActivation* known(std::string_view kind) {
   return found == std::end(activations) ? nullptr : found;
 }
 
-/// The share of channels, or features, that are 0 everywhere.
-double dead_share(const Tensor& y) {
-  const Tensor units = y.transpose(0, 1).contiguous();  // [C,N,...]
-  const std::int64_t count = units.size(0);
-  if (count == 0 || units.numel() == 0) return Vitals::unknown;
-  const Tensor most = core::max(core::abs(units.reshape({count, units.numel() / count})), {1});
-  return core::mean(core::eq(most, zeros_like(most)).to(float64)).item();
+double dead_share_of(const Tensor& y) {
+  const std::vector<bool> lively = detail::lively_units(y);
+  if (lively.empty()) return Vitals::unknown;
+  return static_cast<double>(std::ranges::count(lively, false)) /
+         static_cast<double>(lively.size());
 }
 
 /// The share of numbers within a hundredth of the range of one of its ends.
@@ -150,7 +145,7 @@ std::vector<Vitals::Layer> layer_vitals(Module& net, const Tensor& images) {
     const auto see = [&layers, path = path, kind, activation](Module&, const Variable&,
                                                               const Variable& y) -> Variable {
       Vitals::Layer layer{.path = path, .type = kind};
-      if (y.value().shape().size() > 1 && activation->dies) layer.dead = dead_share(y.value());
+      if (y.value().shape().size() > 1 && activation->dies) layer.dead = dead_share_of(y.value());
       if (std::isfinite(activation->range.low))
         layer.saturated = saturated_share(y.value(), activation->range);
       layers.push_back(std::move(layer));

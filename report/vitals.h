@@ -23,8 +23,8 @@ NamedTensors values_of(const Module& net);
 std::vector<Movement> movements(const Module& net, const NamedTensors& before);
 
 /// What the activations of `net` do on `images` [N,C,H,W], in evaluation mode, without recording: a module of the
-/// kind ReLU, ReLU6, Tanh, Sigmoid and their like for each row, in the order of the net. A unit is a channel of [N,C,H,W] and a feature of
-/// [N,F]; it is dead when it is 0 for all images and at all places. Functions that are no modules are not seen.
+/// kind ReLU, ReLU6, Tanh, Sigmoid, Hardtanh, Hardsigmoid for each row, in the order of the net. A unit is a channel of [N,C,H,W] and a feature of
+/// [N,F]; it is dead when it is positive for no image and nowhere. Functions that are no modules are not seen.
 /// Throws what the net throws; the net is left as it was.
 std::vector<Vitals::Layer> layer_vitals(Module& net, const Tensor& images);
 

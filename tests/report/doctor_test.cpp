@@ -254,7 +254,8 @@ std::map<std::string, Severity> found_in(Trial trial) {
 
 std::string words(const std::map<std::string, Severity>& found) {
   std::string text;
-  for (const auto& [id, severity] : found) text += id + " (" + to_string(severity) + ") ";
+  for (const auto& [id, severity] : found)
+    text += id + " (" + std::string(to_string(severity)) + ") ";
   return text;
 }
 
