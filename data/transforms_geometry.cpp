@@ -17,7 +17,7 @@ namespace gradus {
 namespace {
 
 /// A part of an image; it may reach beyond it.
-struct Window {
+struct CutOut {
   std::int64_t top;
   std::int64_t left;
   std::int64_t height;
@@ -62,7 +62,7 @@ void copy_floats(const float* from, std::int64_t count, float* to) {
 }
 
 /// A window of one channel, where `of` is {H,W}: [height,width].
-void copy_window(const float* plane, Pair of, const Window& window, float fill, float* to) {
+void copy_window(const float* plane, Pair of, const CutOut& window, float fill, float* to) {
   // These rows of the window, and these columns, lie in the image.
   const std::int64_t top = std::clamp(-window.top, std::int64_t{0}, window.height);
   const std::int64_t bottom = std::clamp(of.height - window.top, top, window.height);
@@ -87,7 +87,7 @@ void copy_window(const float* plane, Pair of, const Window& window, float fill, 
 }
 
 /// The same window of each channel.
-void copy_windows(const float* image, std::int64_t channels, Pair of, const Window& window,
+void copy_windows(const float* image, std::int64_t channels, Pair of, const CutOut& window,
                   float fill, float* to) {
   for (std::int64_t c = 0; c < channels; ++c) {
     copy_window(image + c * of.height * of.width, of, window, fill,
@@ -270,7 +270,7 @@ Tensor move_each(const Tensor& x, Generator& generator, const DrawMotion& draw_m
 /// outermost pixels' middles is taken from them.
 class Stretch {
  public:
-  Stretch(const Window& window, Pair size)
+  Stretch(const CutOut& window, Pair size)
       : x_(axis(window.left, window.width, size.width)),
         y_(axis(window.top, window.height, size.height)) {}
 
@@ -320,16 +320,16 @@ Sides draw_sides(Pair of, Interval scale, Interval ratio, Generator& generator) 
 }
 
 /// A window of that size anywhere in the image.
-Window draw_place(Pair of, double height, double width, Generator& generator) {
-  Window window{0, 0, static_cast<std::int64_t>(height), static_cast<std::int64_t>(width)};
+CutOut draw_place(Pair of, double height, double width, Generator& generator) {
+  CutOut window{0, 0, static_cast<std::int64_t>(height), static_cast<std::int64_t>(width)};
   window.top = generator.below(of.height - window.height + 1);
   window.left = generator.below(of.width - window.width + 1);
   return window;
 }
 
 /// The largest window whose ratio of width to height is permitted, in the middle.
-Window largest_window(Pair of, Interval ratio) {
-  Window window{0, 0, of.height, of.width};
+CutOut largest_window(Pair of, Interval ratio) {
+  CutOut window{0, 0, of.height, of.width};
   const auto height = static_cast<double>(of.height);
   const auto width = static_cast<double>(of.width);
   if (width < ratio.low * height) {
@@ -344,7 +344,7 @@ Window largest_window(Pair of, Interval ratio) {
   return window;
 }
 
-Window draw_window(Pair of, const RandomResizedCropOptions& o, Generator& generator) {
+CutOut draw_window(Pair of, const RandomResizedCropOptions& o, Generator& generator) {
   for (int i = 0; i < attempts; ++i) {
     const auto [width, height] = draw_sides(of, o.scale, o.ratio, generator);
     if (height >= 1 && width >= 1 && height <= static_cast<double>(of.height) &&
@@ -356,7 +356,7 @@ Window draw_window(Pair of, const RandomResizedCropOptions& o, Generator& genera
 }
 
 /// The rectangle to erase; one without pixels where none was found.
-Window draw_rectangle(Pair of, const RandomErasingOptions& o, Generator& generator) {
+CutOut draw_rectangle(Pair of, const RandomErasingOptions& o, Generator& generator) {
   for (int i = 0; i < attempts; ++i) {
     const auto [height, width] = draw_sides(of, o.scale, o.ratio, generator);
     if (height < static_cast<double>(of.height) && width < static_cast<double>(of.width))
@@ -365,7 +365,7 @@ Window draw_rectangle(Pair of, const RandomErasingOptions& o, Generator& generat
   return {0, 0, 0, 0};
 }
 
-void fill_rectangle(float* image, std::int64_t channels, Pair of, const Window& window,
+void fill_rectangle(float* image, std::int64_t channels, Pair of, const CutOut& window,
                     float value) {
   for (std::int64_t c = 0; c < channels; ++c) {
     for (std::int64_t y = window.top; y < window.top + window.height; ++y)
