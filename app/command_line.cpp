@@ -306,9 +306,8 @@ void add_predict(CLI::App& app, PredictOptions& o) {
   command.add_flag("--json", o.json, "Print a line of JSON for each picture");
 }
 
-void add_summary(CLI::App& app, SummaryOptions& o) {
-  CLI::App& command =
-      *app.add_subcommand("summary", "Show a model layer by layer: shapes, parameters, cost");
+/// Which net, and on what images.
+void add_net(CLI::App& command, NetOptions& o) {
   command
       .add_option("MODEL", o.what,
                   "A model's name, the folder of a training, or a file NET.json of layers")
@@ -323,7 +322,22 @@ void add_summary(CLI::App& app, SummaryOptions& o) {
   add(command, "--classes", o.classes, "N", "Classes", "10")->check(whole(1, 1'000'000));
   add(command, "--batch", o.batch, "N", "Images at a time", std::to_string(o.batch))
       ->check(whole(1, 1'000'000));
+}
+
+void add_summary(CLI::App& app, SummaryOptions& o) {
+  CLI::App& command =
+      *app.add_subcommand("summary", "Show a model layer by layer: shapes, parameters, cost");
+  add_net(command, o);
   command.add_flag("--json", o.json, "Print it as one line of JSON");
+}
+
+void add_graph(CLI::App& app, GraphOptions& o) {
+  CLI::App& command = *app.add_subcommand("graph", "Draw a model: layers, shapes, branches");
+  add_net(command, o);
+  command.add_option("-o,--out", o.out, "The file to write: .svg, or .dot for Graphviz")
+      ->required()
+      ->check(not_empty())
+      ->option_text("FILE");
 }
 
 void add_compare(CLI::App& app, CompareOptions& o) {
@@ -485,6 +499,7 @@ int run_command_line(int argc, char** argv) {
   PredictOptions predict;
   DataCommandOptions data;
   SummaryOptions summary;
+  GraphOptions graph;
   CompareOptions compare;
   ReportCommandOptions report;
   ExportOptions export_options;
@@ -502,6 +517,7 @@ int run_command_line(int argc, char** argv) {
   add_predict(app, predict);
   add_data(app, data);
   add_summary(app, summary);
+  add_graph(app, graph);
   add_lr_find(app, lr_find);
   add_compare(app, compare);
   add_report(app, report);
@@ -521,6 +537,7 @@ int run_command_line(int argc, char** argv) {
   if (app.got_subcommand("predict")) return run_predict(predict);
   if (app.got_subcommand("data")) return run_data(data);
   if (app.got_subcommand("summary")) return run_summary(summary);
+  if (app.got_subcommand("graph")) return run_graph(graph);
   if (app.got_subcommand("lr-find")) return run_lr_find(lr_find);
   if (app.got_subcommand("compare")) return run_compare(compare);
   if (app.got_subcommand("report")) return run_report(report);
@@ -530,8 +547,8 @@ int run_command_line(int argc, char** argv) {
   if (app.got_subcommand("bench")) return run_bench(bench);
   // Not left to the parser: it would say this of a misspelt subcommand too.
   return report_usage(app,
-                      "a subcommand is required: train, eval, predict, data, summary, lr-find, "
-                      "compare, report, export, gradcheck, inspect or bench");
+                      "a subcommand is required: train, eval, predict, data, summary, graph, "
+                      "lr-find, compare, report, export, gradcheck, inspect or bench");
 }
 
 }  // namespace gradus::app

@@ -147,7 +147,8 @@ struct BenchOptions {
 };
 int run_bench(const BenchOptions& options);
 
-struct SummaryOptions {
+/// A net to look at.
+struct NetOptions {
   std::string what;  ///< a model's name, the folder of a training, or a file that make_net() reads
   /// The images. What is absent is that of the training in the folder; else [3,32,32] and 10 classes, and
   /// [1,28,28] of lenet.
@@ -156,9 +157,17 @@ struct SummaryOptions {
   std::optional<std::int64_t> width;
   std::optional<std::int64_t> classes;
   std::int64_t batch = 1;
+};
+
+struct SummaryOptions : NetOptions {
   bool json = false;
 };
 int run_summary(const SummaryOptions& options);
+
+struct GraphOptions : NetOptions {
+  std::string out;  ///< .svg or .dot
+};
+int run_graph(const GraphOptions& options);
 
 /// Reads the command line and runs the subcommand it names.
 int run_command_line(int argc, char** argv);

@@ -163,9 +163,11 @@ svg { color-scheme: light dark; font: 12px system-ui, sans-serif; }
 .paper { fill: #ffffff; } .box { fill: #eef3fb; stroke: #3b6ea8; } .end { fill: #f4f4f4; stroke: #666666; }
 .edge { fill: none; stroke: #666666; } .tip { fill: #666666; }
 text { fill: #1a1a1a; text-anchor: middle; } .shape { fill: #4a4a4a; }
+.label { text-anchor: start; paint-order: stroke; stroke: #ffffff; stroke-width: 3px; }
 @media (prefers-color-scheme: dark) {
 .paper { fill: #16181d; } .box { fill: #1f2c3f; stroke: #86b3e8; } .end { fill: #2a2c31; stroke: #a0a0a0; }
 .edge { stroke: #a0a0a0; } .tip { fill: #a0a0a0; } text { fill: #f0f0f0; } .shape { fill: #c4c4c4; }
+.label { stroke: #16181d; }
 }
 </style>
 )";
@@ -223,8 +225,8 @@ std::string graph_svg(const Trace& trace) {
     const double x = (edge.through.empty() ? layout.boxes[edge.to].x : edge.through[0]) + margin;
     const double y = top_of(layout.boxes[edge.from].row + 1) - 10;
     svg << "<path class=\"edge\" marker-end=\"url(#tip)\" d=\"" << path_of(layout, edge)
-        << "\"/>\n<text class=\"shape\" style=\"text-anchor:start\" x=\"" << x + 6 << "\" y=\"" << y
-        << "\">" << xml_text(to_string((shape++)->shape)) << "</text>\n";
+        << "\"/>\n<text class=\"shape label\" x=\"" << x + 6 << "\" y=\"" << y << "\">"
+        << xml_text(to_string((shape++)->shape)) << "</text>\n";
   }
   for (std::size_t i = 0; i < graph.boxes.size(); ++i) {
     const detail::LayoutBox& box = layout.boxes[i];

@@ -96,5 +96,6 @@
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
 #include <gradus/optim/update.h>
+#include <gradus/report/graph.h>
 #include <gradus/report/report.h>
 #include <gradus/report/trace.h>

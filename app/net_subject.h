@@ -1,0 +1,20 @@
+// The net that a subcommand looks at, by name, from a file of layers, or out of the folder of a training.
+#pragma once
+
+#include <gradus/layers/models.h>
+#include <gradus/layers/sequential.h>
+
+#include "commands.h"
+
+namespace gradus::app {
+
+/// A net, and what it takes.
+struct NetSubject {
+  Sequential model;
+  ImageSpec image;
+};
+
+/// Throws UsageError for images that make no sense or do not suit the net, NotFoundError, BadDataError.
+NetSubject net_subject(const NetOptions& options);
+
+}  // namespace gradus::app
