@@ -3,11 +3,12 @@
 // without Node.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 import { viteSingleFile } from "vite-plugin-singlefile";
 
-const root = import.meta.dirname;
+const root = dirname(fileURLToPath(import.meta.url)); // Debian's Node has no import.meta.dirname
 const listed = ["index.html", "package-lock.json", "package.json", "tsconfig.json", "vite.config.mjs"];
 const libraries = ["uplot", "@dagrejs/dagre", "@dagrejs/graphlib"];
 
@@ -15,23 +16,15 @@ const libraries = ["uplot", "@dagrejs/dagre", "@dagrejs/graphlib"];
 function checksumOfSources() {
   const sources = readdirSync(join(root, "src"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
   const sha256 = (data) => createHash("sha256").update(data).digest("hex");
   const lines = [...listed, ...sources].sort().map((name) => `${sha256(readFileSync(join(root, name)))}  ${name}\n`);
   return sha256(lines.join(""));
 }
 
 function notices() {
-  const present = libraries.flatMap((name) => {
-    for (const folder of [join(root, "node_modules", name)]) {
-      try {
-        return [`${name}\n\n${readFileSync(join(folder, "LICENSE"), "utf8").trim()}`];
-      } catch {
-        return [];
-      }
-    }
-  });
-  return present.join("\n\n\n");
+  const notice = (name) => `${name}\n\n${readFileSync(join(root, "node_modules", name, "LICENSE"), "utf8").trim()}`;
+  return libraries.map(notice).join("\n\n\n");
 }
 
 const stamp = {
@@ -42,7 +35,7 @@ const stamp = {
 
 const rename = {
   name: "rename",
-  closeBundle: () => renameSync(join(root, "dist/index.html"), join(root, "dist/report.html")),
+  writeBundle: ({ dir }) => renameSync(join(dir, "index.html"), join(dir, "report.html")),
 };
 
 export default defineConfig({

@@ -2,7 +2,7 @@
 // that a screen reader reads it; made once and then given new numbers.
 import { colourOf, css, inkOn } from "./colour";
 import { h } from "./dom";
-import { fixed } from "./format";
+import { brief } from "./format";
 import { onArrows } from "./plane";
 
 export class Cells {
@@ -36,7 +36,7 @@ export class Cells {
       const colour = colourOf(values[i], bound);
       const target = (cell.firstElementChild as HTMLElement | null) ?? cell;
       const later = options.upTo !== undefined && i >= options.upTo;
-      target.textContent = later ? "·" : fixed(values[i], options.decimals ?? 2);
+      target.textContent = later ? "·" : brief(values[i], options.decimals);
       target.style.background = later ? "" : css(colour);
       target.style.color = later ? "" : inkOn(colour);
       target.classList.toggle("padding", options.inside !== undefined && !options.inside[i]);

@@ -25,12 +25,18 @@ export interface Curves {
 
 const dashes = [[], [8, 4], [2, 3], [8, 3, 2, 3]];
 
+/// Steps and epochs are whole numbers, and so are the marks on their axis.
+const whole = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
+
 const variable = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function options({ lines, xLabel, logX, logY, height = 260 }: Curves, width: number): uPlot.Options {
   const ink = variable("--quiet");
   const font = "12px system-ui, sans-serif";
-  const grid = { stroke: variable("--line"), width: 1 };
+  const rule = { stroke: variable("--line"), width: 1 };
+  // Of a logarithmic axis only the powers of ten are ruled.
+  const powers = (_: uPlot, splits: number[]) => splits.map((at) => (Math.abs(Math.log10(at) % 1) < 1e-6 ? at : null));
+  const grid = (log: boolean | undefined) => (log ? { ...rule, filter: powers } : rule);
   const values = (_: uPlot, ticks: (number | null)[]) => ticks.map((tick) => (tick === null ? "" : number(tick, 3)));
   return {
     width,
@@ -39,8 +45,8 @@ function options({ lines, xLabel, logX, logY, height = 260 }: Curves, width: num
     cursor: { y: false, drag: { x: true, y: false } },
     scales: { x: { time: false, distr: logX ? 3 : 1 }, y: { distr: logY ? 3 : 1 } },
     axes: [
-      { stroke: ink, font, grid, ticks: grid, label: xLabel, labelFont: font, labelSize: 20, values },
-      { stroke: ink, font, grid, ticks: grid, size: 64, values },
+      { stroke: ink, font, grid: grid(logX), ticks: grid(logX), ...(logX ? {} : { incrs: whole }), label: xLabel, labelFont: font, labelSize: 20, values },
+      { stroke: ink, font, grid: grid(logY), ticks: grid(logY), size: 64, values },
     ],
     series: [
       { label: xLabel, value: (_, at) => number(at) },

@@ -21,10 +21,18 @@ export function number(value: Value | undefined, digits = 4): string {
 /// As it stands in a column of equal width: a fixed number of decimals.
 export function fixed(value: Value, decimals = 3): string {
   if (value === null) return "–";
-  if (!Number.isFinite(value)) return number(value);
-  if (value !== 0 && Math.abs(value) < 0.5 * 10 ** -decimals) return number(value, 2);
+  if (value === 0 || !Number.isFinite(value)) return number(value);
+  if (Math.abs(value) < 0.5 * 10 ** -decimals) return number(value, 2);
   if (Math.abs(value) >= 1e4) return number(value, 3);
   return minus(value.toFixed(decimals));
+}
+
+/// In the narrow cells of a matrix: two decimals, and one digit with a power of ten for what these would hide.
+export function brief(value: number, decimals = 2): string {
+  if (value === 0 || !Number.isFinite(value)) return number(value);
+  const magnitude = Math.abs(value);
+  if (magnitude < 0.5 * 10 ** -decimals || magnitude >= 1e4) return minus(value.toExponential(0).replace("+", ""));
+  return minus(value.toFixed(magnitude >= 100 ? 0 : decimals));
 }
 
 export function count(value: Value | undefined): string {
@@ -40,7 +48,7 @@ export function bytes(value: Value): string {
   return `${number(value / 1000 ** power, 3)} ${units[power - 1]}`;
 }
 
-export const percent = (value: Value): string => (value === null ? "–" : `${number(100 * value, 3)} %`);
+export const percent = (value: Value): string => (value === null ? "–" : `${number(100 * value, 3)}\u00a0%`);
 
 export const shape = (sizes: number[] | null): string => (sizes === null ? "–" : sizes.length === 0 ? "scalar" : sizes.join("×"));
 

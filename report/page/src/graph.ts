@@ -111,13 +111,13 @@ function curve(points: Point[]): string {
 }
 
 /// A group that acts as a button, for the pointer and for the keyboard.
-function pressable(label: string, key: string, press: () => void, attributes: Record<string, string>, ...children: Child[]): SVGGElement {
+function pressable(key: string, press: () => void, attributes: Record<string, string>, ...children: Child[]): SVGGElement {
   const onKey = (event: KeyboardEvent) => {
     if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
     press();
   };
-  const group = s("g", { role: "button", tabindex: 0, "aria-label": label, click: press, keydown: onKey, ...attributes }, ...children);
+  const group = s("g", { role: "button", tabindex: 0, click: press, keydown: onKey, ...attributes }, ...children);
   group.dataset.key = key;
   return group;
 }
@@ -128,14 +128,13 @@ export function drawGraph(layout: Layout, press: { module: (index: number) => vo
     const rect = s("rect", corner);
     if (b.kind === "cluster") {
       const title = s("text", { x: corner.x + 10, y: corner.y + 15, class: "title" }, b.title);
-      return pressable(`close ${b.title}`, `m${b.index}`, () => press.module(b.index), { class: "cluster", "aria-expanded": "true" }, rect, title);
+      return pressable(`m${b.index}`, () => press.module(b.index), { class: "cluster", "aria-expanded": "true" }, rect, title);
     }
     const middle = b.subtitle ? -3 : 5;
-    const texts = [s("text", { x: b.x, y: b.y + middle, class: "title" }, b.title), b.subtitle && s("text", { x: b.x, y: b.y + 15, class: "subtitle" }, b.subtitle)];
-    const label = `${b.title}, ${b.subtitle}`;
+    const texts = [s("text", { x: b.x, y: b.y + middle, class: "title" }, b.title), " ", b.subtitle && s("text", { x: b.x, y: b.y + 15, class: "subtitle" }, b.subtitle)];
     return b.kind === "module"
-      ? pressable(`open ${label}`, `m${b.index}`, () => press.module(b.index), { class: "module", "aria-expanded": "false" }, rect, ...texts)
-      : pressable(label, b.id, () => press.op(b.index), { class: b.kind }, rect, ...texts);
+      ? pressable(`m${b.index}`, () => press.module(b.index), { class: "module", "aria-expanded": "false" }, rect, ...texts)
+      : pressable(b.id, () => press.op(b.index), { class: b.kind }, rect, ...texts);
   };
   const edge = ({ points, label, x, y }: Edge): Child[] => [
     s("path", { d: curve(points), class: "edge", "marker-end": "url(#arrow)" }),

@@ -50,7 +50,7 @@ function showView(offered: View[], state: State, main: HTMLElement, byUser: bool
   }
   document.title = `${view.title} · ${state.report.title}`;
   const title = h("h2", { tabindex: -1 }, view.title);
-  const body = h("div", { class: `view ${view.id}` });
+  const body = h("div", { class: "view" });
   main.replaceChildren(title, body);
   view.show(state, body);
   if (!byUser) return;

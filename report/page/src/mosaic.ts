@@ -26,8 +26,8 @@ export class Mosaic {
 
   constructor(private readonly options: MosaicOptions) {
     const { planes, height, width, label } = options;
-    const cell = options.cell ?? Math.max(1, Math.min(16, Math.round(64 / Math.max(height, width))));
-    this.gap = Math.max(1, Math.round(6 / cell));
+    const cell = options.cell ?? Math.max(1, Math.min(16, Math.round(88 / Math.max(height, width))));
+    this.gap = Math.max(1, Math.round(8 / cell));
     this.columns = Math.min(planes, options.columns ?? Math.max(1, Math.floor(900 / ((width + this.gap) * cell))));
     const rows = Math.ceil(planes / this.columns);
     const pixelWidth = this.columns * (width + this.gap) - this.gap;

@@ -3,11 +3,12 @@ import { numbers } from "./arrays";
 import type { Place } from "./data";
 import { h } from "./dom";
 
+/// Without a label the picture is decoration: what stands beside it says what it is.
 export function picture(place: Place | null, label: string, size: number): HTMLElement {
   if (place === null) return h("span", { class: "absent", style: `width:${size}px;height:${size}px` }, "not kept");
   const [channels, height, width] = place.shape;
   const values = numbers(place);
-  const canvas = h("canvas", { width, height, class: "picture", role: "img", "aria-label": label });
+  const canvas = h("canvas", { width, height, class: "picture", ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }) });
   canvas.style.width = `${Math.round(size * Math.min(1, width / height))}px`;
   canvas.style.height = `${Math.round(size * Math.min(1, height / width))}px`;
   const context = canvas.getContext("2d")!;

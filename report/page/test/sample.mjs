@@ -3,7 +3,7 @@
 // page gather, so that an error would have to be made twice.
 //   node test/sample.mjs OUT.html [--hostile]
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { convolution, convolutionBackward, generator, product } from "./sample_math.mjs";
 
@@ -259,9 +259,9 @@ function makeGradcheck(evil) {
 
 export function writeSample(file, options) {
   const { report, bytes } = sampleReport(options);
-  const template = readFileSync(join(import.meta.dirname, "../dist/report.html"), "utf8");
+  const template = readFileSync(new URL("../dist/report.html", import.meta.url), "utf8");
   const text = JSON.stringify(report).replaceAll("<", "\\u003c");
   writeFileSync(file, template.replace("@report@", () => text).replace("@numbers@", () => gzipSync(bytes).toString("base64")));
 }
 
-if (process.argv[1] === import.meta.filename) writeSample(process.argv[2], { hostile: process.argv.includes("--hostile") });
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeSample(process.argv[2], { hostile: process.argv.includes("--hostile") });

@@ -47,6 +47,9 @@ export function bounds({ choices, convolution }: Bench): { input: number; weight
 export const part = (label: string, body: HTMLElement): HTMLElement =>
   h("div", { class: "part" }, h("span", { class: "over" }, label), body);
 
+/// A part and the sign before it, which stay on one line.
+export const then = (sign: string, element: HTMLElement): HTMLElement => h("div", { class: "then" }, h("span", { class: "sign" }, sign), element);
+
 /// computed here = …, stored by the program = …, and how far apart they are.
 export function verdict(what: string, computed: number, stored: number | null): HTMLElement {
   const box = (label: string, value: string, kind: string) => h("div", { class: kind }, h("span", {}, label), h("strong", {}, value));

@@ -4,7 +4,7 @@ import { largest } from "../arrays";
 import { h, note, table } from "../dom";
 import { fixed } from "../format";
 import { Plane } from "../plane";
-import { bounds, part, range, verdict, type Bench } from "./bench";
+import { bounds, part, range, then, verdict, type Bench } from "./bench";
 import type { Steps } from "./forward";
 
 const shownColumns = 25; // around the one of the pixel
@@ -44,10 +44,8 @@ export function columns(bench: Bench): Steps {
     const here = shown[pixel - from];
     box.replaceChildren(
       part(`W: ${filters} filters × ${length}`, weights.element),
-      h("span", { class: "sign" }, "·"),
-      part(`X: ${length} × windows ${from} to ${from + width - 1} of ${pixels}`, windows.element),
-      h("span", { class: "sign" }, "="),
-      part(convolution.output ? `Y: ${filters} × ${width}` : "Y: not kept", outputs.element),
+      then("·", part(`X: ${length} × windows ${from} to ${from + width - 1} of ${pixels}`, windows.element)),
+      then("=", part(convolution.output ? `Y: ${filters} × ${width}` : "Y: not kept", outputs.element)),
     );
     result.replaceChildren(verdict(`row ${choices.f - firstFilter} · column ${pixel} + bias`, here.sum, here.stored));
     const rows = here.channels.flatMap((channel) =>

@@ -6,6 +6,12 @@ import { player } from "../player";
 import { verdict } from "./bench";
 
 export interface Listing {
+  head: HTMLElement; // the sum and the player
+  table: HTMLElement;
+  stop: () => void;
+}
+
+export interface GradientTab {
   element: HTMLElement;
   stop: () => void;
 }
@@ -55,11 +61,11 @@ export function listing(gradient: Gradient, what: string, factor: string, at: (c
         : `${number(latest.gradient, 4)} · ${number(latest.factor, 4)} = ${number(latest.product, 4)}, so far ${number(sums[k], 6)}`;
   };
   if (contributions.length === 0) {
-    const element = h("div", {}, verdict(`Σ of ${what}`, gradient.sum, gradient.stored), note("No output read this place, so nothing contributes: the gradient is an exact zero."));
-    return { element, stop: () => {} };
+    const head = h("div", {}, verdict("Σ of no products", gradient.sum, gradient.stored), note("No output read this place, so nothing contributes: the gradient is an exact zero."));
+    return { head, table: h("div"), stop: () => {} };
   }
   const play = player("contributions", contributions.length, contributions.length, (k) => `${k} of ${contributions.length}`, show, 120);
   show(contributions.length);
-  const element = h("div", {}, verdict(`Σ of ${contributions.length} ${what}`, gradient.sum, gradient.stored), play.element, running, contributionTable(gradient, factor));
-  return { element, stop: play.stop };
+  const head = h("div", {}, verdict(`Σ of ${contributions.length} products ${what}`, gradient.sum, gradient.stored), play.element, running);
+  return { head, table: contributionTable(gradient, factor), stop: play.stop };
 }

@@ -6,7 +6,7 @@ import type { Convolution } from "../convolution";
 import { h, note } from "../dom";
 import { number } from "../format";
 import { Plane } from "../plane";
-import { bounds, part, range, type Bench } from "./bench";
+import { bounds, part, range, then, type Bench } from "./bench";
 import type { Steps } from "./forward";
 
 const turned = (values: number[]): number[] => [...values].reverse();
@@ -60,10 +60,8 @@ export function flipped(bench: Bench): Steps {
       "div",
       { class: "channel" },
       part(`window, channel ${convolution.firstChannel(choices.f)}`, window.element),
-      h("span", { class: "sign" }, "⊙"),
-      part("kernel", kernel.element),
-      h("span", { class: "sign" }, "or"),
-      part("kernel turned", turnedKernel.element),
+      then("⊙", part("kernel", kernel.element)),
+      then("or", part("kernel turned", turnedKernel.element)),
     ),
     said,
     h("div", { class: "channel" }, planes.map(({ label, plane }) => part(label, plane.element))),

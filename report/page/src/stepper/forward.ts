@@ -6,7 +6,7 @@ import type { Output } from "../convolution";
 import { h } from "../dom";
 import { number } from "../format";
 import { legend, Plane, type Mark } from "../plane";
-import { bounds, part, range, verdict, type Bench } from "./bench";
+import { bounds, part, range, then, verdict, type Bench } from "./bench";
 
 /// The window of an output pixel over an input plane: its hull, and the places it reads where dilation leaves gaps.
 export function windowMarks({ convolution }: Bench, y: number, x: number): Mark[] {
@@ -32,7 +32,7 @@ function channelRow(bench: Bench, c: number): Row {
   const { kernelHeight, kernelWidth, height, width } = convolution;
   const bound = bounds(bench);
   const channel = convolution.firstChannel(choices.f) + c;
-  const plane = new Plane({ label: `input channel ${channel} with the window`, height, width, padding: convolution.data.padding, size: 150 });
+  const plane = new Plane({ label: `input channel ${channel} with the window`, height, width, padding: convolution.data.padding, size: 120 });
   plane.paint(convolution.input!, convolution.inputIndex(choices.sample, channel, 0, 0), bound.input);
   const cells = (what: string) => new Cells(`${what} of input channel ${channel}`, kernelHeight, kernelWidth);
   const [window, kernel, products] = [cells("window"), cells("kernel"), cells("products")];
@@ -42,12 +42,9 @@ function channelRow(bench: Bench, c: number): Row {
     { class: "channel" },
     part(`input channel ${channel}`, plane.element),
     part("window", window.element),
-    h("span", { class: "sign" }, "⊙"),
-    part(`kernel w[${choices.f},${c}]`, kernel.element),
-    h("span", { class: "sign" }, "="),
-    part("products", products.element),
-    h("span", { class: "sign" }, "Σ"),
-    part("sum", sum),
+    then("⊙", part(`kernel w[${choices.f},${c}]`, kernel.element)),
+    then("=", part("products", products.element)),
+    then("Σ", part("sum", sum)),
   );
   const area = kernelHeight * kernelWidth;
   const update = (output: Output, upTo: number) => {
@@ -57,7 +54,7 @@ function channelRow(bench: Bench, c: number): Row {
     window.show(found.window, bound.input, { inside: found.inside });
     kernel.show(found.kernel, bound.weight);
     products.show(found.products, bound.input * bound.weight, { upTo: done < area ? done : undefined });
-    sum.textContent = number(done < area ? found.products.slice(0, done).reduce((a, b) => a + b, 0) : found.sum, 5);
+    sum.textContent = number(done < area ? found.products.slice(0, done).reduce((a, b) => a + b, 0) : found.sum, 4);
   };
   return { element, update };
 }
@@ -70,6 +67,8 @@ function afterActivation({ state, choices, convolution }: Bench): HTMLElement | 
   const kept = value ? numbers(value)[convolution.outputIndex(choices.sample, choices.f, choices.y, choices.x)] : null;
   return h("p", { class: "note" }, `Then ${activation}, in the same operation: ${kept === null ? "its result is not kept" : number(kept, 7)}.`);
 }
+
+const summand = (value: number): string => (value < 0 ? `(${number(value, 4)})` : number(value, 4));
 
 export interface Steps {
   element: HTMLElement;
@@ -92,8 +91,8 @@ export function forward(bench: Bench): Steps {
       result.replaceChildren(h("p", { class: "running" }, `${upTo} of ${products} products: `, h("strong", {}, number(sum, 6))));
       return;
     }
-    const sums = output.channels.length > 8 ? `Σ of ${output.channels.length} channels` : output.channels.map((channel) => number(channel.sum, 4)).join(" + ");
-    const bias = output.bias === null ? "no bias" : `bias ${number(output.bias, 4)}`;
+    const sums = output.channels.length > 8 ? `Σ of ${output.channels.length} channels` : output.channels.map((channel) => summand(channel.sum)).join(" + ");
+    const bias = output.bias === null ? "no bias" : `bias ${summand(output.bias)}`;
     const after = afterActivation(bench);
     result.replaceChildren(h("p", { class: "running" }, `${sums} + ${bias}`), verdict("Σ + bias", output.sum, output.stored), ...(after ? [after] : []));
   };

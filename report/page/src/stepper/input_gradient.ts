@@ -4,9 +4,9 @@ import { largest } from "../arrays";
 import { field, h, note, select } from "../dom";
 import { legend, Plane, type Mark } from "../plane";
 import { part, range, type Bench } from "./bench";
-import { listing, type Listing } from "./contributions";
+import { listing, type GradientTab, type Listing } from "./contributions";
 
-export function inputGradient(bench: Bench): Listing {
+export function inputGradient(bench: Bench): GradientTab {
   const { convolution, choices } = bench;
   const { height, width, inputs, outHeight, outWidth, filters, slice } = convolution;
   const box = h("div");
@@ -56,9 +56,13 @@ export function inputGradient(bench: Bench): Listing {
       outputs.forEach(({ f, plane, reads }) => plane.mark(place && place.f === f ? [...reads, { kind: "choice", y: place.oy, x: place.ox }] : reads)),
     );
     box.replaceChildren(
-      current.element,
-      h("h4", {}, "The outputs whose window held this pixel"),
-      h("div", { class: "channel" }, outputs.map(({ f, plane }) => part(`dL/dy, channel ${f}`, plane.element))),
+      current.head,
+      h(
+        "div",
+        { class: "two" },
+        h("div", {}, h("h4", {}, "The outputs whose window held this pixel"), h("div", { class: "channel" }, outputs.map(({ f, plane }) => part(`dL/dy, channel ${f}`, plane.element)))),
+        h("div", {}, h("h4", {}, "Every contribution"), current.table),
+      ),
     );
   };
   drawPickers();

@@ -5,7 +5,7 @@ import { Cells } from "../cells";
 import { h, note } from "../dom";
 import { number } from "../format";
 import { Plane } from "../plane";
-import { bounds, part, range, verdict, type Bench } from "./bench";
+import { bounds, part, range, then, verdict, type Bench } from "./bench";
 import type { Steps } from "./forward";
 
 export function pointwise(bench: Bench): Steps {
@@ -50,10 +50,8 @@ export function pointwise(bench: Bench): Steps {
       "div",
       { class: "channel" },
       part(`matrix ${filters}×${slice} at place [row, column]`, matrix.element),
-      h("span", { class: "sign" }, "·"),
-      part("channels", channels.element),
-      h("span", { class: "sign" }, "→"),
-      part("what each place adds", places.element),
+      then("·", part("channels", channels.element)),
+      then("→", part("what each place adds", places.element)),
     ),
     said,
     convolution.data.groups > 1 && note(`${convolution.data.groups} groups: this matrix is that of the group of output channel ${choices.f}.`),

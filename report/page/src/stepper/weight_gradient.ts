@@ -5,7 +5,7 @@ import { Cells } from "../cells";
 import { field, h, note, select } from "../dom";
 import { Plane } from "../plane";
 import { bounds, part, range, type Bench } from "./bench";
-import { listing, type Listing } from "./contributions";
+import { listing, type GradientTab, type Listing } from "./contributions";
 
 interface SamplePlanes {
   n: number;
@@ -37,7 +37,7 @@ function samplePlanes(bench: Bench, n: number): SamplePlanes {
   return { n, element, mark };
 }
 
-export function weightGradient(bench: Bench): Listing {
+export function weightGradient(bench: Bench): GradientTab {
   const { convolution, choices } = bench;
   const { kernelHeight, kernelWidth, filters, slice } = convolution;
   const { weight, weightGradient } = convolution;
@@ -61,18 +61,21 @@ export function weightGradient(bench: Bench): Listing {
     }
     const planes = range(convolution.batch).map((n) => samplePlanes(bench, n));
     current = listing(sum, "gradient × input", "input it met", (place) => planes.forEach((p) => p.mark(place && place.n === p.n ? place : null)));
-    box.replaceChildren(current.element, h("h4", {}, "Where they come from"), ...planes.map((p) => p.element));
+    box.replaceChildren(
+      current.head,
+      h("div", { class: "two" }, h("div", {}, h("h4", {}, "Where they come from"), planes.map((p) => p.element)), h("div", {}, h("h4", {}, "Every contribution"), current.table)),
+    );
   };
   draw();
   const element = h(
     "div",
     {},
-    h("p", {}, `dL/dw[${"f,c,ky,kx"}] = Σ dL/dy[n,f,oy,ox] · x[n,c,iy,ix]: every output that used this weight sends back its gradient times what the weight met.`),
+    h("p", {}, "dL/dw[f,c,ky,kx] = Σ dL/dy[n,f,oy,ox] · x[n,c,iy,ix]: every output that used this weight sends back its gradient times what the weight met."),
     h(
       "div",
       { class: "controls" },
       field("output channel", select(range(filters).map(String), choices.f, (f) => ((choices.f = f), draw()))),
-      field("input channel", select(range(slice).map((c) => String(c)), choices.c, (c) => ((choices.c = c), draw()))),
+      field("input channel", select(range(slice).map(String), choices.c, (c) => ((choices.c = c), draw()))),
     ),
     h("div", { class: "channel" }, part("choose a weight", kernel.element), weightGradient ? part("stored gradients", gradients.element) : note("The gradients of the weights were not computed or are not kept.")),
     box,

@@ -22,10 +22,10 @@ export const algorithmsView: View = {
       h(
         "section",
         { class: "card" },
-        note("Both bars of a row are on one scale, that of the slowest."),
+        note("All bars are on one scale. The ratio is measured to predicted."),
         table(
           "Algorithms of the convolutions",
-          ["convolution", "direction", "algorithm", "predicted", "measured", "measured / predicted", "why"],
+          ["convolution", "direction", "algorithm", "predicted", "measured", "ratio", "why"],
           all.map(({ convolution, algorithm }) => [
             name(moduleName(report, convolution.module) || convolution.name),
             algorithm.direction,

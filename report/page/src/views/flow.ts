@@ -12,7 +12,7 @@ function findings(report: Report): HTMLElement {
   const shown = report.doctor.map((finding) =>
     h(
       "article",
-      { class: `finding ${finding.severity}` },
+      { class: `finding is-${finding.severity}` },
       h("h4", {}, h("span", { class: "severity" }, severities[finding.severity] ?? finding.severity), name(finding.title)),
       finding.where && h("p", { class: "note" }, "in ", name(finding.where)),
       h("p", {}, name(finding.evidence)),

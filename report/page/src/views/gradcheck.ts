@@ -21,7 +21,7 @@ function perInput(check: Gradcheck): HTMLElement {
   const rows = check.inputs.map((input) => {
     const worst = worstOf(check, input.name);
     const diagnoses = check.diagnoses.filter((diagnosis) => diagnosis.input === input.name).map(({ text, certainty }) => `${text} (${certainty})`);
-    const said = worst ? verdict(worst.verdict) : verdict(check.fail > 0 ? "not among the worst" : check.verdict);
+    const said = worst ? verdict(worst.verdict) : (check.fail > 0 ? "not among the worst" : verdict(check.verdict));
     return [
       name(input.name),
       shape(input.shape),
@@ -79,7 +79,7 @@ export const gradcheckView: View = {
         h("p", {}, name(check.subject), `, derivatives of order ${check.order}: `, counts.join(", "), "."),
         h("p", {}, `${count(check.elements)} single elements and ${count(check.directions)} directions; worst relative error ${number(check.worst_relative_error, 3)}.`),
         check.taylor && h("p", {}, "Taylor test: ", verdict(check.taylor.verdict), `, orders ${check.taylor.orders.map((order) => number(order, 4)).join(", ")} (2 is right).`),
-        check.diagnoses.filter(({ input }) => !check.inputs.some((i) => i.name === input)).map(({ text }) => h("p", { class: "finding bad" }, name(text))),
+        check.diagnoses.filter(({ input }) => !check.inputs.some((i) => i.name === input)).map(({ text }) => h("p", { class: "finding is-bad" }, name(text))),
         check.notes.map((text) => note(name(text))),
         check.not_exercised.length > 0 && note("Not exercised: ", name(check.not_exercised.join(", "))),
       ),

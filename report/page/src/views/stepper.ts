@@ -19,8 +19,8 @@ const tabs: [StepperTab, string][] = [
   ["flipped", "True convolution"],
   ["columns", "Windows as columns"],
   ["pointwise", "Matrix over channels"],
-  ["weight", "Gradient of a weight"],
-  ["input", "Gradient of an input pixel"],
+  ["weight", "Weight gradient"],
+  ["input", "Input gradient"],
 ];
 
 const bodies: Partial<Record<StepperTab, (bench: Bench) => Steps>> = { forward, flipped, columns, pointwise };
@@ -50,7 +50,7 @@ function pixelPanel(bench: Bench): HTMLElement {
   if (!convolution.input || !convolution.weight) return note("The input or the weights of this layer are not kept: the page stays below three megabytes.");
   const steps = bodies[choices.tab]!(bench);
   const bound = bounds(bench).output;
-  const plane = new Plane({ label: `output channel ${choices.f}: arrow keys move the window`, height: outHeight, width: outWidth, size: 216, pick: (y, x) => moveTo(y, x) });
+  const plane = new Plane({ label: `output channel ${choices.f}: arrow keys move the window`, height: outHeight, width: outWidth, size: 190, pick: (y, x) => moveTo(y, x) });
   const playerBox = h("div");
   const place = h("p", { class: "note" });
   let byProduct = false;

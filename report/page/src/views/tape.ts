@@ -9,7 +9,7 @@ import type { State, View } from "../state";
 import { absent, tensorPicture } from "../tensor";
 
 const rowHeight = 30;
-const arcWidth = 72;
+const arcWidth = 52;
 
 const titleOf = (node: TapeNode): string => (node.role === "op" ? node.op : node.name || node.role);
 
