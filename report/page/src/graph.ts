@@ -62,7 +62,7 @@ function describe(report: Report, id: string): Omit<Box, "x" | "y"> {
 
 export function layOut(report: Report, open: ReadonlySet<number>): Layout {
   const graph = new dagre.graphlib.Graph({ compound: true, multigraph: true });
-  graph.setGraph({ rankdir: "TB", nodesep: 28, ranksep: 34, edgesep: 14, marginx: 12, marginy: 12 });
+  graph.setGraph({ rankdir: "TB", nodesep: 28, ranksep: 34, edgesep: 14, marginx: 12, marginy: 24 });
   const boxes = new Map<string, Omit<Box, "x" | "y">>();
   const clusters = new Set<number>();
   const add = (node: TapeNode): string => {
@@ -122,12 +122,15 @@ function pressable(key: string, press: () => void, attributes: Record<string, st
   return group;
 }
 
+const titleHeight = 10; // of an open module, above what dagre leaves round its parts
+
 export function drawGraph(layout: Layout, press: { module: (index: number) => void; op: (index: number) => void }): SVGSVGElement {
   const box = (b: Box): SVGGElement => {
-    const corner = { x: b.x - b.width / 2, y: b.y - b.height / 2, width: b.width, height: b.height, rx: 8 };
+    const above = b.kind === "cluster" ? titleHeight : 0;
+    const corner = { x: b.x - b.width / 2, y: b.y - b.height / 2 - above, width: b.width, height: b.height + above, rx: 8 };
     const rect = s("rect", corner);
     if (b.kind === "cluster") {
-      const title = s("text", { x: corner.x + 10, y: corner.y + 15, class: "title" }, b.title);
+      const title = s("text", { x: corner.x + 8, y: corner.y + 14, class: "title" }, b.title);
       return pressable(`m${b.index}`, () => press.module(b.index), { class: "cluster", "aria-expanded": "true" }, rect, title);
     }
     const middle = b.subtitle ? -3 : 5;

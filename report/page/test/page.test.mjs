@@ -184,7 +184,7 @@ async function testTapeKeys(page) {
   check("the tape goes forward with an arrow key", (await textOf(page, ".said")) !== first);
   await page.keyboard.press("End");
   check("and to the end of backward", (await textOf(page, ".said")).startsWith(`backward ${report.backward.length} of`));
-  const absent = await page.$$eval(".row.absent .gradient", (states) => states.map((state) => state.textContent));
+  const absent = await page.$$eval(".row.blank .gradient", (states) => states.map((state) => state.textContent));
   const without = report.nodes.filter((node, i) => !node.gradient && node.arrivals.length === 0 && i !== report.loss).length;
   check("what was not computed is said, for each node", absent.length === without && absent.every((text) => text === "not computed"), `${absent.length} of ${without}`);
   const meeting = report.nodes.findIndex(({ arrivals }, i) => arrivals.length > 1 && report.backward.includes(i));

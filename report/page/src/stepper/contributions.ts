@@ -17,6 +17,7 @@ export interface GradientTab {
 }
 
 const few = 25;
+const most = 1000; // rows, so that the table stays quick
 
 function contributionTable(gradient: Gradient, factor: string): HTMLElement {
   let largestFirst = true;
@@ -25,13 +26,13 @@ function contributionTable(gradient: Gradient, factor: string): HTMLElement {
   const where = ({ n, f, oy, ox }: Contribution) => `${n}, ${f}, ${oy}, ${ox}`;
   const draw = () => {
     const order = largestFirst ? [...gradient.contributions].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)) : gradient.contributions;
-    const shown = all ? order : order.slice(0, few);
+    const shown = order.slice(0, all ? most : few);
     box.replaceChildren(
       h(
         "div",
         { class: "controls" },
         button(largestFirst ? "In the order added" : "Largest first", () => ((largestFirst = !largestFirst), draw())),
-        order.length > few && button(all ? `Only ${few}` : `All ${order.length}`, () => ((all = !all), draw())),
+        order.length > few && button(all ? `Only ${few}` : order.length > most ? `${most} of ${order.length}` : `All ${order.length}`, () => ((all = !all), draw())),
       ),
       table(
         `Contributions, ${largestFirst ? "the largest first" : "in the order added"}`,

@@ -54,7 +54,8 @@ function channelRow(bench: Bench, c: number): Row {
     window.show(found.window, bound.input, { inside: found.inside });
     kernel.show(found.kernel, bound.weight);
     products.show(found.products, bound.input * bound.weight, { upTo: done < area ? done : undefined });
-    sum.textContent = number(done < area ? found.products.slice(0, done).reduce((a, b) => a + b, 0) : found.sum, 4);
+    const soFar = found.products.slice(0, done).reduce((a, b) => a + b, 0);
+    sum.textContent = done === 0 ? "–" : number(soFar, 4);
   };
   return { element, update };
 }

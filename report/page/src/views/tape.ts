@@ -155,7 +155,7 @@ function rowsOf(report: Report, choose: (node: number) => void): Rows {
       const state = gradientState(report, i, moment);
       row.gradient.textContent = state;
       row.element.classList.toggle("later", !moment.isBackward && i > moment.node);
-      row.element.classList.toggle("absent", state === "not computed");
+      row.element.classList.toggle("blank", state === "not computed");
       row.element.classList.toggle("done", moment.done.has(i));
       row.element.setAttribute("aria-selected", String(i === moment.node));
     });
