@@ -257,6 +257,19 @@ async function testHostileText(browser, file) {
   await close();
 }
 
+async function testNothingKept(browser, file) {
+  const { page, complaints, close } = await open(browser, file);
+  const empty = [];
+  await eachView(page, async (id) => {
+    if ((await textOf(page, "main")).length < 40) empty.push(id);
+  });
+  check("a report without arrays shows every view it has", complaints.length === 0 && empty.length === 0, [...complaints, ...empty].join("; "));
+  check("and no view of a run that was not", !(await viewIds(page)).includes("run"));
+  await show(page, "tape");
+  check("and says what is not kept", (await textOf(page, "main .absent")).includes("not kept"));
+  await close();
+}
+
 async function testContentPolicy(browser, file) {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -284,6 +297,9 @@ try {
   const hostile = join(scratch, "hostile.html");
   writeSample(hostile, { hostile: true });
   await testHostileText(browser, hostile);
+  const bare = join(scratch, "bare.html");
+  writeSample(bare, { bare: true });
+  await testNothingKept(browser, bare);
 } finally {
   await browser.close();
   rmSync(scratch, { recursive: true });

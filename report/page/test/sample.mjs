@@ -1,7 +1,7 @@
 // An invented report whose numbers agree with one another: a small net with stride, padding, dilation, groups and a 1×1,
 // computed here in double and rounded to float32, written into the built page. Its convolutions scatter where those of the
 // page gather, so that an error would have to be made twice.
-//   node test/sample.mjs OUT.html [--hostile]
+//   node test/sample.mjs OUT.html [--hostile] [--bare]
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -257,11 +257,23 @@ function makeGradcheck(evil) {
   };
 }
 
-export function writeSample(file, options) {
-  const { report, bytes } = sampleReport(options);
+/// The report with all that may be absent absent: no run, no array, no number that was not measured.
+function withoutArrays(report) {
+  const isPlace = (value) => value !== null && typeof value === "object" && "dtype" in value;
+  const text = JSON.stringify({ ...report, run: null, gradcheck: null, confusion: null }, (key, value) => {
+    if (isPlace(value) || ["norm", "update_ratio", "measured_us", "mean", "low", "high"].includes(key)) return null;
+    return value;
+  });
+  return JSON.parse(text);
+}
+
+export function writeSample(file, { hostile = false, bare = false } = {}) {
+  const made = sampleReport({ hostile });
+  const bytes = bare ? Buffer.alloc(0) : made.bytes;
+  const report = bare ? withoutArrays(made.report) : made.report;
   const template = readFileSync(new URL("../dist/report.html", import.meta.url), "utf8");
   const text = JSON.stringify(report).replaceAll("<", "\\u003c");
   writeFileSync(file, template.replace("@report@", () => text).replace("@numbers@", () => gzipSync(bytes).toString("base64")));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeSample(process.argv[2], { hostile: process.argv.includes("--hostile") });
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeSample(process.argv[2], { hostile: process.argv.includes("--hostile"), bare: process.argv.includes("--bare") });
