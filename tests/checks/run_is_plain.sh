@@ -8,6 +8,6 @@ status=0
 said=$(./run no-such-command 2>&1) || status=$?
 [ "$status" = 2 ] || { echo "an unknown command exits with $status instead of 2"; exit 1; }
 [ "$(echo "$said" | wc -l)" = 1 ] || { echo "an unknown command is answered in more than a line: $said"; exit 1; }
-for command in $(sed -n '/^case/,$ s/^  \([a-z][a-z]*\)[ )].*/\1/p' run); do
+for command in $(sed -n '/^case/,$ s/^  \([a-z][a-z-]*\)[ )].*/\1/p' run); do
   ./run help | grep -q "^  $command " || { echo "./run help does not name '$command'"; exit 1; }
 done

@@ -148,6 +148,26 @@ catches from_pytorch "code in a remark that claims nothing" "docs/from-pytorch.m
 rows ''
 catches from_pytorch "a page without rows" "no program made of it"
 
+# The page as the build leaves it: it carries the checksum of its sources.
+built_page() {
+  mkdir -p tree/report/page/src/views tree/report/page/dist
+  cd tree/report/page
+  for file in index.html package-lock.json package.json tsconfig.json vite.config.mjs src/main.ts src/views/run.ts; do echo "$file" >$file; done
+  sum=$(sha256sum index.html package-lock.json package.json src/main.ts src/views/run.ts tsconfig.json vite.config.mjs | sha256sum | cut -d ' ' -f 1)
+  printf '<meta name="gradus-page-sources" content="%s" />\n@report@\n@numbers@\n' "$sum" >dist/report.html
+  cd ../../..
+}
+built_page
+accepts page "a page that was built from its sources"
+echo changed >tree/report/page/src/views/run.ts
+catches page "a source newer than the page" "dist/report.html is stale"
+built_page
+echo new >tree/report/page/src/more.ts
+catches page "a new source" "dist/report.html is stale"
+built_page
+echo @report@ >>tree/report/page/dist/report.html
+catches page "a second place for the report" "must stand there once"
+
 if command -v doxygen >/dev/null; then
   header core/named.h '/// A class.
 class Named { public: Named(int n); int size() const; bool operator==(const Named&) const; };'
