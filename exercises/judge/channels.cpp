@@ -1,5 +1,6 @@
 // The judges of the first four exercises: cross-correlation, and its channels.
 #include <gradus/autograd/corr2d.h>
+#include <gradus/core/error.h>
 #include <gradus/core/math.h>
 
 #include "hearing.h"
@@ -9,7 +10,7 @@ namespace gradus {
 namespace {
 
 std::string shapes_of(const Tensor& x, const Tensor& k) {
-  return words("x ", x.shape(), ", k ", k.shape());
+  return text_of("x ", x.shape(), ", k ", k.shape());
 }
 
 Tensor last_axes_flipped(const Tensor& k) { return core::flip(k, {-2, -1}); }

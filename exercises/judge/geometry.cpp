@@ -1,5 +1,6 @@
 // The judges of where windows lie: padding, stride, dilation, groups, and a convolution turned round.
 #include <gradus/core/conv.h>
+#include <gradus/core/error.h>
 #include <gradus/core/math.h>
 
 #include "hearing.h"
@@ -23,7 +24,7 @@ Tensor framed(const Tensor& x, std::int64_t top, std::int64_t bottom, std::int64
 }
 
 std::string geometry_of(const Tensor& x, const Tensor& k, const char* name, Pair a) {
-  return words("x ", x.shape(), ", k ", k.shape(), ", ", name, " {", a.height, ",", a.width, "}");
+  return text_of("x ", x.shape(), ", k ", k.shape(), ", ", name, " {", a.height, ",", a.width, "}");
 }
 
 /// The outputs whose window does not lie inside of x, set to 0.
@@ -56,8 +57,8 @@ Judgement judge_padding_and_stride(const StridedConvolution& learner, std::uint6
     };
     hearing.value(
         "y",
-        words(geometry_of(x, k, "padding", padding), ", stride {", stride.height, ",", stride.width,
-              "}"),
+        text_of(geometry_of(x, k, "padding", padding), ", stride {", stride.height, ",",
+                stride.width, "}"),
         [&] { return learner(x, k, padding, stride); }, right,
         {{"the windows do not move by the stride: y has the right size, but i·stride is missing",
           [&] { return cut(convolved(x, k, {.padding = padding})); }},
@@ -169,7 +170,7 @@ Judgement judge_groups(const GroupedConvolution& learner, std::uint64_t seed) {
       return core::stack(order, 0);
     };
     hearing.value(
-        "y", words("x ", x.shape(), ", k ", k.shape(), ", groups ", groups),
+        "y", text_of("x ", x.shape(), ", k ", k.shape(), ", groups ", groups),
         [&] { return learner(x, k, groups); }, grouped(x, k),
         {{"every group reads the channels of the first group",
           [&] {
@@ -226,8 +227,8 @@ Judgement judge_transposed_convolution(const StridedConvolution& learner, std::u
     };
     hearing.value(
         "y",
-        words(geometry_of(x, k, "padding", padding), ", stride {", stride.height, ",", stride.width,
-              "}"),
+        text_of(geometry_of(x, k, "padding", padding), ", stride {", stride.height, ",",
+                stride.width, "}"),
         [&] { return learner(x, k, padding, stride); }, transposed(k),
         {{"the kernel is flipped: each pixel stamps the kernel as it is",
           [&] {

@@ -1,5 +1,6 @@
 // The judges of backward passes without windows: elementwise, broadcast, sums, linear, batch norm, and the
 // loss.
+#include <gradus/core/error.h>
 #include <gradus/core/math.h>
 
 #include <cmath>
@@ -34,7 +35,7 @@ Judgement judge_relu(const std::function<Tensor(const Tensor& x)>& relu,
   Hearing hearing("relu", seed);
   for (const Shape& shape : {Shape{5, 4}, Shape{2, 3, 2, 2}, Shape{1}, Shape{33, 17}}) {
     const Tensor x = off_zero(hearing, shape);
-    hearing.value("y", words("x ", shape), [&] { return relu(x); }, core::relu(x),
+    hearing.value("y", text_of("x ", shape), [&] { return relu(x); }, core::relu(x),
                   {{"negative numbers come through", [&] { return x; }},
                    {"that is the absolute value", [&] { return core::abs(x); }},
                    {"the negative half comes through, where the positive one should",
@@ -44,7 +45,7 @@ Judgement judge_relu(const std::function<Tensor(const Tensor& x)>& relu,
   }
   for (const Shape& shape : {Shape{5, 4}, Shape{2, 3, 2}, Shape{1, 6}}) {
     hearing.gradients(
-        words("backward, x ", shape), {"x"}, {off_zero(hearing, shape)},
+        text_of("backward, x ", shape), {"x"}, {off_zero(hearing, shape)},
         [](const std::vector<Tensor>& in) { return core::relu(in[0]); },
         [&](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
           return {backward(dy, in[0])};
@@ -60,7 +61,7 @@ Judgement judge_add_backward(const AddBackward& learner, std::uint64_t seed) {
   Hearing hearing("add-backward", seed);
   const auto hear = [&](const Shape& a, const Shape& b) {
     hearing.gradients(
-        words("a ", a, ", b ", b), {"a", "b"}, {hearing.draw(a), hearing.draw(b)},
+        text_of("a ", a, ", b ", b), {"a", "b"}, {hearing.draw(a), hearing.draw(b)},
         [](const std::vector<Tensor>& in) { return core::add(in[0], in[1]); },
         [&](const Tensor& dy, const std::vector<Tensor>&) -> std::vector<Tensor> {
           const PairOfGradients both = learner(dy, a, b);
@@ -81,7 +82,7 @@ Judgement judge_mean_backward(const MeanBackward& learner, std::uint64_t seed) {
   Hearing hearing("mean-backward", seed);
   const auto hear = [&](const Shape& shape, std::int64_t dim) {
     hearing.gradients(
-        words("x ", shape, ", dim ", dim), {"x"}, {hearing.draw(shape)},
+        text_of("x ", shape, ", dim ", dim), {"x"}, {hearing.draw(shape)},
         [dim](const std::vector<Tensor>& in) { return core::mean(in[0], {dim}); },
         [&](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
           return {learner(dy, in[0].shape(), dim)};
@@ -100,7 +101,7 @@ Judgement judge_linear_backward(const LinearBackward& learner, std::uint64_t see
   Hearing hearing("linear-backward", seed);
   const auto hear = [&](std::int64_t n, std::int64_t in, std::int64_t out) {
     hearing.gradients(
-        words("x [", n, ",", in, "], weight [", out, ",", in, "]"), {"x", "weight", "bias"},
+        text_of("x [", n, ",", in, "], weight [", out, ",", in, "]"), {"x", "weight", "bias"},
         {hearing.draw({n, in}), hearing.draw({out, in}), hearing.draw({out})},
         [](const std::vector<Tensor>& all) { return core::linear(all[0], all[1], all[2]); },
         [&](const Tensor& dy, const std::vector<Tensor>& all) -> std::vector<Tensor> {
@@ -119,7 +120,7 @@ Judgement judge_linear_backward(const LinearBackward& learner, std::uint64_t see
 Judgement judge_batch_norm_backward(const BatchNormBackward& learner, std::uint64_t seed) {
   Hearing hearing("batch-norm-backward", seed);
   const auto hear = [&](std::int64_t n, std::int64_t c, double eps) {
-    hearing.gradients(words("x [", n, ",", c, "], eps ", eps), {"x", "weight", "bias"},
+    hearing.gradients(text_of("x [", n, ",", c, "], eps ", eps), {"x", "weight", "bias"},
                       {hearing.draw({n, c}), off_zero(hearing, {c}), hearing.draw({c})},
                       normalised(eps),
                       [&](const Tensor& dy, const std::vector<Tensor>& all) -> std::vector<Tensor> {
@@ -144,7 +145,7 @@ Judgement judge_softmax_cross_entropy(const CrossEntropy& learner, std::uint64_t
     return core::sub(core::logsumexp(scores, {1}), picked);
   };
   const auto hear = [&](const std::string& what, const Tensor& scores, const Tensor& labels) {
-    const std::string where = words(what, "scores ", scores.shape());
+    const std::string where = text_of(what, "scores ", scores.shape());
     const auto scalar = [](double v) { return Tensor::scalar(v, float64); };
     hearing.value(
         "the loss", where, [&] { return scalar(learner(scores, labels).loss); },
@@ -173,7 +174,8 @@ Judgement judge_softmax_cross_entropy(const CrossEntropy& learner, std::uint64_t
   const auto hear_gradient = [&](std::int64_t n, std::int64_t classes) {
     const Tensor labels = labels_for(n, classes);
     hearing.gradients(
-        words("gradient, scores [", n, ",", classes, "]"), {"scores"}, {hearing.draw({n, classes})},
+        text_of("gradient, scores [", n, ",", classes, "]"), {"scores"},
+        {hearing.draw({n, classes})},
         [&](const std::vector<Tensor>& in) { return core::mean(losses(in[0], labels)); },
         [&](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
           const Tensor gradient = learner(in[0], labels).gradient;

@@ -2,6 +2,7 @@
 #include "hearing.h"
 
 #include <gradus/autograd/op.h>
+#include <gradus/core/error.h>
 #include <gradus/core/math.h>
 #include <gradus/gradcheck/gradcheck.h>
 
@@ -47,16 +48,16 @@ std::string line_of(const GradcheckReport& report) {
   if (report.worst.empty()) return "the gradient is right, a promise of backward is not kept";
   const GradcheckEntry& worst = report.worst.front();
   if (worst.verdict != Verdict::fail) return "the numbers are right at this point";
-  return words("d", worst.place(), " is ", worst.analytic, ", the slope measured is ",
-               worst.numeric, " (", report.fail_count, " of ", report.elements, " wrong)");
+  return text_of("d", worst.place(), " is ", worst.analytic, ", the slope measured is ",
+                 worst.numeric, " (", report.fail_count, " of ", report.elements, " wrong)");
 }
 
 std::string name_of(const GradcheckReport& report) {
   if (report.diagnoses.empty()) return {};
   const Diagnosis& first = report.diagnoses.front();
   const std::string sure =
-      first.certainty == Certainty::certain ? "" : words(to_string(first.certainty), " ");
-  return words("the checker says ", sure, to_string(first.pattern), ": ", first.text);
+      first.certainty == Certainty::certain ? "" : text_of(to_string(first.certainty), " ");
+  return text_of("the checker says ", sure, to_string(first.pattern), ": ", first.text);
 }
 
 }  // namespace
@@ -79,7 +80,7 @@ void Hearing::attempt(const std::string& where, const std::function<void()>& par
     part();
   } catch (const std::exception& error) {
     ++cases_;
-    failed(words(where, ": it threw: ", error.what()), "");
+    failed(text_of(where, ": it threw: ", error.what()), "");
   }
 }
 
@@ -102,7 +103,7 @@ void Hearing::value(const std::string& what, const std::string& where,
       }
       if (name.empty()) name = look_of(got, right);
     }
-    claim(difference.empty(), words(where, ": ", difference), name);
+    claim(difference.empty(), text_of(where, ": ", difference), name);
   });
 }
 
@@ -116,7 +117,7 @@ void Hearing::gradients(const std::string& where, const std::vector<std::string>
       const bool there = i < once.size() && once[i].defined();
       const Tensor got = there ? once[i] : Tensor();
       if (there && got.shape() == inputs[i].shape() && got.dtype() == float64) continue;
-      return claim(false, words(where, ": ", first_difference("d" + names[i], got, inputs[i])),
+      return claim(false, text_of(where, ": ", first_difference("d" + names[i], got, inputs[i])),
                    look_of(got, inputs[i]));
     }
     Variables leaves;
@@ -126,16 +127,16 @@ void Hearing::gradients(const std::string& where, const std::vector<std::string>
     };
     const GradcheckReport report =
         gradcheck(function, leaves, {.worst = 1, .sweep = false, .names = names});
-    claim(report.passed(), words(where, ": ", line_of(report)), name_of(report));
+    claim(report.passed(), text_of(where, ": ", line_of(report)), name_of(report));
   });
 }
 
 Judgement Hearing::verdict() const {
-  if (failures_ == 0) return {true, {words(exercise_, ": right, in ", cases_, " cases")}};
-  Judgement judgement{
-      false,
-      {words(exercise_, ": wrong, in ", failures_, " of ", cases_, " cases"), words("  ", line_)}};
-  if (!name_.empty()) judgement.lines.push_back(words("  it looks like this: ", name_));
+  if (failures_ == 0) return {true, {text_of(exercise_, ": right, in ", cases_, " cases")}};
+  Judgement judgement{false,
+                      {text_of(exercise_, ": wrong, in ", failures_, " of ", cases_, " cases"),
+                       text_of("  ", line_)}};
+  if (!name_.empty()) judgement.lines.push_back(text_of("  it looks like this: ", name_));
   return judgement;
 }
 

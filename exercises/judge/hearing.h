@@ -12,7 +12,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,13 +27,6 @@ struct Suspect {
   std::function<Tensor()> answer;
 };
 using Suspects = std::vector<Suspect>;
-
-/// The parts, written one after the other.
-template <class... Parts> std::string words(const Parts&... parts) {
-  std::ostringstream out;
-  (out << ... << parts);
-  return out.str();
-}
 
 /// Collects cases and gives the verdict over all of them.
 class Hearing {

@@ -1,12 +1,11 @@
 // Patterns are tried from the simplest to the least, and count only where they explain every number.
 #include "look.h"
 
-#include <gradus/core/create.h>
+#include <gradus/core/error.h>
 #include <gradus/core/math.h>
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 #include <vector>
 
 namespace gradus {
@@ -21,26 +20,20 @@ bool close(double a, double b) {
          a == b;
 }
 
-template <class... Parts> std::string said(const Parts&... parts) {
-  std::ostringstream out;
-  (out << ... << parts);
-  return out.str();
-}
-
 /// The shapes differ: by an order of axes, or by a number in each?
 std::string look_of_shapes(const Shape& got, const Shape& right) {
   std::vector<std::int64_t> a(got.begin(), got.end());
   std::vector<std::int64_t> b(right.begin(), right.end());
   if (got.rank() != right.rank())
-    return said("it has ", got.rank(), got.rank() == 1 ? " axis, not " : " axes, not ",
-                right.rank());
+    return text_of("it has ", got.rank(), got.rank() == 1 ? " axis, not " : " axes, not ",
+                   right.rank());
   std::sort(a.begin(), a.end());
   std::sort(b.begin(), b.end());
   if (a == b) return "its axes are in another order";
   for (int d = 0; d < got.rank(); ++d) {
     if (got[d] != right[d])
-      return said("along axis ", d, " it has ", std::abs(got[d] - right[d]),
-                  got[d] < right[d] ? " too few" : " too many");
+      return text_of("along axis ", d, " it has ", std::abs(got[d] - right[d]),
+                     got[d] < right[d] ? " too few" : " too many");
   }
   return {};
 }
@@ -57,16 +50,16 @@ std::string look_of_factor(const std::vector<double>& got, const std::vector<dou
     if (!close(got[i], factor * right[i])) return {};
   if (got.size() < 2 && factor != -1) return {};  // one number is a multiple of any other
   if (std::fabs(factor + 1) < rtol) return "the sign is wrong";
-  return said("it is the right answer times ", factor);
+  return text_of("it is the right answer times ", factor);
 }
 
 std::string look_of_places(const Tensor& got, const Tensor& right) {
   for (int d = 0; d < right.rank(); ++d) {
     if (right.size(d) > 1 && agree(got, core::flip(right, {d})))
-      return said("axis ", d, " runs backwards");
+      return text_of("axis ", d, " runs backwards");
     for (int e = d + 1; e < right.rank(); ++e) {
       if (right.size(d) == right.size(e) && agree(got, right.transpose(d, e)))
-        return said("axes ", d, " and ", e, " are exchanged");
+        return text_of("axes ", d, " and ", e, " are exchanged");
     }
   }
   return {};
@@ -81,11 +74,11 @@ std::string look_of_parts(const Tensor& got, const Tensor& right) {
     for (std::int64_t i = 0; i < n; ++i)
       if (!agree(got.select(d, i), right.select(d, i))) wrong.push_back(i);
     const auto count = static_cast<std::int64_t>(wrong.size());
-    if (count == 1) return said("only index ", wrong[0], " of axis ", d, " is wrong");
+    if (count == 1) return text_of("only index ", wrong[0], " of axis ", d, " is wrong");
     if (n > 2 && count == n - 1) {
       std::int64_t fine = 0;
       while (fine < count && wrong[static_cast<std::size_t>(fine)] == fine) ++fine;
-      return said("only index ", fine, " of axis ", d, " is right");
+      return text_of("only index ", fine, " of axis ", d, " is right");
     }
   }
   if (right.rank() < 2) return {};
@@ -109,11 +102,12 @@ bool agree(const Tensor& got, const Tensor& right) {
 }
 
 std::string first_difference(const std::string& what, const Tensor& got, const Tensor& right) {
-  if (!got.defined()) return said(what, " is nothing yet");
+  if (!got.defined()) return text_of(what, " is nothing yet");
   if (got.shape() != right.shape())
-    return said(what, " has shape ", got.shape(), ", it should be ", right.shape());
+    return text_of(what, " has shape ", got.shape(), ", it should be ", right.shape());
   if (got.dtype() != right.dtype())
-    return said(what, " is ", to_string(got.dtype()), ", it should be ", to_string(right.dtype()));
+    return text_of(what, " is ", to_string(got.dtype()), ", it should be ",
+                   to_string(right.dtype()));
   const std::vector<double> a = got.to(float64).to_vector<double>();
   const std::vector<double> b = right.to(float64).to_vector<double>();
   std::size_t worst = a.size();
@@ -127,8 +121,8 @@ std::string first_difference(const std::string& what, const Tensor& got, const T
   }
   if (wrong == 0) return {};
   const Shape index = unravel(static_cast<std::int64_t>(worst), right.shape());
-  return said(what, right.rank() > 0 ? to_string(index) : std::string(), " is ", a[worst],
-              ", it should be ", b[worst], " (", wrong, " of ", a.size(), " wrong)");
+  return text_of(what, right.rank() > 0 ? to_string(index) : std::string(), " is ", a[worst],
+                 ", it should be ", b[worst], " (", wrong, " of ", a.size(), " wrong)");
 }
 
 std::string look_of(const Tensor& got, const Tensor& right) {

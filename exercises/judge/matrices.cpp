@@ -1,5 +1,6 @@
 // The judges of what is counted or laid out anew: sizes, kernels in a row, windows, multiplications.
 #include <gradus/core/conv.h>
+#include <gradus/core/error.h>
 #include <gradus/core/math.h>
 
 #include <array>
@@ -20,15 +21,10 @@ Tensor plane_by_kernel(const Tensor& x, const Tensor& k, Pair padding) {
 
 Tensor turned(const Tensor& k) { return core::flip(k, {0, 1}); }
 
-std::string text_of(Pair pair) { return words("{", pair.height, ",", pair.width, "}"); }
+std::string in_braces(Pair pair) { return text_of("{", pair.height, ",", pair.width, "}"); }
 
 using SizeRule = std::int64_t (*)(std::int64_t n, std::int64_t k, std::int64_t p, std::int64_t s,
                                   std::int64_t d);
-
-std::int64_t rounded_down(std::int64_t n, std::int64_t k, std::int64_t p, std::int64_t s,
-                          std::int64_t d) {
-  return (n + 2 * p - d * (k - 1) - 1) / s + 1;
-}
 
 struct NamedRule {
   const char* name;
@@ -69,9 +65,9 @@ Judgement judge_output_size(const OutputSize& learner, std::uint64_t seed) {
   Hearing hearing("output-size", seed);
   const auto hear = [&](Pair input, Pair kernel, const Conv2dOptions& options) {
     const std::string where =
-        words("input ", text_of(input), ", kernel ", text_of(kernel), ", padding ",
-              text_of(options.padding), ", stride ", text_of(options.stride), ", dilation ",
-              text_of(options.dilation));
+        text_of("input ", in_braces(input), ", kernel ", in_braces(kernel), ", padding ",
+                in_braces(options.padding), ", stride ", in_braces(options.stride), ", dilation ",
+                in_braces(options.dilation));
     const Tensor y = core::conv2d(zeros({1, 1, input.height, input.width}),
                                   zeros({1, 1, kernel.height, kernel.width}), {}, options);
     const Pair right(y.size(2), y.size(3));
@@ -83,9 +79,10 @@ Judgement judge_output_size(const OutputSize& learner, std::uint64_t seed) {
       if (name.empty() && got == Pair(right.width, right.height))
         name = "height and width are exchanged";
       if (name.empty() && got == Pair(right.height)) name = "the width is taken from the height";
-      hearing.claim(got == right,
-                    words(where, ": the size is ", text_of(got), ", it should be ", text_of(right)),
-                    name);
+      hearing.claim(
+          got == right,
+          text_of(where, ": the size is ", in_braces(got), ", it should be ", in_braces(right)),
+          name);
     });
   };
   hear({23, 39}, {4, 3}, {.stride = {3, 4}, .padding = {1, 2}, .dilation = {3, 2}});
@@ -118,7 +115,8 @@ Judgement judge_compose_two_kernels(const Composition& learner, std::uint64_t se
       return right.narrow(0, row, h).narrow(1, column, w);
     };
     hearing.value(
-        "k", words("k1 ", k1.shape(), ", k2 ", k2.shape()), [&] { return learner(k1, k2); }, right,
+        "k", text_of("k1 ", k1.shape(), ", k2 ", k2.shape()), [&] { return learner(k1, k2); },
+        right,
         {{"k2 is slid over k1 as it is: k[i,j] takes k1[i-u, j-v], so k2 runs backwards",
           [&] { return plane_by_kernel(k1, k2, overlap); }},
          {"k comes out turned by 180 degrees", [&] { return turned(right); }},
@@ -154,7 +152,7 @@ Judgement judge_compose_two_kernels(const Composition& learner, std::uint64_t se
       const Tensor x = hearing.draw({right.size(0) + 3, right.size(1) + 2});
       const Tensor twice = plane_by_kernel(plane_by_kernel(x, k1, 0), k2, 0);
       hearing.value(
-          "corr2d(x, k)", words("x ", x.shape(), ", k1 ", k1.shape(), ", k2 ", k2.shape()),
+          "corr2d(x, k)", text_of("x ", x.shape(), ", k1 ", k1.shape(), ", k2 ", k2.shape()),
           [&] { return plane_by_kernel(x, learner(k1, k2), 0); }, twice);
     });
   };
@@ -182,7 +180,7 @@ Judgement judge_windows_as_a_matrix(const Windows& learner, std::uint64_t seed) 
       return taps.permute(order).contiguous().reshape({c * kh * kw, oh * ow});
     };
     hearing.value(
-        "the matrix", words("x ", x.shape(), ", kernel ", text_of(kernel)),
+        "the matrix", text_of("x ", x.shape(), ", kernel ", in_braces(kernel)),
         [&] { return learner(x, kernel); }, right,
         {{"a window is a row here: it should be a column", [&] { return right.transpose(); }},
          {"the channel runs fastest down a column: the order is channel, row, column",
@@ -222,8 +220,8 @@ Judgement judge_count_multiplications(const CountMultiplications& learner, std::
   Hearing hearing("count-multiplications", seed);
   const auto hear = [&](const Shape& x, const Shape& k, const Conv2dOptions& options) {
     const std::string where =
-        words("x ", x, ", k ", k, ", padding ", text_of(options.padding), ", stride ",
-              text_of(options.stride), ", groups ", options.groups);
+        text_of("x ", x, ", k ", k, ", padding ", in_braces(options.padding), ", stride ",
+                in_braces(options.stride), ", groups ", options.groups);
     const Shape y = core::conv2d(zeros(x), zeros(k), {}, options).shape();
     // Counted, not computed: one for each tap of each output.
     std::int64_t right = 0;
@@ -249,14 +247,15 @@ Judgement judge_count_multiplications(const CountMultiplications& learner, std::
       for (const Wrong& each : wrong)
         if (name.empty() && got.forward == each.count) name = each.name;
       hearing.claim(got.forward == right,
-                    words(where, ": forward takes ", got.forward, ", it should be ", right), name);
+                    text_of(where, ": forward takes ", got.forward, ", it should be ", right),
+                    name);
       if (got.forward != right) return;
       name = got.backward == right
                  ? "one gradient only: backward makes two, each as dear as forward"
              : got.backward == 3 * right ? "that is forward and backward together"
                                          : "";
       hearing.claim(got.backward == 2 * right,
-                    words(where, ": backward takes ", got.backward, ", it should be ", 2 * right),
+                    text_of(where, ": backward takes ", got.backward, ", it should be ", 2 * right),
                     name);
     });
   };
