@@ -140,6 +140,14 @@ std::vector<std::string> evidence(const BuggyPass& pass) {
   return lines;
 }
 
+/// A mistake is planted in one use of an input. Where there are several, only those about the uses are named by
+/// what the whole line gives.
+bool fits(const BuggyPass& pass, Bug kind) {
+  const auto input = static_cast<std::size_t>(pass.planted.line - 1);
+  const bool is_about_uses = kind == Bug::use_dropped || kind == Bug::use_overwritten;
+  return (use_count(pass.right, pass.inputs, input) > 1) == is_about_uses;
+}
+
 }  // namespace
 
 const std::vector<Bug>& planted_kinds() {
@@ -160,7 +168,7 @@ BuggyPass buggy_pass(std::uint64_t seed) {
   for (int line = 1; line <= static_cast<int>(pass.lines.size()); ++line) {
     pass.planted.line = line;
     for (const Bug kind : planted_kinds())
-      if (is_effective(pass.right, pass.with(kind), pass.inputs, kind))
+      if (fits(pass, kind) && is_effective(pass.right, pass.with(kind), pass.inputs, kind))
         possible.push_back({line, kind});
   }
   pass.planted = possible[generator.next() % possible.size()];

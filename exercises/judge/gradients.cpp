@@ -27,6 +27,45 @@ Hearing::Forward normalised(double eps) {
   };
 }
 
+/// The gradients of a batch norm, with what may go wrong left to the caller: the weight and eps that dx
+/// reads, how many numbers the variance is divided by, and the spread.
+std::vector<Tensor> batch_norm_gradients(const Tensor& dy, const Tensor& x, const Tensor& weight,
+                                         double eps, bool unbiased = false, bool divided = true) {
+  const Tensor centred = core::sub(x, core::mean(x, {0}));
+  const Tensor variance = core::var(x, {0}, false, unbiased ? 1 : 0);
+  const Tensor spread = core::sqrt(core::add(variance, eps));
+  const Tensor z = core::div(centred, spread);
+  const Tensor dz = core::mul(dy, weight);
+  const Tensor by_variance = core::mul(z, core::mean(core::mul(dz, z), {0}));
+  const Tensor dx = core::sub(core::sub(dz, core::mean(dz, {0})), by_variance);
+  return {divided ? core::div(dx, spread) : dx, core::sum(core::mul(dy, z), {0}),
+          core::sum(dy, {0})};
+}
+
+std::vector<Hearing::WrongBackward> wrong_batch_norms(double eps) {
+  using All = const std::vector<Tensor>&;
+  return {{"the weight is left out of dx",
+           [eps](const Tensor& dy, All in) {
+             return batch_norm_gradients(dy, in[0], ones_like(in[1]), eps);
+           }},
+          {"eps is left out: it is part of the spread √(v + eps)",
+           [](const Tensor& dy, All in) { return batch_norm_gradients(dy, in[0], in[1], 0); }},
+          {"dx is not divided by the spread √(v + eps)",
+           [eps](const Tensor& dy, All in) {
+             return batch_norm_gradients(dy, in[0], in[1], eps, false, false);
+           }},
+          {"the variance is divided by n - 1: here it is the mean of the squares, by n",
+           [eps](const Tensor& dy, All in) {
+             return batch_norm_gradients(dy, in[0], in[1], eps, true);
+           }},
+          {"dweight takes x: it is the sum of dy·z, of the normalised x",
+           [eps](const Tensor& dy, All in) {
+             std::vector<Tensor> all = batch_norm_gradients(dy, in[0], in[1], eps);
+             all[1] = core::sum(core::mul(dy, in[0]), {0});
+             return all;
+           }}};
+}
+
 }  // namespace
 
 Judgement judge_relu(const std::function<Tensor(const Tensor& x)>& relu,
@@ -49,7 +88,15 @@ Judgement judge_relu(const std::function<Tensor(const Tensor& x)>& relu,
         [](const std::vector<Tensor>& in) { return core::relu(in[0]); },
         [&](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
           return {backward(dy, in[0])};
-        });
+        },
+        {{"dy comes through where x is negative, and it should where x is positive",
+          [](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
+            return {core::mul(dy, core::lt(in[0], 0).to(float64))};
+          }},
+         {"x stands for the slope of relu, which is 1 or 0",
+          [](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
+            return {core::mul(dy, core::relu(in[0]))};
+          }}});
   }
   const Tensor zero = zeros({3}, float64);
   hearing.value("dx", "backward, x = 0", [&] { return backward(ones({3}, float64), zero); }, zero,
@@ -86,7 +133,13 @@ Judgement judge_mean_backward(const MeanBackward& learner, std::uint64_t seed) {
         [dim](const std::vector<Tensor>& in) { return core::mean(in[0], {dim}); },
         [&](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
           return {learner(dy, in[0].shape(), dim)};
-        });
+        },
+        {{"only the first number of each mean gets the gradient: all of them do",
+          [dim](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
+            const Tensor dx = zeros_like(in[0]);
+            dx.select(dim, 0).copy_(dy);
+            return {dx};
+          }}});
   };
   hear({4, 3}, 0);
   hear({3, 5}, 1);
@@ -120,13 +173,14 @@ Judgement judge_linear_backward(const LinearBackward& learner, std::uint64_t see
 Judgement judge_batch_norm_backward(const BatchNormBackward& learner, std::uint64_t seed) {
   Hearing hearing("batch-norm-backward", seed);
   const auto hear = [&](std::int64_t n, std::int64_t c, double eps) {
-    hearing.gradients(text_of("x [", n, ",", c, "], eps ", eps), {"x", "weight", "bias"},
-                      {hearing.draw({n, c}), off_zero(hearing, {c}), hearing.draw({c})},
-                      normalised(eps),
-                      [&](const Tensor& dy, const std::vector<Tensor>& all) -> std::vector<Tensor> {
-                        const LayerGradients g = learner(dy, all[0], all[1], eps);
-                        return {g.dx, g.dweight, g.dbias};
-                      });
+    hearing.gradients(
+        text_of("x [", n, ",", c, "], eps ", eps), {"x", "weight", "bias"},
+        {hearing.draw({n, c}), off_zero(hearing, {c}), hearing.draw({c})}, normalised(eps),
+        [&](const Tensor& dy, const std::vector<Tensor>& all) -> std::vector<Tensor> {
+          const LayerGradients g = learner(dy, all[0], all[1], eps);
+          return {g.dx, g.dweight, g.dbias};
+        },
+        wrong_batch_norms(eps));
   };
   hear(6, 5, 1e-5);
   hear(5, 3, 0.3);
@@ -180,7 +234,11 @@ Judgement judge_softmax_cross_entropy(const CrossEntropy& learner, std::uint64_t
         [&](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
           const Tensor gradient = learner(in[0], labels).gradient;
           return {gradient.defined() ? core::mul(gradient, dy.item()) : gradient};
-        });
+        },
+        {{"the label's 1 is missing: the gradient is (p - 1 at the label)/n",
+          [n](const Tensor& dy, const std::vector<Tensor>& in) -> std::vector<Tensor> {
+            return {core::mul(core::softmax(in[0], 1), dy.item() / static_cast<double>(n))};
+          }}});
   };
   hear_gradient(4, 5);
   hear_gradient(3, 3);

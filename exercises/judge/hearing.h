@@ -47,11 +47,16 @@ class Hearing {
   using Forward = std::function<Tensor(const std::vector<Tensor>& inputs)>;
   using Backward =
       std::function<std::vector<Tensor>(const Tensor& dy, const std::vector<Tensor>& inputs)>;
+  /// What a typical mistake makes of the backward pass.
+  struct WrongBackward {
+    std::string name;
+    Backward rule;
+  };
   /// A case of gradients: is `backward` the derivative of `forward` at these float64 inputs?
-  /// `names` are those of the inputs.
+  /// `names` are those of the inputs. `mistakes` are for what the checker has no name for.
   void gradients(const std::string& where, const std::vector<std::string>& names,
                  const std::vector<Tensor>& inputs, const Forward& forward,
-                 const Backward& backward);
+                 const Backward& backward, const std::vector<WrongBackward>& mistakes = {});
 
   /// A case of any other kind. Where it does not hold, `line` says what was found, and `name` what
   /// that looks like ("": nothing known).

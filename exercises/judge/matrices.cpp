@@ -3,6 +3,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>
 
+#include <algorithm>
 #include <array>
 
 #include "hearing.h"
@@ -59,30 +60,99 @@ Pair size_by(SizeRule rule, Pair n, Pair k, const Conv2dOptions& o) {
           rule(n.width, k.width, o.padding.width, o.stride.width, o.dilation.width)};
 }
 
+/// A call of the learner's, and what it gave.
+struct SizeAnswer {
+  Pair input, kernel;
+  Conv2dOptions options;
+  Pair right, got;
+};
+
+std::string where_of(const SizeAnswer& a) {
+  return text_of("input ", in_braces(a.input), ", kernel ", in_braces(a.kernel), ", padding ",
+                 in_braces(a.options.padding), ", stride ", in_braces(a.options.stride),
+                 ", dilation ", in_braces(a.options.dilation));
+}
+
+/// The mistake that explains every answer: a single size has many explanations.
+std::string name_of_sizes(const std::vector<SizeAnswer>& answers) {
+  const auto explains = [&](const auto& rule) {
+    return std::all_of(answers.begin(), answers.end(),
+                       [&](const SizeAnswer& a) { return a.got == rule(a); });
+  };
+  if (explains([](const SizeAnswer&) { return Pair(0); })) return "nothing is written yet";
+  for (const NamedRule& wrong : wrong_sizes)
+    if (explains(
+            [&](const SizeAnswer& a) { return size_by(wrong.rule, a.input, a.kernel, a.options); }))
+      return wrong.name;
+  if (explains([](const SizeAnswer& a) { return Pair(a.right.width, a.right.height); }))
+    return "height and width are exchanged";
+  if (explains([](const SizeAnswer& a) { return Pair(a.right.height); }))
+    return "the width is taken from the height";
+  return {};
+}
+
+/// Likewise of multiplications.
+struct CountAnswer {
+  Shape x, k, y;
+  Conv2dOptions options;
+  Multiplications got;
+
+  /// Counted, not computed: one for each tap at each output.
+  std::int64_t right() const {
+    std::int64_t count = 0;
+    for (std::int64_t output = 0; output < y.numel(); ++output) count += k[1] * k[2] * k[3];
+    return count;
+  }
+};
+
+struct NamedCount {
+  const char* name;
+  std::int64_t (*count)(const CountAnswer& a);
+};
+
+constexpr std::array<NamedCount, 9> wrong_counts{{
+    {"nothing is written yet", [](const CountAnswer&) { return std::int64_t{0}; }},
+    {"additions are counted too", [](const CountAnswer& a) { return 2 * a.right(); }},
+    {"counted over the pixels of x: it is those of y",
+     [](const CountAnswer& a) { return a.x[0] * a.k.numel() * a.x[2] * a.x[3]; }},
+    {"one image only: the batch is left out",
+     [](const CountAnswer& a) { return a.right() / a.x[0]; }},
+    {"the groups are counted again: k[1] is ci / groups already",
+     [](const CountAnswer& a) { return a.right() / a.options.groups; }},
+    {"all input channels for each output: a group has ci / groups",
+     [](const CountAnswer& a) { return a.right() * a.options.groups; }},
+    {"the output channels are left out", [](const CountAnswer& a) { return a.right() / a.k[0]; }},
+    {"the input channels are left out", [](const CountAnswer& a) { return a.right() / a.k[1]; }},
+    {"the kernel's window is left out",
+     [](const CountAnswer& a) { return a.right() / (a.k[2] * a.k[3]); }},
+}};
+
+std::string name_of_counts(const std::vector<CountAnswer>& answers) {
+  for (const NamedCount& wrong : wrong_counts) {
+    if (std::all_of(answers.begin(), answers.end(),
+                    [&](const CountAnswer& a) { return a.got.forward == wrong.count(a); }))
+      return wrong.name;
+  }
+  return {};
+}
+
+std::string name_of_backward(const CountAnswer& a) {
+  if (a.got.backward == a.right())
+    return "one gradient only: backward makes two, each as dear as forward";
+  return a.got.backward == 3 * a.right() ? "that is forward and backward together" : "";
+}
+
 }  // namespace
 
 Judgement judge_output_size(const OutputSize& learner, std::uint64_t seed) {
   Hearing hearing("output-size", seed);
+  std::vector<SizeAnswer> answers;
   const auto hear = [&](Pair input, Pair kernel, const Conv2dOptions& options) {
-    const std::string where =
-        text_of("input ", in_braces(input), ", kernel ", in_braces(kernel), ", padding ",
-                in_braces(options.padding), ", stride ", in_braces(options.stride), ", dilation ",
-                in_braces(options.dilation));
     const Tensor y = core::conv2d(zeros({1, 1, input.height, input.width}),
                                   zeros({1, 1, kernel.height, kernel.width}), {}, options);
     const Pair right(y.size(2), y.size(3));
-    hearing.attempt(where, [&] {
-      const Pair got = learner(input, kernel, options);
-      std::string name = got == Pair(0) ? "nothing is written yet" : "";
-      for (const NamedRule& wrong : wrong_sizes)
-        if (name.empty() && got == size_by(wrong.rule, input, kernel, options)) name = wrong.name;
-      if (name.empty() && got == Pair(right.width, right.height))
-        name = "height and width are exchanged";
-      if (name.empty() && got == Pair(right.height)) name = "the width is taken from the height";
-      hearing.claim(
-          got == right,
-          text_of(where, ": the size is ", in_braces(got), ", it should be ", in_braces(right)),
-          name);
+    hearing.attempt("a size", [&] {
+      answers.push_back({input, kernel, options, right, learner(input, kernel, options)});
     });
   };
   hear({23, 39}, {4, 3}, {.stride = {3, 4}, .padding = {1, 2}, .dilation = {3, 2}});
@@ -101,6 +171,12 @@ Judgement judge_output_size(const OutputSize& learner, std::uint64_t seed) {
           .padding = {some(0, 3), some(0, 3)},
           .dilation = {some(1, 4), some(1, 4)}});
   }
+  const std::string name = name_of_sizes(answers);
+  for (const SizeAnswer& each : answers)
+    hearing.claim(each.got == each.right,
+                  text_of(where_of(each), ": the size is ", in_braces(each.got), ", it should be ",
+                          in_braces(each.right)),
+                  name);
   return hearing.verdict();
 }
 
@@ -121,7 +197,7 @@ Judgement judge_compose_two_kernels(const Composition& learner, std::uint64_t se
           [&] { return plane_by_kernel(k1, k2, overlap); }},
          {"k comes out turned by 180 degrees", [&] { return turned(right); }},
          {"only where k2 lies inside of k1: the composed kernel is k1 + k2 - 1 large",
-          [&] { return plane_by_kernel(k1, k2, 0); }},
+          [&] { return plane_by_kernel(k1, turned(k2), 0); }},
          {"only the part of the size of k1 is kept: the composed kernel is k1 + k2 - 1 large",
           [&] { return placed(0, 0, k1.size(0), k1.size(1)); }},
          {"a row and a column too many: the size is k1 + k2 - 1",
@@ -218,45 +294,11 @@ Judgement judge_windows_as_a_matrix(const Windows& learner, std::uint64_t seed) 
 
 Judgement judge_count_multiplications(const CountMultiplications& learner, std::uint64_t seed) {
   Hearing hearing("count-multiplications", seed);
+  std::vector<CountAnswer> answers;
   const auto hear = [&](const Shape& x, const Shape& k, const Conv2dOptions& options) {
-    const std::string where =
-        text_of("x ", x, ", k ", k, ", padding ", in_braces(options.padding), ", stride ",
-                in_braces(options.stride), ", groups ", options.groups);
-    const Shape y = core::conv2d(zeros(x), zeros(k), {}, options).shape();
-    // Counted, not computed: one for each tap of each output.
-    std::int64_t right = 0;
-    for (std::int64_t output = 0; output < y.numel(); ++output) right += k[1] * k[2] * k[3];
-    struct Wrong {
-      const char* name;
-      std::int64_t count;
-    };
-    const std::array<Wrong, 8> wrong{{
-        {"additions are counted too", 2 * right},
-        {"counted over the pixels of x: it is those of y",
-         x[0] * k[0] * x[2] * x[3] * k[1] * k[2] * k[3]},
-        {"one image only: the batch is left out", right / x[0]},
-        {"the groups are counted again: k[1] is ci / groups already", right / options.groups},
-        {"all input channels for each output: a group has ci / groups", right * options.groups},
-        {"the output channels are left out", right / k[0]},
-        {"the input channels are left out", right / k[1]},
-        {"the kernel's window is left out", right / (k[2] * k[3])},
-    }};
-    hearing.attempt(where, [&] {
-      const Multiplications got = learner(x, k, options);
-      std::string name = got.forward == 0 ? "nothing is written yet" : "";
-      for (const Wrong& each : wrong)
-        if (name.empty() && got.forward == each.count) name = each.name;
-      hearing.claim(got.forward == right,
-                    text_of(where, ": forward takes ", got.forward, ", it should be ", right),
-                    name);
-      if (got.forward != right) return;
-      name = got.backward == right
-                 ? "one gradient only: backward makes two, each as dear as forward"
-             : got.backward == 3 * right ? "that is forward and backward together"
-                                         : "";
-      hearing.claim(got.backward == 2 * right,
-                    text_of(where, ": backward takes ", got.backward, ", it should be ", 2 * right),
-                    name);
+    hearing.attempt(text_of("x ", x, ", k ", k), [&] {
+      const Shape y = core::conv2d(zeros(x), zeros(k), {}, options).shape();
+      answers.push_back({x, k, y, options, learner(x, k, options)});
     });
   };
   hear({5, 6, 11, 13}, {14, 3, 3, 5}, {.stride = {2, 1}, .padding = {1, 0}, .groups = 2});
@@ -264,6 +306,20 @@ Judgement judge_count_multiplications(const CountMultiplications& learner, std::
   hear({7, 3, 8, 9}, {5, 3, 1, 1}, {});
   hear({2, 1, 6, 6}, {4, 1, 5, 5}, {.stride = 3, .padding = 2});
   hear({3, 8, 9, 7}, {8, 1, 3, 3}, {.groups = 8});
+  const std::string name = name_of_counts(answers);
+  for (const CountAnswer& a : answers) {
+    const std::string where =
+        text_of("x ", a.x, ", k ", a.k, ", padding ", in_braces(a.options.padding), ", stride ",
+                in_braces(a.options.stride), ", groups ", a.options.groups);
+    hearing.claim(a.got.forward == a.right(),
+                  text_of(where, ": forward takes ", a.got.forward, ", it should be ", a.right()),
+                  name);
+    if (a.got.forward != a.right()) continue;
+    hearing.claim(
+        a.got.backward == 2 * a.right(),
+        text_of(where, ": backward takes ", a.got.backward, ", it should be ", 2 * a.right()),
+        name_of_backward(a));
+  }
   return hearing.verdict();
 }
 

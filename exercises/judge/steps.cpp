@@ -48,9 +48,8 @@ std::vector<TapeStep> random_tape(Generator& generator, std::size_t leaves, std:
   std::vector<TapeStep> tape(leaves);
   for (std::size_t i = 0; i < steps; ++i) {
     const Kind kind = std::array{Kind::add, Kind::mul, Kind::tanh}[generator.next() % 3];
-    const std::size_t a = generator.next() % tape.size();
-    tape.push_back({kind, kind == Kind::tanh ? a : tape.size() - 1, a, 0});
-    if (kind == Kind::tanh) tape.back().a = tape.size() - 2;
+    const std::size_t before = tape.size() - 1;
+    tape.push_back({kind, before, generator.next() % tape.size(), 0});
   }
   return tape;
 }
@@ -122,7 +121,7 @@ void hear_one_step(Hearing& hearing, const TapeBackward& learner) {
 Judgement judge_tape(const TapeBackward& learner, std::uint64_t seed) {
   Hearing hearing("tape", seed);
   hear_one_step(hearing, learner);
-  hear_tape(hearing, learner, "a tape of 1 step", {{}});
+  hear_tape(hearing, learner, "a tape of 1 step", {TapeStep{}});
   for (const std::size_t steps : {3U, 8U, 25U})
     hear_tape(hearing, learner, text_of("a tape of ", 3 + steps, " steps"),
               random_tape(hearing.generator(), 3, steps));
