@@ -130,13 +130,14 @@ std::vector<std::string> evidence(const BuggyPass& pass) {
     add_table(report.inputs[i].analytic, report.inputs[i].numeric, lines);
   }
   const Probes probes = probes_of(pass, pass.planted.kind);
-  lines.push_back(same(probes.once, probes.again)
-                      ? "  Asked a second time, backward gives the same."
-                      : "  Asked a second time, backward gives other numbers.");
-  if (same(probes.once, probes.again))
-    lines.push_back(same(probes.doubled, probes.once, 2)
-                        ? "  For twice dy it gives twice as much."
-                        : "  For twice dy it does not give twice as much.");
+  for (std::size_t i = 0; i < pass.lines.size(); ++i) {
+    const bool repeats = same({probes.once[i]}, {probes.again[i]});
+    const bool is_linear = same({probes.doubled[i]}, {probes.again[i]}, 2);
+    std::string line = text_of("  Line ", i + 1, ": asked a second time it gives ");
+    line += repeats ? "the same; for twice dy it " : "other numbers.";
+    if (repeats) line += is_linear ? "gives twice as much." : "does not give twice as much.";
+    lines.push_back(line);
+  }
   return lines;
 }
 

@@ -160,7 +160,17 @@ Judgement judge_linear_backward(const LinearBackward& learner, std::uint64_t see
         [&](const Tensor& dy, const std::vector<Tensor>& all) -> std::vector<Tensor> {
           const LayerGradients g = learner(dy, all[0], all[1]);
           return {g.dx, g.dweight, g.dbias};
-        });
+        },
+        {{"W is transposed in dx: dy·W is [n,out]·[out,in]",
+          [](const Tensor& dy, const std::vector<Tensor>& all) -> std::vector<Tensor> {
+            return {core::matmul(dy, all[1].transpose()), core::matmul(dy.transpose(), all[0]),
+                    core::sum(dy, {0})};
+          }},
+         {"dbias is summed over the outputs: it is the sum over the rows",
+          [](const Tensor& dy, const std::vector<Tensor>& all) -> std::vector<Tensor> {
+            return {core::matmul(dy, all[1]), core::matmul(dy.transpose(), all[0]),
+                    core::sum(dy, {1})};
+          }}});
   };
   hear(4, 4, 4);
   hear(3, 4, 2);

@@ -57,7 +57,8 @@ std::string name_of(const GradcheckReport& report) {
   const Diagnosis& first = report.diagnoses.front();
   const std::string sure =
       first.certainty == Certainty::certain ? "" : text_of(to_string(first.certainty), " ");
-  return text_of("the checker says ", sure, to_string(first.pattern), ": ", first.text);
+  return text_of("the checker says ", sure, to_string(first.pattern),
+                 first.input.empty() ? "" : " in d" + first.input, ": ", first.text);
 }
 
 bool agree_all(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
@@ -134,10 +135,9 @@ void Hearing::gradients(const std::string& where, const std::vector<std::string>
     };
     const GradcheckReport report =
         gradcheck(function, leaves, {.worst = 1, .sweep = false, .names = names});
-    std::string name = name_of(report);
+    std::string name = report.passed() ? "" : name_of(report);
     for (const WrongBackward& mistake : mistakes)
-      if (name.empty() && !report.passed() && agree_all(once, mistake.rule(dy, inputs)))
-        name = mistake.name;
+      if (!report.passed() && agree_all(once, mistake.rule(dy, inputs))) name = mistake.name;
     claim(report.passed(), text_of(where, ": ", line_of(report)), name);
   });
 }

@@ -53,7 +53,8 @@ class Hearing {
     Backward rule;
   };
   /// A case of gradients: is `backward` the derivative of `forward` at these float64 inputs?
-  /// `names` are those of the inputs. `mistakes` are for what the checker has no name for.
+  /// `names` are those of the inputs. Of `mistakes` one that gives the same numbers is
+  /// named instead of what the checker says.
   void gradients(const std::string& where, const std::vector<std::string>& names,
                  const std::vector<Tensor>& inputs, const Forward& forward,
                  const Backward& backward, const std::vector<WrongBackward>& mistakes = {});

@@ -101,6 +101,7 @@ void hear_one_step(Hearing& hearing, const TapeBackward& learner) {
        {{"of a sum the second operand gets nothing", {1, 0, 1}},
         {"of a sum each gets the gradient as it is, not times the other", {5, 2, 1}}});
   const double t = std::tanh(0.5);
+  const double s = std::tanh(2.0);
   hear("y = tanh(a), a 0.5", {{}, {Kind::tanh, 0, 0, 0}}, {0.5}, {1 - t * t, 1},
        {{"the slope of tanh is 1 - y², with the result and not the operand", {1 - 0.25, 1}},
         {"the slope of tanh is left out", {1, 1}},
@@ -109,11 +110,8 @@ void hear_one_step(Hearing& hearing, const TapeBackward& learner) {
        {{"a is used twice, and its gradients add up: += and not =", {3, 1}}});
   hear("y = (tanh(a) + a)·a, a 2",
        {{}, {Kind::tanh, 0, 0, 0}, {Kind::add, 1, 0, 0}, {Kind::mul, 2, 0, 0}}, {2},
-       [] {
-         const double y = std::tanh(2.0);
-         return std::vector<double>{2 * (1 - y * y) + 2 + (y + 2), 2, 2, 1};
-       }(),
-       {});
+       {2 * (1 - s * s) + 2 + (s + 2), 2, 2, 1},
+       {{"the walk goes from the first step to the last: it must go backwards", {s + 2, 0, 2, 1}}});
 }
 
 }  // namespace
@@ -161,7 +159,7 @@ Judgement judge_sgd_momentum(const SgdStep& learner, std::uint64_t seed) {
                    {"that is Nesterov's momentum", [&] { return moved(nesterov); }},
                    {"the weight has not moved", [&] { return w; }}});
   };
-  hear({3, 4}, 0.1, 0.9);
+  hear({3, 4}, 0.2, 0.9);
   hear({5}, 0.01, 0.5);
   hear({2, 3, 3, 3}, 0.3, 0);
   hear({}, 1, 0.99);

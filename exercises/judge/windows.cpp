@@ -24,6 +24,20 @@ Tensor pooled(const Tensor& x, std::int64_t size, std::int64_t stride) {
       .values.squeeze(0);
 }
 
+/// As a loop writes it that has = for +=: the last window that chose a pixel wins.
+Tensor last_window_alone(const Tensor& dy, const Tensor& x, std::int64_t size,
+                         std::int64_t stride) {
+  const Tensor dx = zeros_like(x);
+  const Tensor indices =
+      core::max_pool2d(x.unsqueeze(0), {.kernel_size = size, .stride = stride}).indices.squeeze(0);
+  for (std::int64_t c = 0; c < dy.size(0); ++c)
+    for (std::int64_t i = 0; i < dy.size(1); ++i)
+      for (std::int64_t j = 0; j < dy.size(2); ++j)
+        dx[c].flatten().at<double>({indices.at<std::int64_t>({c, i, j})}) =
+            dy.at<double>({c, i, j});
+  return dx;
+}
+
 Tensor pooled_backward(const Tensor& dy, const Tensor& x, std::int64_t size, std::int64_t stride) {
   const Tensor batch = x.unsqueeze(0);
   const core::MaxPool2dResult result =
@@ -80,6 +94,8 @@ Judgement judge_max_pool(const MaxPool& pool, const MaxPoolBackward& backward, s
                                          {.kernel_size = size, .stride = stride})
                 .squeeze(0);
           }},
+         {"where windows overlap only the last one counts: += and not =",
+          [&] { return last_window_alone(dy, x, size, stride); }},
          {"the smallest of the window gets the gradient",
           [&] { return pooled_backward(dy, core::neg(x), size, stride); }},
          {"each maximum gets 1: dy is not used", [&] {
@@ -166,14 +182,15 @@ Judgement judge_conv_input_gradient(const ConvGradient& learner, std::uint64_t s
           [&] { return gradient(dy, k.transpose(0, 1)); }},
          {"only the first output channel counts: all of them read x",
           [&] { return gradient(only_slice(dy, 1, 0), k); }},
-         {"only the last window is kept: a pixel lies in many windows, which add up",
+         {"only the last product is kept: a pixel lies in many windows, which add up",
           [&] {
             const Tensor dx = zeros(image, float64);
+            const Tensor last = only_slice(dy, 1, -1);
             for (std::int64_t i = 0; i < dy.size(2); ++i)
               for (std::int64_t j = 0; j < dy.size(3); ++j)
                 dx.narrow(2, i, k.size(2))
                     .narrow(3, j, k.size(3))
-                    .copy_(gradient(only_slice(only_slice(dy, 2, i), 3, j), k)
+                    .copy_(gradient(only_slice(only_slice(last, 2, i), 3, j), k)
                                .narrow(2, i, k.size(2))
                                .narrow(3, j, k.size(3)));
             return dx;
@@ -231,15 +248,32 @@ Judgement judge_strided_conv_backward(const StridedConvBackward& learner, std::u
     const auto dk = [&](const Conv2dOptions& other) {
       return core::conv2d_weight_grad(fitted(other), x, kernel, other);
     };
+    // x with all of the padding behind it: for windows that start at i·stride.
+    const Tensor behind = zeros(
+        {image[0], image[1], image[2] + 2 * padding.height, image[3] + 2 * padding.width}, float64);
+    behind.narrow(2, 0, image[2]).narrow(3, 0, image[3]).copy_(x);
     const Conv2dOptions no_stride = with(padding, 1);
-    const Conv2dOptions no_padding = with(0, stride);
     const Conv2dOptions one_stride = with(padding, stride.height);
     hearing.value(
         "dx", where, [&] { return learner(dy, x, k, padding, stride).dx; }, dx(options, k),
         {{"the stride is left out of dx: output i reads x from i·stride - padding on",
           [&] { return dx(no_stride, k); }},
          {"the padding is left out of dx: output i reads x from i·stride - padding on",
-          [&] { return dx(no_padding, k); }},
+          [&] {
+            return core::conv2d_input_grad(dy, k, behind.shape(), {.stride = stride})
+                .narrow(2, 0, image[2])
+                .narrow(3, 0, image[3]);
+          }},
+         {"a negative row is written, and at() counts it from the other end: it lies outside",
+          [&] {
+            const std::int64_t p = padding.height;
+            const Tensor framed = core::conv2d_input_grad(dy, k, behind.shape(), {.stride = stride})
+                                      .narrow(3, padding.width, image[3]);
+            const Tensor inside = framed.narrow(2, p, image[2]).clone();
+            const Tensor end = inside.narrow(2, image[2] - p, p);
+            end.copy_(core::add(end, framed.narrow(2, 0, p)));
+            return inside;
+          }},
          {"the stride of the height is used for the width of dx",
           [&] { return dx(one_stride, k); }},
          {"the kernel is flipped in dx", [&] { return dx(options, flipped_window(k)); }}});
@@ -248,7 +282,7 @@ Judgement judge_strided_conv_backward(const StridedConvBackward& learner, std::u
         {{"the stride is left out of dk: output i reads x from i·stride - padding on",
           [&] { return dk(no_stride); }},
          {"the padding is left out of dk: output i reads x from i·stride - padding on",
-          [&] { return dk(no_padding); }},
+          [&] { return core::conv2d_weight_grad(dy, behind, kernel, {.stride = stride}); }},
          {"the stride of the height is used for the width of dk", [&] { return dk(one_stride); }},
          {"the kernel's gradient runs backwards", [&] { return flipped_window(dk(options)); }},
          {"only the first image counts in dk",
