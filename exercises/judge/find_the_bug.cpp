@@ -6,6 +6,7 @@
 #include <gradus/core/create.h>
 #include <gradus/core/error.h>
 
+#include <array>
 #include <cstdio>
 
 #include "judges.h"

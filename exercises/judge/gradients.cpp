@@ -212,7 +212,11 @@ Judgement judge_softmax_cross_entropy(const CrossEntropy& learner, std::uint64_t
     const std::string where = text_of(what, "scores ", scores.shape());
     const auto scalar = [](double v) { return Tensor::scalar(v, float64); };
     hearing.value(
-        "the loss", where, [&] { return scalar(learner(scores, labels).loss); },
+        "the loss", where,
+        [&] {
+          const LossAndGradient got = learner(scores, labels);
+          return got.gradient.defined() ? scalar(got.loss) : Tensor();
+        },
         core::mean(losses(scores, labels)),
         {{"the sum over the batch, where its mean belongs",
           [&] { return core::sum(losses(scores, labels)); }},

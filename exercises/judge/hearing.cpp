@@ -7,7 +7,6 @@
 #include <gradus/gradcheck/gradcheck.h>
 
 #include <exception>
-#include <optional>
 
 #include "look.h"
 
