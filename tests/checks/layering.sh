@@ -2,11 +2,11 @@
 # layering.sh SOURCE_DIR: each folder at the top is a level and includes only the levels that it stands on. Prints file:line
 # and the rule for each include that breaks it. core and core/kernels include each other: functions on tensors call kernels,
 # and kernels use core's threads, vectors, storage, shapes and errors; but no kernel may reach core/tensor.h, not even
-# through another header. autograd and its folders are one level. app, examples, tests and bench may include everything.
+# through another header. autograd and its folders are one level. app, examples, exercises, tests and bench may include everything.
 set -eu
 cd "$1"
 
-find core autograd layers optim data io gradcheck report app examples -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
+find core autograd layers optim data io gradcheck report app examples exercises -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
   BEGIN {
     may_include["core/kernels"] = "core"
     may_include["core"]         = "core/kernels"
@@ -29,9 +29,9 @@ find core autograd layers optim data io gradcheck report app examples -name '*.h
     return 0
   }
 
-  FILENAME ~ /^(app|examples)\// {
+  FILENAME ~ /^(app|examples|exercises)\// {
     if ($0 ~ /^[ \t]*#[ \t]*include[ \t]*<gradus\/.*\/(kernels|detail|samples)\//)
-      fail(FILENAME ":" FNR, "app and examples include public headers only: " $0)
+      fail(FILENAME ":" FNR, "app, examples and exercises include public headers only: " $0)
     next
   }
   /^[ \t]*#[ \t]*include[ \t]*"/ {
