@@ -19,8 +19,8 @@ awk '/^```sh[ \t]*$/ { inside = 1; first = FNR + 1; next }
   inside && /^```/ { inside = 0 }
   inside && FNR == first { print "echo \"---- line " FNR "\"" }
   inside && !/^\.\/run /' "$source_dir/$page" >commands.sh
-PATH=$folder:$PATH sh -eu commands.sh >>printed 2>messages || {
-  cat messages
+PATH=$folder:$PATH sh -eu commands.sh >>printed 2>&1 || {
+  tail -n 3 printed
   echo "$page: a command of its sh fences ends with an error"
   exit 1
 }
