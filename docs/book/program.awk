@@ -24,7 +24,7 @@ END {
   }
   print "// Made from " page " by program.awk." > out
   print "#include <gradus/gradus.h>\n" > out
-  print "#include <algorithm>\n#include <cmath>\n#include <cstdint>\n#include <iomanip>\n#include <iostream>\n#include <string>\n#include <vector>\n" > out
+  print "#include <algorithm>\n#include <array>\n#include <cmath>\n#include <cstdint>\n#include <iomanip>\n#include <iostream>\n#include <string>\n#include <vector>\n" > out
   print "using namespace gradus;\n" > out
   print declarations > out
   print "int main() {\n" statements "}" > out

@@ -11,15 +11,15 @@ using namespace gradus;
 constexpr int size = Drawing::cell_size;
 constexpr std::array<Shade, 3> shade_of{Shade::orange, Shade::blue, Shade::violet};
 
-Tensor input() {
+Tensor two_channels() {
   return stack({arange(0, 9).reshape({3, 3}), arange(1, 10).reshape({3, 3})}).value();
 }
-Tensor kernel() {
+Tensor two_slices() {
   return stack({arange(0, 4).reshape({2, 2}), arange(1, 5).reshape({2, 2})}).value();
 }
 
 /// The elements of the first window, or of its result, in the shade of their channel.
-ShadeOf first(std::int64_t side, Shade shade) {
+ShadeOf first_window(std::int64_t side, Shade shade) {
   return [=](std::int64_t i, std::int64_t j) { return i < side && j < side ? shade : Shade::none; };
 }
 
@@ -39,8 +39,8 @@ std::string first_sum(const Tensor& x, const Tensor& k) {
 
 void draw_channels_in(const std::string& folder) {
   Drawing d(760, 330, "Two input channels, one kernel slice each, summed to one output channel");
-  const Tensor x = input();
-  const Tensor k = kernel();
+  const Tensor x = two_channels();
+  const Tensor k = two_slices();
   const Tensor y = corr2d_multi_in(x, k).value();
   d.text(91, 30, "input [2,3,3]");
   d.text(274, 30, "kernel [2,2,2]");
@@ -49,16 +49,16 @@ void draw_channels_in(const std::string& folder) {
   for (int c = 0; c < 2; ++c) {
     const int top = 48 + c * 142;
     const Shade shade = shade_of[static_cast<std::size_t>(c)];
-    d.matrix(40, top, x[c], first(2, shade));
+    d.matrix(40, top, x[c], first_window(2, shade));
     d.sign(192, top + 58, "⋆");
-    d.matrix(240, top + 17, k[c], first(2, shade));
+    d.matrix(240, top + 17, k[c], first_window(2, shade));
     d.sign(358, top + 58, "=");
-    d.matrix(410, top + 17, corr2d(x[c], k[c]).value(), first(1, shade));
+    d.matrix(410, top + 17, corr2d(x[c], k[c]).value(), first_window(1, shade));
     d.arrow(486, top + 51, 604, c == 0 ? 163 : 177);
     d.small(634, 256 + 20 * c, first_sum(x[c], k[c]));
   }
   d.sign(444, 182, "+");
-  d.matrix(616, 136, y, first(1, Shade::green));
+  d.matrix(616, 136, y, first_window(1, Shade::green));
   std::ostringstream total;
   total << corr2d(x[0], k[0]).value().at<float>({0, 0}) << " + "
         << corr2d(x[1], k[1]).value().at<float>({0, 0}) << " = " << y.at<float>({0, 0});
@@ -68,8 +68,8 @@ void draw_channels_in(const std::string& folder) {
 
 void draw_channels_out(const std::string& folder) {
   Drawing d(700, 340, "Two input channels under three kernels: three output channels");
-  const Tensor x = input();
-  const Variable k = kernel();
+  const Tensor x = two_channels();
+  const Variable k = two_slices();
   const Variable kernels = stack({k, k + 1.0, k + 2.0});
   const Tensor y = corr2d_multi_in_out(x, kernels).value();
   d.text(91, 30, "input [2,3,3]");
@@ -80,9 +80,10 @@ void draw_channels_out(const std::string& folder) {
     const int top = 48 + o * 96;
     const Shade shade = shade_of[static_cast<std::size_t>(o)];
     d.arrow(156, 185, 286, top + size);
-    for (int c = 0; c < 2; ++c) d.matrix(300 + c * 80, top, kernels.value()[o][c], first(2, shade));
+    for (int c = 0; c < 2; ++c)
+      d.matrix(300 + c * 80, top, kernels.value()[o][c], first_window(2, shade));
     d.arrow(458, top + size, 556, top + size);
-    d.matrix(570, top, y[o], first(2, shade));
+    d.matrix(570, top, y[o], first_window(2, shade));
   }
   d.save(folder + "/channels-out.svg");
 }

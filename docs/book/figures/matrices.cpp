@@ -31,7 +31,7 @@ void draw_faces(const std::string& folder) {
 }
 
 void draw_windows(const std::string& folder) {
-  constexpr std::array<Shade, 4> shade_of{Shade::orange, Shade::blue, Shade::green, Shade::violet};
+  constexpr std::array<Shade, 4> shades{Shade::orange, Shade::blue, Shade::green, Shade::violet};
   Drawing d(760, 360, "The windows of an image as the columns of a matrix");
   const Tensor x = arange(0, 9).reshape({3, 3});
   const Tensor k = arange(0, 4).reshape({1, 4});
@@ -41,14 +41,14 @@ void draw_windows(const std::string& folder) {
     const int column = n % 2;
     const auto window = [=](std::int64_t i, std::int64_t j) {
       const bool inside = i >= row && i < row + 2 && j >= column && j < column + 2;
-      return inside ? shade_of[static_cast<std::size_t>(n)] : Shade::none;
+      return inside ? shades[static_cast<std::size_t>(n)] : Shade::none;
     };
     d.matrix(60 + n * 175, 44, x, window);
     d.small(60 + n * 175 + 51, 30,
             "output (" + std::to_string(row) + "," + std::to_string(column) + ")");
   }
   const auto of_column = [&](std::int64_t, std::int64_t j) {
-    return shade_of[static_cast<std::size_t>(j)];
+    return shades[static_cast<std::size_t>(j)];
   };
   d.text(118, 180, "kernel [1,4]");
   d.matrix(50, 226, k, plain);

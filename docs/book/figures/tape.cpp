@@ -11,7 +11,7 @@ namespace {
 using namespace gradus;
 
 /// A node's place in the figure.
-struct Place {
+struct Spot {
   Variable variable;
   int x, y;
 };
@@ -40,20 +40,20 @@ void draw_tape(const std::string& folder) {
   for (const Variable& result : {product, positive, both, total}) result.retain_grad();
   total.backward({.retain_graph = true});
 
-  const std::vector<Place> places{{x, 30, 30},         {w, 30, 180},     {product, 240, 105},
-                                  {positive, 430, 30}, {both, 600, 105}, {total, 790, 105}};
-  std::map<const Node*, const Place*> at;
-  for (const Place& place : places) at[place.variable.node().get()] = &place;
+  const std::vector<Spot> places{{x, 30, 30},         {w, 30, 180},     {product, 240, 105},
+                                 {positive, 430, 30}, {both, 650, 105}, {total, 840, 105}};
+  std::map<const Node*, const Spot*> at;
+  for (const Spot& place : places) at[place.variable.node().get()] = &place;
 
-  Drawing d(970, 280, "The tape of sum(x·w + relu(x·w)): values forward, gradients backward");
+  Drawing d(1020, 280, "The tape of sum(x·w + relu(x·w)): values forward, gradients backward");
   for (const Node* node : nodes_of(total)) {
-    const Place& to = *at.at(node);
+    const Spot& to = *at.at(node);
     for (const auto& input : node->inputs) {
-      const Place& from = *at.at(input.get());
+      const Spot& from = *at.at(input.get());
       d.arrow(from.x + box_width, from.y + box_height / 2, to.x, to.y + box_height / 2);
     }
   }
-  for (const Place& place : places) {
+  for (const Spot& place : places) {
     const Node& node = *place.variable.node();
     const int centre = place.x + box_width / 2;
     d.box(place.x, place.y, box_width, box_height, node.is_leaf ? Shade::orange : Shade::none);
