@@ -1,4 +1,4 @@
-// The chapter's four functions, composed of ops, so that they can be differentiated like anything
+// The chapter's functions, composed of ops, so that they can be differentiated like anything
 // else. They share no code with the convolution kernels: tests hold one against the other.
 #include <gradus/autograd/corr2d.h>
 #include <gradus/autograd/functions.h>
@@ -69,6 +69,21 @@ Variable corr2d_multi_in_out_1x1(const Variable& x, const Variable& k) {
   const Variable pixels = reshape(x, {x.size(0), x.size(1) * x.size(2)});
   const Variable mixed = matmul(reshape(k, {k.size(0), k.size(1)}), pixels);
   return reshape(mixed, {k.size(0), x.size(1), x.size(2)});
+}
+
+Variable compose_conv2d(const Variable& first, const Variable& second, Pair stride) {
+  if (first.rank() != 4 || second.rank() != 4 || first.numel() == 0 || second.numel() == 0) {
+    fail<ShapeError>(
+        "compose_conv2d: expects kernels [m,ci,h,w] and [co,m,h,w] with elements, got ",
+        first.shape(), " and ", second.shape());
+  }
+  if (first.size(0) != second.size(1)) {
+    fail<ShapeError>("compose_conv2d: the first kernel gives ", first.size(0),
+                     " channels, the second takes ", second.size(1), " (", first.shape(), ", ",
+                     second.shape(), ")");
+  }
+  // Each weight of the second kernel spreads the first one, as a transposed convolution does.
+  return conv_transpose2d(second, first, {}, {.stride = stride});
 }
 
 }  // namespace gradus

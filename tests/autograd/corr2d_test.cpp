@@ -103,3 +103,66 @@ TEST_CASE("shapes that do not fit are refused with both of them") {
              }),
              "corr2d_multi_in_out_1x1", "[2,3,3]", "[1,2,2,2]");
 }
+
+TEST_CASE("two kernels in a row are one kernel: their full convolution") {
+  Generator generator(4);
+  const Variable x = randn({2, 3, 11, 9}, generator, float64);
+  const Variable first = randn({4, 3, 3, 2}, generator, float64);
+  const Variable second = randn({5, 4, 2, 3}, generator, float64);
+  constexpr double tolerance = 1e-11;  // sums of some 100 products around 1
+
+  const Variable composed = compose_conv2d(first, second);
+  CHECK(composed.shape() == Shape{5, 3, 4, 4});
+  const Tensor two = conv2d(conv2d(x, first), second).value();
+  CHECK(core::allclose(two, conv2d(x, composed).value(), 0, tolerance));
+
+  // Strides multiply, and the padding of the first is that of both.
+  const Conv2dOptions strided{.stride = {2, 1}, .padding = {1, 2}};
+  const Variable spread = compose_conv2d(first, second, strided.stride);
+  CHECK(spread.shape() == Shape{5, 3, 5, 4});
+  const Tensor in_a_row =
+      conv2d(conv2d(x, first, {}, strided), second, {}, {.stride = {1, 2}}).value();
+  const Tensor at_once =
+      conv2d(x, spread, {}, {.stride = {2, 2}, .padding = strided.padding}).value();
+  CHECK(core::allclose(in_a_row, at_once, 0, tolerance));
+}
+
+TEST_CASE("padding of the second kernel spoils the outputs that see it, and only these") {
+  Generator generator(5);
+  const Variable x = randn({1, 2, 8, 7}, generator, float64);
+  const Variable first = randn({3, 2, 3, 3}, generator, float64);
+  const Variable second = randn({4, 3, 3, 3}, generator, float64);
+  const Tensor two =
+      conv2d(conv2d(x, first, {}, {.padding = 1}), second, {}, {.padding = 1}).value();
+  const Tensor one = conv2d(x, compose_conv2d(first, second), {}, {.padding = 2}).value();
+  REQUIRE(two.shape() == one.shape());
+  const auto inside = [](const Tensor& y) { return y.narrow(2, 1, 6).narrow(3, 1, 5); };
+  constexpr double tolerance = 1e-11;  // sums of 54 products around 1
+  CHECK(core::allclose(inside(two), inside(one), 0, tolerance));
+  const Tensor differs = core::gt(core::abs(core::sub(two, one)), tolerance);
+  CHECK(core::sum(differs.to(int64)).item() == 4 * (8 * 7 - 6 * 5));
+}
+
+TEST_CASE("a composed kernel has the derivatives of both, twice") {
+  Generator generator(6);
+  const Variables kernels{Variable(randn({2, 3, 2, 1}, generator, float64), true),
+                          Variable(randn({2, 2, 1, 3}, generator, float64), true)};
+  const auto compose = [](const Variables& v) { return compose_conv2d(v[0], v[1], {1, 2}); };
+  CHECK(gradcheck(compose, kernels).passed());
+  CHECK(gradgradcheck(compose, kernels).passed());
+}
+
+TEST_CASE("kernels that cannot follow one another are refused") {
+  const auto refused = [](const Tensor& first, const Tensor& second) {
+    return message_of<ShapeError>([&] { compose_conv2d(first, second); });
+  };
+  CHECK(refused(ones({2, 3, 3, 3}), ones({4, 5, 1, 1})) ==
+        "compose_conv2d: the first kernel gives 2 channels, the second takes 5 ([2,3,3,3], "
+        "[4,5,1,1])");
+  CHECK(contains(refused(ones({3, 3}), ones({4, 2, 1, 1})), "got [3,3] and [4,2,1,1]"));
+  CHECK(contains(refused(ones({2, 3, 0, 3}), ones({4, 2, 1, 1})), "got [2,3,0,3] and [4,2,1,1]"));
+  CHECK(contains(message_of<ValueError>([] {
+                   compose_conv2d(ones({1, 1, 2, 2}), ones({1, 1, 2, 2}), 0);
+                 }),
+                 "stride"));
+}

@@ -5,7 +5,8 @@
 #   - one with `int main` is a program;
 #   - any other is the body of a function or, failing that, declarations, after <gradus/gradus.h>, its own
 #     #include lines and `using namespace gradus`.
-# A compiler's message names the line of the page.
+# A compiler's message names the line of the page. Of a chapter of the book only the parts of files are looked at here:
+# its other blocks are one program, which tests/book compiles and runs.
 set -eu
 source_dir=$1
 scratch=$2
@@ -18,9 +19,11 @@ scratch=$(cd "$scratch" && pwd)
 cd "$source_dir"
 find README.md CONTRIBUTING.md docs -name '*.md' 2>/dev/null | sort | xargs -r awk -v out="$scratch" '
   function finish() {
-    print kind, page, line, example > (base ".kind")
-    close(base ".kind"); close(base ".head"); close(base ".body")
     inside = 0
+    close(base ".head"); close(base ".body")
+    if (kind == "code" && page ~ /^docs\/book\/[0-9][0-9]-/) return
+    print kind, page, line, example > (base ".kind")
+    close(base ".kind")
   }
   FNR == 1 && inside { kind = "unclosed"; finish() }
   !inside && /^```cpp[ \t]*$/ {
