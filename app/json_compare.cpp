@@ -41,7 +41,8 @@ Json to_json_object(const TensorDifference& tensor) {
 
 std::vector<std::pair<std::string, std::string>> named_settings(const RunRecord& run) {
   std::vector<std::pair<std::string, std::string>> settings;
-  for (const auto& [key, value] : Json::parse(to_run_json(run)).items()) {
+  const Json all = Json::parse(to_run_json(run));
+  for (const auto& [key, value] : all.items()) {
     if (key != "last_epoch" && key != "best_epoch" && key != "position" && key != "metrics")
       settings.emplace_back(key, ascii(value));
   }
