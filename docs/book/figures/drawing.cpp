@@ -85,11 +85,15 @@ void Drawing::sign(int x, int y, std::string_view content) {
   words(" class=\"sign\"", x, y, content);
 }
 
+void Drawing::line(int x0, int y0, int x1, int y1) {
+  out_ << "<path class=\"arrow\" d=\"M" << x0 << " " << y0 << " L" << x1 << " " << y1 << "\"/>\n";
+}
+
 void Drawing::arrow(int x0, int y0, int x1, int y1) {
+  line(x0, y0, x1, y1);
   // The head is drawn along the x axis and turned; whole degrees keep the file free of long numbers.
   const double degrees = std::atan2(y1 - y0, x1 - x0) * 57.29577951308232;
-  out_ << "<path class=\"arrow\" d=\"M" << x0 << " " << y0 << " L" << x1 << " " << y1 << "\"/>\n"
-       << "<path class=\"head\" d=\"M0 0 l-10 -5 v10 z\" transform=\"translate(" << x1 << " " << y1
+  out_ << "<path class=\"head\" d=\"M0 0 l-10 -5 v10 z\" transform=\"translate(" << x1 << " " << y1
        << ") rotate(" << std::lround(degrees) << ")\"/>\n";
 }
 

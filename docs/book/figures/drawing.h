@@ -34,6 +34,7 @@ class Drawing {
   void text(int x, int y, std::string_view words);
   void small(int x, int y, std::string_view words);
   void sign(int x, int y, std::string_view words);
+  void line(int x0, int y0, int x1, int y1);
   void arrow(int x0, int y0, int x1, int y1);
   void box(int x, int y, int width, int height, Shade shade);
 
