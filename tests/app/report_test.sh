@@ -1,0 +1,53 @@
+#!/bin/sh
+# gradus report: the page of a training holds what the training left behind; of what is wrong one line, and no file.
+. "$GRADUS_SOURCE/tests/support/app.sh"
+
+# What a page holds below "key": at most so much that grep finds it; JSON is one line.
+holds() {
+  for words in "$@"; do
+    grep -qF -- "$words" report.html || fail "report.html does not hold $words"
+  done
+}
+
+run 0 train --data digits --model cnn --epochs 3 --validation 0.1 --quiet --out run
+run 0 report run --quiet
+says out "written: report.html"
+[ "$(wc -c <report.html)" -lt 3000000 ] || fail "report.html has $(wc -c <report.html) bytes"
+holds '"state":"finished"' '"title":"cnn on digits"' 'gradus train --data digits --model cnn --validation 0.1' \
+  '"confusion":{"counts":[[' '"name":"0.weight"' '"epoch":3' '"snapshots":[{"epoch":0' '"validation_accuracy":0.' \
+  '"name":"test image 0"' '"severity"' '"op":"conv2d"'
+if grep -qE '@(report|numbers)@' report.html; then fail "the page has a place that nothing was put into"; fi
+for word in '<script src' 'href="http' '@import'; do
+  if grep -qF "$word" report.html; then fail "the page asks the network: $word"; fi
+done
+
+# The same of one that was not finished, one that diverged after an epoch, and one that cannot learn.
+run 0 train --data digits --model mlp --epochs 1 --quiet --out short
+run 0 report short --quiet -o report.html
+holds '"state":"finished"'
+run 0 train --data digits --model mlp --epochs 1 --schedule none --optimizer sgd --lr 1e30 --batch-size 1437 --quiet --out far
+run 1 train --resume far --epochs 4 --quiet
+says err "training diverged"
+run 0 report far --quiet
+holds '"state":"diverged"' '"id":"rate-too-high"'
+says out "The learning rate is too high"
+run 0 train --data digits --model mlp --epochs 2 --optimizer sgd --lr 1e-8 --quiet --out slow
+run 0 report slow --quiet
+says out "The learning rate is too low"
+
+# What is wrong is told in a line, and leaves no file.
+rm -f report.html
+refuses 66 "nowhere: no training here" report nowhere
+mkdir empty
+refuses 66 "empty: no training here" report empty
+refuses 2 "--out nowhere/report.html: cannot write there" report run -o nowhere/report.html
+refuses 2 "--out empty" report run -o empty
+cp -r run broken
+head -c 100 run/metrics.jsonl >broken/metrics.jsonl
+refuses 65 "broken/metrics.jsonl: has 100 bytes, its checkpoint counts $(wc -c <run/metrics.jsonl)" report broken
+rm broken/metrics.jsonl
+refuses 66 "report: broken/metrics.jsonl: no such file" report broken
+head -c 1000 run/checkpoint.safetensors >broken/checkpoint.safetensors
+refuses 65 "broken/checkpoint.safetensors" report broken
+[ ! -e report.html ] || fail "a report that failed has written a page"
+finish
