@@ -80,6 +80,11 @@ export class Convolution {
     this.weightGradient = read(data.weight_gradient);
   }
 
+  /// Why a gradient is not there.
+  absence(direction: "input gradient" | "weight gradient"): string {
+    return this.data.algorithms.some((algorithm) => algorithm.direction === direction) ? "not kept" : "not computed";
+  }
+
   get isPointwise(): boolean {
     return this.kernelHeight === 1 && this.kernelWidth === 1;
   }
@@ -101,7 +106,7 @@ export class Convolution {
 
   products(n: number, f: number, oy: number, ox: number): Output | null {
     const { input, weight } = this;
-    if (!input || !weight) return null;
+    if (!input || !weight || (this.data.has_bias && !this.bias)) return null;
     const channels: ChannelProducts[] = [];
     for (let c = 0; c < this.slice; ++c) {
       const channel = this.firstChannel(f) + c;

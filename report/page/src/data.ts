@@ -70,9 +70,17 @@ export interface Parameter {
 export interface Sample {
   name: string;
   label: number | null;
-  predicted: number;
+  predicted: number | null; // null, and no probabilities: a loss of one's own, of which labels are not known
   probabilities: Value[];
   picture: Place | null;
+}
+
+export interface Kept {
+  what: string;
+  shape: number[];
+  bytes: number;
+  why: string;
+  counts: boolean; // false: a parameter or the images, which are there anyway, or counted with an earlier node
 }
 
 export interface TapeNode {
@@ -85,7 +93,8 @@ export interface TapeNode {
   shape: number[];
   value: Place | null;
   gradient: Place | null;
-  kept: { what: string; shape: number[]; bytes: number; why: string }[];
+  computed: boolean; // a gradient was: then a null gradient is one that was not kept
+  kept: Kept[];
   forward_us: Value;
   backward_us: Value;
   multiplications: Value;
@@ -108,6 +117,7 @@ export interface ConvolutionData {
   input: Place | null;
   weight: Place | null;
   bias: Place | null;
+  has_bias: boolean;
   output: Place | null;
   activation: string;
   output_gradient: Place | null;

@@ -3,7 +3,8 @@ import type { Report } from "./data";
 import { h, s } from "./dom";
 import { bytes } from "./format";
 
-export const keptBy = (report: Report, node: number): number => report.nodes[node].kept.reduce((sum, { bytes }) => sum + bytes, 0);
+/// What a node alone keeps in memory.
+export const keptBy = (report: Report, node: number): number => report.nodes[node].kept.reduce((sum, { bytes, counts }) => sum + (counts ? bytes : 0), 0);
 
 /// Bytes kept after each event: the nodes as they are recorded, then those that backward runs, which give theirs back.
 export function ledger(report: Report): number[] {

@@ -185,7 +185,7 @@ async function testTapeKeys(page) {
   await page.keyboard.press("End");
   check("and to the end of backward", (await textOf(page, ".said")).startsWith(`backward ${report.backward.length} of`));
   const absent = await page.$$eval(".row.blank .gradient", (states) => states.map((state) => state.textContent));
-  const without = report.nodes.filter((node, i) => !node.gradient && node.arrivals.length === 0 && i !== report.loss).length;
+  const without = report.nodes.filter((node, i) => !node.computed && i !== report.loss).length;
   check("what was not computed is said, for each node", absent.length === without && absent.every((text) => text === "not computed"), `${absent.length} of ${without}`);
   const meeting = report.nodes.findIndex(({ arrivals }, i) => arrivals.length > 1 && report.backward.includes(i));
   if (meeting >= 0) {
@@ -270,6 +270,15 @@ async function testNothingKept(browser, file) {
   await close();
 }
 
+async function testRunAlone(browser, file) {
+  const { page, complaints, close } = await open(browser, file);
+  await eachView(page, async () => {});
+  check("a run that diverged, without a traced step, shows what there is", String(await viewIds(page)) === "run,flow" && complaints.length === 0, complaints.join("; "));
+  await show(page, "run");
+  check("and says that it diverged", (await textOf(page, ".finding.is-bad")).includes("diverged"));
+  await close();
+}
+
 async function testContentPolicy(browser, file) {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -300,6 +309,9 @@ try {
   const bare = join(scratch, "bare.html");
   writeSample(bare, { bare: true });
   await testNothingKept(browser, bare);
+  const alone = join(scratch, "alone.html");
+  writeSample(alone, { alone: true });
+  await testRunAlone(browser, alone);
 } finally {
   await browser.close();
   rmSync(scratch, { recursive: true });

@@ -168,7 +168,7 @@ function makeTape(t, pack, evil) {
   const index = {};
   const add = (key, node) => {
     index[key] = nodes.length;
-    nodes.push({ ...{ op: "leaf", role: "op", name: "", module: -1, place: "", inputs: [], value: null, gradient: null, kept: [], forward_us: null, backward_us: null, multiplications: 0, additions: 0, arrivals: [] }, ...node });
+    nodes.push({ ...{ op: "leaf", role: "op", name: "", module: -1, place: "", inputs: [], value: null, gradient: null, computed: Boolean(node.gradient), kept: [], forward_us: null, backward_us: null, multiplications: 0, additions: 0, arrivals: [] }, ...node });
     return nodes.length - 1;
   };
   const put = ({ data, shape }) => pack.add(data, shape);
@@ -183,8 +183,8 @@ function makeTape(t, pack, evil) {
     if (bias) leaf("bias", bias, [layer.filters], db);
     const after = i === 0 ? t.dStem : i === 1 ? t.gradients[2].dx : dy;
     const kept = [
-      { what: "x", shape: input.shape, bytes: 4 * product(input.shape), why: "dL/dw takes the input" },
-      { what: "w", shape: weight.shape, bytes: 4 * product(weight.shape), why: "dL/dx takes the weight" },
+      { what: "x", shape: input.shape, bytes: 4 * product(input.shape), why: "dL/dw takes the input", counts: i > 0 },
+      { what: "w", shape: weight.shape, bytes: 4 * product(weight.shape), why: "dL/dx takes the weight", counts: false },
     ];
     const inputs = [layer.input, `${layer.name}.weight`, ...(bias ? [`${layer.name}.bias`] : [])];
     op(layer.name, "conv2d", module, inputs, t.value[layer.name], after, { kept });
@@ -192,16 +192,16 @@ function makeTape(t, pack, evil) {
     const algorithm = (direction, name, k) => ({ direction, name, why: evil(`${name} moves the fewest bytes at this size`), predicted_us: 10 * k, measured_us: k === 2 ? null : 11.3 * k });
     return {
       ...{ node: index[layer.name], module, name: evil(layer.name), input: nodes[index[layer.input]].value, weight: nodes[index[`${layer.name}.weight`]].value },
-      ...{ bias: bias && nodes[index[`${layer.name}.bias`]].value, output: put(output), activation: layer.relu ? "relu" : "none" },
+      ...{ bias: bias && nodes[index[`${layer.name}.bias`]].value, output: put(output), activation: layer.relu ? "relu" : "none", has_bias: layer.bias },
       ...{ output_gradient: pack.add(dy, output.shape), input_gradient: i === 0 ? null : pack.add(dx, input.shape), weight_gradient: pack.add(dw, weight.shape), bias_gradient: bias && pack.add(db, [layer.filters]) },
       ...{ stride: layer.stride, padding: layer.padding, dilation: layer.dilation, groups: layer.groups },
-      algorithms: [algorithm("forward", "im2col", 1), algorithm("input gradient", "gather", 2), algorithm("weight gradient", "im2col", 3)],
+      algorithms: [algorithm("forward", "im2col", 1), ...(i > 0 ? [algorithm("input gradient", "gather", 2)] : []), algorithm("weight gradient", "im2col", 3)],
     };
   });
   op("pool", "mean", 6, ["down"], { data: t.pooled, shape: [4, 5] }, t.dPooled);
   add("head.weight", { role: "parameter", name: "head.weight", module: 7, shape: [7, 5], value: pack.add(t.matrix, [7, 5]), gradient: pack.add(t.dMatrix, [7, 5]) });
-  op("head", "linear", 7, ["pool", "head.weight"], { data: t.scores, shape: [4, 7] }, t.dScores, { kept: [{ what: "x", shape: [4, 5], bytes: 80, why: "dL/dw takes the input" }] });
-  op("loss", "cross_entropy", -1, ["head"], { data: [t.loss], shape: [] }, [1], { kept: [{ what: "softmax", shape: [4, 7], bytes: 112, why: "dL/dx is softmax minus the labels" }] });
+  op("head", "linear", 7, ["pool", "head.weight"], { data: t.scores, shape: [4, 7] }, t.dScores, { kept: [{ what: "x", shape: [4, 5], bytes: 80, why: "dL/dw takes the input", counts: true }] });
+  op("loss", "cross_entropy", -1, ["head"], { data: [t.loss], shape: [] }, [1], { kept: [{ what: "softmax", shape: [4, 7], bytes: 112, why: "dL/dx is softmax minus the labels", counts: true }] });
   const backward = nodes.map((_, i) => i).filter((i) => nodes[i].role === "op").reverse();
   arrive(nodes, backward, index, t, pack);
   return { nodes, backward, convolutions };
@@ -260,17 +260,25 @@ function makeGradcheck(evil) {
 /// The report with all that may be absent absent: no run, no array, no number that was not measured.
 function withoutArrays(report) {
   const isPlace = (value) => value !== null && typeof value === "object" && "dtype" in value;
-  const text = JSON.stringify({ ...report, run: null, gradcheck: null, confusion: null }, (key, value) => {
+  const samples = report.samples.map((sample) => ({ ...sample, label: null, predicted: null, probabilities: [] }));
+  const text = JSON.stringify({ ...report, samples, run: null, gradcheck: null, confusion: null }, (key, value) => {
     if (isPlace(value) || ["norm", "update_ratio", "measured_us", "mean", "low", "high"].includes(key)) return null;
     return value;
   });
   return JSON.parse(text);
 }
 
-export function writeSample(file, { hostile = false, bare = false } = {}) {
+/// A run that diverged, and no step of it traced.
+function runAlone(report) {
+  const empty = { modules: [], parameters: [], samples: [], nodes: [], backward: [], convolutions: [], activity: [], worst: [] };
+  const steps = report.run.steps.map((step, i) => (i > 50 ? { ...step, loss: null } : step));
+  return { ...report, ...empty, loss: -1, gradcheck: null, confusion: null, run: { ...report.run, state: "diverged", steps, epochs: [] } };
+}
+
+export function writeSample(file, { hostile = false, bare = false, alone = false } = {}) {
   const made = sampleReport({ hostile });
-  const bytes = bare ? Buffer.alloc(0) : made.bytes;
-  const report = bare ? withoutArrays(made.report) : made.report;
+  const bytes = bare || alone ? Buffer.alloc(0) : made.bytes;
+  const report = bare ? withoutArrays(made.report) : alone ? runAlone(made.report) : made.report;
   const template = readFileSync(new URL("../dist/report.html", import.meta.url), "utf8");
   const text = JSON.stringify(report).replaceAll("<", "\\u003c");
   writeFileSync(file, template.replace("@report@", () => text).replace("@numbers@", () => gzipSync(bytes).toString("base64")));

@@ -28,7 +28,7 @@ export function settle({ choices, convolution }: Bench): void {
     ["iy", convolution.height],
     ["ix", convolution.width],
   ];
-  for (const [key, size] of limits) choices[key] = inside(choices[key], size);
+  for (const [key, size] of limits) if (size > 0) choices[key] = inside(choices[key], size);
 }
 
 /// The largest input, weight and product of one output channel, so that colours keep their meaning from pixel to pixel.
@@ -51,13 +51,13 @@ export const part = (label: string, body: HTMLElement): HTMLElement =>
 export const then = (sign: string, element: HTMLElement): HTMLElement => h("div", { class: "then" }, h("span", { class: "sign" }, sign), element);
 
 /// computed here = …, stored by the program = …, and how far apart they are.
-export function verdict(what: string, computed: number, stored: number | null): HTMLElement {
+export function verdict(what: string, computed: number, stored: number | null, absence = "not kept"): HTMLElement {
   const box = (label: string, value: string, kind: string) => h("div", { class: kind }, h("span", {}, label), h("strong", {}, value));
   return h(
     "div",
     { class: "verdict" },
     box(`${what}, added up here`, number(computed, 7), "computed"),
-    box("stored by the program", stored === null ? "not kept" : number(stored, 7), "stored"),
+    box("stored by the program", stored === null ? absence : number(stored, 7), "stored"),
     box("difference", stored === null ? "–" : number(computed - stored, 2), "difference"),
   );
 }

@@ -47,7 +47,7 @@ function contributionTable(gradient: Gradient, factor: string): HTMLElement {
 }
 
 /// at(k) is told of the k-th contribution when it has just been added, and of none when all are.
-export function listing(gradient: Gradient, what: string, factor: string, at: (contribution: Contribution | null) => void): Listing {
+export function listing(gradient: Gradient, absence: string, what: string, factor: string, at: (contribution: Contribution | null) => void): Listing {
   const { contributions } = gradient;
   const sums = [0];
   for (const { product } of contributions) sums.push(sums[sums.length - 1] + product);
@@ -62,11 +62,11 @@ export function listing(gradient: Gradient, what: string, factor: string, at: (c
         : `${number(latest.gradient, 4)} · ${number(latest.factor, 4)} = ${number(latest.product, 4)}, so far ${number(sums[k], 6)}`;
   };
   if (contributions.length === 0) {
-    const head = h("div", {}, verdict("Σ of no products", gradient.sum, gradient.stored), note("No output read this place, so nothing contributes: the gradient is an exact zero."));
+    const head = h("div", {}, verdict("Σ of no products", gradient.sum, gradient.stored, absence), note("No output read this place, so nothing contributes: the gradient is an exact zero."));
     return { head, table: h("div"), stop: () => {} };
   }
   const play = player("contributions", contributions.length, contributions.length, (k) => `${k} of ${contributions.length}`, show, 120);
   show(contributions.length);
-  const head = h("div", {}, verdict(`Σ of ${contributions.length} products ${what}`, gradient.sum, gradient.stored), play.element, running);
+  const head = h("div", {}, verdict(`Σ of ${contributions.length} products ${what}`, gradient.sum, gradient.stored, absence), play.element, running);
   return { head, table: contributionTable(gradient, factor), stop: play.stop };
 }

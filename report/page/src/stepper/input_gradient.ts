@@ -21,8 +21,8 @@ export function inputGradient(bench: Bench): GradientTab {
   };
   const drawPickers = () => {
     const { sample, channel } = choices;
-    const make = (label: string, values: typeof convolution.input): HTMLElement => {
-      if (!values) return part(label, note("not computed or not kept"));
+    const make = (label: string, values: typeof convolution.input, absence: string): HTMLElement => {
+      if (!values) return part(label, note(absence));
       const plane = new Plane({ label: `${label}, channel ${channel}: arrow keys choose a pixel`, height, width, size: 200, pick: choose });
       const from = convolution.inputIndex(sample, channel, 0, 0);
       const most = largest(values, from, from + height * width);
@@ -32,7 +32,7 @@ export function inputGradient(bench: Bench): GradientTab {
       return part(label, h("div", {}, plane.element, legend(most)));
     };
     planes = [];
-    pickers.replaceChildren(make("input", convolution.input), make("stored gradient of the input", convolution.inputGradient));
+    pickers.replaceChildren(make("input", convolution.input, "not kept"), make("stored gradient of the input", convolution.inputGradient, convolution.absence("input gradient")));
   };
   const drawSum = () => {
     current?.stop();
@@ -52,7 +52,7 @@ export function inputGradient(bench: Bench): GradientTab {
       const reads: Mark[] = sum.contributions.filter((c) => c.f === f).map((c) => ({ kind: "reads", y: c.oy, x: c.ox }));
       return { f, plane, reads };
     });
-    current = listing(sum, "gradient × weight", "weight it met", (place) =>
+    current = listing(sum, convolution.absence("input gradient"), "gradient × weight", "weight it met", (place) =>
       outputs.forEach(({ f, plane, reads }) => plane.mark(place && place.f === f ? [...reads, { kind: "choice", y: place.oy, x: place.ox }] : reads)),
     );
     box.replaceChildren(

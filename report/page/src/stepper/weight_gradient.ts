@@ -60,7 +60,7 @@ export function weightGradient(bench: Bench): GradientTab {
       return;
     }
     const planes = range(convolution.batch).map((n) => samplePlanes(bench, n));
-    current = listing(sum, "gradient × input", "input it met", (place) => planes.forEach((p) => p.mark(place && place.n === p.n ? place : null)));
+    current = listing(sum, convolution.absence("weight gradient"), "gradient × input", "input it met", (place) => planes.forEach((p) => p.mark(place && place.n === p.n ? place : null)));
     box.replaceChildren(
       current.head,
       h("div", { class: "two" }, h("div", {}, h("h4", {}, "Where they come from"), planes.map((p) => p.element)), h("div", {}, h("h4", {}, "Every contribution"), current.table)),
@@ -77,7 +77,7 @@ export function weightGradient(bench: Bench): GradientTab {
       field("output channel", select(range(filters).map(String), choices.f, (f) => ((choices.f = f), draw()))),
       field("input channel", select(range(slice).map(String), choices.c, (c) => ((choices.c = c), draw()))),
     ),
-    h("div", { class: "channel" }, part("choose a weight", kernel.element), weightGradient ? part("stored gradients", gradients.element) : note("The gradients of the weights were not computed or are not kept.")),
+    h("div", { class: "channel" }, part("choose a weight", kernel.element), weightGradient ? part("stored gradients", gradients.element) : note(`The gradients of the weights: ${convolution.absence("weight gradient")}.`)),
     box,
   );
   return { element, stop: () => current?.stop() };

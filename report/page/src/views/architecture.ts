@@ -12,6 +12,9 @@ const depth = (report: Report, index: number): number => {
   return steps;
 };
 
+/// A module that was not called has no shapes.
+const called = (sizes: number[] | null): string => (sizes === null || sizes.length === 0 ? "–" : shape(sizes));
+
 function everyModule(report: Report): HTMLElement {
   const cell = (index: number) => h("span", { style: `padding-left:${depth(report, index) * 1.2}em` }, name(moduleName(report, index)));
   return table(
@@ -20,8 +23,8 @@ function everyModule(report: Report): HTMLElement {
     report.modules.map((module, i) => [
       cell(i),
       h("span", { title: module.text }, name(module.type)),
-      shape(module.input),
-      shape(module.output),
+      called(module.input),
+      called(module.output),
       count(module.parameters),
       count(module.multiplications),
       count(module.additions),

@@ -16,7 +16,7 @@ export function samplePicker(state: State, change: () => void): HTMLElement {
     { class: "picker", role: "group", "aria-label": "samples" },
     report.samples.map((sample, i) =>
       button(
-        [picture(sample.picture, "", 56), h("span", {}, name(className(report, sample.label)))],
+        [picture(sample.picture, "", 56), h("span", {}, name(sample.label === null ? sample.name : className(report, sample.label)))],
         () => {
           choices.sample = i;
           change();
@@ -31,12 +31,14 @@ function answer(state: State): HTMLElement {
   const { report, choices } = state;
   const sample = report.samples[choices.sample];
   const order = sample.probabilities.map((p, i) => ({ p, i })).sort((a, b) => (b.p ?? -1) - (a.p ?? -1));
+  const pictured = h("div", {}, picture(sample.picture, `the picture ${sample.name}`, 196), note(name(sample.name)));
+  if (sample.predicted === null) return h("section", { class: "card answer" }, pictured, note("The loss of this net is not one of classes, so there is no softmax to show."));
   const right = sample.label === sample.predicted;
   const verdict = sample.label === null ? "no label was given" : right ? "right" : "wrong";
   return h(
     "section",
     { class: "card answer" },
-    h("div", {}, picture(sample.picture, `the picture ${sample.name}`, 196), note(name(sample.name))),
+    pictured,
     h(
       "div",
       {},
@@ -60,9 +62,11 @@ function answer(state: State): HTMLElement {
   );
 }
 
+const isOp = ({ role, op }: TapeNode): boolean => role === "op" || (role === "constant" && op !== "leaf");
+
 const titleOf = (state: State, node: TapeNode, index: number): string => {
   const module = moduleName(state.report, node.module);
-  return node.role === "op" ? `${node.op}${module ? ` in ${module}` : ""} (node ${index})` : `${node.name || node.role} (node ${index})`;
+  return isOp(node) ? `${node.op}${module ? ` in ${module}` : ""} (node ${index})` : `${node.name || node.role} (node ${index})`;
 };
 
 function featureMaps(state: State, node: TapeNode, index: number, ownScale: boolean): HTMLElement {

@@ -37,7 +37,7 @@ function geometry({ convolution }: Bench): HTMLElement {
     ["padding", top === bottom && left === right && top === left ? String(top) : `top ${top}, bottom ${bottom}, left ${left}, right ${right}`],
     ["dilation", data.dilation.join(" × ")],
     ["groups", String(data.groups)],
-    ["bias", data.bias ? "yes" : "none"],
+    ["bias", data.has_bias ? "yes" : "none"],
     ["activation", data.activation],
   ];
   return h("dl", { class: "facts small" }, facts.map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value))));
@@ -47,7 +47,7 @@ function geometry({ convolution }: Bench): HTMLElement {
 function pixelPanel(bench: Bench): HTMLElement {
   const { convolution, choices } = bench;
   const { outHeight, outWidth } = convolution;
-  if (!convolution.input || !convolution.weight) return note("The input or the weights of this layer are not kept: the page stays below three megabytes.");
+  if (!convolution.products(choices.sample, choices.f, choices.y, choices.x)) return note("The input, the weights or the bias of this layer are not kept: the page stays below three megabytes.");
   const steps = bodies[choices.tab]!(bench);
   const bound = bounds(bench).output;
   const plane = new Plane({ label: `output channel ${choices.f}: arrow keys move the window`, height: outHeight, width: outWidth, size: 190, pick: (y, x) => moveTo(y, x) });
@@ -132,7 +132,7 @@ export const stepperView: View = {
       const bench: Bench = { state, choices, convolution: state.convolution(choices.layer) };
       settle(bench);
       const layers = report.convolutions.map(({ name, weight }, i) => `${i}: ${name}${weight ? ` (${shape(weight.shape)})` : ""}`);
-      const samples = report.samples.map(({ label, name }, i) => `${i}: ${className(report, label)}, ${name}`);
+      const samples = report.samples.map(({ label, name }, i) => `${i}: ${label === null ? "" : `${className(report, label)}, `}${name}`);
       const isGradient = choices.tab === "weight" || choices.tab === "input";
       const panel = h("div", { role: "tabpanel", id: "stepper-panel", "aria-labelledby": `tab-${choices.tab}`, tabindex: -1 });
       if (isGradient) {

@@ -11,7 +11,8 @@ import { absent, tensorPicture } from "../tensor";
 const rowHeight = 30;
 const arcWidth = 52;
 
-const titleOf = (node: TapeNode): string => (node.role === "op" ? node.op : node.name || node.role);
+/// The result of an operation on constants alone is a constant too, and is called after its operation.
+const titleOf = (node: TapeNode): string => (node.op !== "leaf" ? node.op : node.name || node.role);
 
 interface Moment {
   event: number;
@@ -53,10 +54,11 @@ function arcs(report: Report): { element: SVGSVGElement; at: (moment: Moment) =>
 
 /// What has come to a node so far: nothing, a part, all, or that no gradient was computed for it.
 function gradientState(report: Report, index: number, { done, isBackward }: Moment): string {
-  const { arrivals, gradient } = report.nodes[index];
+  const { arrivals, computed } = report.nodes[index];
   if (!isBackward) return "";
   if (index === report.loss) return "seed";
-  if (arrivals.length === 0) return gradient ? "arrived" : "not computed";
+  if (!computed) return "not computed";
+  if (arrivals.length === 0) return "arrived";
   const come = arrivals.filter(({ from }) => done.has(from)).length;
   if (come === 0) return "";
   return arrivals.length === 1 ? "arrived" : `+= ${come} of ${arrivals.length}`;
@@ -67,7 +69,7 @@ function forwardDetail(state: State, index: number): Node[] {
   const kept =
     node.kept.length === 0
       ? note(node.role === "op" ? "Keeps nothing for backward." : "A leaf: nothing computed it, so it keeps nothing.")
-      : table("Kept for backward", ["what", "shape", "bytes", "why"], node.kept.map((k) => [name(k.what), shape(k.shape), bytes(k.bytes), name(k.why)]), [2]);
+      : table("Kept for backward", ["what", "shape", "bytes", "why"], node.kept.map((k) => [name(k.what), shape(k.shape), bytes(k.bytes), [name(k.why), !k.counts && h("span", { class: "quiet" }, " (not counted: there anyway, or counted with an earlier node)")]]), [2]);
   return [
     h("h4", {}, "Value"),
     tensorPicture(node.value, `value of node ${index}`, state.choices.sample, "not kept: the page stays below three megabytes"),
@@ -80,7 +82,7 @@ function backwardDetail(state: State, moment: Moment): Node[] {
   const node = state.report.nodes[moment.node];
   const shown: Node[] = [h("h4", {}, "What arrived")];
   if (moment.node === state.report.loss) shown.push(note("Backward begins here: the gradient of the loss by itself is 1."));
-  else if (node.arrivals.length === 0 && !node.gradient) shown.push(absent("not computed"));
+  else if (!node.computed) shown.push(absent("not computed"));
   node.arrivals.forEach(({ from, gradient }, i) => {
     const sender = state.report.nodes[from];
     shown.push(
@@ -88,7 +90,7 @@ function backwardDetail(state: State, moment: Moment): Node[] {
       tensorPicture(gradient, `gradient from node ${from}`, state.choices.sample, "not kept by itself"),
     );
   });
-  if (node.arrivals.length > 1 || (node.arrivals.length === 0 && node.gradient)) {
+  if (node.arrivals.length > 1 || (node.arrivals.length === 0 && node.computed && moment.node !== state.report.loss)) {
     const title = node.arrivals.length > 1 ? "Their sum: the gradient of this node" : "The gradient of this node";
     shown.push(h("h4", {}, title), tensorPicture(node.gradient, `gradient of node ${moment.node}`, state.choices.sample, "not kept"));
   }
@@ -134,7 +136,7 @@ function rowsOf(report: Report, choose: (node: number) => void): Rows {
       h("span", { class: "index" }, i),
       h("span", { class: "op" }, name(titleOf(node))),
       h("span", { class: "shape" }, shape(node.shape)),
-      h("span", { class: "kept" }, node.kept.length > 0 ? bytes(keptBy(report, i)) : ""),
+      h("span", { class: "kept" }, keptBy(report, i) > 0 ? bytes(keptBy(report, i)) : ""),
       gradient,
     );
     return { element, gradient };
@@ -199,7 +201,7 @@ export const tapeView: View = {
     const scrub = player("moments of the tape", last, Math.min(last, choices.event), (event) => saying(report, event), show, 450);
     append(
       root,
-      h("section", { class: "card" }, scrub.element, chart.element, now, note("Bytes are those the operations say they keep; a node gives them back when backward has run it.")),
+      h("section", { class: "card" }, scrub.element, chart.element, now, note("Bytes that are in memory only because operations keep them; a node gives its own back when backward has run it.")),
       h("div", { class: "two" }, h("section", { class: "card" }, rows.element), side),
     );
     show(Math.min(last, choices.event));
