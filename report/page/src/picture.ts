@@ -5,7 +5,7 @@ import { h } from "./dom";
 
 /// Without a label the picture is decoration: what stands beside it says what it is.
 export function picture(place: Place | null, label: string, size: number): HTMLElement {
-  if (place === null) return h("span", { class: "absent", style: `width:${size}px;height:${size}px` }, "not kept");
+  if (place === null) return h("span", { class: "absent small", style: `width:${size}px;height:${size}px` }, "not kept");
   const [channels, height, width] = place.shape;
   const values = numbers(place);
   const canvas = h("canvas", { width, height, class: "picture", ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }) });
