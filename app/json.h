@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "confusion.h"
@@ -70,9 +69,6 @@ std::string to_json(const SummaryRecord& summary);
 /// BadDataError, its message opening with `label` and the number of the line, for text of another kind, and
 /// where steps or epochs do not go up.
 Metrics from_metrics_lines(std::string_view text, const std::string& label);
-
-/// What to_run_json() says that was asked for, as names and JSON in ASCII.
-std::vector<std::pair<std::string, std::string>> named_settings(const RunRecord& run);
 
 /// What to_run_json() says of two trainings and is not the same, but for how far they are.
 std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right);

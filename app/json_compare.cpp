@@ -39,22 +39,15 @@ Json to_json_object(const TensorDifference& tensor) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> named_settings(const RunRecord& run) {
-  std::vector<std::pair<std::string, std::string>> settings;
-  const Json all = Json::parse(to_run_json(run));
-  for (const auto& [key, value] : all.items()) {
-    if (key != "last_epoch" && key != "best_epoch" && key != "position" && key != "metrics")
-      settings.emplace_back(key, ascii(value));
-  }
-  return settings;
-}
-
 std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right) {
-  const auto a = named_settings(left);
-  const auto b = named_settings(right);
+  const Json a = Json::parse(to_run_json(left));
+  const Json b = Json::parse(to_run_json(right));
   std::vector<SettingDifference> different;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i].second != b[i].second) different.push_back({a[i].first, a[i].second, b[i].second});
+  for (const auto& [key, value] : a.items()) {
+    if (key == "last_epoch" || key == "best_epoch" || key == "position" || key == "metrics")
+      continue;
+    if (value != b.at(key)) different.push_back({key, ascii(value), ascii(b.at(key))});
+  }
   return different;
 }
 

@@ -1,10 +1,7 @@
 // gradus report: a training as one HTML page: how it went, the net seen from inside on a few test images, where it
 // is wrong, and what it suffers from.
 #include <gradus/core/log.h>
-#include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
-#include <gradus/core/version.h>
-#include <gradus/core/words.h>
 #include <gradus/data/loader.h>
 #include <gradus/report/doctor.h>
 #include <gradus/report/report.h>
@@ -15,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include "answers.h"
@@ -22,13 +20,13 @@
 #include "confusion.h"
 #include "data_parts.h"
 #include "exit_code.h"
-#include "json.h"
 #include "kernel_history.h"
 #include "loaders.h"
 #include "metrics_file.h"
 #include "output_file.h"
 #include "picture.h"
 #include "progress.h"
+#include "run_description.h"
 #include "run_folder.h"
 #include "training.h"
 
@@ -79,46 +77,6 @@ TrainedNet load_trained_net(const ReportCommandOptions& options) {
   return s;
 }
 
-/// A word as a shell takes it.
-std::string shell_word(const std::string& word) {
-  constexpr const char* plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./,=+-:@%";
-  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
-/// What repeats the training, with all that its result depends on.
-std::string command_of(const Settings& s) {
-  std::string command = "gradus train --data " + shell_word(s.data.name);
-  const auto add = [&](const char* option, const std::string& value) {
-    command += std::string(" ") + option + " " + shell_word(value);
-  };
-  const auto add_if = [&](bool given, const char* option, const auto& value) {
-    if (given) add(option, fmt::format("{}", value));
-  };
-  add("--model", s.model);
-  add_if(!s.from.empty(), "--from", s.from.substr(0, s.from.rfind(", CRC-32 ")));
-  add_if(s.data.test_fraction > 0, "--test-split", s.data.test_fraction);
-  add_if(s.data.validation > 0, "--validation", s.data.validation);
-  add_if(s.data.split_seed > 0, "--split-seed", s.data.split_seed);
-  add_if(!s.augment.empty(), "--augment", s.augment);
-  add_if(s.mixup > 0, "--mixup", s.mixup);
-  add("--epochs", std::to_string(s.epochs));
-  add_if(s.patience > 0, "--patience", s.patience);
-  add("--batch-size", std::to_string(s.batch_size));
-  add("--optimizer", s.optimizer);
-  add("--lr", fmt::format("{}", s.lr));
-  add_if(s.optimizer == "sgd", "--momentum", s.momentum);
-  add("--weight-decay", fmt::format("{}", s.weight_decay));
-  add_if(s.clip_norm > 0, "--clip-norm", s.clip_norm);
-  add_if(s.label_smoothing > 0, "--label-smoothing", s.label_smoothing);
-  add("--schedule", s.schedule);
-  add("--seed", std::to_string(s.seed));
-  return command;
-}
-
 RunState state_of(const TrainedNet& s) {
   if (s.metrics.diverged) return RunState::diverged;
   return s.run.record.unfinished() ? RunState::interrupted : RunState::finished;
@@ -135,7 +93,7 @@ ReportRun how_it_went(const TrainedNet& s, const std::string& folder) {
                   .command = command_of(run.settings),
                   .seed = run.settings.seed,
                   .checksum = checksum(s.run.model.state_dict()),
-                  .settings = named_settings(run)};
+                  .settings = described(run)};
   double seconds = 0;
   for (const EpochRecord& epoch : s.metrics.epochs) {
     shown.epochs.push_back({.epoch = epoch.epoch,
@@ -148,8 +106,14 @@ ReportRun how_it_went(const TrainedNet& s, const std::string& folder) {
                             .seconds = epoch.seconds - seconds});
     seconds = epoch.seconds;
   }
-  for (const StepRecord& step : s.metrics.steps)
-    shown.steps.push_back({.step = step.step, .loss = step.loss});
+  std::map<std::int64_t, double> rates;  // an epoch has one
+  for (const EpochRecord& epoch : s.metrics.epochs) rates[epoch.epoch] = epoch.lr;
+  for (const StepRecord& step : s.metrics.steps) {
+    const auto rate = rates.find(step.epoch);
+    shown.steps.push_back({.step = step.step,
+                           .loss = step.loss,
+                           .learning_rate = rate == rates.end() ? Vitals::unknown : rate->second});
+  }
   return shown;
 }
 

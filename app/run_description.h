@@ -1,0 +1,18 @@
+// A training in words: what it was asked for, and the command that repeats it.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "records.h"
+
+namespace gradus::app {
+
+/// The command line that trains the same model, with all that its result depends on, for a shell.
+std::string command_of(const Settings& settings);
+
+/// Names and values, as a person wants to see them; what was not used is left out.
+std::vector<std::pair<std::string, std::string>> described(const RunRecord& run);
+
+}  // namespace gradus::app
