@@ -1,3 +1,4 @@
+// Mistakes are kept apart as they come, so that the worst are found without the images.
 #include "answers.h"
 
 #include <gradus/core/math.h>

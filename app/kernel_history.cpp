@@ -1,3 +1,4 @@
+// A snapshot has the first kernels in the order of the model: those that are looked at first.
 #include "kernel_history.h"
 
 #include <gradus/core/error.h>

@@ -1,5 +1,5 @@
 // A rule is a function from Vitals to at most one Finding. Thresholds stand beside their reasons.
-#include "doctor.h"
+#include <gradus/report/doctor.h>
 
 #include <spdlog/fmt/fmt.h>
 

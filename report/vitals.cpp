@@ -1,4 +1,5 @@
-#include "vitals.h"
+// Norms and shares are computed in float64, and of all images, however many: they are small beside training.
+#include <gradus/report/vitals.h>
 
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>

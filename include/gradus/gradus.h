@@ -96,6 +96,8 @@
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/sgd.h>
 #include <gradus/optim/update.h>
+#include <gradus/report/doctor.h>
 #include <gradus/report/graph.h>
 #include <gradus/report/report.h>
 #include <gradus/report/trace.h>
+#include <gradus/report/vitals.h>

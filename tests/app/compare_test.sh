@@ -53,22 +53,22 @@ cp -r a broken
 rm broken/metrics.jsonl
 refuses 66 "compare: broken/metrics.jsonl: no such file" compare a broken
 
-# 65: what is damaged, with the line.
+# 65: what is damaged, with the line. Six lines about parameters come before that of the first step.
 forged() { sed "$1" a/metrics.jsonl >broken/metrics.jsonl; }
-forged '7s/"step":7/"step":x/'
-refuses 65 "broken/metrics.jsonl: line 7: is not what a training writes: '{\"event\":\"step\"," compare a broken
-forged '7s/"step":7/"step":8/'
-refuses 65 "line 8: does not go on behind the lines before" compare a broken
-forged '1s/"step":1,/"step":0,/'
-refuses 65 "line 1: does not go on" compare a broken
-forged '2s/"step":2,/"step":.2,/'
-refuses 65 "line 2: is not what" compare a broken
-forged '20s/"step":20,/"step":2e1,/'
-refuses 65 "line 20: its epoch or step is no whole number" compare a broken
-forged '20s/"step":20,/"step":2.5,/'
-refuses 65 "line 20: its epoch or step is no whole number" compare a broken
-forged "7s/event/$(printf '\033')[2J./"
-refuses 65 "line 7" compare a broken
+forged '/"step":7,/s/"step":7/"step":x/'
+refuses 65 "broken/metrics.jsonl: line 13: is not what a training writes: '{\"event\":\"step\"," compare a broken
+forged '/"step":7,/s/"step":7/"step":8/'
+refuses 65 "line 14: does not go on behind the lines before" compare a broken
+forged 's/"step":1,/"step":0,/'
+refuses 65 "line 7: does not go on" compare a broken
+forged 's/"step":2,/"step":.2,/'
+refuses 65 "line 8: is not what" compare a broken
+forged 's/"step":20,/"step":2e1,/'
+refuses 65 "line 26: its epoch or step is no whole number" compare a broken
+forged 's/"step":20,/"step":2.5,/'
+refuses 65 "line 26: its epoch or step is no whole number" compare a broken
+forged "13s/event/$(printf '\033')[2J./"
+refuses 65 "line 13" compare a broken
 if grep -q "$(printf '\033')" err; then fail "the file's control characters reach the terminal"; fi
 head -c 100 a/metrics.jsonl >broken/metrics.jsonl
 refuses 65 "broken/metrics.jsonl: has 100 bytes, its checkpoint counts $(wc -c <a/metrics.jsonl)" compare broken a

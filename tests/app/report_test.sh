@@ -25,8 +25,7 @@ done
 run 0 train --data digits --model mlp --epochs 1 --quiet --out short
 run 0 report short --quiet -o report.html
 holds '"state":"finished"'
-run 0 train --data digits --model mlp --epochs 1 --schedule none --optimizer sgd --lr 1e30 --batch-size 1437 --quiet --out far
-run 1 train --resume far --epochs 4 --quiet
+run 1 train --data digits --model mlp --optimizer sgd --lr 1e30 --checkpoint-steps 1 --quiet --out far
 says err "training diverged"
 run 0 report far --quiet
 holds '"state":"diverged"' '"id":"rate-too-high"'
