@@ -12,7 +12,7 @@ kind && /^```[ \t]*$/ { kind = ""; next }
 FNR == first && /^\/\/ file: / { kind = "other"; next }
 FNR == first && kind == "declarations" { declarations = declarations place(FNR) }
 FNR == first && kind == "statements" {
-  statements = statements "  std::cout << \"---- line " FNR "\\n\";\n" place(FNR)
+  statements = statements "std::cout << \"---- line " FNR "\\n\";\n" place(FNR)
 }
 kind == "declarations" { declarations = declarations $0 "\n" }
 kind == "statements" { statements = statements $0 "\n" }
