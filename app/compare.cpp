@@ -20,6 +20,7 @@
 #include "data_parts.h"
 #include "exit_code.h"
 #include "json.h"
+#include "metrics_file.h"
 #include "run_folder.h"
 
 namespace gradus::app {
@@ -36,7 +37,7 @@ struct ComparedRun {
 
 /// The lines that the checkpoint counts; what stands behind them it does not know of.
 Metrics read_counted_metrics(const fs::path& folder, const MetricsRecord& counted) {
-  const InputFile file("compare", (folder / "metrics.jsonl").string());
+  const InputFile file("compare", counted_metrics(folder / "metrics.jsonl", counted).string());
   if (counted.bytes < 0 || counted.bytes > file.size())
     fail<BadDataError>(file.label(), ": has ", file.size(), " bytes, its checkpoint counts ",
                        counted.bytes);

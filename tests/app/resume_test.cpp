@@ -291,6 +291,7 @@ TEST_CASE("killed at any call that writes, a training has lost nothing that it h
         CHECK(found.run == earlier.run);
         CHECK(exit_code({"eval", out.string()}) == 0);
         REQUIRE(exit_code({"train", "--resume", out.string(), "--epochs", "2"}) == 0);
+        check_tidy(out);
         continue;
       }
       if (found.run.at("position").at("epoch") == 1) {
@@ -377,6 +378,40 @@ TEST_CASE(
   const std::string anew = read_bytes(out / "metrics.jsonl");
   CHECK(contains(anew, "\"epoch\":3"));
   CHECK(!contains(anew, "\"epoch\":2"));
+}
+
+TEST_CASE("lines that had not got their name when a training was killed are its own all the same") {
+  const TemporaryFolder folder;
+  const fs::path out = folder / "run";
+  const std::string named = out / "metrics.jsonl";
+  const std::string unnamed = named + ".new";
+  REQUIRE(exit_code({"train", "--epochs", "1", "--quiet", "--out", out.string()}) == 0);
+  const std::string lines = read_bytes(named);
+  const auto kill_before_the_name = [&](const std::string& of_another) {
+    fs::rename(named, unnamed);
+    if (!of_another.empty()) write_bytes(named, of_another);
+  };
+  for (const std::string& of_another : Words{"", "{}\n"}) {
+    CAPTURE(of_another);
+    kill_before_the_name(of_another);
+    CHECK(exit_code({"eval", out.string()}) == 0);
+    CHECK(exit_code({"compare", out.string(), out.string()}) == 0);
+    // Another training begins in its place, and cannot write its first checkpoint.
+    const std::string other = "ulimit -f 100; exec " GRADUS_PROGRAM
+                              " train --epochs 1 --seed 9 --quiet --overwrite --out " +
+                              out.string() + " 2>/dev/null";
+    CHECK(WEXITSTATUS(std::system(other.c_str())) == 74);
+    CHECK(read_bytes(named) == lines);
+    check_tidy(out);
+  }
+  kill_before_the_name("");
+  REQUIRE(exit_code({"train", "--resume", out.string(), "--epochs", "2"}) == 0);
+  CHECK(read_bytes(named).substr(0, lines.size()) == lines);
+  check_tidy(out);
+  // Of one that was to be written over this one, and was killed before its checkpoint.
+  write_bytes(unnamed, "{}\n");
+  REQUIRE(exit_code({"train", "--resume", out.string(), "--epochs", "3"}) == 0);
+  check_tidy(out);
 }
 
 TEST_CASE("on a disk that is full an earlier training is whole, its lines too") {
