@@ -45,6 +45,26 @@ MetricsRecord measure(int file, std::int64_t bytes) {
   return found;
 }
 
+fs::path unnamed(const fs::path& file) { return file.string() + ".new"; }
+
+/// Opens it where it is a file that begins with those lines; -1 where not.
+int open_if_counted(const fs::path& file, const MetricsRecord& counted) {
+  const int descriptor = ::open(file.c_str(), flags);
+  if (descriptor < 0) return -1;
+  struct stat status {};
+  if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
+    const MetricsRecord found = measure(descriptor, counted.bytes);
+    if (found.bytes == counted.bytes && found.crc32 == counted.crc32) return descriptor;
+  }
+  ::close(descriptor);
+  return -1;
+}
+
+bool is_counted(const fs::path& file, const MetricsRecord& counted) {
+  const int descriptor = open_if_counted(file, counted);
+  return descriptor >= 0 && ::close(descriptor) == 0;
+}
+
 /// Where nothing is yet: metrics.jsonl.old, then .old1, .old2, ...
 fs::path free_name(const fs::path& file) {
   std::error_code error;
@@ -54,10 +74,16 @@ fs::path free_name(const fs::path& file) {
   return name;
 }
 
+/// Where the lines are that a checkpoint beside `file` counts: there, or in the file that has not got its name yet.
+fs::path counted_metrics(const fs::path& file, const MetricsRecord& counted) {
+  const bool has_no_name = !is_counted(file, counted) && is_counted(unnamed(file), counted);
+  return has_no_name ? unnamed(file) : file;
+}
+
 }  // namespace
 
 Metrics read_metrics(const char* operation, const fs::path& folder, const MetricsRecord& counted) {
-  const InputFile file(operation, (folder / "metrics.jsonl").string());
+  const InputFile file(operation, counted_metrics(folder / "metrics.jsonl", counted).string());
   if (counted.bytes < 0 || counted.bytes > file.size()) {
     fail<BadDataError>(file.label(), ": has ", file.size(), " bytes, its checkpoint counts ",
                        counted.bytes);
@@ -74,7 +100,7 @@ Metrics read_metrics(const char* operation, const fs::path& folder, const Metric
 }
 
 MetricsFile::~MetricsFile() {
-  if (unnamed_) ::unlink(new_file().c_str());
+  if (unnamed_) ::unlink(unnamed(file_).c_str());
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
@@ -83,34 +109,27 @@ void MetricsFile::refuse(const std::string& what, int error) const {
 }
 
 void MetricsFile::begin() {
-  ::unlink(new_file().c_str());  // of one that was killed
-  descriptor_ = ::open(new_file().c_str(), flags | O_CREAT | O_EXCL, 0666);
-  if (descriptor_ < 0) refuse("cannot make " + new_file().filename().string(), errno);
+  ::unlink(unnamed(file_).c_str());  // of one that was killed
+  descriptor_ = ::open(unnamed(file_).c_str(), flags | O_CREAT | O_EXCL, 0666);
+  if (descriptor_ < 0) refuse("cannot make " + unnamed(file_).filename().string(), errno);
   unnamed_ = true;
 }
 
-bool MetricsFile::open_counted(const fs::path& file, const MetricsRecord& counted) {
-  descriptor_ = ::open(file.c_str(), flags);
-  if (descriptor_ < 0) return false;
-  struct stat status {};
-  if (::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode)) {
-    written_ = measure(descriptor_, counted.bytes);
-    if (written_.bytes == counted.bytes && written_.crc32 == counted.crc32) return true;
+void MetricsFile::settle_leftover(const MetricsRecord& counted) {
+  if (is_counted(file_, counted) || !is_counted(unnamed(file_), counted)) {
+    ::unlink(unnamed(file_).c_str());
+  } else if (::rename(unnamed(file_).c_str(), file_.c_str()) != 0) {
+    refuse("cannot rename", errno);
   }
-  ::close(descriptor_);
-  descriptor_ = -1;
-  written_ = {};
-  return false;
 }
 
 void MetricsFile::go_on_from(const MetricsRecord& counted) {
-  if (open_counted(file_, counted)) {
+  settle_leftover(counted);
+  descriptor_ = open_if_counted(file_, counted);
+  if (descriptor_ >= 0) {
+    written_ = counted;
     if (::ftruncate(descriptor_, written_.bytes) != 0) refuse("cannot cut it", errno);
     return;
-  }
-  if (open_counted(new_file(), counted)) {  // killed between the checkpoint and the name
-    unnamed_ = true;
-    return take_name();
   }
   std::error_code error;
   if (fs::symlink_status(file_, error).type() == fs::file_type::not_found) {
@@ -149,7 +168,7 @@ MetricsRecord MetricsFile::flush() {
 
 void MetricsFile::take_name() {
   if (!unnamed_) return;
-  if (::rename(new_file().c_str(), file_.c_str()) != 0) refuse("cannot rename", errno);
+  if (::rename(unnamed(file_).c_str(), file_.c_str()) != 0) refuse("cannot rename", errno);
   unnamed_ = false;
 }
 

@@ -25,6 +25,9 @@ class MetricsFile {
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
 
+  /// What a process that was killed has left as metrics.jsonl.new takes the name where a checkpoint counts its lines and
+  /// those of metrics.jsonl are others, and else is removed. Throws IoError.
+  void settle_leftover(const MetricsRecord& counted);
   /// Goes on with the lines that a checkpoint counts. Where the file has others it is put aside as
   /// metrics.jsonl.old, with a warning. Throws IoError.
   void go_on_from(const MetricsRecord& counted);
@@ -36,13 +39,11 @@ class MetricsFile {
 
  private:
   [[noreturn]] void refuse(const std::string& what, int error) const;
-  std::filesystem::path new_file() const { return file_.string() + ".new"; }
   void begin();
-  bool open_counted(const std::filesystem::path& file, const MetricsRecord& counted);
 
   std::filesystem::path file_;
   int descriptor_ = -1;
-  bool unnamed_ = false;  // it is new_file()
+  bool unnamed_ = false;  // it is metrics.jsonl.new
   std::string waiting_;
   MetricsRecord written_{};
 };

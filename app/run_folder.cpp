@@ -148,6 +148,20 @@ RunFolder::RunFolder(fs::path folder, Purpose purpose)
   }
   const std::string reason = why_not_writable(folder_.string());
   if (!reason.empty()) refuse(option, folder_, "cannot write there: " + reason);
+  if (training && purpose == Purpose::overwrite) settle_earlier();
+}
+
+/// The training that will be written over may have been killed before its lines had their name: until the first
+/// checkpoint of the new one it is to be whole.
+void RunFolder::settle_earlier() {
+  try {
+    const std::string file = checkpoint_file().string();
+    const auto metadata = read_safetensors_header(file).metadata;
+    if (const auto text = metadata.find(run_key); text != metadata.end())
+      metrics_.settle_leftover(from_run_json(text->second, file).metrics);
+  } catch (const BadDataError&) {
+    return;  // it is no training, and counts nothing
+  }
 }
 
 RunFolder::~RunFolder() {

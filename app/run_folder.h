@@ -80,6 +80,7 @@ class RunFolder {
 
  private:
   void lock(const char* option);
+  void settle_earlier();
   bool is_still_there() const;
 
   std::filesystem::path folder_;

@@ -541,7 +541,7 @@ struct MultiMarginLossOptions {
   Reduction reduction = Reduction::mean;
 };
 /// weight[label]/C · Σ max(0, margin - x[label] + x[c])^p over the other classes c; x [N,C], labels int64
-/// [N]. Throws ValueError for another p, and for a label outside 0..C-1.
+/// [N], or of one example [C] and []. Throws ValueError for another p, and for a label outside 0..C-1.
 Variable multi_margin_loss(const Operand& x, const Tensor& labels,
                            const MultiMarginLossOptions& options = {});
 

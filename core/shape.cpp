@@ -102,6 +102,8 @@ namespace {
 /// One of `count` dimensions; `tensor` is what a message says they belong to.
 int normalize_among(std::string_view op, std::int64_t dim, int count, int rank,
                     std::string_view tensor) {
+  if (count == 0)
+    fail<ShapeError>(op, ": dimension ", dim, " of a tensor of rank 0, which has no dimensions");
   if (dim < -count || dim >= count) {
     fail<ShapeError>(op, ": dimension ", dim, " is out of range for a tensor of rank ", rank,
                      tensor, " (expected ", -count, " to ", count - 1, ")");

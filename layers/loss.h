@@ -156,7 +156,7 @@ class MarginRankingLoss final : public Loss {
   MarginRankingLossOptions options_;
 };
 
-/// criterion(scores [N,C], labels int64 [N])
+/// criterion(scores [N,C], labels int64 [N]), or of one example [C] and []
 class MultiMarginLoss final : public Loss {
  public:
   explicit MultiMarginLoss(const MultiMarginLossOptions& options = {});

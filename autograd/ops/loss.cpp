@@ -79,20 +79,11 @@ Tensor weight_of(const Tensor& weight, const Tensor& labels) {
       .reshape(labels.shape());
 }
 
-namespace {
-
-/// Scores [C] and one label, as PyTorch takes them too: a batch of one, of which `loss` is computed.
 bool is_one_example(const Variable& scores, const Tensor& labels) {
   return scores.rank() == 1 && labels.defined() && labels.dtype() == int64 && labels.rank() == 0;
 }
-template <class Loss>
-Variable of_one_example(const Operand& scores, const Tensor& labels, Reduction reduction,
-                        const Loss& loss) {
-  const Place at = scores.at();
-  const Variable batch = unsqueeze(scores, 0);
-  const Variable result = loss(Operand(batch, at), labels.unsqueeze(0));
-  return reduction == Reduction::none ? squeeze({result, at}, 0) : result;
-}
+
+namespace {
 
 Variable picked(const Operand& log_probabilities, const Tensor& labels) {
   const Place at = log_probabilities.at();

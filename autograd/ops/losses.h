@@ -30,4 +30,16 @@ void check_signs(std::string_view op, const Tensor& target, const Shape& shape);
 /// weight[label] for each label; labels in 0..C-1. [C], [N,...] -> [N,...]
 Tensor weight_of(const Tensor& weight, const Tensor& labels);
 
+/// Scores [C] and one label, as PyTorch takes them too?
+bool is_one_example(const Variable& scores, const Tensor& labels);
+/// Of these, as a batch of one, whose `loss` is computed.
+template <class Loss>
+Variable of_one_example(const Operand& scores, const Tensor& labels, Reduction reduction,
+                        const Loss& loss) {
+  const Place at = scores.at();
+  const Variable batch = unsqueeze(scores, 0);
+  const Variable result = loss(Operand(batch, at), labels.unsqueeze(0));
+  return reduction == Reduction::none ? squeeze({result, at}, 0) : result;
+}
+
 }  // namespace gradus::ops

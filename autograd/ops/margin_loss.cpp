@@ -80,6 +80,11 @@ Variable margin_ranking_loss(const Operand& x1, const Variable& x2, const Tensor
 Variable multi_margin_loss(const Operand& x, const Tensor& labels,
                            const MultiMarginLossOptions& options) {
   constexpr std::string_view name = "multi_margin_loss";
+  if (ops::is_one_example(*x, labels)) {
+    return ops::of_one_example(
+        x, labels, options.reduction,
+        [&](const Operand& one, const Tensor& y) { return multi_margin_loss(one, y, options); });
+  }
   if (options.p != 1 && options.p != 2)
     fail<ValueError>(name, ": p must be 1 or 2, got ", options.p);
   core::check_labels(name, x->value(), labels);

@@ -77,6 +77,9 @@ std::vector<Sample> multi_margin_loss_samples() {
           {"none, another margin",
            {spread({4, 4}, 4)},
            with({.margin = 0.6, .reduction = Reduction::none})},
+          {"one example",
+           {spread({5}, 6)},
+           [](const Variables& v) { return multi_margin_loss(v[0], Tensor::scalar(2, int64)); }},
           {"nothing", {spread({0, 3}, 5)}, with({.reduction = Reduction::sum})}};
 }
 

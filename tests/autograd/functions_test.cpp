@@ -127,7 +127,15 @@ TEST_CASE("one example without a batch, as PyTorch takes it: losses and pools of
     const Variable of_shares = nll_loss(log_softmax(scores, 0), label, reduction);
     CHECK(of_shares.shape() == Shape{});
     CHECK(of_shares.item() == doctest::Approx(one.item()));
+    const MultiMarginLossOptions margin{
+        .p = 2, .weight = Tensor::from({1.0, 2.0, 3.0}, float64), .reduction = reduction};
+    const Variable by_margin = multi_margin_loss(scores, label, margin);
+    CHECK(by_margin.shape() == Shape{});
+    CHECK(by_margin.item() == multi_margin_loss(batch(), labels, margin).item());
   }
+  // PyTorch 1.13 for multi_margin_loss([.1, .2, .7], 2).
+  const Variable near = leaf({0.1, 0.2, 0.7});
+  CHECK(multi_margin_loss(near, label).item() == doctest::Approx(0.3));
   const Variable rows = leaf({{1.0, 3.0, 2.0, 4.0}, {0.0, -1.0, 5.0, 2.0}});
   CHECK(numbers(max_pool1d(rows, {.kernel_size = 2})) == Numbers{3, 4, 0, 5});
   CHECK(max_pool1d(rows, {.kernel_size = 2}).shape() == Shape{2, 2});

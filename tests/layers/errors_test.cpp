@@ -265,6 +265,17 @@ void add_norms(WrongCalls& all) {
         BatchNorm2d{3}(f32({1, 3, 1, 1}));
       },
       {"more than 1 value", "[1,3,1,1]"});
+  // PyTorch takes no images at all, and learns nothing from them; here that is told.
+  Table{all, "BatchNorm2d"}.shape(
+      [] {
+        BatchNorm2d{3}(f32({0, 3, 4, 4}));
+      },
+      {"more than 1 value", "[0,3,4,4]"});
+  Table{all, "BatchNorm1d"}.shape(
+      [] {
+        BatchNorm1d{3}(f32({0, 3}));
+      },
+      {"more than 1 value", "[0,3]"});
   Table{all, "BatchNorm1d"}.dtype(
       [] {
         BatchNorm1d{3}(f64({4, 3}));

@@ -108,6 +108,16 @@ TEST_CASE("attention that may look nowhere is NaN, and a causal one sees no late
   const Variable nowhere =
       scaled_dot_product_attention(q, q, v, {.attn_mask = zeros({3, 3}, boolean)});
   CHECK(std::isnan(nowhere.value().at<double>({0, 0})));
+
+  // So has the layer it, as PyTorch's: only the example whose keys are all padding.
+  MultiheadAttention attention(4, 2, {.batch_first = true});
+  const Tensor x = randn({2, 3, 4}, generator);
+  const Tensor padding = Tensor::from({1, 1, 1, 0, 0, 1}).reshape({2, 3}).to(boolean);
+  const Variables seen = attention({x, x, x, padding});
+  for (const Variable& of : seen) {
+    CHECK(std::isnan(of.value().at<float>({0, 0, 0})));
+    CHECK(std::isfinite(of.value().at<float>({1, 0, 0})));
+  }
 }
 
 TEST_CASE("wrong calls of sequences are told in one line, with both sides") {
