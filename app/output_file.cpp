@@ -1,10 +1,10 @@
 // Whether a file can be written is found out by making another one in its folder.
 #include "output_file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -40,13 +40,20 @@ void expect_picture(std::string_view option, const std::string& file, const std:
 }
 
 std::string why_not_writable(const std::string& folder) {
-  std::string probe =
-      (folder.empty() ? "." : folder) + "/.gradus-XXXXXX";  // a name that nobody has
-  const int descriptor = ::mkstemp(probe.data());
-  if (descriptor < 0) return std::strerror(errno);
-  ::close(descriptor);
-  ::unlink(probe.c_str());
-  return {};
+  // One name for all: what a process leaves that is killed here, the next one removes.
+  const std::string probe = (folder.empty() ? "." : folder) + "/.gradus-probe";
+  constexpr int most = 100;  // who try at once
+  for (int attempt = 0;; ++attempt) {
+    const int descriptor = ::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    const int error = errno;
+    if (descriptor >= 0) {
+      ::close(descriptor);
+      ::unlink(probe.c_str());
+      return {};
+    }
+    const bool is_free = error == EEXIST && (::unlink(probe.c_str()) == 0 || errno == ENOENT);
+    if (!is_free || attempt == most) return std::strerror(error);
+  }
 }
 
 }  // namespace gradus::app

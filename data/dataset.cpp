@@ -2,10 +2,12 @@
 #include <gradus/core/create.h>
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>
+#include <gradus/core/parallel.h>
 #include <gradus/data/dataset.h>
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <functional>
 #include <utility>
 
@@ -22,11 +24,40 @@ uLong add_bytes(uLong crc, const Tensor& tensor) {
                  static_cast<z_size_t>(whole.numel() * width));
 }
 
+/// visit(image 0), visit(image 1), ... in order, whatever the number of threads, on which a source makes some ahead.
+/// Throws what the first in order threw that could not be made.
+template <class Visit> void for_each_image(const Dataset& dataset, const Visit& visit) {
+  constexpr std::int64_t most_bytes = std::int64_t{1} << 27;  // of images made ahead
+  const std::int64_t size = dataset.size();
+  for (std::int64_t i = 0; dataset.images.defined() && i < size; ++i) visit(dataset.get(i).image);
+  if (dataset.images.defined() || size == 0) return;
+  const Tensor first = dataset.get(0).image;
+  const std::int64_t bytes = std::max<std::int64_t>(first.numel() * size_of(first.dtype()), 1);
+  const std::int64_t at_once = std::clamp<std::int64_t>(most_bytes / bytes, 1, 256);
+  std::vector<Tensor> images(static_cast<std::size_t>(std::min(at_once, size)));
+  std::vector<std::exception_ptr> failures(images.size());
+  for (std::int64_t begin = 0; begin < size; begin += at_once) {
+    const std::int64_t count = std::min(at_once, size - begin);
+    parallel_for(count, 1, [&](std::int64_t i, std::int64_t) {
+      const auto at = static_cast<std::size_t>(i);
+      try {
+        images[at] = dataset.get(begin + i).image;
+      } catch (...) {
+        failures[at] = std::current_exception();
+      }
+    });
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+      if (failures[i]) std::rethrow_exception(failures[i]);
+      visit(images[i]);
+    }
+  }
+}
+
 uLong add_dataset(uLong crc, const Dataset& dataset) {
   if (dataset.images.defined()) {
     crc = add_bytes(crc, dataset.images);
   } else {
-    for (std::int64_t i = 0; i < dataset.size(); ++i) crc = add_bytes(crc, dataset.get(i).image);
+    for_each_image(dataset, [&](const Tensor& image) { crc = add_bytes(crc, image); });
   }
   return add_bytes(crc, dataset.labels);
 }
@@ -261,14 +292,13 @@ Normalization measure_normalization(const Dataset& dataset) {
   for (std::size_t c = 0; c < channels && !bytes; ++c)
     origin[c] = first[static_cast<std::int64_t>(c)].flatten()[0].item();
   std::vector<ChannelSums> sums(channels);
-  for (std::int64_t i = 0; i < dataset.size(); ++i) {
-    const Tensor image = dataset.get(i).image;
+  for_each_image(dataset, [&](const Tensor& image) {
     if (bytes) {
       add_image<std::uint8_t>(image, origin, sums);
     } else {
       add_image<float>(image, origin, sums);
     }
-  }
+  });
   const double count =
       static_cast<double>(dataset.size()) * static_cast<double>(first.size(1) * first.size(2));
   const double white = bytes ? 255 : 1;

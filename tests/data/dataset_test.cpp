@@ -2,14 +2,22 @@
 #include <gradus/core/create.h>
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/random.h>
 #include <gradus/data/dataset.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -452,4 +460,56 @@ TEST_CASE("the normalization measured is mean and deviation of each channel") {
   CHECK(floats.stddev == std::vector<double>{0.5, 1});
   CHECK(contains(message_of<ValueError>([&] { measure_normalization(subset(data, arange(0))); }),
                  "two channels: has no pixels to measure"));
+}
+
+namespace {
+
+/// Images of random bytes; it counts the threads that make some at once.
+class CountingSource final : public ImageSource {
+ public:
+  explicit CountingSource(std::int64_t first_bad) : first_bad_(first_bad) {}
+  std::int64_t size() const override { return 300; }
+  LabeledImage get(std::int64_t i) const override {
+    const int now = ++making_;
+    for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) continue;
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    --making_;
+    if (i >= first_bad_) fail<BadDataError>("picture ", i, " is bad");
+    Generator generator(static_cast<std::uint64_t>(i));
+    return {randint(0, 256, {3, 4, 5}, generator).to(uint8), 0};
+  }
+  mutable std::atomic<int> most = 0;
+
+ private:
+  mutable std::atomic<int> making_ = 0;
+  std::int64_t first_bad_;
+};
+
+Dataset made_by(std::shared_ptr<const ImageSource> source) {
+  return {.name = "made", .labels = zeros({300}, int64), .classes = 1, .source = std::move(source)};
+}
+
+}  // namespace
+
+TEST_CASE("images of a source are measured on all threads, with the bits and the error of one") {
+  const int before = num_threads();
+  const auto good = std::make_shared<CountingSource>(300);
+  std::vector<Tensor> images;
+  for (std::int64_t i = 0; i < 300; ++i) images.push_back(good->get(i).image.unsqueeze(0));
+  Dataset in_memory = made_by(nullptr);
+  in_memory.images = core::cat(images, 0);
+  for (const int threads : {1, 4}) {
+    CAPTURE(threads);
+    set_num_threads(threads);
+    good->most = 0;
+    CHECK(checksum(made_by(good)) == checksum(in_memory));
+    CHECK((good->most > 1) == (threads > 1));
+    const Normalization measured = measure_normalization(made_by(good));
+    CHECK(measured.mean == measure_normalization(in_memory).mean);
+    CHECK(measured.stddev == measure_normalization(in_memory).stddev);
+    const Dataset bad = made_by(std::make_shared<CountingSource>(41));
+    CHECK(message_of<BadDataError>([&] { checksum(bad); }) == "picture 41 is bad");
+    CHECK(message_of<BadDataError>([&] { measure_normalization(bad); }) == "picture 41 is bad");
+  }
+  set_num_threads(before);
 }
