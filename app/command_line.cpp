@@ -432,6 +432,21 @@ void add_report(CLI::App& app, ReportCommandOptions& o) {
   report.add_flag("--quiet", o.quiet, "No progress on stderr");
 }
 
+void add_trace(CLI::App& app, TraceCommandOptions& o) {
+  CLI::App& trace =
+      *app.add_subcommand("trace", "Make a step of a training again, and write its every tensor");
+  trace.add_option("DIR", o.folder, "The folder of a training")->required()->option_text(" ");
+  trace.add_option("--at-step", o.at_step, "Which step, 1, 2, ...")
+      ->required()
+      ->check(whole(1, std::numeric_limits<std::int64_t>::max()))
+      ->option_text("N");
+  add(trace, "-o,--out", o.out, "FILE", "A .safetensors file to write", o.out)->check(not_empty());
+  add(trace, "--data-dir", o.data_dir, "DIR", "Folder where the files of a named data set are",
+      "where they were, then where packages put them");
+  add_threads(trace, o);
+  trace.add_flag("--quiet", o.quiet, "No progress on stderr");
+}
+
 void add_inspect(CLI::App& app, InspectOptions& o) {
   CLI::App& inspect = *app.add_subcommand("inspect", "Show what a safetensors file holds");
   inspect.add_option("FILE", o.file, "A .safetensors file")->required()->option_text(" ");
@@ -502,6 +517,7 @@ int run_command_line(int argc, char** argv) {
   GraphOptions graph;
   CompareOptions compare;
   ReportCommandOptions report;
+  TraceCommandOptions trace;
   ExportOptions export_options;
   GradcheckCommandOptions gradcheck;
   InspectOptions inspect;
@@ -521,6 +537,7 @@ int run_command_line(int argc, char** argv) {
   add_lr_find(app, lr_find);
   add_compare(app, compare);
   add_report(app, report);
+  add_trace(app, trace);
   add_export(app, export_options);
   add_gradcheck(app, gradcheck, all);
   add_inspect(app, inspect);
@@ -541,6 +558,7 @@ int run_command_line(int argc, char** argv) {
   if (app.got_subcommand("lr-find")) return run_lr_find(lr_find);
   if (app.got_subcommand("compare")) return run_compare(compare);
   if (app.got_subcommand("report")) return run_report(report);
+  if (app.got_subcommand("trace")) return run_trace(trace);
   if (app.got_subcommand("export")) return run_export(export_options);
   if (app.got_subcommand("gradcheck")) return run_gradcheck(gradcheck);
   if (app.got_subcommand("inspect")) return run_inspect(inspect);
@@ -548,7 +566,7 @@ int run_command_line(int argc, char** argv) {
   // Not left to the parser: it would say this of a misspelt subcommand too.
   return report_usage(app,
                       "a subcommand is required: train, eval, predict, data, summary, graph, "
-                      "lr-find, compare, report, export, gradcheck, inspect or bench");
+                      "lr-find, compare, report, trace, export, gradcheck, inspect or bench");
 }
 
 }  // namespace gradus::app

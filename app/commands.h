@@ -104,6 +104,16 @@ struct ReportCommandOptions {
 };
 int run_report(const ReportCommandOptions& options);
 
+struct TraceCommandOptions {
+  std::string folder;
+  std::int64_t at_step = 0;
+  std::string data_dir;
+  std::string out = "trace.safetensors";
+  std::optional<int> threads;
+  bool quiet = false;
+};
+int run_trace(const TraceCommandOptions& options);
+
 struct ExportOptions {
   std::string folder;
   std::string file;

@@ -34,6 +34,23 @@ run 0 train --data digits --model mlp --epochs 2 --optimizer sgd --lr 1e-8 --qui
 run 0 report slow --quiet
 says out "The learning rate is too low"
 
+# gradus trace: a step of a training made again, to the bit, whatever the number of threads.
+run 0 train --data digits --model cnn --epochs 3 --augment flip --label-smoothing 0.1 --quiet --out traced
+for step in 1 46 135; do  # the first, the first of another epoch, the last
+  run 0 trace traced --at-step $step --quiet -o one.safetensors --threads 1
+  says out "one.safetensors: step $step of epoch $(((step + 44) / 45)), loss"
+  run 0 trace traced --at-step $step --quiet -o two.safetensors --threads 2
+  same one.safetensors two.safetensors
+done
+run 0 inspect one.safetensors
+says out parameter.0.weight.before parameter.0.weight.gradient parameter.0.weight.after node.000.images.value labels
+refuses 2 "--at-step 136: traced has done steps 1 to 135" trace traced --at-step 136
+refuses 2 "--at-step" trace traced
+refuses 2 "--out nowhere/x: cannot write there" trace traced --at-step 1 -o nowhere/x
+run 0 train --resume traced --epochs 4 --quiet
+refuses 65 "traced: made again, step 135 has the loss" trace traced --at-step 135 --quiet -o no.safetensors
+[ ! -e no.safetensors ] || fail "a trace that is not that of the training was written"
+
 # What is wrong is told in a line, and leaves no file.
 rm -f report.html
 refuses 66 "nowhere: no training here" report nowhere

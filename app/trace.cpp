@@ -1,0 +1,154 @@
+// gradus trace: every tensor of one step of a training, made again. What a training did at a step follows from its
+// settings, so it is trained anew up to there; that it was the same is known by the loss.
+#include <gradus/autograd/functions.h>
+#include <gradus/core/error.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/random.h>
+#include <gradus/core/simd.h>
+#include <gradus/io/safetensors.h>
+#include <gradus/report/trace.h>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <string>
+
+#include "build_model.h"
+#include "commands.h"
+#include "data_parts.h"
+#include "exit_code.h"
+#include "loaders.h"
+#include "metrics_file.h"
+#include "output_file.h"
+#include "progress.h"
+#include "run_folder.h"
+#include "training.h"
+
+namespace gradus::app {
+namespace {
+
+/// The line of that step in metrics.jsonl.
+StepRecord recorded_step(const Metrics& metrics, const std::string& folder, std::int64_t step) {
+  for (const StepRecord& record : metrics.steps)
+    if (record.step == step) return record;
+  const std::int64_t last = metrics.steps.empty() ? 0 : metrics.steps.back().step;
+  fail<UsageError>("--at-step ", step, ": ", folder, " has done steps 1 to ", last);
+}
+
+/// The data of then. Throws BadDataError for others.
+DataParts data_of_run(const RunRecord& run, const TraceCommandOptions& options) {
+  DataSettings where = run.settings.data;
+  look_for_data(where, "", options.data_dir);
+  DataParts data = load_parts(where, options.quiet);
+  if (data.checksum != run.data_checksum) {
+    fail<BadDataError>(options.folder, ": ", where.name,
+                       " is not the data of this training: checksum ", data.checksum, ", then ",
+                       run.data_checksum);
+  }
+  return data;
+}
+
+/// The model as it was before the first step.
+Sequential first_model(const RunRecord& run, const std::string& folder) {
+  Sequential model = new_model(run.settings, run.image);
+  if (run.settings.from.empty()) return model;
+  const std::string separator = ", CRC-32 ";
+  const std::size_t at = run.settings.from.rfind(separator);
+  const std::string file = run.settings.from.substr(0, at);
+  const FirstWeights first = load_weights_from(file, all_class_names(run), model);
+  if (first.checksum != run.settings.from.substr(at + separator.size()))
+    fail<BadDataError>(folder, ": began with ", run.settings.from, "; now it has ", first.checksum);
+  return model;
+}
+
+/// "node.007.conv2d.value" and so on, "parameter.0.weight.gradient", "images".
+NamedTensors tensors_of(const Trace& trace) {
+  NamedTensors tensors;
+  const auto add = [&](const std::string& name, const Tensor& tensor) {
+    if (tensor.defined()) tensors.emplace_back(name, tensor.contiguous());
+  };
+  for (std::size_t i = 0; i < trace.nodes.size(); ++i) {
+    const TraceNode& node = trace.nodes[i];
+    if (node.role == TraceRole::parameter) continue;
+    const std::string name =
+        fmt::format("node.{:03}.{}", i, node.role == TraceRole::input ? "images" : node.op);
+    add(name + ".value", node.value);
+    add(name + ".gradient", node.gradient);
+  }
+  for (const TraceParameter& parameter : trace.parameters) {
+    add("parameter." + parameter.name + ".before", parameter.value);
+    add("parameter." + parameter.name + ".gradient", parameter.gradient);
+  }
+  return tensors;
+}
+
+/// Copies, since the step that follows writes into parameters.
+NamedTensors cloned(const NamedTensors& tensors) {
+  NamedTensors copies;
+  for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
+  return copies;
+}
+
+/// Trains until `steps` steps are done. Returns the loss of the last.
+double train_up_to(Training& training, std::int64_t steps, bool quiet) {
+  TaskProgress progress("training up to there");
+  double loss = 0;
+  training.run({.on_step =
+                    [&](const StepRecord& done, double) {
+                      loss = done.loss;
+                      if (!quiet) progress.show(done.step, steps);
+                    },
+                .should_stop = [&] { return training.position().step == steps; }});
+  return loss;
+}
+
+}  // namespace
+
+int run_trace(const TraceCommandOptions& options) {
+  expect_writable("--out", options.out);
+  set_num_threads(options.threads.value_or(num_threads()));
+  const LoadedRun loaded = load_run(options.folder);
+  const RunRecord& run = loaded.record;
+  const Settings& settings = run.settings;
+  const Metrics metrics = read_metrics("trace", options.folder, run.metrics);
+  const StepRecord recorded = recorded_step(metrics, options.folder, options.at_step);
+  if (run.simd != simd_in_use()) {
+    fail<UsageError>("trace: ", options.folder, " was computed with ", run.simd,
+                     " vectors, here are ", simd_in_use(),
+                     ": other last bits; GRADUS_SIMD chooses");
+  }
+  const DataParts data = data_of_run(run, options);
+  manual_seed(settings.seed);
+  const DataLoader batches = training_loader(settings, data);
+  const DataLoader test = evaluation_loader(settings, data.test);
+  Sequential model = first_model(run, options.folder);
+  Training training(model, settings, {batches, nullptr, test});
+  train_up_to(training, options.at_step - 1, options.quiet);
+
+  const Position at = training.position();
+  const Batch batch = *batches.epoch(at.epoch - 1, at.batch).begin();
+  model.train();
+  const Trace trace = trace_step(model, batch.images, [&](const Variable& scores) {
+    return cross_entropy(scores, batch.labels, {.label_smoothing = settings.label_smoothing});
+  });
+  NamedTensors tensors = cloned(tensors_of(trace));
+  tensors.emplace_back("labels", batch.labels);
+  const double loss = train_up_to(training, options.at_step, true);
+  if (loss != recorded.loss) {
+    fail<BadDataError>(options.folder, ": made again, step ", options.at_step, " has the loss ",
+                       loss, ", recorded is ", recorded.loss,
+                       "; was it resumed with another number of epochs, or by another version?");
+  }
+  for (const auto& [name, parameter] : model.named_parameters())
+    tensors.emplace_back("parameter." + name + ".after", parameter.value());
+  save_safetensors(options.out, tensors,
+                   {{"step", std::to_string(recorded.step)},
+                    {"epoch", std::to_string(recorded.epoch)},
+                    {"loss", fmt::format("{}", loss)},
+                    {"model", settings.model},
+                    {"data", settings.data.name}});
+  fmt::print("{}: step {} of epoch {}, loss {}, {} tensors\n", options.out, recorded.step,
+             recorded.epoch, loss, tensors.size());
+  return exit_ok;
+}
+
+}  // namespace gradus::app
