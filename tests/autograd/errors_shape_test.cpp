@@ -166,8 +166,10 @@ void add_shapes(WrongCalls& all) {
   shape_case("gather", [=] { gather(x, 0, rows); }, {"[2]", "[2,3]"});
   // PyTorch takes a number for a row of one; here an index needs a dimension.
   const Variable number = Tensor::scalar(1);
-  shape_case("gather", [=] { gather(number, 0, rows); }, {"rank 0, which has no dimensions"});
-  shape_case("index_select", [=] { index_select(number, 0, rows); }, {"rank 0, which has no"});
+  shape_case("gather", [=] { gather(number, 0, rows); },
+             {"dimension 0", "rank 0, which has no dimensions"});
+  shape_case("index_select", [=] { index_select(number, 0, rows); },
+             {"dimension 0", "rank 0, which has no dimensions"});
   shape_case("gather", [=] { gather(x, 1, Tensor::from({{3}})); }, {"index 3", "[2,3]"});
   dtype_case("gather", [=] { gather(x, 1, f32({1, 1})); }, {"int64", "float32 [1,1]"});
   shape_case("scatter_add",
