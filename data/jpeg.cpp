@@ -149,21 +149,22 @@ class JpegReader {
   }
 
   Tensor read_pixels(const ImageInfo& info, int orientation) {
-    const bool ink = jpeg_.num_components == 4;
+    const bool inverted = jpeg_.num_components == 4;
     const ImageInfo seen = turned(info, orientation);
     const Tensor result = Tensor::empty({seen.channels, seen.height, seen.width}, uint8);
     auto* planes = result.data<std::uint8_t>();
-    std::vector<std::uint8_t> row(static_cast<std::size_t>(info.width * (ink ? 4 : info.channels)));
+    std::vector<std::uint8_t> row(
+        static_cast<std::size_t>(info.width * (inverted ? 4 : info.channels)));
     const Placement to = oriented(info, orientation);
     // Beyond this libjpeg would put coefficients into a file, which Debian's refuses: an error.
     jpeg_.mem->max_memory_to_use = coefficient_bytes() + (16 << 20);
-    jpeg_.out_color_space = ink ? JCS_CMYK : info.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_.out_color_space = inverted ? JCS_CMYK : info.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     guarded([&] {
       jpeg_start_decompress(&jpeg_);
       for (std::int64_t y = 0; y < info.height; ++y) {
         JSAMPROW target = row.data();
         jpeg_read_scanlines(&jpeg_, &target, 1);
-        if (ink) jpeg_cmyk_to_rgb(row.data(), info.width);
+        if (inverted) jpeg_cmyk_to_rgb(row.data(), info.width);
         images::place_row(row.data(), info.width, info.channels, y, to, planes,
                           info.height * info.width);
       }

@@ -29,7 +29,7 @@ void check_image_side(std::string_view op, std::string_view name, std::int64_t s
 }
 
 /// Along one side: `count` pixels from number `first` on, of the `full` that it is resized to.
-struct Window {
+struct SideWindow {
   std::int64_t full = 0;
   std::int64_t first = 0;
   std::int64_t count = 0;
@@ -44,7 +44,7 @@ class Weights {
     const float* weights = nullptr;
   };
 
-  Weights(std::int64_t size, const Window& window) {
+  Weights(std::int64_t size, const SideWindow& window) {
     const double scale = static_cast<double>(size) / static_cast<double>(window.full);
     const double reach = std::max(scale, 1.0);
     starts_.push_back(0);
@@ -101,7 +101,7 @@ std::uint8_t sum_of_taps(const float* row, const Weights::Taps& taps) {
 }
 
 /// The pixels of two windows, uint8 [C,rows.count,columns.count].
-Tensor resample(const Tensor& image, const Window& rows, const Window& columns) {
+Tensor resample(const Tensor& image, const SideWindow& rows, const SideWindow& columns) {
   const Tensor source = image.contiguous();
   const std::int64_t height = source.size(1);
   const std::int64_t width = source.size(2);
@@ -128,7 +128,7 @@ Tensor resample(const Tensor& image, const Window& rows, const Window& columns) 
 std::int64_t half_to_even(std::int64_t surplus) { return (surplus + (surplus >> 1 & 1)) >> 1; }
 
 /// The middle of a side of `full` pixels.
-Window middle(std::int64_t full, std::int64_t count) {
+SideWindow middle(std::int64_t full, std::int64_t count) {
   return {.full = full, .first = half_to_even(full - count), .count = count};
 }
 

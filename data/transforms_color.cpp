@@ -18,7 +18,7 @@ constexpr float luma_green = 0.587F;
 constexpr float luma_blue = 0.114F;
 
 /// One image, [C, size].
-struct Picture {
+struct ColorPlanes {
   float* data;
   std::int64_t channels;
   std::int64_t size;  // H·W
@@ -33,17 +33,17 @@ float luma(float red, float green, float blue) {
 float unit_clamp(float x) { return std::min(std::max(x, 0.0F), 1.0F); }
 
 /// x -> f·x + shift
-void stretch_values(const Picture& picture, float f, float shift) {
+void stretch_values(const ColorPlanes& picture, float f, float shift) {
   const std::int64_t count = picture.channels * picture.size;
   for (std::int64_t i = 0; i < count; ++i)
     picture.data[i] = unit_clamp(f * picture.data[i] + shift);
 }
 
-void change_brightness(const Picture& picture, double f) {
+void change_brightness(const ColorPlanes& picture, double f) {
   stretch_values(picture, static_cast<float>(f), 0);
 }
 
-double mean_luma(const Picture& picture) {
+double mean_luma(const ColorPlanes& picture) {
   double sum = 0;
   if (picture.channels == 1) {
     for (std::int64_t i = 0; i < picture.size; ++i) sum += static_cast<double>(picture.data[i]);
@@ -57,11 +57,11 @@ double mean_luma(const Picture& picture) {
   return sum / static_cast<double>(picture.size);
 }
 
-void change_contrast(const Picture& picture, double f) {
+void change_contrast(const ColorPlanes& picture, double f) {
   stretch_values(picture, static_cast<float>(f), static_cast<float>((1 - f) * mean_luma(picture)));
 }
 
-void change_saturation(const Picture& picture, double factor) {
+void change_saturation(const ColorPlanes& picture, double factor) {
   if (picture.channels == 1) return;
   const auto f = static_cast<float>(factor);
   const auto rest = static_cast<float>(1 - factor);
@@ -95,7 +95,7 @@ float hue_of(float red, float green, float blue, float chroma) {
   return red >= std::max(green, blue) ? from_red : other;
 }
 
-void turn_hue(const Picture& picture, double turns) {
+void turn_hue(const ColorPlanes& picture, double turns) {
   if (picture.channels == 1) return;
   const auto turn = static_cast<float>(6 * turns);  // -3..3
   float* red = picture.channel(0);
@@ -116,7 +116,7 @@ void turn_hue(const Picture& picture, double turns) {
 
 /// One of the four, and from where to where its number is drawn.
 struct Adjustment {
-  void (*apply)(const Picture& picture, double number);
+  void (*apply)(const ColorPlanes& picture, double number);
   bool wanted;
   Interval interval;
 };
@@ -132,7 +132,8 @@ Adjustments adjustments_of(const ColorJitterOptions& o) {
 }
 
 /// Draws seven numbers, whatever is wanted: the order, by Fisher and Yates, and one for each change.
-void jitter_picture(const Picture& picture, const Adjustments& adjustments, Generator& generator) {
+void jitter_picture(const ColorPlanes& picture, const Adjustments& adjustments,
+                    Generator& generator) {
   std::array<std::size_t, 4> order{0, 1, 2, 3};
   for (std::size_t i = order.size() - 1; i > 0; --i) {
     const auto j = static_cast<std::size_t>(generator.below(static_cast<std::int64_t>(i) + 1));
