@@ -57,9 +57,10 @@ std::string read_net_file(const std::string& path) {
   return text;
 }
 
-Sequential build_model(const Settings& settings, const ImageSpec& image, Generator& generator) {
+Sequential build_model(const Settings& settings, const ImageSpec& image, Generator& generator,
+                       const NetLimits& limits) {
   if (settings.net.empty()) return make_model(settings.model, image, generator);
-  return make_net(settings.net, settings.model, image, generator);
+  return make_net(settings.net, settings.model, image, generator, limits);
 }
 
 Sequential new_model(const Settings& settings, const ImageSpec& image) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/core/random.h>
+#include <gradus/layers/net_json.h>
 #include <gradus/layers/sequential.h>
 
 #include <string>
@@ -20,8 +21,9 @@ std::string read_net(const std::string& model);
 std::string read_net_file(const std::string& path);
 
 /// The net of the settings with first weights from `generator`. Throws Error for a net that does not take
-/// such images, BadDataError for a file that describes none.
-Sequential build_model(const Settings& settings, const ImageSpec& image, Generator& generator);
+/// such images, BadDataError for a file that describes none, or one beyond the limits.
+Sequential build_model(const Settings& settings, const ImageSpec& image, Generator& generator,
+                       const NetLimits& limits = {});
 
 /// The net of a training that begins: from the generator of settings.seed. Throws UsageError, naming the
 /// options, where model and images do not go together.

@@ -3,6 +3,7 @@
 #include <gradus/core/log.h>
 #include <gradus/core/parallel.h>
 #include <gradus/data/loader.h>
+#include <gradus/layers/models.h>
 #include <gradus/report/doctor.h>
 #include <gradus/report/report.h>
 #include <gradus/report/vitals.h>
@@ -13,7 +14,10 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "answers.h"
 #include "commands.h"
@@ -147,6 +151,20 @@ std::vector<ParameterHistory> histories(const TrainedNet& s) {
   return histories;
 }
 
+/// At most `most` of `count` indices, evenly spread: folders have their images class by class.
+std::vector<std::int64_t> spread_over(std::int64_t count, std::int64_t most) {
+  std::vector<std::int64_t> indices;
+  const std::int64_t chosen = std::min(count, most);
+  for (std::int64_t i = 0; i < chosen; ++i) indices.push_back(i * count / chosen);
+  return indices;
+}
+
+Batch batch_of(const Dataset& data, const std::vector<std::int64_t>& indices) {
+  const Dataset images = subset(data, Tensor::from(indices.data(), Shape{std::ssize(indices)}));
+  const DataLoader loader(images, {.batch_size = images.size(), .prefetch = 0});
+  return *loader.epoch(0).begin();
+}
+
 /// What the doctor looks at.
 Vitals vitals_of(TrainedNet& s, const ClassificationReport& report) {
   const RunRecord& run = s.run.record;
@@ -175,13 +193,13 @@ Vitals vitals_of(TrainedNet& s, const ClassificationReport& report) {
     if (of.is_weight) of.equal_rows = equal_rows(value);
     vitals.parameters.push_back(std::move(of));
   }
-  const DataLoader some(s.data.test,
-                        {.batch_size = std::min(batch_for_layers, evaluation_batch(run.image))});
-  vitals.layers = layer_vitals(s.run.model, some.epoch(0).begin()->images);
+  const std::vector<std::int64_t> some =
+      spread_over(s.data.test.size(), std::min(batch_for_layers, evaluation_batch(run.image)));
+  vitals.layers = layer_vitals(s.run.model, batch_of(s.data.test, some).images);
   return vitals;
 }
 
-/// The images on which the net is watched: the first ones, and those it is most wrong about.
+/// The images on which the net is watched: some of all, and those it is most wrong about.
 struct Watched {
   std::vector<std::int64_t> indices;
   std::vector<std::string> names;
@@ -192,8 +210,7 @@ Watched choose_images(const std::vector<Mistake>& worst, std::int64_t test_image
   constexpr std::size_t most_wrong = 3;
   Watched watched;
   const std::size_t wrong = std::min(worst.size(), most_wrong);
-  const std::int64_t others = std::min(test_images, most - static_cast<std::int64_t>(wrong));
-  for (std::int64_t i = 0; i < others; ++i) watched.indices.push_back(i);
+  watched.indices = spread_over(test_images, most - static_cast<std::int64_t>(wrong));
   for (std::size_t i = 0; i < wrong; ++i) {
     if (std::find(watched.indices.begin(), watched.indices.end(), worst[i].index) ==
         watched.indices.end())
@@ -230,6 +247,14 @@ std::vector<std::vector<std::int64_t>> rows_of(const Tensor& counts) {
 }  // namespace
 
 int run_report(const ReportCommandOptions& options) {
+  std::error_code error;
+  const std::vector<std::string>& models = model_names();
+  const bool net = std::find(models.begin(), models.end(), options.folder) != models.end();
+  if (fs::is_regular_file(options.folder, error) || (net && !fs::exists(options.folder, error))) {
+    fail<UsageError>(options.folder,
+                     ": report shows the folder of a training; a net alone: gradus graph ",
+                     options.folder, " --out net.svg");
+  }
   expect_writable("--out", options.out);
   set_num_threads(options.threads.value_or(num_threads()));
   TrainedNet subject = load_trained_net(options);
@@ -241,11 +266,8 @@ int run_report(const ReportCommandOptions& options) {
 
   Report report(options.out, {.title = run.settings.model + " on " + short_name(run.settings.data),
                               .classes = all_class_names(run)});
-  const Tensor index = Tensor::from(watched.indices.data(), Shape{std::ssize(watched.indices)});
-  const Dataset images = subset(subject.data.test, index);
-  const DataLoader loader(images, {.batch_size = images.size(), .prefetch = 0});
-  report.watch(subject.run.model, *loader.epoch(0).begin(),
-               {.normalization = images.normalization, .names = watched.names});
+  report.watch(subject.run.model, batch_of(subject.data.test, watched.indices),
+               {.normalization = subject.data.test.normalization, .names = watched.names});
   report.set_run(how_it_went(subject, options.folder));
   report.set_history(histories(subject));
   report.set_confusion(rows_of(answers.counts));

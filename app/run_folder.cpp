@@ -62,22 +62,28 @@ fs::path without_last_slash(const fs::path& folder) {
   return folder.has_filename() ? folder : folder.parent_path();
 }
 
-/// Building a model takes memory for all it was asked for: no more than the file makes likely.
-void check_image(const std::string& file, const ImageSpec& image, const NamedTensors& weights) {
-  std::int64_t elements = 0;
-  for (const auto& [name, tensor] : weights) elements += tensor.numel();
+/// Building a model takes memory for all it was asked for: no more than the file makes likely. Of the models with a
+/// name only the mlp has weights for each pixel; what a net of a file may have, size_limits() says.
+void check_image(const std::string& file, const RunRecord& run, std::int64_t elements) {
   constexpr std::int64_t small = 1 << 16;  // of which a net may have fewer weights
+  constexpr std::int64_t most_pixels = std::int64_t{1} << 31;
   const std::int64_t most = std::max(elements, small);
-  std::int64_t product = 1;
-  for (const std::int64_t size : {image.channels, image.height, image.width, image.classes}) {
-    if (size < 1 || size > most) product = most + 1;
-  }
-  for (const std::int64_t size : {image.channels, image.height, image.width})
-    product = product > most ? product : product * size;
-  if (product <= most) return;
+  const ImageSpec& image = run.image;
+  const bool sane = image.channels >= 1 && image.channels <= most && image.classes >= 1 &&
+                    image.classes <= most && image.height >= 1 && image.height <= most_pixels &&
+                    image.width >= 1 && image.width <= most_pixels / image.height &&
+                    image.channels <= most_pixels / (image.height * image.width);
+  const bool for_each_pixel = run.settings.net.empty() && run.settings.model == "mlp";
+  if (sane && (!for_each_pixel || image.channels * image.height * image.width <= most)) return;
   fail<BadDataError>(file, ": its ", elements, " weights are too few for images of ",
                      Shape{image.channels, image.height, image.width}, " in ", image.classes,
                      " classes");
+}
+
+NetLimits size_limits(std::int64_t elements) {
+  constexpr std::int64_t small = 1 << 20;
+  return {.parameter_bytes =
+              std::max(small, 8 * elements)};  // twice what float32 takes, for counters
 }
 
 /// What a checkpoint holds.
@@ -231,10 +237,12 @@ LoadedRun load_run(const fs::path& folder) {
   const NamedTensors& weights = found.weights;
   LoadedRun run{
       .record = from_run_json(text->second, file), .model = {}, .training_state = found.training};
-  check_image(file, run.record.image, weights);
+  std::int64_t elements = 0;
+  for (const auto& [name, tensor] : weights) elements += tensor.numel();
+  check_image(file, run.record, elements);
   try {
     Generator unused;
-    run.model = build_model(run.record.settings, run.record.image, unused);
+    run.model = build_model(run.record.settings, run.record.image, unused, size_limits(elements));
     run.model.load_state_dict(weights);
   } catch (const Error& wrong) {  // an image spec or tensors that fit no such model
     fail<BadDataError>(file, ": its tensors and what it says of them do not fit: ", wrong.what());

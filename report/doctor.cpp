@@ -39,11 +39,13 @@ double last_accuracy(const Vitals& v) {
   return v.epochs.empty() ? Vitals::unknown : v.epochs.back().held_out_accuracy;
 }
 
-/// Is an accuracy no better than guessing, beyond what chance does to it? Three standard deviations.
+/// Is an accuracy no better than guessing, beyond what chance does to it? Three standard deviations; of too few
+/// images nobody can tell.
 bool is_guessing(const Vitals& v, double accuracy) {
   if (v.classes < 2 || v.data.held_out < 1) return false;
   const double p = 1 / static_cast<double>(v.classes);
-  return accuracy < p + 3 * std::sqrt(p * (1 - p) / static_cast<double>(v.data.held_out));
+  const double chance = 3 * std::sqrt(p * (1 - p) / static_cast<double>(v.data.held_out));
+  return chance < (1 - p) / 2 && accuracy < p + chance;
 }
 
 double last_of(const std::vector<double>& values) {
@@ -209,19 +211,29 @@ Found labels_are_noise(const Vitals& v) {
   const bool learns_by_heart = train < 0.9 * guessing;
   const bool finds_nothing = std::abs(train - guessing) < 0.05 * guessing && update > 1e-4;
   if (!learns_by_heart && !finds_nothing) return {};
+  const std::string evidence = fmt::format(
+      "accuracy on held-out images is {:.3f}, {:.3f} is guessing; the training loss is {:.3g}, "
+      "that of "
+      "guessing {:.3g}",
+      last_accuracy(v), 1 / static_cast<double>(v.classes), train, guessing);
+  if (learns_by_heart) {
+    return Finding{
+        "labels-shuffled",
+        Severity::bad,
+        "data",
+        "Labels that have nothing to do with the images",
+        evidence,
+        "The net learns by heart and finds no rule: look whether labels and images are in "
+        "the same order, in training and in test data."};
+  }
   return Finding{
       "labels-shuffled",
-      Severity::bad,
+      Severity::warning,
       "data",
-      "Labels that have nothing to do with the images",
-      fmt::format(
-          "accuracy on held-out images is {:.3f}, {:.3f} is guessing; the training loss is {:.3g}, "
-          "that of guessing {:.3g}",
-          last_accuracy(v), 1 / static_cast<double>(v.classes), train, guessing),
-      learns_by_heart
-          ? "The net learns by heart and finds no rule: look whether labels and images are in "
-            "the same order, in training and in test data."
-          : "The net moves and finds nothing: look at a few images with their labels."};
+      "Nothing is found that tells the classes apart",
+      evidence,
+      "Look at a few images with their labels; where these are right, the net may not see what "
+      "matters: another net, or another rate."};
 }
 
 Found not_normalized(const Vitals& v) {

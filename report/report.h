@@ -116,7 +116,7 @@ struct WatchOptions {
   std::vector<std::string> names{};  ///< of the images; empty: "image 0", ...
 };
 
-/// A file about a net. It belongs to one thread.
+/// A file about a net. It belongs to one thread, and so does the net while watch() runs it.
 class Report {
  public:
   /// Throws ValueError for an empty path or a limit with no room for the page and 100,000 bytes, and IoError where `path` is a folder or lies in

@@ -166,4 +166,16 @@ awk "BEGIN { exit !($(value test_accuracy) >= 0.9) }" || fail "a table of 0..1 i
 refuses 2 "--image-size is for folders of pictures, not for tables" train --data t.csv --image-size 4 --out x
 run 0 data t.csv
 says out "blu" "grn" "red"
+# A picture with more pixels than the net has weights: what was trained can be read again.
+for class in $(ls pictures | head -n 2); do
+  mkdir -p large/"$class"
+  cp $(ls pictures/"$class"/*.png | head -n 4) large/"$class"
+done
+echo '[{"Conv2d": {"out_channels": 4, "kernel_size": 3, "stride": 2}}, "ReLU", {"AdaptiveAvgPool2d": 1}, "Flatten", {"Linear": "classes"}]' >small.json
+for model in cnn small.json; do
+  run 0 train --data large --image-size 200 --model $model --epochs 1 --quiet --out large_run --overwrite
+  run 0 eval large_run
+  run 0 train --resume large_run --epochs 2 --quiet
+  run 0 export large_run large.safetensors
+done
 finish

@@ -15,7 +15,7 @@ says out "written: report.html"
 [ "$(wc -c <report.html)" -lt 3000000 ] || fail "report.html has $(wc -c <report.html) bytes"
 holds '"state":"finished"' '"title":"cnn on digits"' 'gradus train --data digits --model cnn --validation 0.1' \
   '"confusion":{"counts":[[' '"name":"0.weight"' '"epoch":3' '"snapshots":[{"epoch":0' '"validation_accuracy":0.' \
-  '"name":"test image 0"' '"severity"' '"op":"conv2d"'
+  '"name":"test image ' '"severity"' '"op":"conv2d"'
 if grep -qE '@(report|numbers)@' report.html; then fail "the page has a place that nothing was put into"; fi
 for word in '<script src' 'href="http' '@import'; do
   if grep -qF "$word" report.html; then fail "the page asks the network: $word"; fi
@@ -54,6 +54,8 @@ refuses 65 "traced: made again, step 135 has the loss" trace traced --at-step 13
 # What is wrong is told in a line, and leaves no file.
 rm -f report.html
 refuses 66 "nowhere: no training here" report nowhere
+refuses 2 "lenet: report shows the folder of a training; a net alone: gradus graph lenet" report lenet
+refuses 2 "out: report shows the folder of a training" report out
 mkdir empty
 refuses 66 "empty: no training here" report empty
 refuses 2 "--out nowhere/report.html: cannot write there" report run -o nowhere/report.html

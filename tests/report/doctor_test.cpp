@@ -330,6 +330,20 @@ TEST_CASE("of nothing measured nothing is said") {
   CHECK(diagnose(half).empty());
 }
 
+TEST_CASE("a few images to test with accuse no labels") {
+  for (const std::int64_t held_out : {1, 7, 36}) {
+    Vitals v{.classes = 2, .epochs = std::vector<Vitals::Epoch>(3, {0.001, 0.002, 1})};
+    v.data.held_out = held_out;
+    CHECK(diagnose(v).empty());
+    v.epochs.back().held_out_accuracy = 0.5;
+    CHECK(diagnose(v).empty());
+  }
+  Vitals many{.classes = 2, .epochs = std::vector<Vitals::Epoch>(3, {0.2, 0.9, 0.52})};
+  many.data.held_out = 400;
+  REQUIRE(diagnose(many).size() == 1);
+  CHECK(diagnose(many).front().id == "labels-shuffled");
+}
+
 TEST_CASE("a net is left as it was, and what cannot be measured is refused") {
   Sequential net = convolutional(1);
   net.train();
