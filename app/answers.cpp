@@ -22,7 +22,11 @@ void Answers::add(const Batch& batch, const Tensor& logits) {
     const auto predicted = best.at<std::int64_t>({i});
     if (predicted != label) {
       mistakes_.push_back(
-          {size(), label, predicted, static_cast<double>(probabilities.at<float>({i, label}))});
+          {.index = size(),
+           .label = label,
+           .predicted = predicted,
+           .of_label = static_cast<double>(probabilities.at<float>({i, label})),
+           .of_predicted = static_cast<double>(probabilities.at<float>({i, predicted}))});
     }
     labels_.push_back(label);
     predictions_.push_back(predicted);
@@ -34,9 +38,8 @@ Tensor Answers::predictions() const { return column_of(predictions_); }
 
 std::vector<Mistake> Answers::worst(std::size_t most) const {
   std::vector<Mistake> worst = mistakes_;
-  std::stable_sort(worst.begin(), worst.end(), [](const Mistake& a, const Mistake& b) {
-    return a.probability < b.probability;
-  });
+  std::stable_sort(worst.begin(), worst.end(),
+                   [](const Mistake& a, const Mistake& b) { return a.of_label < b.of_label; });
   worst.resize(std::min(worst.size(), most));
   return worst;
 }

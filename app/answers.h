@@ -16,7 +16,8 @@ struct Mistake {
   std::int64_t index = 0;  ///< in the order of the data
   std::int64_t label = 0;
   std::int64_t predicted = 0;
-  double probability = 0;  ///< of the label
+  double of_label = 0;      ///< probability that the model gave the label
+  double of_predicted = 0;  ///< and what it took the image for
 };
 
 /// To be filled by evaluate().

@@ -250,6 +250,22 @@ DataParts load_parts(const DataSettings& data, bool quiet) {
   return parts;
 }
 
+void expect_same_data(const std::string& label, const std::string& name,
+                      const std::string& checksum, const std::string& then) {
+  if (checksum == then) return;
+  fail<BadDataError>(label, ": ", name, " is not the data of this training: checksum ", checksum,
+                     ", then ", then);
+}
+
+DataParts load_same_data(const RunRecord& run, const std::string& data_dir,
+                         const std::string& label, bool quiet) {
+  DataSettings where = run.settings.data;
+  look_for_data(where, "", data_dir);
+  DataParts data = load_parts(where, quiet);
+  expect_same_data(label, where.name, data.checksum, run.data_checksum);
+  return data;
+}
+
 TestData load_test_data(const DataSettings& data, const RunRecord& run, bool others,
                         const std::string& label, bool quiet) {
   Loaded loaded = load_any(data, true, quiet);

@@ -36,6 +36,13 @@ std::string short_name(const DataSettings& data);
 /// that are not whole count as bytes do. What takes a while shows progress on stderr unless `quiet`.
 DataParts load_parts(const DataSettings& data, bool quiet);
 
+/// Throws BadDataError, its message opening with `label`, unless data of this checksum are those that were trained with.
+void expect_same_data(const std::string& label, const std::string& name,
+                      const std::string& checksum, const std::string& then);
+/// The data that `run` was trained with, looked for in `data_dir` where that is given. Throws BadDataError likewise.
+DataParts load_same_data(const RunRecord& run, const std::string& data_dir,
+                         const std::string& label, bool quiet);
+
 /// What a trained model is tested with.
 struct TestData {
   Dataset test;

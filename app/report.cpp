@@ -1,6 +1,5 @@
 // gradus report: a training as one HTML page: how it went, the net seen from inside on a few test images, where it
 // is wrong, and what it suffers from.
-#include <gradus/core/log.h>
 #include <gradus/core/parallel.h>
 #include <gradus/data/loader.h>
 #include <gradus/layers/models.h>
@@ -48,36 +47,20 @@ struct TrainedNet {
   Metrics metrics;
   DataParts data;
   Answers answers;
-  Evaluation result;
 };
 
 TrainedNet load_trained_net(const ReportCommandOptions& options) {
   TrainedNet s;
   s.run = load_trained(options.folder);
-  RunRecord& run = s.run.record;
+  const RunRecord& run = s.run.record;
   s.metrics = read_metrics("report", options.folder, run.metrics);
-  DataSettings where = run.settings.data;
-  look_for_data(where, "", options.data_dir);
-  s.data = load_parts(where, options.quiet);
-  if (s.data.checksum != run.data_checksum) {
-    log_warn(fmt::format("{} is not the data of the training: checksum {}, then {}", where.name,
-                         s.data.checksum, run.data_checksum));
-  }
-  const ImageSpec found = image_spec(s.data.test);
-  const ImageSpec& wanted = run.image;
-  if (found.channels != wanted.channels || found.height != wanted.height ||
-      found.width != wanted.width || found.classes != wanted.classes) {
-    fail<BadDataError>(options.folder, ": the model takes images of ",
-                       Shape{wanted.channels, wanted.height, wanted.width}, " in ", wanted.classes,
-                       " classes, ", s.data.test.name, " has ",
-                       Shape{found.channels, found.height, found.width}, " in ", found.classes);
-  }
+  s.data = load_same_data(run, options.data_dir, options.folder, options.quiet);
   TaskProgress progress("evaluating");
-  s.result = evaluate(s.run.model, evaluation_loader(run.settings, s.data.test),
-                      [&](const Batch& batch, const Tensor& logits) {
-                        s.answers.add(batch, logits);
-                        if (!options.quiet) progress.show(s.answers.size(), s.data.test.size());
-                      });
+  evaluate(s.run.model, evaluation_loader(run.settings, s.data.test),
+           [&](const Batch& batch, const Tensor& logits) {
+             s.answers.add(batch, logits);
+             if (!options.quiet) progress.show(s.answers.size(), s.data.test.size());
+           });
   return s;
 }
 
@@ -122,7 +105,7 @@ ReportRun how_it_went(const TrainedNet& s, const std::string& folder) {
 }
 
 /// Of each parameter: its norms, and of kernels what they were after some epochs.
-std::vector<ParameterHistory> histories(const TrainedNet& s) {
+std::vector<ParameterHistory> histories(const TrainedNet& s, const std::string& folder) {
   std::vector<ParameterHistory> histories;
   const auto of = [&](const std::string& name) -> ParameterHistory& {
     const auto found = std::find_if(histories.begin(), histories.end(),
@@ -143,7 +126,7 @@ std::vector<ParameterHistory> histories(const TrainedNet& s) {
   for (const auto& [name, tensor] : s.run.training_state)
     if (name.starts_with(kernels_prefix)) state.emplace_back(name, tensor);
   const RunRecord& run = s.run.record;
-  kernels.load_state_dict(state, s.run.model, run.last.epoch, "report");
+  kernels.load_state_dict(state, s.run.model, run.last.epoch, folder);
   for (const KernelSnapshot& snapshot : kernels.snapshots()) {
     for (const auto& [name, kernel] : snapshot.kernels)
       of(name).snapshots.push_back({.epoch = snapshot.epoch, .value = kernel});
@@ -228,7 +211,7 @@ std::vector<WorstImage> pictures_of(const std::vector<Mistake>& mistakes, const 
     WorstImage image{.index = mistake.index,
                      .label = mistake.label,
                      .predicted = mistake.predicted,
-                     .probability = mistake.probability,
+                     .probability = mistake.of_predicted,
                      .picture = as_picture(test.get(mistake.index).image)};
     const auto at = std::find(watched.indices.begin(), watched.indices.end(), mistake.index);
     if (at != watched.indices.end()) image.sample = at - watched.indices.begin();
@@ -269,7 +252,7 @@ int run_report(const ReportCommandOptions& options) {
   report.watch(subject.run.model, batch_of(subject.data.test, watched.indices),
                {.normalization = subject.data.test.normalization, .names = watched.names});
   report.set_run(how_it_went(subject, options.folder));
-  report.set_history(histories(subject));
+  report.set_history(histories(subject, options.folder));
   report.set_confusion(rows_of(answers.counts));
   report.set_worst(pictures_of(worst, subject.data.test, watched));
   const std::vector<Finding> findings = diagnose(vitals_of(subject, answers));

@@ -34,19 +34,6 @@ StepRecord recorded_step(const Metrics& metrics, const std::string& folder, std:
   fail<UsageError>("--at-step ", step, ": ", folder, " has done steps 1 to ", last);
 }
 
-/// The data of then. Throws BadDataError for others.
-DataParts data_of_run(const RunRecord& run, const TraceCommandOptions& options) {
-  DataSettings where = run.settings.data;
-  look_for_data(where, "", options.data_dir);
-  DataParts data = load_parts(where, options.quiet);
-  if (data.checksum != run.data_checksum) {
-    fail<BadDataError>(options.folder, ": ", where.name,
-                       " is not the data of this training: checksum ", data.checksum, ", then ",
-                       run.data_checksum);
-  }
-  return data;
-}
-
 /// The model as it was before the first step.
 Sequential first_model(const RunRecord& run, const std::string& folder) {
   Sequential model = new_model(run.settings, run.image);
@@ -81,13 +68,6 @@ NamedTensors tensors_of(const Trace& trace) {
   return tensors;
 }
 
-/// Copies, since the step that follows writes into parameters.
-NamedTensors cloned(const NamedTensors& tensors) {
-  NamedTensors copies;
-  for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
-  return copies;
-}
-
 /// Trains until `steps` steps are done. Returns the loss of the last.
 double train_up_to(Training& training, std::int64_t steps, bool quiet) {
   TaskProgress progress("training up to there");
@@ -116,7 +96,7 @@ int run_trace(const TraceCommandOptions& options) {
                      " vectors, here are ", simd_in_use(),
                      ": other last bits; GRADUS_SIMD chooses");
   }
-  const DataParts data = data_of_run(run, options);
+  const DataParts data = load_same_data(run, options.data_dir, options.folder, options.quiet);
   manual_seed(settings.seed);
   const DataLoader batches = training_loader(settings, data);
   const DataLoader test = evaluation_loader(settings, data.test);
@@ -130,7 +110,8 @@ int run_trace(const TraceCommandOptions& options) {
   const Trace trace = trace_step(model, batch.images, [&](const Variable& scores) {
     return cross_entropy(scores, batch.labels, {.label_smoothing = settings.label_smoothing});
   });
-  NamedTensors tensors = cloned(tensors_of(trace));
+  NamedTensors tensors =
+      copies_of(tensors_of(trace));  // the step that follows writes into parameters
   tensors.emplace_back("labels", batch.labels);
   const double loss = train_up_to(training, options.at_step, true);
   if (loss != recorded.loss) {

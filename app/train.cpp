@@ -129,11 +129,7 @@ RunRecord describe_run(const Settings& settings, const DataParts& data) {
 /// Goes on where `earlier` stands.
 void resume(Training& training, RunFolder& folder, RunRecord& run, const LoadedRun& earlier) {
   const std::string label = folder.checkpoint_file().string();
-  if (run.data_checksum != earlier.record.data_checksum) {
-    fail<BadDataError>(label, ": ", run.settings.data.name,
-                       " is not the data of this training: checksum ", run.data_checksum, ", then ",
-                       earlier.record.data_checksum);
-  }
+  expect_same_data(label, run.settings.data.name, run.data_checksum, earlier.record.data_checksum);
   run.last = earlier.record.last;
   run.best = earlier.record.best;
   run.position = earlier.record.position;

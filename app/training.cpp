@@ -54,12 +54,6 @@ bool is_better(const EpochRecord& epoch, const EpochRecord& best) {
   return epoch.validation_loss < best.validation_loss;
 }
 
-NamedTensors copies_of(const NamedTensors& tensors) {
-  NamedTensors copies;
-  for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
-  return copies;
-}
-
 /// Names, shapes and dtypes of the model, in its order.
 void expect_weights(const NamedTensors& weights, const NamedTensors& model,
                     const std::string& label) {
@@ -73,6 +67,12 @@ void expect_weights(const NamedTensors& weights, const NamedTensors& model,
 }
 
 }  // namespace
+
+NamedTensors copies_of(const NamedTensors& tensors) {
+  NamedTensors copies;
+  for (const auto& [name, tensor] : tensors) copies.emplace_back(name, tensor.clone());
+  return copies;
+}
 
 std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model) {
   if (s.optimizer == "sgd") {

@@ -61,6 +61,9 @@ struct TrainingData {
   const DataLoader& test;
 };
 
+/// The same names, with numbers of their own.
+NamedTensors copies_of(const NamedTensors& tensors);
+
 /// An optimizer for all parameters of `model`, as the settings say.
 std::unique_ptr<Optimizer> make_optimizer(const Settings& settings, const Module& model);
 

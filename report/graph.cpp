@@ -1,6 +1,7 @@
 // From the nodes of a step to boxes: all that one call of a layer runs is one box, an op outside of any layer
 // another. Then the same boxes as SVG or for Graphviz.
 #include <gradus/core/error.h>
+#include <gradus/gradcheck/detail/plot.h>
 #include <gradus/report/detail/layout.h>
 #include <gradus/report/graph.h>
 
@@ -117,30 +118,6 @@ class GraphMaker {
   std::map<std::size_t, std::size_t> calls_of_;
 };
 
-/// Harmless between tags and inside quotes.
-std::string xml_text(std::string_view text) {
-  std::string safe;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '&':
-        safe += "&amp;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      default:
-        safe += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-    }
-  }
-  return safe;
-}
-
 std::string dot_text(std::string_view text) {
   std::string safe = "\"";
   for (const char c : text) {
@@ -216,7 +193,7 @@ std::string graph_svg(const Trace& trace) {
   PlainText svg;
   svg << "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " << width << " " << height
       << "\" width=\"" << width << "\" height=\"" << height << "\" role=\"img\">\n<title>"
-      << xml_text(trace.modules[0].type) << "</title>\n"
+      << plot::escape(trace.modules[0].type) << "</title>\n"
       << graph_style << "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n"
       << "<defs><marker id=\"tip\" markerWidth=\"8\" markerHeight=\"8\" refX=\"7\" refY=\"4\" "
          "orient=\"auto\"><path class=\"tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker></defs>\n";
@@ -226,7 +203,7 @@ std::string graph_svg(const Trace& trace) {
     const double y = top_of(layout.boxes[edge.from].row + 1) - 10;
     svg << "<path class=\"edge\" marker-end=\"url(#tip)\" d=\"" << path_of(layout, edge)
         << "\"/>\n<text class=\"shape label\" x=\"" << x + 6 << "\" y=\"" << y << "\">"
-        << xml_text(to_string((shape++)->shape)) << "</text>\n";
+        << plot::escape(to_string((shape++)->shape)) << "</text>\n";
   }
   for (std::size_t i = 0; i < graph.boxes.size(); ++i) {
     const detail::LayoutBox& box = layout.boxes[i];
@@ -235,8 +212,8 @@ std::string graph_svg(const Trace& trace) {
     svg << "<rect class=\"" << (graph.boxes[i].is_end ? "end" : "box") << "\" rx=\"6\" x=\""
         << x - box.width / 2 << "\" y=\"" << y << "\" width=\"" << box.width << "\" height=\""
         << box_height << "\"/>\n<text x=\"" << x << "\" y=\"" << y + 19 << "\">"
-        << xml_text(graph.boxes[i].name) << "</text>\n<text class=\"shape\" x=\"" << x << "\" y=\""
-        << y + 36 << "\">" << xml_text(graph.boxes[i].detail) << "</text>\n";
+        << plot::escape(graph.boxes[i].name) << "</text>\n<text class=\"shape\" x=\"" << x
+        << "\" y=\"" << y + 36 << "\">" << plot::escape(graph.boxes[i].detail) << "</text>\n";
   }
   svg << "</svg>\n";
   return svg.str();

@@ -66,7 +66,7 @@ std::string escape(std::string_view text) {
         safe += "&#39;";
         break;
       default:
-        safe += c;
+        safe += static_cast<unsigned char>(c) < ' ' ? ' ' : c;  // which XML does not have
     }
   }
   return safe;

@@ -11,7 +11,7 @@
 
 namespace gradus::plot {
 
-/// Harmless between tags and inside quotes: "<b>" -> "&lt;b&gt;"
+/// Harmless between tags and inside quotes: "<b>" -> "&lt;b&gt;"; control characters become blanks.
 std::string escape(std::string_view text);
 
 /// A number with so many digits.

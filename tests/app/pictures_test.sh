@@ -177,5 +177,12 @@ for model in cnn small.json; do
   run 0 eval large_run
   run 0 train --resume large_run --epochs 2 --quiet
   run 0 export large_run large.safetensors
+  run 0 report large_run --quiet -o large.html
 done
+
+# Of other data than those of the training there is no report, and no step made again.
+rm "$(find large -name '*.png' | sort | head -n 1)"
+refuses 65 "is not the data of this training: checksum" report large_run -o other.html --quiet
+refuses 65 "is not the data of this training: checksum" trace large_run --at-step 1 -o other.safetensors --quiet
+for file in other.html other.safetensors; do [ ! -e $file ] || fail "$file was written"; done
 finish
