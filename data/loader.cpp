@@ -186,10 +186,11 @@ void transform_images(const detail::EpochPlan& plan, Generator& generator, Batch
   batch.images = to;
 }
 
-Batch make_batch(const detail::EpochPlan& plan, std::int64_t number) {
+/// The images `begin` to `end` of the epoch, as a batch or a shard of one.
+Batch make_images(const detail::EpochPlan& plan, std::int64_t number, std::int64_t begin,
+                  std::int64_t end, Generator generator) {
   const Dataset& dataset = *plan.dataset;
-  const std::int64_t begin = number * plan.options.batch_size;
-  const std::int64_t count = std::min(plan.options.batch_size, plan.samples - begin);
+  const std::int64_t count = end - begin;
   const std::span index(plan.order.data<std::int64_t>() + begin, static_cast<std::size_t>(count));
   const bool in_memory = dataset.images.defined();
   const LabeledImage first = in_memory ? LabeledImage{} : first_sample(*dataset.source, index[0]);
@@ -199,19 +200,36 @@ Batch make_batch(const detail::EpochPlan& plan, std::int64_t number) {
                                                  : normalizing(dataset.normalization,
                                                                dtype == uint8 ? 255 : 1, shape[0]);
   Batch batch{Tensor::empty({count, shape[0], shape[1], shape[2]}, float32),
-              Tensor::empty({count}, int64), number};
+              Tensor::empty({count}, int64), number, count};
   if (in_memory) {
     gather(dataset, index, scaling, batch);
   } else {
     make_samples(dataset, index, first, scaling, batch);
   }
-  Generator generator = plan.generator.fork(static_cast<std::uint64_t>(number));
   if (plan.options.transform) transform_images(plan, generator, batch);
   if (plan.options.mixup > 0) {
     const MixedBatch mixed =
         mixup(batch.images, batch.labels, dataset.classes, plan.options.mixup, generator);
     batch.images = mixed.images;
     batch.labels = mixed.targets;
+  }
+  return batch;
+}
+
+Batch make_batch(const detail::EpochPlan& plan, std::int64_t number) {
+  const std::int64_t begin = number * plan.options.batch_size;
+  const std::int64_t count = std::min(plan.options.batch_size, plan.samples - begin);
+  const Generator generator = plan.generator.fork(static_cast<std::uint64_t>(number));
+  const BatchShards& cut = plan.options.shards;
+  if (cut.count == 0) return make_images(plan, number, begin, begin + count, generator);
+  Batch batch{.images = {}, .labels = {}, .index = number, .samples = count};
+  for (std::int64_t shard = cut.begin; shard < cut.end; ++shard) {
+    const std::int64_t from = shard_begin(count, cut.count, shard);
+    const std::int64_t to = shard_begin(count, cut.count, shard + 1);
+    batch.shards.push_back(from == to
+                               ? Batch{.images = {}, .labels = {}, .index = number}
+                               : make_images(plan, number, begin + from, begin + to,
+                                             generator.fork(static_cast<std::uint64_t>(shard))));
   }
   return batch;
 }
@@ -360,6 +378,11 @@ void DataLoader::check_options() const {
   at_least("mixup", options_.mixup, 0);
   if (options_.prefetch < 0) {
     fail<ValueError>("data loader: prefetch must not be negative, got ", options_.prefetch);
+  }
+  const BatchShards& cut = options_.shards;
+  if (cut.begin < 0 || cut.end < cut.begin || cut.end > cut.count) {
+    fail<ValueError>("data loader: shards must be from 0 to their count, got ", cut.begin, " to ",
+                     cut.end, " of ", cut.count);
   }
 }
 

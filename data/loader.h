@@ -27,19 +27,37 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace gradus {
 
 /// What a DataLoader gives at a time.
 struct Batch {
-  Tensor images;           ///< float32 [B,C,H,W], normalized
-  Tensor labels;           ///< int64 [B]; with mixup float32 [B,classes], the share of each class
-  std::int64_t index = 0;  ///< 0, 1, ... within the epoch
+  Tensor images;             ///< float32 [B,C,H,W], normalized
+  Tensor labels;             ///< int64 [B]; with mixup float32 [B,classes], the share of each class
+  std::int64_t index = 0;    ///< 0, 1, ... within the epoch
+  std::int64_t samples = 0;  ///< images of the whole batch, also of those that are not made here
+  /// Of a batch that is cut: the shards that are made here, in order, each with the index of the batch and its own
+  /// samples; images and labels of one with no samples, and of the batch itself, are undefined.
+  std::vector<Batch> shards{};
 };
+
+/// The shards of a batch that one process of several makes (distributed/data_parallel.h).
+struct BatchShards {
+  std::int64_t count = 0;  ///< shards that each batch is cut into; 0: batches are whole
+  std::int64_t begin = 0;  ///< the first that is made here
+  std::int64_t end = 0;    ///< behind the last that is made here
+};
+
+/// Where shard number `shard`, 0 to `count`, begins among the images of a batch: in order, no two sizes further apart
+/// than 1, the larger ones first. So of few images the last shards have none.
+constexpr std::int64_t shard_begin(std::int64_t images, std::int64_t count, std::int64_t shard) {
+  return shard * (images / count) + (shard < images % count ? shard : images % count);
+}
 
 /// A change to the images of a batch, such as a random flip (data/transforms.h): float32 [B,C,H,W], bytes
 /// as 0..1, before they are normalized -> [B,C,H',W']. The generator is the batch's own, a function of
-/// seed, epoch and batch. Runs on the threads that make batches, several at once.
+/// seed, epoch and batch (and of the shard, where batches are cut: each is changed by itself). Runs on the threads that make batches, several at once.
 using Transform = std::function<Tensor(const Tensor& images, Generator& generator)>;
 
 /// How an epoch is cut into batches, and what is done to each.
@@ -52,6 +70,9 @@ struct DataLoaderOptions {
   std::int64_t workers = 1;   ///< threads that make them; no more than prefetch are of use
   Transform transform{};
   double mixup = 0;  ///< alpha of mixup(), which needs the number of classes; 0: none
+  /// The part of each batch to be made; transform and mixup see a shard at a time, so that it has the same images
+  /// whoever makes it.
+  BatchShards shards{};
 };
 
 /// Samples of one's own.
@@ -103,8 +124,8 @@ class Epoch {
 /// Thread safety: epoch() may be called from several threads; each pass belongs to one.
 class DataLoader {
  public:
-  /// Throws ValueError for a batch_size or workers below 1, a negative prefetch or mixup, and what
-  /// check_dataset throws.
+  /// Throws ValueError for a batch_size or workers below 1, a negative prefetch or mixup, shards that are not
+  /// among their count, and what check_dataset throws.
   explicit DataLoader(Dataset dataset, DataLoaderOptions options = {});
   /// Samples of one's own, as they are but for uint8 pixels, which count as 0..1. A sample of another
   /// shape or dtype than the first of its batch is a ShapeError or DTypeError there.
