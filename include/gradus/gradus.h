@@ -49,6 +49,11 @@
 #include <gradus/data/npy.h>
 #include <gradus/data/resize.h>
 #include <gradus/data/transforms.h>
+#include <gradus/distributed/communicator.h>
+#include <gradus/distributed/data_parallel.h>
+#include <gradus/distributed/in_memory.h>
+#include <gradus/distributed/mpi.h>
+#include <gradus/distributed/watchdog.h>
 #include <gradus/gradcheck/diagnosis.h>
 #include <gradus/gradcheck/gradcheck.h>
 #include <gradus/gradcheck/hard.h>

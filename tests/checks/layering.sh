@@ -6,7 +6,7 @@
 set -eu
 cd "$1"
 
-find core autograd layers optim data io gradcheck report app examples exercises -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
+find core autograd layers optim data io gradcheck report distributed app examples exercises -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
   BEGIN {
     may_include["core/kernels"] = "core"
     may_include["core"]         = "core/kernels"
@@ -17,6 +17,7 @@ find core autograd layers optim data io gradcheck report app examples exercises 
     may_include["io"]           = "core"
     may_include["gradcheck"]    = "core autograd layers optim"
     may_include["report"]       = "core autograd layers optim data io gradcheck"
+    may_include["distributed"]  = "core autograd layers data"
   }
   function floor_of(path) { return path ~ /^core\/kernels\// ? "core/kernels" : substr(path, 1, index(path, "/") - 1) }
   function fail(where, rule) { print where ": " rule; failed = 1 }

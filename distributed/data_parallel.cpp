@@ -1,0 +1,184 @@
+// A step: the local shards one after the other, then what all ranks have to say.
+#include <gradus/core/create.h>
+#include <gradus/core/simd.h>
+#include <gradus/core/version.h>
+#include <gradus/distributed/data_parallel.h>
+#include <gradus/distributed/detail/gradient_buckets.h>
+#include <gradus/distributed/detail/shard_state.h>
+
+#include <cstring>
+#include <utility>
+
+namespace gradus {
+namespace {
+
+constexpr int report_channel = Communicator::first_channel;
+constexpr int state_channel = report_channel + 1;     // and the three behind it
+constexpr int gradients_channel = state_channel + 4;  // and all behind it
+
+std::vector<Variable> trained_parameters(const Module& net) {
+  std::vector<Variable> trained;
+  for (const Variable& parameter : net.parameters()) {
+    if (parameter.requires_grad()) trained.push_back(parameter);
+  }
+  return trained;
+}
+
+/// What must be the same everywhere: who computes otherwise would add up what does not belong together.
+std::vector<std::pair<std::string, std::string>> facts_of(const Module& net,
+                                                          const DistributedOptions& options) {
+  PlainText tensors;
+  for (const auto& [name, tensor] : net.state_dict())
+    tensors << name << " " << tensor.dtype() << " " << tensor.shape() << ", ";
+  PlainText trained;
+  for (const auto& [name, parameter] : net.named_parameters())
+    trained << name << (parameter.requires_grad() ? " " : " frozen ");
+  return {{"the version of Gradus", std::string(version)},
+          {"the kind of vectors (GRADUS_SIMD)", simd_in_use()},
+          {"the number of shards", std::to_string(options.shards)},
+          {"the size of a bucket", std::to_string(options.bucket_bytes)},
+          {"the net", to_string(net)},
+          {"the list of tensors", tensors.str()},
+          {"the list of parameters", trained.str()}};
+}
+
+}  // namespace
+
+struct DistributedDataParallel::Parts {
+  Parts(Module& module, Communicator& communicator, const DistributedOptions& options)
+      : net(module),
+        world(communicator),
+        tree(options.shards, world.size()),
+        exchange(world, options.overlap && world.size() > 1),
+        state(net, world, tree, state_channel, exchange),
+        gradients(trained_parameters(net), world, tree, options.bucket_bytes, gradients_channel,
+                  exchange) {}
+  ~Parts() { exchange.stop(); }
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
+  std::int64_t first_shard() const { return tree.begin(world.rank()); }
+  std::int64_t local_shards() const { return tree.begin(world.rank() + 1) - first_shard(); }
+
+  void run_shard(std::int64_t local, const Batch& batch, const Loss& loss);
+  void begin_report(bool asked_to_stop);
+  double finish_report(const Batch& batch, bool& stopping);
+
+  Module& net;
+  Communicator& world;
+  detail::ShardTree tree;
+  detail::Exchange exchange;
+  detail::ShardState state;
+  detail::GradientBuckets gradients;
+  std::vector<double> losses{};  // of the local shards
+  std::string own_report{};
+  std::string reports{};
+  ByteCounts report_bytes{};
+  std::unique_ptr<Pending> report{};
+};
+
+void DistributedDataParallel::Parts::run_shard(std::int64_t local, const Batch& batch,
+                                               const Loss& loss) {
+  const Batch& shard = batch.shards[static_cast<std::size_t>(local)];
+  const double share = static_cast<double>(shard.samples) / static_cast<double>(batch.samples);
+  state.begin_shard(first_shard() + local);
+  gradients.begin_shard(local, local + 1 == local_shards());
+  double value = 0;
+  if (shard.samples > 0) {
+    const Variable result = loss(net, shard);
+    value = result.item();
+    result.backward(full(result.shape(), share, result.dtype()));
+  }
+  losses.push_back(value);
+  gradients.end_shard();
+  state.end_shard(local, share);
+}
+
+/// Of a rank: its losses, whether it wants to stop, and of rank 0 its integers.
+void DistributedDataParallel::Parts::begin_report(bool asked_to_stop) {
+  own_report.assign(reinterpret_cast<const char*>(losses.data()), losses.size() * sizeof(double));
+  own_report += asked_to_stop ? '\1' : '\0';
+  if (world.rank() == 0) own_report += state.integers();
+  report_bytes.clear();
+  std::size_t total = 0;
+  for (int rank = 0; rank < world.size(); ++rank) {
+    const std::int64_t shards = tree.begin(rank + 1) - tree.begin(rank);
+    report_bytes.push_back(shards * static_cast<std::int64_t>(sizeof(double)) + 1 +
+                           (rank == 0 ? state.integer_bytes() : 0));
+    total += static_cast<std::size_t>(report_bytes.back());
+  }
+  reports.resize(total);
+  report = world.all_gather(report_channel, reinterpret_cast<const std::byte*>(own_report.data()),
+                            reinterpret_cast<std::byte*>(reports.data()), report_bytes);
+}
+
+double DistributedDataParallel::Parts::finish_report(const Batch& batch, bool& stopping) {
+  world.wait(*report, "the losses of a step");
+  report.reset();
+  double mean = 0;
+  const char* from = reports.data();
+  for (int rank = 0; rank < world.size(); ++rank) {
+    const char* const begin = from;
+    for (std::int64_t shard = tree.begin(rank); shard < tree.begin(rank + 1); ++shard) {
+      const std::int64_t images = shard_begin(batch.samples, tree.shards(), shard + 1) -
+                                  shard_begin(batch.samples, tree.shards(), shard);
+      double value = 0;
+      std::memcpy(&value, from, sizeof value);
+      from += sizeof value;
+      mean += value * (static_cast<double>(images) / static_cast<double>(batch.samples));
+    }
+    stopping = stopping || *from != '\0';
+    if (rank == 0)
+      state.store_integers({from + 1, static_cast<std::size_t>(state.integer_bytes())});
+    from = begin + report_bytes[static_cast<std::size_t>(rank)];
+  }
+  return mean;
+}
+
+DistributedDataParallel::DistributedDataParallel(Module& net, Communicator& world,
+                                                 const DistributedOptions& options)
+    : net_(net), world_(world) {
+  if (options.bucket_bytes < 1) {
+    fail<ValueError>("distributed: bucket_bytes must be at least 1, got ", options.bucket_bytes);
+  }
+  expect_same_facts(world, facts_of(net, options));
+  parts_ = std::make_unique<Parts>(net, world, options);
+  parts_->state.broadcast();
+}
+
+DistributedDataParallel::~DistributedDataParallel() = default;
+
+BatchShards DistributedDataParallel::part() const {
+  return {.count = parts_->tree.shards(),
+          .begin = parts_->first_shard(),
+          .end = parts_->first_shard() + parts_->local_shards()};
+}
+
+double DistributedDataParallel::backward(const Batch& batch, const Loss& loss) {
+  Parts& parts = *parts_;
+  if (std::ssize(batch.shards) != parts.local_shards()) {
+    fail<ValueError>("distributed: a batch must have the ", parts.local_shards(),
+                     " shards of part(), it has ", batch.shards.size());
+  }
+  double mean = 0;
+  try {
+    parts.losses.clear();
+    parts.state.begin_step();
+    for (std::int64_t local = 0; local < parts.local_shards(); ++local)
+      parts.run_shard(local, batch, loss);
+    parts.state.exchange();
+    parts.begin_report(asked_);
+    parts.exchange.wait();
+    stopping_ = false;
+    parts.state.store_sums();
+    mean = parts.finish_report(batch, stopping_);
+    parts.gradients.store_sums();
+  } catch (const RankError&) {
+    throw;
+  } catch (const std::exception& error) {
+    world_.abort(error);  // before what the others are to get goes away
+  }
+  return mean;
+}
+
+}  // namespace gradus
