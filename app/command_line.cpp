@@ -30,6 +30,7 @@ constexpr const char* footer = R"(Exit codes:
    66  no input: a file or data set is not there
    70  a fault of this program
    74  reading or writing failed on the way
+   75  another process of a distributed training died, failed or was silent
   130  interrupted: Ctrl-C stops a training after its step, a second one at once
 
 Environment:
@@ -211,6 +212,23 @@ void add_learning(CLI::App& command, TrainOptions& o) {
       ->check(whole(1, most_workers));
 }
 
+/// How a training runs on several processes; its result does not depend on it.
+void add_processes(CLI::App& train, TrainOptions& o) {
+  train.add_flag("--distributed", o.distributed,
+                 "Train on all processes that mpirun has started: mpirun -n 4 gradus train ...");
+  const auto needs_it = [&](CLI::Option* option) {
+    option->needs(train.get_option("--distributed"));
+  };
+  needs_it(add(train, "--bucket-size", o.bucket_kilobytes, "KB",
+               "Gradients that travel together, in kilobytes", std::to_string(o.bucket_kilobytes))
+               ->check(whole(1, 1 << 20)));
+  needs_it(train.add_flag("--no-overlap", o.no_overlap,
+                          "Exchange gradients only when all are computed"));
+  needs_it(add(train, "--timeout", o.timeout, "S",
+               "Seconds after which a silent process counts as lost", "300")
+               ->check(real(0, Low::excluded)));
+}
+
 void add_train(CLI::App& app, TrainOptions& o) {
   CLI::App& train = *app.add_subcommand("train", "Train a model and keep it");
   add_learning(train, o);
@@ -239,12 +257,17 @@ void add_train(CLI::App& app, TrainOptions& o) {
       ->option_text(" ");
   train.add_flag("--tensorboard", o.tensorboard, "Write event files for TensorBoard there too")
       ->option_text(" ");
+  add(train, "--shards", o.shards, "N",
+      "Parts that each batch is cut into, each with its own forward and backward\n"
+      "pass; on any number of processes they give the same result",
+      "none; 8 with --distributed")
+      ->check(whole(1, most_shards));
   const std::vector<CLI::Option*> all = train.get_options();
   CLI::Option* resume =
       add(train, "--resume", o.resume, "DIR",
           "Go on with the training in this folder, with its own settings; beside\n"
           "it go --epochs, --patience, --data where the data have moved,\n"
-          "--data-dir, --threads and --workers",
+          "--data-dir, --threads, --workers and what concerns processes",
           "none")
           ->check(not_empty());
   const std::vector<std::string> beside = {"--help",     "--epochs",  "--patience", "--data",
@@ -256,6 +279,7 @@ void add_train(CLI::App& app, TrainOptions& o) {
   add(train, "--checkpoint-steps", o.checkpoint_steps, "N",
       "Keep a checkpoint after every N steps, beside those of epochs and minutes", "none")
       ->check(whole(1, std::numeric_limits<std::int64_t>::max()));
+  add_processes(train, o);
   train.add_flag("--json", o.json, "Print the result as one line of JSON");
   train.add_flag("--quiet", o.quiet, "No progress on stderr");
 }

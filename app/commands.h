@@ -48,6 +48,11 @@ struct TrainOptions {
   bool overwrite = false;
   std::string resume;  ///< folder of the training to go on with; empty: a new one
   std::optional<std::int64_t> checkpoint_steps;
+  std::optional<std::int64_t> shards;
+  bool distributed = false;
+  std::int64_t bucket_kilobytes = 1024;
+  bool no_overlap = false;
+  double timeout = 300;  ///< seconds
   bool tensorboard = false;
   bool json = false;
   bool quiet = false;

@@ -4,6 +4,8 @@
 
 #include <gradus/core/error.h>
 
+#include <exception>
+
 namespace gradus::app {
 
 enum ExitCode : int {
@@ -15,8 +17,12 @@ enum ExitCode : int {
   exit_no_input = 66,     ///< a file or data set is not there
   exit_internal = 70,     ///< a fault of the program itself
   exit_io = 74,           ///< reading or writing failed on the way: a full disk
+  exit_rank_lost = 75,    ///< another process of a distributed training died, failed or was silent
   exit_interrupted = 130  ///< stopped by SIGINT (Ctrl-C) or SIGTERM
 };
+
+/// What the program exits with because of this.
+int exit_code_of(const std::exception& error);
 
 /// What the user asked for cannot be done.
 class UsageError : public Error {

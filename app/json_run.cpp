@@ -82,7 +82,8 @@ Settings settings_from(const Json& json) {
           .seed = json.at("seed").get<std::uint64_t>(),
           .threads = json.at("threads").get<int>(),
           .workers = json.at("workers").get<std::int64_t>(),
-          .tensorboard = json.at("tensorboard").get<bool>()};
+          .tensorboard = json.at("tensorboard").get<bool>(),
+          .shards = json.value("shards", std::int64_t{0})};  // older checkpoints have none
 }
 
 /// Nothing that no training has, though the text says it.
@@ -98,6 +99,7 @@ void expect_sound(const RunRecord& run, const std::string& label) {
   expect(s.patience >= 0 && s.patience <= most_epochs, "patience", s.patience);
   expect(s.batch_size >= 1 && s.batch_size <= most_batch_size, "batch_size", s.batch_size);
   expect(s.workers >= 1 && s.workers <= most_workers, "workers", s.workers);
+  expect(s.shards >= 0 && s.shards <= most_shards, "shards", s.shards);
   expect(std::isfinite(s.lr) && s.lr > 0, "lr", s.lr);
   expect(s.momentum >= 0 && s.momentum < 1, "momentum", s.momentum);
   expect(std::isfinite(s.weight_decay) && s.weight_decay >= 0, "weight_decay", s.weight_decay);
@@ -182,6 +184,7 @@ std::string to_run_json(const RunRecord& run) {
        {"threads", s.threads},
        {"workers", s.workers},
        {"tensorboard", s.tensorboard},
+       {"shards", s.shards},
        {"simd", run.simd},
        {"last_epoch", to_json_object(run.last)},
        {"best_epoch", to_json_object(run.best)},

@@ -36,13 +36,15 @@ Transform augmentation(const Settings& settings, const DataParts& data) {
 
 }  // namespace
 
-DataLoader training_loader(const Settings& settings, const DataParts& data) {
+DataLoader training_loader(const Settings& settings, const DataParts& data,
+                           const BatchShards& part) {
   DataLoaderOptions options{.batch_size = settings.batch_size,
                             .shuffle = true,
                             .seed = settings.seed,
                             .prefetch = 2 * settings.workers,
                             .workers = settings.workers,
-                            .mixup = settings.mixup};
+                            .mixup = settings.mixup,
+                            .shards = part};
   if (!settings.augment.empty()) options.transform = augmentation(settings, data);
   return DataLoader(data.train, options);
 }

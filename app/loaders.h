@@ -10,7 +10,9 @@ namespace gradus::app {
 
 /// data.train, shuffled and augmented, as the settings say. Throws UsageError for an augmentation that does
 /// not suit them: it must leave images the size that the net is tested with, and is for pixels alone.
-DataLoader training_loader(const Settings& settings, const DataParts& data);
+/// Of each batch `part`, where it is cut into shards.
+DataLoader training_loader(const Settings& settings, const DataParts& data,
+                           const BatchShards& part = {});
 /// All of it once, in order, as it is.
 DataLoader evaluation_loader(const Settings& settings, const Dataset& data);
 

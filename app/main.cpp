@@ -9,7 +9,6 @@
 #include <new>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include <fcntl.h>
 
@@ -59,23 +58,9 @@ int main(int argc, char** argv) {
   fill_standard_descriptors();
   try {
     return flush_output(run_command_line(argc, argv));
-  } catch (const UsageError& error) {
-    return report(exit_usage, error.what());
-  } catch (const Diverged& error) {
-    return report(exit_check_failed, error.what());
-  } catch (const AnomalyError& error) {
-    return report(exit_check_failed, error.what());
-  } catch (const NotFoundError& error) {
-    return report(exit_no_input, error.what());
-  } catch (const BadDataError& error) {
-    return report(exit_bad_data, error.what());
-  } catch (const IoError& error) {
-    return report(exit_io, error.what());
-  } catch (const std::system_error& error) {
-    return report(exit_io, error.what());
-  } catch (const std::bad_alloc&) {
-    return report(exit_internal, "out of memory");
+  } catch (const std::bad_alloc& error) {
+    return report(exit_code_of(error), "out of memory");
   } catch (const std::exception& error) {
-    return report(exit_internal, error.what());
+    return report(exit_code_of(error), error.what());
   }
 }

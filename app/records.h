@@ -60,11 +60,13 @@ struct Settings {
   int threads = 1;
   std::int64_t workers = 1;  ///< threads that make batches
   bool tensorboard = false;
+  std::int64_t shards = 0;  ///< that each batch is cut into; 0: it is trained on as a whole
 };
 
 inline constexpr std::int64_t most_epochs = 1'000'000;
 inline constexpr std::int64_t most_batch_size = 1'000'000;
 inline constexpr std::int64_t most_workers = 256;
+inline constexpr std::int64_t most_shards = 4096;
 /// What Settings::optimizer and Settings::schedule may be.
 inline std::vector<std::string> optimizer_names() { return {"sgd", "adam", "adamw"}; }
 inline std::vector<std::string> schedule_names() { return {"cosine", "step", "none"}; }

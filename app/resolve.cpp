@@ -3,6 +3,7 @@
 
 #include <gradus/core/parallel.h>
 #include <gradus/data/transforms.h>
+#include <gradus/distributed/data_parallel.h>
 
 #include <charconv>
 #include <filesystem>
@@ -132,7 +133,8 @@ Settings resolve(const TrainOptions& o) {
           .seed = o.seed,
           .threads = o.threads.value_or(num_threads()),
           .workers = o.workers.value_or(1),
-          .tensorboard = o.tensorboard};
+          .tensorboard = o.tensorboard,
+          .shards = o.shards.value_or(o.distributed ? DistributedOptions{}.shards : 0)};
 }
 
 }  // namespace gradus::app

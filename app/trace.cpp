@@ -89,6 +89,10 @@ int run_trace(const TraceCommandOptions& options) {
   const LoadedRun loaded = load_run(options.folder);
   const RunRecord& run = loaded.record;
   const Settings& settings = run.settings;
+  if (settings.shards > 0) {
+    fail<UsageError>("trace: ", options.folder, " was trained by ", settings.shards,
+                     " shards, each with a tape of its own; a step without --shards has one");
+  }
   const Metrics metrics = read_metrics("trace", options.folder, run.metrics);
   const StepRecord recorded = recorded_step(metrics, options.folder, options.at_step);
   if (run.simd != simd_in_use()) {

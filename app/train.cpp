@@ -7,12 +7,11 @@
 #include <gradus/core/storage.h>
 #include <gradus/core/words.h>
 #include <gradus/data/loader.h>
+#include <gradus/distributed/mpi.h>
 #include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>
 
-#include <chrono>
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -22,15 +21,15 @@
 #include "build_model.h"
 #include "commands.h"
 #include "data_parts.h"
-#include "event_file.h"
 #include "exit_code.h"
 #include "interrupt.h"
 #include "json.h"
 #include "loaders.h"
 #include "progress.h"
+#include "ranks.h"
 #include "resolve.h"
 #include "run_folder.h"
-#include "stopwatch.h"
+#include "train_and_keep.h"
 #include "training.h"
 
 namespace gradus::app {
@@ -127,14 +126,14 @@ RunRecord describe_run(const Settings& settings, const DataParts& data) {
 }
 
 /// Goes on where `earlier` stands.
-void resume(Training& training, RunFolder& folder, RunRecord& run, const LoadedRun& earlier) {
-  const std::string label = folder.checkpoint_file().string();
+void resume(Training& training, const std::string& label, RunRecord& run, const LoadedRun& earlier,
+            bool warns) {
   expect_same_data(label, run.settings.data.name, run.data_checksum, earlier.record.data_checksum);
   run.last = earlier.record.last;
   run.best = earlier.record.best;
   run.position = earlier.record.position;
   training.resume(run, earlier.training_state, label);
-  folder.go_on_from(earlier.record.metrics);
+  if (!warns) return;
   if (run.simd != earlier.record.simd) {
     log_warn(label + ": was computed with " + in_quotes(earlier.record.simd) +
              " vectors, here with " + run.simd + ": the last bits differ");
@@ -146,102 +145,20 @@ void resume(Training& training, RunFolder& folder, RunRecord& run, const LoadedR
   }
 }
 
-/// What TensorBoard is to show, written with the next checkpoint.
-class Scalars {
- public:
-  /// Behind the steps that an earlier process has `done`: TensorBoard forgets what any file says of later ones.
-  explicit Scalars(std::int64_t done) : first_step_(done + 1) {}
-  void add(const char* tag, std::int64_t step, double value) {
-    if (!std::isnan(value)) waiting_.push_back({tag, step, value, wall_time()});
+/// Known before data are read: whether all processes have something to do.
+void expect_shards(const Settings& settings, const TrainOptions& options,
+                   const Communicator& world) {
+  if (!options.distributed) return;
+  if (settings.shards == 0) {
+    fail<UsageError>(
+        "--distributed: ", options.resume,
+        " was begun without --shards, and batches that are not cut are for one process");
   }
-  void add(const EpochRecord& epoch, std::int64_t step) {
-    add("loss/epoch", step, epoch.train_loss);
-    add("loss/validation", step, epoch.validation_loss);
-    add("loss/test", step, epoch.test_loss);
-    add("accuracy/validation", step, epoch.validation_accuracy);
-    add("accuracy/test", step, epoch.test_accuracy);
-    add("lr", step, epoch.lr);
+  if (settings.shards < world.size()) {
+    fail<UsageError>("--distributed: ", world.size(),
+                     " processes need as many shards at least, there are ", settings.shards,
+                     options.resume.empty() ? "; choose --shards" : " in this training");
   }
-  void write(const fs::path& folder) {
-    if (!file_) file_.emplace(folder, EventFileOptions{.first_step = first_step_});
-    for (const Scalar& s : waiting_) file_->scalar(s.tag, s.step, s.value, s.time);
-    file_->flush();
-    waiting_.clear();
-  }
-
- private:
-  struct Scalar {
-    std::string tag;
-    std::int64_t step;
-    double value;
-    double time;
-  };
-  static double wall_time() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  }
-  std::int64_t first_step_;
-  std::vector<Scalar> waiting_;
-  std::optional<EventFile> file_;
-};
-
-/// Trains, with a checkpoint after every epoch, after as many steps as asked for, and after every minute.
-/// Returns false when a signal ended it early.
-bool train_and_keep(Training& training, const Module& model, RunFolder& folder, RunRecord& run,
-                    Progress& progress, std::int64_t checkpoint_steps) {
-  constexpr double most_seconds = 60;  // of work, for a power failure to take
-  Clock::time_point last_kept = Clock::now();
-  Scalars scalars(training.position().step);
-  const auto keep = [&] {
-    run.position = training.position();
-    const auto write_scalars = [&] {
-      if (run.settings.tensorboard && folder.kept())
-        scalars.write(folder.checkpoint_file().parent_path());
-    };
-    write_scalars();  // before the checkpoint that counts them, but in no folder that has none yet
-    folder.keep(model, training.state_dict(), run);
-    write_scalars();
-    last_kept = Clock::now();
-  };
-  const TrainingEvents events{.on_movements =
-                                  [&](std::int64_t epoch, const std::vector<Movement>& all) {
-                                    for (const Movement& movement : all)
-                                      folder.add_metrics(to_json({epoch, movement}));
-                                  },
-                              .on_step =
-                                  [&](const StepRecord& step, double images_per_second) {
-                                    folder.add_metrics(to_json(step));
-                                    if (run.settings.tensorboard)
-                                      scalars.add("loss/step", step.step, step.loss);
-                                    progress.step(step, images_per_second);
-                                    const bool due =
-                                        checkpoint_steps > 0 && step.step % checkpoint_steps == 0;
-                                    if (due || seconds_since(last_kept) >= most_seconds) keep();
-                                  },
-                              .on_epoch =
-                                  [&](const EpochRecord& epoch) {
-                                    run.last = epoch;
-                                    run.best = training.best();
-                                    folder.add_metrics(to_json(epoch));
-                                    if (run.settings.tensorboard)
-                                      scalars.add(epoch, training.position().step);
-                                    keep();
-                                    progress.epoch(epoch);
-                                  },
-                              .should_stop = interrupted};
-  bool complete = false;
-  try {
-    complete = training.run(events);
-  } catch (const Diverged&) {
-    if (folder.kept()) {  // the model is as it was before the step
-      folder.add_metrics(diverged_line(training.position()));
-      keep();
-    }
-    throw;
-  }
-  // An earlier training is not given up for less than what is due.
-  if (!complete && !folder.replaces_another()) keep();
-  return complete;
 }
 
 /// A new net, perhaps with weights of another training.
@@ -256,69 +173,174 @@ Sequential begin_model(RunRecord& run, const std::string& from, Progress& progre
   return model;
 }
 
+/// All that a training is made of, set up in stages that throw before anything is trained.
+class TrainCommand {
+ public:
+  TrainCommand(const TrainOptions& options, Ranks& ranks) : options_(options), ranks_(ranks) {}
+
+  /// Settings; of a training that goes on its folder, locked before it is read.
+  void settle();
+  /// What the settings name: data, net, loaders.
+  void build();
+  /// The training itself, and the folder of a new one.
+  void begin();
+  /// Trains, and tells the result. Returns the exit code.
+  int run();
+
+ private:
+  bool resumes() const { return !options_.resume.empty(); }
+  bool quiet() const { return options_.quiet || !ranks_.is_first(); }
+  bool train_to_the_end();
+
+  const TrainOptions& options_;
+  Ranks& ranks_;
+  Settings settings_;
+  fs::path out_;
+  std::optional<RunFolder> folder_;  // of the first rank
+  LoadedRun earlier_;
+  DataParts data_;
+  RunRecord run_;
+  std::optional<DataLoader> batches_;
+  std::optional<DataLoader> validation_;
+  std::optional<DataLoader> test_;
+  std::optional<Progress> progress_;
+  Sequential model_;
+  std::optional<Training> training_;
+};
+
+void TrainCommand::settle() {
+  ranks_.stage([&] {
+    settings_ = resumes() ? Settings{} : resolve(options_);
+    out_ = folder_of(options_, settings_);
+    if (!resumes() || !ranks_.is_first()) return;
+    folder_.emplace(out_, purpose_of(options_));
+    earlier_ = load_run(out_);
+  });
+  if (resumes() && ranks_.many()) ranks_.share(earlier_, out_);
+}
+
+void TrainCommand::build() {
+  ranks_.stage([&] {
+    if (resumes()) settings_ = settings_of(earlier_.record, options_);
+    if (!options_.threads) settings_.threads = ranks_.threads();
+    expect_shards(settings_, options_, ranks_.world());
+    set_num_threads(settings_.threads);
+    if (ranks_.is_first()) log_surroundings();
+    data_ = load_parts(settings_.data, quiet());
+    run_ = describe_run(settings_, data_);
+    manual_seed(settings_.seed);
+    BatchShards part;
+    if (settings_.shards > 0) part = shards_of(settings_.shards, ranks_.world());
+    batches_ = training_loader(settings_, data_, part);
+    if (data_.validation.size() > 0) validation_ = evaluation_loader(settings_, data_.validation);
+    test_ = evaluation_loader(settings_, data_.test);
+    progress_.emplace(quiet(), settings_.epochs, batches_->batches(),
+                      resumes() ? earlier_.record.position.step : 0);
+    // The weights of --from come to the others from the first rank.
+    model_ = resumes() ? std::move(earlier_.model)
+                       : begin_model(run_, ranks_.is_first() ? options_.from : "", *progress_);
+    run_.parameters = model_.parameter_count();
+    expect_to_take_all_batches(settings_, run_.image, *batches_);
+  });
+}
+
+void TrainCommand::begin() {
+  ranks_.agree([&] {
+    ranks_.expect_same(run_);
+    training_.emplace(model_, settings_,
+                      TrainingData{*batches_, validation_ ? &*validation_ : nullptr, *test_},
+                      &ranks_.world(),
+                      DistributedOptions{.bucket_bytes = options_.bucket_kilobytes * 1024,
+                                         .overlap = !options_.no_overlap});
+  });
+  ranks_.stage([&] {
+    const std::string label = (out_ / "checkpoint.safetensors").string();
+    if (resumes()) {
+      resume(*training_, label, run_, earlier_, ranks_.is_first());
+      if (folder_) folder_->go_on_from(earlier_.record.metrics);
+    } else if (ranks_.is_first()) {
+      folder_.emplace(out_, purpose_of(options_));
+    }
+  });
+}
+
+bool TrainCommand::train_to_the_end() {
+  if (!ranks_.is_first()) return training_->run({.should_stop = interrupted});
+  return train_and_keep(*training_, model_, *folder_, run_, *progress_,
+                        options_.checkpoint_steps.value_or(0));
+}
+
+int TrainCommand::run() {
+  catch_interrupts();
+  const auto processes = [&] {
+    if (!ranks_.many()) return std::string();
+    return fmt::format("; {} processes, {} shards, {} threads each", ranks_.world().size(),
+                       settings_.shards, settings_.threads);
+  };
+  progress_->line(
+      fmt::format("{} on {}: {} parameters, {} images to train with{}, {} to test{}",
+                  settings_.model, short_name(settings_.data), run_.parameters, run_.train_images,
+                  validation_ ? fmt::format(", {} to choose by", run_.validation_images) : "",
+                  run_.test_images, processes()));
+  if (resumes())
+    progress_->line(
+        fmt::format("epoch {}: goes on after step {}", run_.position.epoch, run_.position.step));
+  bool complete = false;
+  try {
+    complete = train_to_the_end();
+  } catch (const Diverged& error) {  // on all ranks alike
+    progress_->clear();
+    if (!ranks_.is_first()) return exit_check_failed;
+    const std::string line = text_of(error.what(), "; ", what_is_kept(run_, *folder_, out_));
+    if (ranks_.many()) throw StageFailed(exit_check_failed, line);
+    throw Diverged(line);
+  }
+  progress_->clear();
+  if (!ranks_.is_first()) return complete ? exit_ok : exit_interrupted;
+  log_pool();
+  if (!complete)
+    std::fputs(("gradus: interrupted; " + what_is_kept(run_, *folder_, out_) + "\n").c_str(),
+               stderr);
+  if (options_.json) {
+    fmt::print("{}\n", to_result_json(run_, out_));
+  } else if (run_.last.epoch > 0) {
+    print_result(run_, out_);
+  }
+  return complete ? exit_ok : exit_interrupted;
+}
+
+int train_on(const TrainOptions& options, Communicator* world) {
+  Ranks ranks(world);
+  TrainCommand command(options, ranks);
+  command.settle();
+  command.build();
+  command.begin();
+  return command.run();
+}
+
 }  // namespace
 
 int run_train(const TrainOptions& options) {
-  const bool resumes = !options.resume.empty();
-  Settings settings = resumes ? Settings{} : resolve(options);
-  const fs::path out = folder_of(options, settings);
   // When nobody reads any more, or a file may not grow, that is an error to tell, and not the end.
   for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
-
-  std::optional<RunFolder> folder;
-  LoadedRun earlier;
-  if (resumes) {
-    folder.emplace(out, purpose_of(options));  // locked before it is read
-    earlier = load_run(out);
-    settings = settings_of(earlier.record, options);
+  if (!options.distributed) return train_on(options, nullptr);
+  if (mpi_description().empty()) {
+    fail<UsageError>(
+        "--distributed: this gradus was built without MPI; install libopenmpi-dev or libmpich-dev "
+        "and "
+        "build it again");
   }
-  set_num_threads(settings.threads);
-  log_surroundings();
-  const DataParts data = load_parts(settings.data, options.quiet);
-  RunRecord run = describe_run(settings, data);
-  manual_seed(settings.seed);
-  const DataLoader batches = training_loader(settings, data);
-  std::optional<DataLoader> validation;
-  if (data.validation.size() > 0) validation = evaluation_loader(settings, data.validation);
-  const DataLoader test = evaluation_loader(settings, data.test);
-  Progress progress(options.quiet, settings.epochs, batches.batches(),
-                    resumes ? earlier.record.position.step : 0);
-  Sequential model = resumes ? std::move(earlier.model) : begin_model(run, options.from, progress);
-  run.parameters = model.parameter_count();
-  expect_to_take_all_batches(settings, run.image, batches);
-  Training training(model, settings, {batches, validation ? &*validation : nullptr, test});
-  if (resumes) {
-    resume(training, *folder, run, earlier);
-  } else {
-    folder.emplace(out, purpose_of(options));
-  }
-
-  catch_interrupts();
-  progress.line(fmt::format(
-      "{} on {}: {} parameters, {} images to train with{}, {} to test", settings.model,
-      short_name(settings.data), run.parameters, run.train_images,
-      validation ? fmt::format(", {} to choose by", run.validation_images) : "", run.test_images));
-  if (resumes)
-    progress.line(
-        fmt::format("epoch {}: goes on after step {}", run.position.epoch, run.position.step));
-  bool complete = false;
-  try {
-    complete = train_and_keep(training, model, *folder, run, progress,
-                              options.checkpoint_steps.value_or(0));
-  } catch (const Diverged& error) {
-    progress.clear();
-    fail<Diverged>(error.what(), "; ", what_is_kept(run, *folder, out));
-  }
-  progress.clear();
-  log_pool();
-  if (!complete)
-    std::fputs(("gradus: interrupted; " + what_is_kept(run, *folder, out) + "\n").c_str(), stderr);
-  if (options.json) {
-    fmt::print("{}\n", to_result_json(run, out));
-  } else if (run.last.epoch > 0) {
-    print_result(run, out);
-  }
-  return complete ? exit_ok : exit_interrupted;
+  const MpiOptions mpi{.timeout = options.timeout,
+                       .exit_code = exit_code_of,
+                       .exit_code_of_lost_rank = exit_rank_lost};
+  return mpi_run(mpi, [&](Communicator& world) {
+    try {
+      return train_on(options, &world);
+    } catch (const StageFailed& failed) {
+      if (world.rank() == 0) std::fputs(text_of("gradus: ", failed.what(), "\n").c_str(), stderr);
+      return failed.code;
+    }
+  });
 }
 
 }  // namespace gradus::app

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "build_model.h"
@@ -66,6 +67,19 @@ void expect_weights(const NamedTensors& weights, const NamedTensors& model,
   if (!same) fail<BadDataError>(label, ": its best weights are not those of its model");
 }
 
+/// Those of rank 0, then those of rank 1, and so on.
+std::vector<Evaluation> of_all_ranks(const std::vector<Evaluation>& mine, Communicator& world) {
+  const std::string text(reinterpret_cast<const char*>(mine.data()),
+                         mine.size() * sizeof(Evaluation));
+  std::vector<Evaluation> all;
+  for (const std::string& theirs : world.gather(text, "the evaluation of the other ranks")) {
+    const std::size_t count = theirs.size() / sizeof(Evaluation);
+    all.resize(all.size() + count);
+    if (count > 0) std::memcpy(&all[all.size() - count], theirs.data(), theirs.size());
+  }
+  return all;
+}
+
 }  // namespace
 
 NamedTensors copies_of(const NamedTensors& tensors) {
@@ -91,7 +105,10 @@ std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model
 void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image,
                                 const DataLoader& train) {
   const std::int64_t rest = train.samples() % settings.batch_size;
-  const std::int64_t smallest = rest == 0 ? settings.batch_size : rest;
+  const std::int64_t last = rest == 0 ? settings.batch_size : rest;
+  // Of the shards, those that have images at all.
+  const std::int64_t smallest =
+      settings.shards == 0 ? last : std::max<std::int64_t>(last / settings.shards, 1);
   Sequential net =
       new_model(settings, image);  // the one to be trained keeps its running statistics
   const Generator before = default_generator();  // dropout draws from it
@@ -100,7 +117,8 @@ void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image
     net(zeros({smallest, image.channels, image.height, image.width}, float32));
   } catch (const ShapeError& error) {
     fail<UsageError>("--batch-size ", settings.batch_size, ": of ", train.samples(),
-                     " images to train with the last batch has ", smallest,
+                     " images to train with the last batch has ", last,
+                     settings.shards == 0 ? "" : text_of(", and a shard of it ", smallest),
                      ", too few for the net: ", error.what(), "; choose another --batch-size");
   }
   default_generator() = before;
@@ -114,35 +132,60 @@ Variable loss_of(Module& model, const Batch& batch, const Settings& settings) {
 void descend(const Variable& loss, Module& model, Optimizer& optimizer, const Settings& settings) {
   optimizer.zero_grad();
   loss.backward();
+  follow_gradients(model, optimizer, settings);
+}
+
+void follow_gradients(Module& model, Optimizer& optimizer, const Settings& settings) {
   if (settings.clip_norm > 0) clip_grad_norm_(model.parameters(), settings.clip_norm);
   optimizer.step();
 }
 
-Evaluation evaluate(Module& model, const DataLoader& data, const SeeBatch& see) {
+Evaluation evaluate(Module& model, const DataLoader& data, const SeeBatch& see,
+                    Communicator* world) {
   const NoGrad no_grad;
   const bool was_training = model.is_training();
   model.eval();
-  Evaluation sum;
-  for (const Batch& batch : data.epoch(0)) {
+  std::vector<Evaluation> batches;  // sums over the images of each
+  const auto begin = [&](int rank) {
+    return world == nullptr ? rank * data.batches() : rank * data.batches() / world->size();
+  };
+  const int rank = world == nullptr ? 0 : world->rank();
+  const std::int64_t end = begin(rank + 1);
+  for (const Batch& batch : data.epoch(0, begin(rank))) {
+    if (batch.index == end) break;
     const Variable logits = model(batch.images);  // [B,classes]
     if (see) see(batch, logits.value());
     const std::int64_t images = batch.labels.size(0);
-    sum.loss += cross_entropy(logits, batch.labels).item() * static_cast<double>(images);
     const Tensor hits = core::eq(core::argmax(logits.value(), 1), batch.labels);
-    sum.accuracy += core::sum(hits.to(int64)).item();
-    sum.images += images;
+    batches.push_back(
+        {.loss = cross_entropy(logits, batch.labels).item() * static_cast<double>(images),
+         .accuracy = core::sum(hits.to(int64)).item(),
+         .images = images});
   }
   model.train(was_training);
+  if (world != nullptr) batches = of_all_ranks(batches, *world);
+  Evaluation sum;
+  for (const Evaluation& batch : batches) {
+    sum.loss += batch.loss;
+    sum.accuracy += batch.accuracy;
+    sum.images += batch.images;
+  }
   const auto all = static_cast<double>(sum.images);
   return {.loss = sum.loss / all, .accuracy = sum.accuracy / all, .images = sum.images};
 }
 
-Training::Training(Module& model, const Settings& settings, const TrainingData& data)
+Training::Training(Module& model, const Settings& settings, const TrainingData& data,
+                   Communicator* world, const DistributedOptions& distributed)
     : model_(model),
       settings_(settings),
       data_(data),
       optimizer_(make_optimizer(settings, model)),
-      schedule_(make_schedule(settings, *optimizer_)) {}
+      schedule_(make_schedule(settings, *optimizer_)) {
+  if (settings.shards == 0) return;
+  DistributedOptions options = distributed;
+  options.shards = settings.shards;
+  parallel_ = std::make_unique<DistributedDataParallel>(model, *world, options);
+}
 
 double Training::seconds() const { return at_.seconds + seconds_since(start_); }
 
@@ -233,7 +276,7 @@ bool Training::run(const TrainingEvents& events) {
   while (at_.epoch <= settings_.epochs && !patience_has_run_out()) {
     model_.train();
     for (const Batch& batch : data_.train.epoch(at_.epoch - 1, at_.batch)) {
-      if (events.should_stop && events.should_stop()) return false;
+      if (stops(events)) return false;
       take_step(batch, events);
     }
     finish_epoch(events);
@@ -241,18 +284,39 @@ bool Training::run(const TrainingEvents& events) {
   return true;
 }
 
+bool Training::stops(const TrainingEvents& events) {
+  const bool asked = events.should_stop && events.should_stop();
+  if (!parallel_ || parallel_->communicator().size() == 1) return asked;
+  if (asked) parallel_->ask_to_stop();
+  return parallel_->stopping();
+}
+
+/// Leaves the gradients of the loss, which it returns.
+double Training::backward(const Batch& batch, std::int64_t epoch, std::int64_t step) {
+  optimizer_->zero_grad();
+  if (parallel_) {
+    const double loss = parallel_->backward(batch, [this](Module& model, const Batch& shard) {
+      return loss_of(model, shard, settings_);
+    });
+    expect_finite(loss, "loss", epoch, step, settings_);
+    return loss;
+  }
+  const Variable loss = loss_of(model_, batch, settings_);
+  expect_finite(loss.item(), "loss", epoch, step, settings_);
+  loss.backward();
+  return loss.item();
+}
+
 void Training::take_step(const Batch& batch, const TrainingEvents& events) {
   StepRecord step{.epoch = at_.epoch, .step = at_.step + 1};
-  const Variable loss = loss_of(model_, batch, settings_);
-  step.loss = loss.item();
-  expect_finite(step.loss, "loss", step.epoch, step.step, settings_);
+  step.loss = backward(batch, step.epoch, step.step);
   const bool seen =
       (at_.step == 0 || at_.batch + 1 == data_.train.batches()) && events.on_movements;
   const NamedTensors before = seen ? values_of(model_) : NamedTensors{};
-  descend(loss, model_, *optimizer_, settings_);
+  follow_gradients(model_, *optimizer_, settings_);
   if (seen) events.on_movements(at_.step == 0 ? 0 : at_.epoch, movements(model_, before));
 
-  const std::int64_t images = batch.labels.size(0);
+  const std::int64_t images = batch.samples;
   at_.step = step.step;
   ++at_.batch;
   at_.loss_sum += step.loss * static_cast<double>(images);
@@ -267,13 +331,14 @@ void Training::finish_epoch(const TrainingEvents& events) {
                     .train_loss = at_.loss_sum / static_cast<double>(at_.images),
                     .images_per_second = images_per_second()};
   const Clock::time_point start = Clock::now();
+  Communicator* const world = parallel_ ? &parallel_->communicator() : nullptr;
   if (data_.validation != nullptr) {
-    const Evaluation validation = evaluate(model_, *data_.validation);
+    const Evaluation validation = evaluate(model_, *data_.validation, {}, world);
     expect_finite(validation.loss, "validation loss", epoch.epoch, at_.step, settings_);
     epoch.validation_loss = validation.loss;
     epoch.validation_accuracy = validation.accuracy;
   }
-  const Evaluation result = evaluate(model_, data_.test);
+  const Evaluation result = evaluate(model_, data_.test, {}, world);
   at_.evaluation_seconds += seconds_since(start);
   expect_finite(result.loss, "test loss", epoch.epoch, at_.step, settings_);
   epoch.test_loss = result.loss;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gradus/data/loader.h>
+#include <gradus/distributed/data_parallel.h>
 #include <gradus/layers/module.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/schedule.h>
@@ -37,8 +38,10 @@ struct Evaluation {
 /// What is seen of each batch: its labels, and what the model made of its images [B,classes].
 using SeeBatch = std::function<void(const Batch& batch, const Tensor& logits)>;
 
-/// Runs `model` over all of `data` in evaluation mode, without recording; restores the mode.
-Evaluation evaluate(Module& model, const DataLoader& data, const SeeBatch& see = {});
+/// Runs `model` over all of `data` in evaluation mode, without recording; restores the mode. Where there are several
+/// ranks each takes some of the batches, and all get the same result, to the bit that of one.
+Evaluation evaluate(Module& model, const DataLoader& data, const SeeBatch& see = {},
+                    Communicator* world = nullptr);
 
 /// The state below training.best. in a checkpoint; what resume() and whoever wants the best weights read.
 inline const std::string best_prefix = "best.";
@@ -72,8 +75,10 @@ std::unique_ptr<Optimizer> make_optimizer(const Settings& settings, const Module
 void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image,
                                 const DataLoader& train);
 
-/// What the model makes of a batch, as the settings want it measured.
+/// What the model makes of a batch, or of a shard of one, as the settings want it measured.
 Variable loss_of(Module& model, const Batch& batch, const Settings& settings);
+/// Clips the gradients that are there, if asked for, and takes a step against them.
+void follow_gradients(Module& model, Optimizer& optimizer, const Settings& settings);
 /// A step against that loss.
 void descend(const Variable& loss, Module& model, Optimizer& optimizer, const Settings& settings);
 
@@ -83,8 +88,10 @@ void descend(const Variable& loss, Module& model, Optimizer& optimizer, const Se
 /// steps its state can be taken, and another one that gets it goes on to the very same bits.
 class Training {
  public:
-  /// Borrows model, settings and loaders.
-  Training(Module& model, const Settings& settings, const TrainingData& data);
+  /// Borrows model, settings and loaders; and `world` where the settings have shards, on each rank of which there must
+  /// be such a training. Then should_stop of one rank ends all of them, after one step more.
+  Training(Module& model, const Settings& settings, const TrainingData& data,
+           Communicator* world = nullptr, const DistributedOptions& distributed = {});
 
   /// Goes on from here to the end. Returns false when should_stop ended it early. Throws Diverged when a
   /// loss is not finite, before that loss has touched the model.
@@ -103,6 +110,8 @@ class Training {
 
  private:
   void expect_possible(const Position& at, const std::string& label) const;
+  bool stops(const TrainingEvents& events);
+  double backward(const Batch& batch, std::int64_t epoch, std::int64_t step);
   void take_step(const Batch& batch, const TrainingEvents& events);
   void finish_epoch(const TrainingEvents& events);
   bool patience_has_run_out() const;
@@ -118,7 +127,8 @@ class Training {
   EpochRecord best_;
   NamedTensors best_weights_;  // copies
   KernelHistory kernels_;
-  Clock::time_point start_ = Clock::now();  // at_.seconds had passed then
+  std::unique_ptr<DistributedDataParallel> parallel_;  // nullptr: batches are whole
+  Clock::time_point start_ = Clock::now();             // at_.seconds had passed then
 };
 
 }  // namespace gradus::app

@@ -44,6 +44,11 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Module& net,
 
 }  // namespace
 
+BatchShards shards_of(std::int64_t shards, const Communicator& world) {
+  const detail::ShardTree tree(shards, world.size());
+  return {.count = shards, .begin = tree.begin(world.rank()), .end = tree.begin(world.rank() + 1)};
+}
+
 struct DistributedDataParallel::Parts {
   Parts(Module& module, Communicator& communicator, const DistributedOptions& options)
       : net(module),
@@ -149,9 +154,7 @@ DistributedDataParallel::DistributedDataParallel(Module& net, Communicator& worl
 DistributedDataParallel::~DistributedDataParallel() = default;
 
 BatchShards DistributedDataParallel::part() const {
-  return {.count = parts_->tree.shards(),
-          .begin = parts_->first_shard(),
-          .end = parts_->first_shard() + parts_->local_shards()};
+  return shards_of(parts_->tree.shards(), world_);
 }
 
 double DistributedDataParallel::backward(const Batch& batch, const Loss& loss) {

@@ -48,6 +48,10 @@ struct DistributedOptions {
   bool overlap = true;                  ///< exchange gradients while backward goes on
 };
 
+/// The shards of each batch, of `shards` in all, that the rank of `world` has. Throws ValueError unless there is one at
+/// least for each rank.
+BatchShards shards_of(std::int64_t shards, const Communicator& world);
+
 /// Spreads the training of a module over the ranks of a communicator.
 class DistributedDataParallel {
  public:

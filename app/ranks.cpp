@@ -1,0 +1,162 @@
+// Setting up a training on several processes.
+#include "ranks.h"
+
+#include <gradus/core/parallel.h>
+#include <gradus/core/version.h>
+#include <gradus/distributed/in_memory.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "data_parts.h"
+#include "exit_code.h"
+#include "json.h"
+#include "output_file.h"
+
+namespace gradus::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What a rank says of a stage: "", or its exit code and the line.
+struct Verdict {
+  int code = exit_ok;
+  std::string line{};
+};
+
+std::string text_of_verdict(const Verdict& verdict) {
+  return verdict.code == exit_ok ? "" : std::to_string(verdict.code) + " " + verdict.line;
+}
+
+Verdict verdict_of(const std::string& text) {
+  if (text.empty()) return {};
+  const std::size_t space = text.find(' ');
+  return {.code = std::stoi(text.substr(0, space)), .line = text.substr(space + 1)};
+}
+
+/// Without what the result does not depend on, and what machines may have elsewhere.
+RunRecord what_counts(RunRecord run) {
+  Settings& settings = run.settings;
+  settings.threads = 1;
+  settings.workers = 1;
+  settings.from.clear();
+  settings.data.name = short_name(settings.data);
+  settings.data.data_dir.clear();
+  return run;
+}
+
+/// A folder for this process, gone with it.
+class OwnFolder {
+ public:
+  OwnFolder() : path_(fs::temp_directory_path() / ("gradus-" + std::to_string(::getpid()))) {
+    fs::create_directories(path_);
+  }
+  ~OwnFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  OwnFolder(const OwnFolder&) = delete;
+  OwnFolder& operator=(const OwnFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+constexpr const char* checkpoint = "checkpoint.safetensors";
+
+}  // namespace
+
+Ranks::Ranks(Communicator* world) : world_(world) {
+  if (world != nullptr) return;
+  alone_ = std::move(in_memory_ranks(1)[0]);
+  world_ = alone_.get();
+}
+
+void Ranks::stage(const std::function<void()>& body) const {
+  if (!many()) {
+    body();
+    return;
+  }
+  Verdict mine;
+  try {
+    body();
+  } catch (const RankError&) {
+    throw;
+  } catch (const std::exception& error) {
+    mine = {.code = exit_code_of(error), .line = error.what()};
+  }
+  const std::vector<std::string> all =
+      world_->gather(text_of_verdict(mine), "the other ranks to read data and build the net");
+  const auto failed =
+      std::find_if(all.begin(), all.end(), [](const auto& t) { return !t.empty(); });
+  if (failed == all.end()) return;
+  const Verdict first = verdict_of(*failed);
+  const bool all_alike = std::count(all.begin(), all.end(), *failed) == std::ssize(all);
+  const std::string who =
+      all_alike ? "" : text_of("rank ", std::distance(all.begin(), failed), ": ");
+  throw StageFailed(first.code, who + first.line);
+}
+
+void Ranks::agree(const std::function<void()>& body) const {
+  if (!many()) {
+    body();
+    return;
+  }
+  try {
+    body();
+  } catch (const RankError&) {
+    throw;
+  } catch (const Error& error) {
+    throw StageFailed(exit_usage, error.what());
+  }
+}
+
+int Ranks::threads() const {
+  if (std::getenv("GRADUS_NUM_THREADS") != nullptr) return num_threads();
+  return std::max(1, num_threads() / world_->local_size());
+}
+
+void Ranks::expect_same(const RunRecord& run) const {
+  if (!many()) return;
+  expect_same_facts(*world_, {{"the version of Gradus", std::string(version)}});
+  const std::vector<std::string> all =
+      world_->gather(to_run_json(what_counts(run)), "what the other ranks are to train");
+  const RunRecord first = from_run_json(all[0], "rank 0");
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    const auto different = different_settings(first, from_run_json(all[rank], "another rank"));
+    if (different.empty()) continue;
+    fail<UsageError>("--distributed: all ranks must train the same: ", different[0].name, " is ",
+                     different[0].left, " on rank 0, ", different[0].right, " on rank ", rank);
+  }
+}
+
+void Ranks::share(LoadedRun& run, const fs::path& folder) const {
+  std::string bytes;
+  if (is_first()) {
+    std::ifstream file(folder / checkpoint, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  auto size = static_cast<std::int64_t>(bytes.size());
+  const std::string what = "the checkpoint";
+  world_->broadcast(reinterpret_cast<std::byte*>(&size), sizeof size, what);
+  bytes.resize(static_cast<std::size_t>(size));
+  world_->broadcast(reinterpret_cast<std::byte*>(bytes.data()), size, what);
+  stage([&] {
+    if (is_first()) return;
+    const OwnFolder own;
+    std::ofstream file(own.path() / checkpoint, std::ios::binary);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    file.close();
+    if (!file)
+      fail<IoError>(own.path().string(), ": the checkpoint of rank 0 cannot be written there");
+    run = load_run(own.path());
+  });
+}
+
+}  // namespace gradus::app

@@ -1,0 +1,20 @@
+// A training that is kept: its checkpoint, its lines of metrics.jsonl, its event files.
+#pragma once
+
+#include <gradus/layers/module.h>
+
+#include <cstdint>
+
+#include "progress.h"
+#include "records.h"
+#include "run_folder.h"
+#include "training.h"
+
+namespace gradus::app {
+
+/// Trains, with a checkpoint after every epoch, after as many steps as asked for (0: no other), and after every minute.
+/// Returns false when a signal ended it early.
+bool train_and_keep(Training& training, const Module& model, RunFolder& folder, RunRecord& run,
+                    Progress& progress, std::int64_t checkpoint_steps);
+
+}  // namespace gradus::app

@@ -1,0 +1,274 @@
+// `mpirun gradus train --distributed` from outside, with each MPI that is here: the same bits on any number of processes, and
+// what becomes of the others when one is killed, stopped, or is to do something else.
+#include <doctest/doctest.h>
+
+#include <gradus/core/random.h>
+#include <gradus/io/safetensors.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <support/error_message.h>
+#include <support/temporary_folder.h>
+
+#include "mpirun.h"
+
+using namespace gradus;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Of digits, with all that draws random numbers; mobilenet has batch norms.
+const Words small{"train",        "--model",      "mobilenet", "--epochs",  "2",
+                  "--batch-size", "96",           "--augment", "rotate=10", "--mixup",
+                  "0.2",          "--validation", "0.2",       "--quiet"};
+const Words quick{"train", "--model", "cnn", "--epochs", "3", "--batch-size", "32", "--quiet"};
+const Words together{"--distributed"};
+
+bool mpi_is_here() {
+  if (!all_mpi().empty()) return true;
+  MESSAGE(
+      "not run: no MPI here whose mpirun is known (GRADUS_MPI_PROGRAMS), or a build with "
+      "sanitizers");
+  return false;
+}
+
+/// One process, without mpirun. Only --shards counts.
+fs::path trained_alone(const Mpi& mpi, const TemporaryFolder& folder, const Words& settings) {
+  const fs::path out = folder / "alone";
+  Command command(Words{mpi.program} + settings + Words{"--shards", "8", "--out", out.string()},
+                  folder / "alone.log");
+  REQUIRE(command.finish() == 0);
+  return out;
+}
+
+NamedTensors tensors_of(const fs::path& out) {
+  return load_safetensors((out / "checkpoint.safetensors").string());
+}
+
+/// Model, optimizer, best weights: all that the checkpoint has.
+void check_same_bits(const fs::path& found, const fs::path& wanted) {
+  const NamedTensors a = tensors_of(found);
+  const NamedTensors b = tensors_of(wanted);
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    CAPTURE(a[i].first);
+    REQUIRE(a[i].first == b[i].first);
+    REQUIRE(a[i].second.shape() == b[i].second.shape());
+    const auto bytes = static_cast<std::size_t>(a[i].second.numel() * size_of(a[i].second.dtype()));
+    CHECK(std::memcmp(a[i].second.storage().data(), b[i].second.storage().data(), bytes) == 0);
+  }
+}
+
+bool has_checkpoint(const fs::path& out) { return fs::exists(out / "checkpoint.safetensors"); }
+
+/// Waits for the processes of all ranks.
+std::map<int, pid_t> all_ranks_of(Command& command, std::size_t count) {
+  std::map<int, pid_t> ranks;
+  while (ranks.size() < count && !command.has_ended()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    ranks = command.ranks();
+  }
+  return ranks;
+}
+
+void check_ended(const std::map<int, pid_t>& ranks) {
+  for (const auto& [rank, process] : ranks) {
+    CAPTURE(rank);
+    // mpirun may have ended a moment before its last process.
+    for (int i = 0; i < 1000 && ::kill(process, 0) == 0; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    CHECK(::kill(process, 0) != 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("mpirun with 1, 2, 3, 4 and 8 ranks gives the bits of one process with as many shards") {
+  if (!mpi_is_here()) return;
+  for (const Mpi& mpi : all_mpi()) {
+    CAPTURE(mpi.mpirun);
+    const TemporaryFolder folder;
+    const fs::path alone = trained_alone(mpi, folder, small);
+    for (const auto& [ranks, more] :
+         std::vector<std::pair<int, Words>>{{1, {}},
+                                            {2, {}},
+                                            {3, {"--bucket-size", "1"}},
+                                            {4, {"--no-overlap", "--bucket-size", "16"}},
+                                            {8, {"--bucket-size", "64"}}}) {
+      CAPTURE(ranks);
+      const fs::path out = folder / std::to_string(ranks);
+      Command command(
+          command_for(mpi, ranks, small + together + more + Words{"--out", out.string()}),
+          folder / "log");
+      const int code = command.finish();
+      CAPTURE(command.output());
+      REQUIRE(code == 0);
+      check_same_bits(out, alone);
+    }
+  }
+}
+
+TEST_CASE(
+    "a rank that is killed ends all within seconds; what was kept goes on, on other ranks, to the "
+    "same bits") {
+  if (!mpi_is_here()) return;
+  // GRADUS_TEST_KILLS=100 for as many with each MPI.
+  const char* asked = std::getenv("GRADUS_TEST_KILLS");
+  const int kills = asked == nullptr ? 3 : std::atoi(asked);
+  constexpr double most_seconds = 30;  // on a busy machine; the watchdog needs none
+  for (const Mpi& mpi : all_mpi()) {
+    CAPTURE(mpi.mpirun);
+    const TemporaryFolder folder;
+    const auto start = std::chrono::steady_clock::now();
+    const fs::path alone = trained_alone(mpi, folder, quick);
+    const std::chrono::duration<double> alone_time = std::chrono::steady_clock::now() - start;
+    Generator random(1);
+    int killed = 0;
+    int named = 0;
+    int resumed = 0;
+    for (int round = 0; killed < kills; ++round) {
+      CAPTURE(round);
+      REQUIRE(round < 20 * kills + 20);
+      const fs::path out = folder / ("run" + std::to_string(round));
+      Command command(
+          command_for(mpi, 4,
+                      quick + together + Words{"--checkpoint-steps", "5", "--out", out.string()}),
+          folder / "log");
+      const std::map<int, pid_t> ranks = all_ranks_of(command, 4);
+      REQUIRE(ranks.size() == 4);
+      const auto victim = static_cast<int>(random.below(4));
+      // From the start of MPI to the end of the training, and beyond.
+      std::this_thread::sleep_for(
+          std::chrono::duration<double>(random.uniform() * (2 * alone_time.count() + 1)));
+      const bool was_there = ::kill(ranks.at(victim), SIGKILL) == 0;
+      const int code = command.finish(most_seconds);
+      const std::string output = command.output();
+      CAPTURE(output);
+      REQUIRE(code != -1);
+      check_ended(ranks);
+      if (!was_there || code == 0) continue;
+      ++killed;
+      const bool ours = contains(output, "rank " + std::to_string(victim) + " (process ");
+      // While MPI starts only mpirun knows.
+      const bool mpiruns =
+          contains(output, "exited on signal 9") || contains(output, "KILLED BY SIGNAL: 9");
+      CHECK((ours || mpiruns));
+      named += ours ? 1 : 0;
+      if (!has_checkpoint(out)) continue;
+      const int others = 1 + static_cast<int>(random.below(3));
+      Command again(
+          command_for(mpi, others, Words{"train", "--resume", out.string(), "--quiet"} + together),
+          folder / "log2");
+      const int resume_code = again.finish();
+      CAPTURE(again.output());
+      // 2: all had been done when it was killed.
+      REQUIRE((resume_code == 0 || contains(again.output(), "epochs are done")));
+      check_same_bits(out, alone);
+      ++resumed;
+    }
+    MESSAGE(mpi.mpirun, ": ", killed, " killed, ", named, " named by the watchdog, ", resumed,
+            " resumed");
+    CHECK(named > 0);
+  }
+}
+
+TEST_CASE(
+    "a rank that is stopped for five seconds does no harm; for longer than the timeout, it is "
+    "named") {
+  if (!mpi_is_here()) return;
+  for (const Mpi& mpi : all_mpi()) {
+    CAPTURE(mpi.mpirun);
+    const TemporaryFolder folder;
+    const fs::path alone = trained_alone(mpi, folder, quick);
+    for (const bool for_good : {false, true}) {
+      CAPTURE(for_good);
+      const fs::path out = folder / (for_good ? "lost" : "slow");
+      const Words arguments = quick + together +
+                              Words{"--timeout", for_good ? "3" : "60", "--checkpoint-steps", "1",
+                                    "--out",     out.string()} +
+                              (for_good ? Words{"--seed", "2"} : Words{});
+      Command command(command_for(mpi, 3, arguments), folder / "log");
+      const std::map<int, pid_t> ranks = all_ranks_of(command, 3);
+      REQUIRE(ranks.size() == 3);
+      while (!has_checkpoint(out) && !command.has_ended())
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      ::kill(ranks.at(1), SIGSTOP);
+      if (!for_good) {
+        std::this_thread::sleep_for(std::chrono::seconds(5));
+        ::kill(ranks.at(1), SIGCONT);
+      }
+      const int code = command.finish(120);
+      CAPTURE(command.output());
+      ::kill(ranks.at(1), SIGKILL);  // some mpirun leave a stopped process behind
+      if (for_good) {
+        CHECK(code > 0);
+        CHECK(contains(command.output(), "rank 0: no word from rank 1 for 3 s while waiting for "));
+        CHECK(tensors_of(out).size() > 0);
+      } else {
+        CHECK(code == 0);
+        check_same_bits(out, alone);
+      }
+    }
+  }
+}
+
+TEST_CASE("ranks that are to train other things are refused before the first step, naming both") {
+  if (!mpi_is_here()) return;
+  for (const Mpi& mpi : all_mpi()) {
+    CAPTURE(mpi.mpirun);
+    const TemporaryFolder folder;
+    const auto refused = [&](const Words& first, const Words& second) {
+      const Words common = quick + together + Words{"--out", folder / "never"};
+      const Words command = command_for(mpi, 1, common + first) +
+                            Words{":", "-n", "1", mpi.program} + common + second;
+      Command running(command, folder / "log");
+      CHECK(running.finish(120) == 2);
+      CHECK(!fs::exists(folder / "never"));
+      return running.output();
+    };
+    CHECK(contains(refused({"--weight-decay", "0.1"}, {"--weight-decay", "0.2"}),
+                   "gradus: --distributed: all ranks must train the same: weight_decay is 0.1 on "
+                   "rank 0, 0.2 on rank 1\n"));
+    CHECK(contains(refused({"--shards", "8"}, {"--shards", "16"}),
+                   "shards is 8 on rank 0, 16 on rank 1"));
+    CHECK(contains(refused({}, {"--bucket-size", "7"}),
+                   "the size of a bucket is 1048576 on rank 0, 7168 on rank 1"));
+  }
+}
+
+TEST_CASE("what is wrong on all ranks is told once, what is wrong on one with its number") {
+  if (!mpi_is_here()) return;
+  for (const Mpi& mpi : all_mpi()) {
+    CAPTURE(mpi.mpirun);
+    const TemporaryFolder folder;
+    const Words nowhere{"train", "--quiet",    "--distributed",   "--data",
+                        "mnist", "--data-dir", folder / "nowhere"};
+    {
+      Command command(command_for(mpi, 3, nowhere), folder / "log");
+      CHECK(command.finish(120) == 66);
+      const std::string output = command.output();
+      CAPTURE(output);
+      const std::size_t at = output.find("gradus: ");
+      REQUIRE(at != std::string::npos);
+      CHECK(output.find("gradus: ", at + 1) == std::string::npos);
+    }
+    Command command(command_for(mpi, 1, quick + together + Words{"--out", folder / "never"}) +
+                        Words{":", "-n", "1", mpi.program} + nowhere,
+                    folder / "log");
+    CHECK(command.finish(120) == 66);
+    CHECK(contains(command.output(), "gradus: rank 1: "));
+    Command too_many(command_for(mpi, 3, quick + together + Words{"--shards", "2"}),
+                     folder / "log");
+    CHECK(too_many.finish(120) == 2);
+    CHECK(contains(too_many.output(),
+                   "gradus: --distributed: 3 processes need as many shards at least, there are 2; "
+                   "choose --shards\n"));
+  }
+}
