@@ -102,12 +102,14 @@ class MpiCommunicator final : public Communicator {
     leave(code);
   }
 
-  /// Ends this process, and with it all, because of other ranks. Of those that see it one tells: the first that is not
-  /// lost itself. The others give it time to.
+  /// Ends this process, and with it all, because of other ranks. Of those that see it one tells, and the others give it time
+  /// to: who waits for the fewest, since others may be waited for only because they wait themselves; of equal ones the
+  /// first that is not lost.
   [[noreturn]] void end_of(const std::vector<int>& lost, const std::string& what) {
     int teller = 0;
     while (std::find(lost.begin(), lost.end(), teller) != lost.end()) ++teller;
-    if (teller != rank()) std::this_thread::sleep_for(std::chrono::seconds(3));
+    const auto waits_for = std::max<std::ptrdiff_t>(std::ssize(lost), 1);
+    std::this_thread::sleep_for(std::chrono::seconds(waits_for - 1 + (teller == rank() ? 0 : 3)));
     tell(text_of("rank ", rank(), ": ", what));
     leave(options_.exit_code_of_lost_rank);
   }
