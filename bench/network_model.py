@@ -18,9 +18,9 @@ Weak scaling: b stays, the batch grows with p. Strong scaling: the batch stays a
 """
 import argparse
 
-NETS = {  # parameters, seconds an image (forward and backward, one thread), buckets of 1 MiB
-    "LeNet": (61_706, None, 1),
-    "ResNet-20": (272_474, None, 2),
+NETS = {  # parameters, buckets of 1 MiB
+    "LeNet": (61_706, 1),
+    "ResNet-20": (272_474, 2),
 }
 BACKWARD = 0.5
 MACHINES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -28,7 +28,7 @@ MACHINES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 def step_seconds(net, machines, images, image_seconds, args):
     """The time of a step, and that part of it which is not computing."""
-    parameters, _, buckets = NETS[net]
+    parameters, buckets = NETS[net]
     compute = images * image_seconds
     if machines == 1:
         return compute, 0.0

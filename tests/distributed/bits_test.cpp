@@ -15,6 +15,7 @@
 #include <gradus/layers/norm.h>
 #include <gradus/optim/adam.h>
 
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -75,7 +76,11 @@ Trained train(Communicator& world, const How& how) {
   Everything net;
   DistributedDataParallel model(
       net, world, {.shards = how.shards, .bucket_bytes = how.bucket_bytes, .overlap = how.overlap});
-  Adam optimizer(net.parameters(), {.lr = 0.01});
+  std::vector<Variable> trained_ones;
+  for (const Variable& parameter : net.parameters()) {
+    if (parameter.requires_grad()) trained_ones.push_back(parameter);
+  }
+  Adam optimizer(trained_ones, {.lr = 0.01});
   Dataset data = load_digits().train;
   data.images = data.images.narrow(0, 0, 133);
   data.labels = data.labels.narrow(0, 0, 133);
@@ -124,7 +129,7 @@ void check_all(const How& how, const Trained& wanted) {
   const auto outcomes =
       on_ranks<Trained>(how.ranks, [&](Communicator& world) { return train(world, how); });
   for (const RankOutcome<Trained>& outcome : outcomes) {
-    CHECK(outcome.error.empty());
+    CHECK(outcome.error == "");
     check_same(outcome.value, wanted);
   }
 }
@@ -132,7 +137,7 @@ void check_all(const How& how, const Trained& wanted) {
 Trained alone(const How& how) {
   const auto outcomes =
       on_ranks<Trained>(1, [&](Communicator& world) { return train(world, how); });
-  REQUIRE(outcomes[0].error.empty());
+  REQUIRE(outcomes[0].error == "");
   return outcomes[0].value;
 }
 
@@ -203,7 +208,7 @@ TEST_CASE(
     return net.weight.grad().value().clone();
   });
   for (const RankOutcome<Tensor>& outcome : outcomes) {
-    CHECK(outcome.error.empty());
+    CHECK(outcome.error == "");
     REQUIRE(outcome.value.defined());
     CHECK(same_bits(outcome.value, wanted));
   }
@@ -230,15 +235,17 @@ TEST_CASE(
     DistributedDataParallel model(net, world, {.shards = 2});
     const DataLoader loader(load_digits().train,
                             {.batch_size = 10, .prefetch = 0, .shards = model.part()});
-    const Tensor images = load_digits().train.images.narrow(0, 0, 10);
+    const DataLoader whole(load_digits().train, {.batch_size = 10, .prefetch = 0});
+    const Tensor images = (*whole.epoch(0).begin()).images;
     model.backward(*loader.epoch(0).begin(),
                    [](Module& m, const Batch& shard) { return mean(m(shard.images)); });
     // Both shards have five images.
-    CHECK(norm.running_mean.item() == doctest::Approx(core::mean(images).item()).epsilon(1e-6));
+    // Of 640 numbers of size 1 that nearly cancel, in float32.
+    CHECK(std::abs(norm.running_mean.item() - core::mean(images).item()) < 1e-6);
     CHECK(norm.num_batches_tracked.item() == 1);
     CHECK(untouched.running_mean.item() == static_cast<double>(0.1f));
     CHECK(untouched.num_batches_tracked.item() == 0);
     return 0;
   });
-  for (const RankOutcome<int>& outcome : outcomes) CHECK(outcome.error.empty());
+  for (const RankOutcome<int>& outcome : outcomes) CHECK(outcome.error == "");
 }

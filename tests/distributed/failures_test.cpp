@@ -122,7 +122,7 @@ TEST_CASE("a rank that is slow, but not for too long, does no harm") {
       },
       30);
   for (const RankOutcome<int>& outcome : outcomes) {
-    CHECK(outcome.error.empty());
+    CHECK(outcome.error == "");
     CHECK(outcome.value == 3);
   }
 }
@@ -146,7 +146,7 @@ TEST_CASE("all stop after the same step when one rank asks") {
     return steps;
   });
   for (const RankOutcome<int>& outcome : outcomes) {
-    CHECK(outcome.error.empty());
+    CHECK(outcome.error == "");
     CHECK(outcome.value == 5);
   }
 }

@@ -158,7 +158,7 @@ TEST_CASE(
       const bool ours = contains(output, "rank " + std::to_string(victim) + " (process ");
       // While MPI starts only mpirun knows.
       const bool mpiruns =
-          contains(output, "exited on signal 9") || contains(output, "KILLED BY SIGNAL: 9");
+          contains(output, "exited on signal 9") || contains(output, "Killed (signal 9)");
       CHECK((ours || mpiruns));
       named += ours ? 1 : 0;
       if (!has_checkpoint(out)) continue;
