@@ -13,6 +13,7 @@
 
 #include "confusion.h"
 #include "kernel_self_test.h"
+#include "live_page.h"
 #include "records.h"
 #include "subjects.h"
 
