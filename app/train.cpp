@@ -11,8 +11,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <chrono>
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -22,14 +20,15 @@
 #include "build_model.h"
 #include "commands.h"
 #include "data_parts.h"
-#include "event_file.h"
 #include "exit_code.h"
 #include "interrupt.h"
 #include "json.h"
+#include "live_server.h"
 #include "loaders.h"
 #include "progress.h"
 #include "resolve.h"
 #include "run_folder.h"
+#include "scalars.h"
 #include "stopwatch.h"
 #include "training.h"
 
@@ -146,49 +145,29 @@ void resume(Training& training, RunFolder& folder, RunRecord& run, const LoadedR
   }
 }
 
-/// What TensorBoard is to show, written with the next checkpoint.
-class Scalars {
- public:
-  /// Behind the steps that an earlier process has `done`: TensorBoard forgets what any file says of later ones.
-  explicit Scalars(std::int64_t done) : first_step_(done + 1) {}
-  void add(const char* tag, std::int64_t step, double value) {
-    if (!std::isnan(value)) waiting_.push_back({tag, step, value, wall_time()});
+/// What there is to show of a training that goes on; one whose lines are gone goes on without.
+Metrics metrics_so_far(const fs::path& folder, const MetricsRecord& counted) {
+  try {
+    return read_metrics("serve", folder, counted);
+  } catch (const IoError&) {
+    return {};
   }
-  void add(const EpochRecord& epoch, std::int64_t step) {
-    add("loss/epoch", step, epoch.train_loss);
-    add("loss/validation", step, epoch.validation_loss);
-    add("loss/test", step, epoch.test_loss);
-    add("accuracy/validation", step, epoch.validation_accuracy);
-    add("accuracy/test", step, epoch.test_accuracy);
-    add("lr", step, epoch.lr);
-  }
-  void write(const fs::path& folder) {
-    if (!file_) file_.emplace(folder, EventFileOptions{.first_step = first_step_});
-    for (const Scalar& s : waiting_) file_->scalar(s.tag, s.step, s.value, s.time);
-    file_->flush();
-    waiting_.clear();
-  }
+}
 
- private:
-  struct Scalar {
-    std::string tag;
-    std::int64_t step;
-    double value;
-    double time;
-  };
-  static double wall_time() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  }
-  std::int64_t first_step_;
-  std::vector<Scalar> waiting_;
-  std::optional<EventFile> file_;
-};
+/// The training between two steps, for those who watch it.
+LiveSnapshot snapshot_of(const Training& training, const Module& model, const RunRecord& run) {
+  LiveSnapshot now{.run = run, .weights = copies_of(model.state_dict())};
+  now.run.position = training.position();
+  now.run.best = {};
+  for (const auto& [name, tensor] : training.state_dict())
+    if (name.starts_with(kernels_prefix)) now.kernels.emplace_back(name, tensor);
+  return now;
+}
 
-/// Trains, with a checkpoint after every epoch, after as many steps as asked for, and after every minute.
-/// Returns false when a signal ended it early.
+/// Trains, with a checkpoint after every epoch, after as many steps as asked for, after every minute, and where the
+/// rate was changed by hand. Returns false when a signal ended it early.
 bool train_and_keep(Training& training, const Module& model, RunFolder& folder, RunRecord& run,
-                    Progress& progress, std::int64_t checkpoint_steps) {
+                    Progress& progress, std::int64_t checkpoint_steps, Live* live) {
   constexpr double most_seconds = 60;  // of work, for a power failure to take
   Clock::time_point last_kept = Clock::now();
   Scalars scalars(training.position().step);
@@ -203,10 +182,24 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
     write_scalars();
     last_kept = Clock::now();
   };
+  const Live::Answers answers{
+      .snapshot = [&] { return snapshot_of(training, model, run); },
+      .change =
+          [&](double lr) {
+            const RateRecord change = training.change_lr(lr);
+            folder.add_metrics(to_json(change));
+            progress.line(fmt::format("learning rate {} instead of {}, from step {} on", change.lr,
+                                      change.from, change.step + 1));
+            if (!folder.replaces_another()) keep();
+            return change;
+          },
+      .should_stop = interrupted};
   const TrainingEvents events{.on_movements =
                                   [&](std::int64_t epoch, const std::vector<Movement>& all) {
-                                    for (const Movement& movement : all)
+                                    for (const Movement& movement : all) {
                                       folder.add_metrics(to_json({epoch, movement}));
+                                      if (live != nullptr) live->add({epoch, movement});
+                                    }
                                   },
                               .on_step =
                                   [&](const StepRecord& step, double images_per_second) {
@@ -214,6 +207,8 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
                                     if (run.settings.tensorboard)
                                       scalars.add("loss/step", step.step, step.loss);
                                     progress.step(step, images_per_second);
+                                    if (live != nullptr)
+                                      live->add(step, training.lr(), images_per_second);
                                     const bool due =
                                         checkpoint_steps > 0 && step.step % checkpoint_steps == 0;
                                     if (due || seconds_since(last_kept) >= most_seconds) keep();
@@ -227,8 +222,13 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
                                       scalars.add(epoch, training.position().step);
                                     keep();
                                     progress.epoch(epoch);
+                                    if (live != nullptr) live->add(epoch, training.lr());
                                   },
-                              .should_stop = interrupted};
+                              .should_stop =
+                                  [&] {
+                                    if (live != nullptr) training.leave_out(live->attend(answers));
+                                    return interrupted();
+                                  }};
   bool complete = false;
   try {
     complete = training.run(events);
@@ -258,13 +258,15 @@ Sequential begin_model(RunRecord& run, const std::string& from, Progress& progre
 
 }  // namespace
 
-int run_train(const TrainOptions& options) {
+int run_train(const TrainOptions& options, LiveServer* server) {
   const bool resumes = !options.resume.empty();
   Settings settings = resumes ? Settings{} : resolve(options);
   const fs::path out = folder_of(options, settings);
   // When nobody reads any more, or a file may not grow, that is an error to tell, and not the end.
   for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
 
+  std::optional<LiveServer> own_server;  // first of all: a port that is taken has cost nothing
+  if (options.serve) server = &own_server.emplace("--serve", options.address);
   std::optional<RunFolder> folder;
   LoadedRun earlier;
   if (resumes) {
@@ -301,10 +303,18 @@ int run_train(const TrainOptions& options) {
   if (resumes)
     progress.line(
         fmt::format("epoch {}: goes on after step {}", run.position.epoch, run.position.step));
+  if (server != nullptr) {
+    LiveSnapshot start = snapshot_of(training, model, run);
+    if (resumes) start.metrics = metrics_so_far(out, earlier.record.metrics);
+    server->live().begin(start, batches.batches(), training.lr());
+    server->show(data, out.string());
+    if (options.serve) std::fputs(("shown at " + server->url() + "\n").c_str(), stderr);
+  }
   bool complete = false;
   try {
     complete = train_and_keep(training, model, *folder, run, progress,
-                              options.checkpoint_steps.value_or(0));
+                              options.checkpoint_steps.value_or(0),
+                              server != nullptr ? &server->live() : nullptr);
   } catch (const Diverged& error) {
     progress.clear();
     fail<Diverged>(error.what(), "; ", what_is_kept(run, *folder, out));
