@@ -82,7 +82,7 @@ async function testPad(page) {
   await page.mouse.move(box.x + box.width / 2, box.y + (7 * box.height) / 8, { steps: 8 });
   await page.mouse.up();
   await page.waitForSelector(".drawing .bars li");
-  const shown = await page.$$eval(".drawing .bars .number", (cells) => cells.map((cell) => Number.parseFloat(cell.textContent)));
+  const shown = await page.$$eval(".drawing .bars .number", (cells) => cells.map((cell) => Number.parseFloat(cell.textContent.replace("\u2212", "-"))));
   const sum = shown.reduce((a, b) => a + b, 0);
   check("a drawing has ten probabilities", shown.length === 10 && Math.abs(sum - 100) < 1, shown.join(" "));
   const seen = () => page.$eval('canvas[aria-label="what the net sees"]', (canvas) => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data].join());

@@ -23,7 +23,7 @@ export class Pad {
 
   constructor(
     private readonly size: Size,
-    private readonly change: () => void,
+    private readonly change: (pad: Pad) => void,
   ) {
     this.cell = Math.max(1, Math.floor(edge / Math.max(size.height, size.width)));
     const [width, height] = [size.width * this.cell, size.height * this.cell];
@@ -141,6 +141,6 @@ export class Pad {
       image.data[4 * i + 3] = 255;
     }
     context.putImageData(image, 0, 0);
-    this.change();
+    this.change(this);
   }
 }

@@ -2,7 +2,7 @@
 // moment is shown. There only where a program serves the page.
 import { changingCurves } from "../curves";
 import { append, announce, button, field, h, name, note } from "../dom";
-import { count, number, percent } from "../format";
+import { count, number } from "../format";
 import { facts, guess, training, wish, type Guess, type LiveEpoch, type News } from "../live/connection";
 import "../live/live.css";
 import { Pad } from "../live/pad";
@@ -59,7 +59,7 @@ function steering(): { element: HTMLElement; show: () => void } {
     stands.textContent = whereItStands(news);
     pause.textContent = news.state === "paused" ? "Go on" : "Pause";
     for (const control of [pause, one, set, rate]) control.disabled = gone || news.state === "finished";
-    if (document.activeElement !== rate && rate.value === "") rate.value = String(news.lr);
+    if (document.activeElement !== rate && rate.value === "") rate.value = String(Number(news.lr.toPrecision(4)));
     views.textContent =
       news.step === facts!.views_of_step
         ? "The other views show the net as it is now."
@@ -131,7 +131,7 @@ function answer({ step, probabilities }: Guess, box: HTMLElement): void {
           {},
           h("span", { class: "what" }, name(className(index))),
           h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: `width:${100 * p}%` })),
-          h("span", { class: "number" }, percent(p)),
+          h("span", { class: "number" }, `${(100 * p).toFixed(1)}\u00a0%`),
         ),
       ),
     ),
@@ -147,7 +147,7 @@ function drawing(): { element: HTMLElement; show: () => void } {
   let known = ""; // the drawing and the step that the answer belongs to
   let drawings = 0;
   let asking = false;
-  const ask = async (): Promise<void> => {
+  const ask = async (pad: Pad): Promise<void> => {
     const wanted = `${drawings} ${training.news?.step}`;
     if (asking || pad.empty || wanted === known || training.gone) return;
     asking = true;
@@ -162,15 +162,15 @@ function drawing(): { element: HTMLElement; show: () => void } {
       said.textContent = (error as Error).message;
     }
     asking = false;
-    if (!wanted.startsWith(`${drawings} `)) void ask(); // drawn on meanwhile
+    if (!wanted.startsWith(`${drawings} `)) void ask(pad); // drawn on meanwhile
   };
-  const pad: Pad = new Pad(size, () => {
+  const pad = new Pad(size, (drawn) => {
     ++drawings;
-    if (pad?.empty) box.replaceChildren(note("Draw something."));
-    else if (pad) void ask();
+    if (drawn.empty) box.replaceChildren(note("Draw something."));
+    else void ask(drawn);
   });
   const element = h("section", { class: "card" }, h("h3", {}, "Draw for the net"), h("div", { class: "drawing" }, pad.element, h("div", {}, box, said)));
-  return { element, show: () => void ask() };
+  return { element, show: () => void ask(pad) };
 }
 
 export const liveView: View = {
