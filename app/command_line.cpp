@@ -25,13 +25,15 @@ namespace {
 constexpr const char* footer = R"(Exit codes:
     0  all went well
     1  a check failed: a gradient is wrong, a training diverged, or GRADUS_ANOMALY found a NaN
-    2  usage: the command line makes no sense, or a file or folder it names cannot be written
+    2  usage: the command line makes no sense, or it names a file or folder that cannot be
+       written, or a port that is taken
    65  bad data: a file is damaged or not what was expected
    66  no input: a file or data set is not there
    70  a fault of this program
    74  reading or writing failed on the way
    75  another process of a distributed training died, failed or was silent
-  130  interrupted: Ctrl-C stops a training after its step, a second one at once
+  130  interrupted: Ctrl-C stops a training after its step, a second one at once; serve ends
+       with 0 where no training was stopped
 
 Environment:
   GRADUS_NUM_THREADS  threads to compute with (default: all processors)
@@ -229,6 +231,19 @@ void add_processes(CLI::App& train, TrainOptions& o) {
                ->check(real(0, Low::excluded)));
 }
 
+/// Where a page is served. Returns the options.
+std::vector<CLI::Option*> add_address(CLI::App& command, ServeAddress& o) {
+  CLI::Option* port =
+      add(command, "--port", o.port, "P", "Port of the page, 0: a free one", std::to_string(o.port))
+          ->check(whole(0, 65535));
+  CLI::Option* listen = add(command, "--listen", o.host, "ADDRESS",
+                            "Address of the page: with another than those of this machine alone,\n"
+                            "whoever reaches it can watch and steer the training",
+                            o.host)
+                            ->check(not_empty());
+  return {port, listen};
+}
+
 void add_train(CLI::App& app, TrainOptions& o) {
   CLI::App& train = *app.add_subcommand("train", "Train a model and keep it");
   add_learning(train, o);
@@ -280,6 +295,10 @@ void add_train(CLI::App& app, TrainOptions& o) {
       "Keep a checkpoint after every N steps, beside those of epochs and minutes", "none")
       ->check(whole(1, std::numeric_limits<std::int64_t>::max()));
   add_processes(train, o);
+  CLI::Option* serve =
+      train.add_flag("--serve", o.serve, "Show it while it runs on a page, where it can be paused")
+          ->excludes("--distributed");
+  for (CLI::Option* option : add_address(train, o.address)) option->needs(serve);
   train.add_flag("--json", o.json, "Print the result as one line of JSON");
   train.add_flag("--quiet", o.quiet, "No progress on stderr");
 }
@@ -456,6 +475,22 @@ void add_report(CLI::App& app, ReportCommandOptions& o) {
   report.add_flag("--quiet", o.quiet, "No progress on stderr");
 }
 
+void add_serve(CLI::App& app, ServeOptions& o) {
+  CLI::App& serve =
+      *app.add_subcommand("serve", "Show a training on a page of this machine, and go on with it");
+  serve
+      .add_option("DIR", o.folder,
+                  "The folder of a training (default: the latest in runs); one that is\n"
+                  "not finished is paused until somebody goes on with it on the page")
+      ->check(not_empty())
+      ->option_text(" ");
+  add_address(serve, o.address);
+  add(serve, "--data-dir", o.data_dir, "DIR", "Folder where the files of a named data set are",
+      "where they were, then where packages put them");
+  add_threads(serve, o);
+  serve.add_flag("--quiet", o.quiet, "No progress on stderr");
+}
+
 void add_trace(CLI::App& app, TraceCommandOptions& o) {
   CLI::App& trace =
       *app.add_subcommand("trace", "Make a step of a training again, and write its every tensor");
@@ -541,6 +576,7 @@ int run_command_line(int argc, char** argv) {
   GraphOptions graph;
   CompareOptions compare;
   ReportCommandOptions report;
+  ServeOptions serve;
   TraceCommandOptions trace;
   ExportOptions export_options;
   GradcheckCommandOptions gradcheck;
@@ -561,6 +597,7 @@ int run_command_line(int argc, char** argv) {
   add_lr_find(app, lr_find);
   add_compare(app, compare);
   add_report(app, report);
+  add_serve(app, serve);
   add_trace(app, trace);
   add_export(app, export_options);
   add_gradcheck(app, gradcheck, all);
@@ -582,15 +619,17 @@ int run_command_line(int argc, char** argv) {
   if (app.got_subcommand("lr-find")) return run_lr_find(lr_find);
   if (app.got_subcommand("compare")) return run_compare(compare);
   if (app.got_subcommand("report")) return run_report(report);
+  if (app.got_subcommand("serve")) return run_serve(serve);
   if (app.got_subcommand("trace")) return run_trace(trace);
   if (app.got_subcommand("export")) return run_export(export_options);
   if (app.got_subcommand("gradcheck")) return run_gradcheck(gradcheck);
   if (app.got_subcommand("inspect")) return run_inspect(inspect);
   if (app.got_subcommand("bench")) return run_bench(bench);
   // Not left to the parser: it would say this of a misspelt subcommand too.
-  return report_usage(app,
-                      "a subcommand is required: train, eval, predict, data, summary, graph, "
-                      "lr-find, compare, report, trace, export, gradcheck, inspect or bench");
+  return report_usage(
+      app,
+      "a subcommand is required: train, eval, predict, data, summary, graph, "
+      "lr-find, compare, report, serve, trace, export, gradcheck, inspect or bench");
 }
 
 }  // namespace gradus::app

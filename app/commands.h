@@ -21,6 +21,14 @@ struct DataOptions {
   std::uint64_t split_seed = 0;
 };
 
+class LiveServer;
+
+/// Where a page is served.
+struct ServeAddress {
+  std::string host = "127.0.0.1";
+  int port = 8028;  ///< 0: a free one
+};
+
 /// What is absent gets a default that suits the data set or the optimizer: resolve() in resolve.cpp.
 struct TrainOptions {
   std::string data;  ///< empty: digits, or those of the training that is resumed
@@ -54,10 +62,13 @@ struct TrainOptions {
   bool no_overlap = false;
   double timeout = 300;  ///< seconds
   bool tensorboard = false;
+  bool serve = false;  ///< a page that shows it, at `address`
+  ServeAddress address{};
   bool json = false;
   bool quiet = false;
 };
-int run_train(const TrainOptions& options);
+/// Shown by `server`, where there is one already.
+int run_train(const TrainOptions& options, LiveServer* server = nullptr);
 
 struct EvalOptions {
   std::string folder;
@@ -108,6 +119,15 @@ struct ReportCommandOptions {
   bool quiet = false;
 };
 int run_report(const ReportCommandOptions& options);
+
+struct ServeOptions {
+  std::string folder;  ///< empty: that of the latest training below runs
+  std::string data_dir;
+  ServeAddress address{};
+  std::optional<int> threads;
+  bool quiet = false;
+};
+int run_serve(const ServeOptions& options);
 
 struct TraceCommandOptions {
   std::string folder;

@@ -13,6 +13,7 @@
 
 #include "confusion.h"
 #include "kernel_self_test.h"
+#include "live_page.h"
 #include "records.h"
 #include "subjects.h"
 
@@ -22,6 +23,7 @@ namespace gradus::app {
 std::string to_json(const StepRecord& step);
 std::string to_json(const ParameterRecord& parameter);
 std::string to_json(const EpochRecord& epoch);
+std::string to_json(const RateRecord& change);
 /// That the training ended because a loss was no number.
 std::string diverged_line(const Position& at);
 
@@ -69,6 +71,13 @@ std::string to_json(const SummaryRecord& summary);
 /// BadDataError, its message opening with `label` and the number of the line, for text of another kind, and
 /// where steps or epochs do not go up.
 Metrics from_metrics_lines(std::string_view text, const std::string& label);
+
+/// What the page of `gradus serve` is told: by the page itself, when it asks for news, and of a drawing. Who may wish
+/// anything knows `token`. No text holds a "<", so that it may stand in a page.
+std::string to_live_json(const ShownPage& page, const std::string& folder,
+                         const std::string& token);
+std::string to_json(const LiveNews& news);
+std::string to_json(const LiveGuess& guess);
 
 /// What to_run_json() says of two trainings and is not the same, but for how far they are.
 std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right);

@@ -23,6 +23,12 @@ void add_metrics_line(Metrics& metrics, const Json& json) {
                                                .update_norm = number_at(json, "update_norm")}});
   } else if (event == "epoch") {
     metrics.epochs.push_back(epoch_from_json(json));
+  } else if (event == "rate") {
+    metrics.rates.push_back({.epoch = json.at("epoch").get<std::int64_t>(),
+                             .step = json.at("step").get<std::int64_t>(),
+                             .from = number_at(json, "from"),
+                             .lr = number_at(json, "lr"),
+                             .base_lr = number_at(json, "base_lr")});
   }
 }
 
@@ -70,6 +76,15 @@ std::string to_json(const EpochRecord& epoch) {
   Json line = {{"event", "epoch"}};
   line.update(to_json_object(epoch));
   return dump_json(line);
+}
+
+std::string to_json(const RateRecord& change) {
+  return dump_json({{"event", "rate"},
+                    {"epoch", change.epoch},
+                    {"step", change.step},
+                    {"from", change.from},
+                    {"lr", change.lr},
+                    {"base_lr", change.base_lr}});
 }
 
 Metrics from_metrics_lines(std::string_view text, const std::string& label) {

@@ -77,6 +77,15 @@ struct StepRecord {
   double loss = 0;
 };
 
+/// A learning rate that somebody changed while the training ran, between two steps.
+struct RateRecord {
+  std::int64_t epoch = 0;  ///< to which the step belongs that is the first with the new rate
+  std::int64_t step = 0;   ///< steps that were done
+  double from = 0;         ///< the rate before
+  double lr = 0;           ///< the rate that the rest of the epoch has
+  double base_lr = 0;      ///< from which the schedule goes on: what makes the change again
+};
+
 /// How a parameter moved in the last step of an epoch, or in the very first one.
 struct ParameterRecord {
   std::int64_t epoch = 0;  ///< 1, 2, ...; 0: the very first step
@@ -319,8 +328,12 @@ struct Metrics {
   std::vector<StepRecord> steps{};
   std::vector<ParameterRecord> parameters{};
   std::vector<EpochRecord> epochs{};
-  bool diverged = false;  ///< the last that happened
+  std::vector<RateRecord> rates{};  ///< changes by hand
+  bool diverged = false;            ///< the last that happened
 };
+
+/// The learning rate of each step: that of its epoch, but for changes by hand; NaN where no line tells it.
+std::vector<double> learning_rates(const Metrics& metrics);
 
 /// One setting, or other fact of a checkpoint, of two trainings.
 struct SettingDifference {

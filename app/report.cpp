@@ -3,8 +3,6 @@
 #include <gradus/core/parallel.h>
 #include <gradus/data/loader.h>
 #include <gradus/layers/models.h>
-#include <gradus/report/doctor.h>
-#include <gradus/report/report.h>
 #include <gradus/report/vitals.h>
 
 #include <spdlog/fmt/fmt.h>
@@ -12,25 +10,21 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-#include "answers.h"
 #include "commands.h"
 #include "confusion.h"
-#include "data_parts.h"
 #include "exit_code.h"
 #include "kernel_history.h"
 #include "loaders.h"
-#include "metrics_file.h"
 #include "output_file.h"
 #include "picture.h"
 #include "progress.h"
+#include "report.h"
 #include "run_description.h"
-#include "run_folder.h"
 #include "training.h"
 
 namespace gradus::app {
@@ -41,30 +35,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t worst_shown = 24;
 constexpr std::int64_t batch_for_layers = 256;  // a unit that is 0 for all of these counts as dead
 
-/// A training, its data, and what the trained model makes of them.
-struct TrainedNet {
-  LoadedRun run;
-  Metrics metrics;
-  DataParts data;
-  Answers answers;
-};
-
-TrainedNet load_trained_net(const ReportCommandOptions& options) {
-  TrainedNet s;
-  s.run = load_trained(options.folder);
-  const RunRecord& run = s.run.record;
-  s.metrics = read_metrics("report", options.folder, run.metrics);
-  s.data = load_same_data(run, options.data_dir, options.folder, options.quiet);
-  TaskProgress progress("evaluating");
-  evaluate(s.run.model, evaluation_loader(run.settings, s.data.test),
-           [&](const Batch& batch, const Tensor& logits) {
-             s.answers.add(batch, logits);
-             if (!options.quiet) progress.show(s.answers.size(), s.data.test.size());
-           });
-  return s;
-}
-
 RunState state_of(const TrainedNet& s) {
+  if (s.running) return RunState::running;
   if (s.metrics.diverged) return RunState::diverged;
   return s.run.record.unfinished() ? RunState::interrupted : RunState::finished;
 }
@@ -93,13 +65,14 @@ ReportRun how_it_went(const TrainedNet& s, const std::string& folder) {
                             .seconds = epoch.seconds - seconds});
     seconds = epoch.seconds;
   }
-  std::map<std::int64_t, double> rates;  // an epoch has one
-  for (const EpochRecord& epoch : s.metrics.epochs) rates[epoch.epoch] = epoch.lr;
-  for (const StepRecord& step : s.metrics.steps) {
-    const auto rate = rates.find(step.epoch);
-    shown.steps.push_back({.step = step.step,
-                           .loss = step.loss,
-                           .learning_rate = rate == rates.end() ? Vitals::unknown : rate->second});
+  const std::vector<double> rates = learning_rates(s.metrics);
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    const StepRecord& step = s.metrics.steps[i];
+    shown.steps.push_back({.step = step.step, .loss = step.loss, .learning_rate = rates[i]});
+  }
+  for (const RateRecord& change : s.metrics.rates) {
+    shown.settings.emplace_back(fmt::format("learning rate changed after step {}", change.step),
+                                fmt::format("from {} to {}", change.from, change.lr));
   }
   return shown;
 }
@@ -229,6 +202,45 @@ std::vector<std::vector<std::int64_t>> rows_of(const Tensor& counts) {
 
 }  // namespace
 
+TrainedNet load_trained_net(const std::string& folder, const std::string& data_dir, bool quiet) {
+  TrainedNet s;
+  s.run = load_trained(folder);
+  const RunRecord& run = s.run.record;
+  s.metrics = read_metrics("report", folder, run.metrics);
+  s.data = load_same_data(run, data_dir, folder, quiet);
+  TaskProgress progress("evaluating");
+  evaluate(s.run.model, evaluation_loader(run.settings, s.data.test),
+           [&](const Batch& batch, const Tensor& logits) {
+             s.answers.add(batch, logits);
+             if (!quiet) progress.show(s.answers.size(), s.data.test.size());
+           });
+  return s;
+}
+
+ReportOptions report_options(const RunRecord& run) {
+  return {.title = run.settings.model + " on " + short_name(run.settings.data),
+          .classes = all_class_names(run)};
+}
+
+void tell_run(Report& report, const TrainedNet& net, const std::string& folder) {
+  report.set_run(how_it_went(net, folder));
+}
+
+std::vector<Finding> look_inside(Report& report, TrainedNet& net, const std::string& folder) {
+  const ClassificationReport answers = classification_report(
+      net.answers.labels(), net.answers.predictions(), net.run.record.image.classes);
+  const std::vector<Mistake> worst = net.answers.worst(worst_shown);
+  const Watched watched = choose_images(worst, net.data.test.size());
+  report.watch(net.run.model, batch_of(net.data.test, watched.indices),
+               {.normalization = net.data.test.normalization, .names = watched.names});
+  report.set_history(histories(net, folder));
+  report.set_confusion(rows_of(answers.counts));
+  report.set_worst(pictures_of(worst, net.data.test, watched));
+  std::vector<Finding> findings = diagnose(vitals_of(net, answers));
+  report.set_findings(findings);
+  return findings;
+}
+
 int run_report(const ReportCommandOptions& options) {
   std::error_code error;
   const std::vector<std::string>& models = model_names();
@@ -240,23 +252,10 @@ int run_report(const ReportCommandOptions& options) {
   }
   expect_writable("--out", options.out);
   set_num_threads(options.threads.value_or(num_threads()));
-  TrainedNet subject = load_trained_net(options);
-  const RunRecord& run = subject.run.record;
-  const ClassificationReport answers = classification_report(
-      subject.answers.labels(), subject.answers.predictions(), run.image.classes);
-  const std::vector<Mistake> worst = subject.answers.worst(worst_shown);
-  const Watched watched = choose_images(worst, subject.data.test.size());
-
-  Report report(options.out, {.title = run.settings.model + " on " + short_name(run.settings.data),
-                              .classes = all_class_names(run)});
-  report.watch(subject.run.model, batch_of(subject.data.test, watched.indices),
-               {.normalization = subject.data.test.normalization, .names = watched.names});
-  report.set_run(how_it_went(subject, options.folder));
-  report.set_history(histories(subject, options.folder));
-  report.set_confusion(rows_of(answers.counts));
-  report.set_worst(pictures_of(worst, subject.data.test, watched));
-  const std::vector<Finding> findings = diagnose(vitals_of(subject, answers));
-  report.set_findings(findings);
+  TrainedNet subject = load_trained_net(options.folder, options.data_dir, options.quiet);
+  Report report(options.out, report_options(subject.run.record));
+  tell_run(report, subject, options.folder);
+  const std::vector<Finding> findings = look_inside(report, subject, options.folder);
   report.save();
 
   for (const Finding& finding : findings) {

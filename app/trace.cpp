@@ -11,6 +11,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <string>
+#include <vector>
 
 #include "build_model.h"
 #include "commands.h"
@@ -68,8 +69,9 @@ NamedTensors tensors_of(const Trace& trace) {
   return tensors;
 }
 
-/// Trains until `steps` steps are done. Returns the loss of the last.
-double train_up_to(Training& training, std::int64_t steps, bool quiet) {
+/// Trains until `steps` steps are done, with the rates that were changed by hand. Returns the loss of the last.
+double train_up_to(Training& training, std::int64_t steps, const std::vector<RateRecord>& rates,
+                   bool quiet) {
   TaskProgress progress("training up to there");
   double loss = 0;
   training.run({.on_step =
@@ -77,7 +79,13 @@ double train_up_to(Training& training, std::int64_t steps, bool quiet) {
                       loss = done.loss;
                       if (!quiet) progress.show(done.step, steps);
                     },
-                .should_stop = [&] { return training.position().step == steps; }});
+                .should_stop =
+                    [&] {
+                      const std::int64_t done = training.position().step;
+                      for (const RateRecord& change : rates)
+                        if (change.step == done) training.set_base_lr(change.base_lr);
+                      return done == steps;
+                    }});
   return loss;
 }
 
@@ -106,7 +114,7 @@ int run_trace(const TraceCommandOptions& options) {
   const DataLoader test = evaluation_loader(settings, data.test);
   Sequential model = first_model(run, options.folder);
   Training training(model, settings, {batches, nullptr, test});
-  train_up_to(training, options.at_step - 1, options.quiet);
+  train_up_to(training, options.at_step - 1, metrics.rates, options.quiet);
 
   const Position at = training.position();
   const Batch batch = *batches.epoch(at.epoch - 1, at.batch).begin();
@@ -117,7 +125,7 @@ int run_trace(const TraceCommandOptions& options) {
   NamedTensors tensors =
       copies_of(tensors_of(trace));  // the step that follows writes into parameters
   tensors.emplace_back("labels", batch.labels);
-  const double loss = train_up_to(training, options.at_step, true);
+  const double loss = train_up_to(training, options.at_step, metrics.rates, true);
   if (loss != recorded.loss) {
     fail<BadDataError>(options.folder, ": made again, step ", options.at_step, " has the loss ",
                        loss, ", recorded is ", recorded.loss,

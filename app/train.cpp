@@ -24,6 +24,7 @@
 #include "exit_code.h"
 #include "interrupt.h"
 #include "json.h"
+#include "live_server.h"
 #include "loaders.h"
 #include "progress.h"
 #include "ranks.h"
@@ -161,6 +162,15 @@ void expect_shards(const Settings& settings, const TrainOptions& options,
   }
 }
 
+/// What there is to show of a training that goes on; one whose lines are gone goes on without.
+Metrics metrics_so_far(const fs::path& folder, const MetricsRecord& counted) {
+  try {
+    return read_metrics("serve", folder, counted);
+  } catch (const IoError&) {
+    return {};
+  }
+}
+
 /// A new net, perhaps with weights of another training.
 Sequential begin_model(RunRecord& run, const std::string& from, Progress& progress) {
   Sequential model = new_model(run.settings, run.image);
@@ -176,7 +186,8 @@ Sequential begin_model(RunRecord& run, const std::string& from, Progress& progre
 /// All that a training is made of, set up in stages that throw before anything is trained.
 class TrainCommand {
  public:
-  TrainCommand(const TrainOptions& options, Ranks& ranks) : options_(options), ranks_(ranks) {}
+  TrainCommand(const TrainOptions& options, Ranks& ranks, LiveServer* server)
+      : options_(options), ranks_(ranks), server_(server) {}
 
   /// Settings; of a training that goes on its folder, locked before it is read.
   void settle();
@@ -190,10 +201,12 @@ class TrainCommand {
  private:
   bool resumes() const { return !options_.resume.empty(); }
   bool quiet() const { return options_.quiet || !ranks_.is_first(); }
+  void show();
   bool train_to_the_end();
 
   const TrainOptions& options_;
   Ranks& ranks_;
+  LiveServer* server_;  // null: nobody watches
   Settings settings_;
   fs::path out_;
   std::optional<RunFolder> folder_;  // of the first rank
@@ -264,10 +277,20 @@ void TrainCommand::begin() {
   });
 }
 
+/// To whoever asks the server, from now on.
+void TrainCommand::show() {
+  LiveSnapshot start = snapshot_of(*training_, model_, run_);
+  if (resumes()) start.metrics = metrics_so_far(out_, earlier_.record.metrics);
+  server_->live().begin(start, batches_->batches(), training_->lr());
+  server_->show(data_, out_.string());
+  if (options_.serve) std::fputs(("shown at " + server_->url() + "\n").c_str(), stderr);
+}
+
 bool TrainCommand::train_to_the_end() {
   if (!ranks_.is_first()) return training_->run({.should_stop = interrupted});
   return train_and_keep(*training_, model_, *folder_, run_, *progress_,
-                        options_.checkpoint_steps.value_or(0));
+                        options_.checkpoint_steps.value_or(0),
+                        server_ != nullptr ? &server_->live() : nullptr);
 }
 
 int TrainCommand::run() {
@@ -285,6 +308,7 @@ int TrainCommand::run() {
   if (resumes())
     progress_->line(
         fmt::format("epoch {}: goes on after step {}", run_.position.epoch, run_.position.step));
+  if (server_ != nullptr) show();
   bool complete = false;
   try {
     complete = train_to_the_end();
@@ -309,9 +333,9 @@ int TrainCommand::run() {
   return complete ? exit_ok : exit_interrupted;
 }
 
-int train_on(const TrainOptions& options, Communicator* world) {
+int train_on(const TrainOptions& options, Communicator* world, LiveServer* server) {
   Ranks ranks(world);
-  TrainCommand command(options, ranks);
+  TrainCommand command(options, ranks, server);
   command.settle();
   command.build();
   command.begin();
@@ -320,10 +344,12 @@ int train_on(const TrainOptions& options, Communicator* world) {
 
 }  // namespace
 
-int run_train(const TrainOptions& options) {
+int run_train(const TrainOptions& options, LiveServer* server) {
   // When nobody reads any more, or a file may not grow, that is an error to tell, and not the end.
   for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
-  if (!options.distributed) return train_on(options, nullptr);
+  std::optional<LiveServer> own_server;  // first of all: a port that is taken has cost nothing
+  if (options.serve) server = &own_server.emplace("--serve", options.address);
+  if (!options.distributed) return train_on(options, nullptr, server);
   if (mpi_description().empty()) {
     fail<UsageError>(
         "--distributed: this gradus was built without MPI; install libopenmpi-dev or libmpich-dev "
@@ -335,7 +361,7 @@ int run_train(const TrainOptions& options) {
                        .exit_code_of_lost_rank = exit_rank_lost};
   return mpi_run(mpi, [&](Communicator& world) {
     try {
-      return train_on(options, &world);
+      return train_on(options, &world, nullptr);
     } catch (const StageFailed& failed) {
       if (world.rank() == 0) std::fputs(text_of("gradus: ", failed.what(), "\n").c_str(), stderr);
       return failed.code;

@@ -1,67 +1,31 @@
 // What goes to the disk, in which order, while a training runs.
 #include "train_and_keep.h"
 
-#include <chrono>
-#include <cmath>
-#include <filesystem>
-#include <optional>
+#include <spdlog/fmt/fmt.h>
+
 #include <string>
 #include <vector>
 
-#include "event_file.h"
 #include "exit_code.h"
 #include "interrupt.h"
 #include "json.h"
+#include "kernel_history.h"
+#include "scalars.h"
 #include "stopwatch.h"
 
 namespace gradus::app {
-namespace {
 
-namespace fs = std::filesystem;
-
-/// What TensorBoard is to show, written with the next checkpoint.
-class Scalars {
- public:
-  /// Behind the steps that an earlier process has `done`: TensorBoard forgets what any file says of later ones.
-  explicit Scalars(std::int64_t done) : first_step_(done + 1) {}
-  void add(const char* tag, std::int64_t step, double value) {
-    if (!std::isnan(value)) waiting_.push_back({tag, step, value, wall_time()});
-  }
-  void add(const EpochRecord& epoch, std::int64_t step) {
-    add("loss/epoch", step, epoch.train_loss);
-    add("loss/validation", step, epoch.validation_loss);
-    add("loss/test", step, epoch.test_loss);
-    add("accuracy/validation", step, epoch.validation_accuracy);
-    add("accuracy/test", step, epoch.test_accuracy);
-    add("lr", step, epoch.lr);
-  }
-  void write(const fs::path& folder) {
-    if (!file_) file_.emplace(folder, EventFileOptions{.first_step = first_step_});
-    for (const Scalar& s : waiting_) file_->scalar(s.tag, s.step, s.value, s.time);
-    file_->flush();
-    waiting_.clear();
-  }
-
- private:
-  struct Scalar {
-    std::string tag;
-    std::int64_t step;
-    double value;
-    double time;
-  };
-  static double wall_time() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  }
-  std::int64_t first_step_;
-  std::vector<Scalar> waiting_;
-  std::optional<EventFile> file_;
-};
-
-}  // namespace
+LiveSnapshot snapshot_of(const Training& training, const Module& model, const RunRecord& run) {
+  LiveSnapshot now{.run = run, .weights = copies_of(model.state_dict())};
+  now.run.position = training.position();
+  now.run.best = {};
+  for (const auto& [name, tensor] : training.state_dict())
+    if (name.starts_with(kernels_prefix)) now.kernels.emplace_back(name, tensor);
+  return now;
+}
 
 bool train_and_keep(Training& training, const Module& model, RunFolder& folder, RunRecord& run,
-                    Progress& progress, std::int64_t checkpoint_steps) {
+                    Progress& progress, std::int64_t checkpoint_steps, Live* live) {
   constexpr double most_seconds = 60;  // of work, for a power failure to take
   Clock::time_point last_kept = Clock::now();
   Scalars scalars(training.position().step);
@@ -76,10 +40,24 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
     write_scalars();
     last_kept = Clock::now();
   };
+  const Live::Answers answers{
+      .snapshot = [&] { return snapshot_of(training, model, run); },
+      .change =
+          [&](double lr) {
+            const RateRecord change = training.change_lr(lr);
+            folder.add_metrics(to_json(change));
+            progress.line(fmt::format("learning rate {} instead of {}, from step {} on", change.lr,
+                                      change.from, change.step + 1));
+            if (!folder.replaces_another()) keep();
+            return change;
+          },
+      .should_stop = interrupted};
   const TrainingEvents events{.on_movements =
                                   [&](std::int64_t epoch, const std::vector<Movement>& all) {
-                                    for (const Movement& movement : all)
+                                    for (const Movement& movement : all) {
                                       folder.add_metrics(to_json({epoch, movement}));
+                                      if (live != nullptr) live->add({epoch, movement});
+                                    }
                                   },
                               .on_step =
                                   [&](const StepRecord& step, double images_per_second) {
@@ -87,6 +65,8 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
                                     if (run.settings.tensorboard)
                                       scalars.add("loss/step", step.step, step.loss);
                                     progress.step(step, images_per_second);
+                                    if (live != nullptr)
+                                      live->add(step, training.lr(), images_per_second);
                                     const bool due =
                                         checkpoint_steps > 0 && step.step % checkpoint_steps == 0;
                                     if (due || seconds_since(last_kept) >= most_seconds) keep();
@@ -100,8 +80,13 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
                                       scalars.add(epoch, training.position().step);
                                     keep();
                                     progress.epoch(epoch);
+                                    if (live != nullptr) live->add(epoch, training.lr());
                                   },
-                              .should_stop = interrupted};
+                              .should_stop =
+                                  [&] {
+                                    if (live != nullptr) training.leave_out(live->attend(answers));
+                                    return interrupted();
+                                  }};
   bool complete = false;
   try {
     complete = training.run(events);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "live.h"
 #include "progress.h"
 #include "records.h"
 #include "run_folder.h"
@@ -12,9 +13,12 @@
 
 namespace gradus::app {
 
-/// Trains, with a checkpoint after every epoch, after as many steps as asked for (0: no other), and after every minute.
-/// Returns false when a signal ended it early.
+/// The training between two steps, for those who watch it.
+LiveSnapshot snapshot_of(const Training& training, const Module& model, const RunRecord& run);
+
+/// Trains, with a checkpoint after every epoch, after as many steps as asked for (0: no other), after every minute, and
+/// where the rate was changed by hand; `live`: who watches, null: nobody. Returns false when a signal ended it early.
 bool train_and_keep(Training& training, const Module& model, RunFolder& folder, RunRecord& run,
-                    Progress& progress, std::int64_t checkpoint_steps);
+                    Progress& progress, std::int64_t checkpoint_steps, Live* live);
 
 }  // namespace gradus::app

@@ -41,10 +41,10 @@ std::unique_ptr<Schedule> make_schedule(const Settings& settings, Optimizer& opt
 }
 
 void expect_finite(double loss, const char* which, std::int64_t epoch, std::int64_t step,
-                   const Settings& settings) {
+                   const Optimizer& optimizer) {
   if (std::isfinite(loss)) return;
   fail<Diverged>("training diverged: the ", which, " is ", loss, " in epoch ", epoch, ", at step ",
-                 step, "; try an --lr below ", settings.lr);
+                 step, "; try an --lr below ", optimizer.base_lr());
 }
 
 /// Is `epoch` to be preferred to the best so far?
@@ -266,6 +266,20 @@ void Training::resume(const RunRecord& run, const NamedTensors& state, const std
   start_ = Clock::now();
 }
 
+void Training::set_base_lr(double base_lr) {
+  optimizer_->set_lr(base_lr);
+  if (schedule_) schedule_->set_epoch(schedule_->epoch());
+}
+
+RateRecord Training::change_lr(double lr) {
+  const double from = optimizer_->lr();
+  // A checkpoint keeps the base, from which resume() computes the rate of its epoch again.
+  const double base = from > 0 ? lr * (optimizer_->base_lr() / from) : lr;
+  set_base_lr(base);
+  return {
+      .epoch = at_.epoch, .step = at_.step, .from = from, .lr = optimizer_->lr(), .base_lr = base};
+}
+
 bool Training::patience_has_run_out() const {
   return settings_.patience > 0 && best_.epoch > 0 &&
          at_.epoch - 1 - best_.epoch >= settings_.patience;
@@ -298,11 +312,11 @@ double Training::backward(const Batch& batch, std::int64_t epoch, std::int64_t s
     const double loss = parallel_->backward(batch, [this](Module& model, const Batch& shard) {
       return loss_of(model, shard, settings_);
     });
-    expect_finite(loss, "loss", epoch, step, settings_);
+    expect_finite(loss, "loss", epoch, step, *optimizer_);
     return loss;
   }
   const Variable loss = loss_of(model_, batch, settings_);
-  expect_finite(loss.item(), "loss", epoch, step, settings_);
+  expect_finite(loss.item(), "loss", epoch, step, *optimizer_);
   loss.backward();
   return loss.item();
 }
@@ -334,13 +348,13 @@ void Training::finish_epoch(const TrainingEvents& events) {
   Communicator* const world = parallel_ ? &parallel_->communicator() : nullptr;
   if (data_.validation != nullptr) {
     const Evaluation validation = evaluate(model_, *data_.validation, {}, world);
-    expect_finite(validation.loss, "validation loss", epoch.epoch, at_.step, settings_);
+    expect_finite(validation.loss, "validation loss", epoch.epoch, at_.step, *optimizer_);
     epoch.validation_loss = validation.loss;
     epoch.validation_accuracy = validation.accuracy;
   }
   const Evaluation result = evaluate(model_, data_.test, {}, world);
   at_.evaluation_seconds += seconds_since(start);
-  expect_finite(result.loss, "test loss", epoch.epoch, at_.step, settings_);
+  expect_finite(result.loss, "test loss", epoch.epoch, at_.step, *optimizer_);
   epoch.test_loss = result.loss;
   epoch.test_accuracy = result.accuracy;
   epoch.seconds = seconds();

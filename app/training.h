@@ -102,11 +102,19 @@ class Training {
   /// What belongs to a position beside the model's tensors: "optimizer.state.0.step" and so on, which share
   /// storage with the optimizer, "best.0.weight" and so on, and those of the KernelHistory.
   NamedTensors state_dict() const;
+  /// Of the next step.
+  double lr() const { return optimizer_->lr(); }
+  /// From the next step on: `lr` is finite and above 0. A schedule goes on from there as it would have from the rate before.
+  RateRecord change_lr(double lr);
+  /// Makes a change again that was recorded.
+  void set_base_lr(double base_lr);
   /// The epoch whose weights are the best; its epoch is 0 before there is one.
   const EpochRecord& best() const { return best_; }
   /// Goes on from there, with the model's tensors of then already in the model. Throws BadDataError,
   /// its message opening with `label`, for what fits no training like this one.
   void resume(const RunRecord& run, const NamedTensors& state, const std::string& label);
+  /// So much of the time until now was not spent on training.
+  void leave_out(Clock::duration pause) { start_ += pause; }
 
  private:
   void expect_possible(const Position& at, const std::string& label) const;

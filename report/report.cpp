@@ -79,23 +79,26 @@ std::string_view to_string(RunState state) {
   return names.at(static_cast<std::size_t>(state));
 }
 
-Report::Report(std::string path, ReportOptions options)
-    : path_(std::move(path)), content_(std::make_unique<Content>()) {
-  namespace fs = std::filesystem;
-  if (path_.empty()) fail<ValueError>("Report: the path is empty");
+Report::Report(ReportOptions options) : content_(std::make_unique<Content>()) {
   const std::int64_t least = std::ssize(page_template()) + least_room;
   if (options.limit < least)
     fail<ValueError>("Report: limit must be at least ", least, ", got ", options.limit);
+  content_->options = std::move(options);
+}
+
+Report::Report(std::string path, ReportOptions options) : Report(std::move(options)) {
+  namespace fs = std::filesystem;
+  path_ = std::move(path);
+  if (path_.empty()) fail<ValueError>("Report: the path is empty");
   std::error_code error;
   if (fs::is_directory(path_, error)) fail<IoError>("Report: ", path_, " is a folder, not a file");
   const fs::path folder = fs::path(path_).parent_path();
   if (!folder.empty() && !fs::is_directory(folder, error))
     fail<IoError>("Report: cannot write ", path_, ": ", folder.string(), " is no folder");
-  content_->options = std::move(options);
 }
 
 Report::~Report() {
-  if (saved_) return;
+  if (saved_ || path_.empty()) return;
   try {
     save();
   } catch (const std::exception& error) {
@@ -209,6 +212,7 @@ std::string Report::html() const {
 }
 
 void Report::save() {
+  if (path_.empty()) fail<ValueError>("Report::save: this report was made without a file");
   const std::string page = html();
   write_file_atomically(path_, page);
   saved_ = true;

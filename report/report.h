@@ -122,6 +122,8 @@ class Report {
   /// Throws ValueError for an empty path or a limit with no room for the page and 100,000 bytes, and IoError where `path` is a folder or lies in
   /// none: before a training, rather than behind it. Nothing is written yet.
   explicit Report(std::string path, ReportOptions options = {});
+  /// Without a file: html() is all that comes of it, and save() throws. Throws ValueError for the limit likewise.
+  explicit Report(ReportOptions options);
   /// save(), where something is new since the last; logs what that throws.
   ~Report();
   Report(const Report&) = delete;
@@ -152,7 +154,8 @@ class Report {
   /// Throws ValueError for a picture that is not uint8 [C,H,W].
   void set_worst(std::vector<WorstImage> worst);
 
-  /// Writes the file. Throws IoError naming it where it cannot; what was there before stays then.
+  /// Writes the file. Throws IoError naming it where it cannot; what was there before stays then. Throws ValueError
+  /// where there is none to write.
   void save();
   /// The file's content.
   std::string html() const;

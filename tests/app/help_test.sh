@@ -3,7 +3,7 @@
 . "$GRADUS_SOURCE/tests/support/app.sh"
 
 run 0 --help
-says out train eval predict data summary graph lr-find compare export gradcheck inspect bench "Exit codes:" "GRADUS_NUM_THREADS" "GRADUS_LOG_LEVEL"
+says out train eval predict data summary graph lr-find compare report serve export gradcheck inspect bench "Exit codes:" "GRADUS_NUM_THREADS" "GRADUS_LOG_LEVEL"
 for code in 0 1 2 65 66 70 74 130; do grep -q "^ *$code  " out || fail "the help does not tell exit code $code"; done
 for command in train eval predict data summary lr-find compare gradcheck inspect bench; do
   run 0 $command --help

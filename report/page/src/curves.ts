@@ -55,7 +55,7 @@ function options({ lines, xLabel, logX, logY, height = 260 }: Curves, width: num
         stroke: variable(`--series-${((colour ?? i) % 4) + 1}`) + (faint ? "66" : ""),
         width: faint ? 1 : 2,
         dash: faint ? [] : dashes[(colour ?? i) % 4],
-        points: { show: lines[0].values.length < 40 && !faint, size: 5 },
+        points: { show: (plot: uPlot) => plot.data[0].length < 40 && !faint, size: 5 },
         value: (_: uPlot, at: number) => number(at),
       })),
     ],
@@ -66,17 +66,31 @@ function options({ lines, xLabel, logX, logY, height = 260 }: Curves, width: num
 const drawable = (values: Value[], log: boolean | undefined): Value[] =>
   values.map((value) => (value !== null && (!Number.isFinite(value) || (log && value <= 0)) ? null : value));
 
-export function curves(data: Curves): HTMLElement {
-  const last = data.lines.map(({ label, values }) => `${label} ends at ${number(values.at(-1))}`).join("; ");
+export interface ChangingCurves {
+  figure: HTMLElement;
+  /// The values of each line, in the order of the lines.
+  change: (x: number[], values: Value[][]) => void;
+}
+
+export const curves = (data: Curves): HTMLElement => changingCurves(data).figure;
+
+export function changingCurves(data: Curves): ChangingCurves {
   const box = h("div", { class: "curves" });
-  const figure = h("figure", { role: "group", "aria-label": `${data.title} over ${data.xLabel}: ${last}` }, h("figcaption", {}, data.title), box);
-  const columns = [data.x, ...data.lines.map(({ values }) => drawable(values, data.logY))] as uPlot.AlignedData;
+  const figure = h("figure", { role: "group" }, h("figcaption", {}, data.title), box);
+  let columns: uPlot.AlignedData;
   let plot: uPlot | null = null;
+  const change = (x: number[], values: Value[][]) => {
+    const last = data.lines.map(({ label }, i) => `${label} ends at ${number(values[i].at(-1))}`).join("; ");
+    figure.setAttribute("aria-label", `${data.title} over ${data.xLabel}: ${last}`);
+    columns = [x, ...values.map((line) => drawable(line, data.logY))] as uPlot.AlignedData;
+    plot?.setData(columns);
+  };
+  change(data.x, data.lines.map(({ values }) => values));
   new ResizeObserver(([entry]) => {
     const width = Math.floor(entry.contentRect.width);
     if (width < 50) return;
     if (plot) plot.setSize({ width, height: data.height ?? 260 });
     else plot = new uPlot(options(data, width), columns, box);
   }).observe(box);
-  return figure;
+  return { figure, change };
 }

@@ -13,6 +13,7 @@ import { architectureView } from "./views/architecture";
 import { flowView } from "./views/flow";
 import { gradcheckView } from "./views/gradcheck";
 import { kernelsView } from "./views/kernels";
+import { liveView } from "./views/live";
 import { mistakesView } from "./views/mistakes";
 import { runView } from "./views/run";
 import { samplesView } from "./views/samples";
@@ -22,7 +23,7 @@ import { tapeView } from "./views/tape";
 const format = 1;
 
 const views: View[] = [
-  ...[runView, architectureView, samplesView, kernelsView, stepperView],
+  ...[liveView, runView, architectureView, samplesView, kernelsView, stepperView],
   ...[tapeView, flowView, gradcheckView, mistakesView, algorithmsView],
 ];
 

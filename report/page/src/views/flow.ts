@@ -110,7 +110,8 @@ function activityRow(report: Report, activity: Activity): (Node | string)[] {
 export const flowView: View = {
   id: "flow",
   title: "Gradient flow",
-  missing: () => null,
+  // Before anybody has looked into the net, it cannot be said that nothing is wrong with it.
+  missing: ({ doctor, parameters, activity }) => (doctor.length + parameters.length + activity.length > 0 ? null : "nothing was looked at"),
   show(state: State, root: HTMLElement) {
     const { report } = state;
     append(

@@ -1,0 +1,101 @@
+// gradus serve: the page of a training, live. One that is not finished waits there, paused, for somebody who goes on
+// with it; a finished one shows its report, and what it takes drawings for.
+#include <gradus/core/parallel.h>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "interrupt.h"
+#include "live_server.h"
+#include "report.h"
+#include "run_folder.h"
+#include "training.h"
+
+namespace gradus::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// That in runs whose checkpoint was written last.
+std::string latest_training() {
+  std::string latest;
+  fs::file_time_type latest_time{};
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator("runs", error)) {
+    const fs::path checkpoint = entry.path() / "checkpoint.safetensors";
+    const fs::file_time_type time = fs::last_write_time(checkpoint, error);
+    if (error || (!latest.empty() && time <= latest_time) || !is_checkpoint(checkpoint)) continue;
+    latest = entry.path().string();
+    latest_time = time;
+  }
+  if (latest.empty()) fail<NotFoundError>("serve: there is no training in runs; name its folder");
+  return latest;
+}
+
+/// The report of a training that is over, with the weights that count.
+void show_report(LiveServer& server, TrainedNet net, const std::string& folder) {
+  const RunRecord& run = net.run.record;
+  Report report(report_options(run));
+  tell_run(report, net, folder);
+  look_inside(report, net, folder);
+  server.page().show({.html = report.html(), .run = run});
+}
+
+LiveSnapshot snapshot_of(const TrainedNet& net) {
+  return {.run = net.run.record,
+          .weights = copies_of(net.run.model.state_dict()),
+          .kernels = net.run.training_state,
+          .metrics = net.metrics};
+}
+
+}  // namespace
+
+int run_serve(const ServeOptions& options) {
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
+  const std::string folder = options.folder.empty() ? latest_training() : options.folder;
+  std::error_code error;
+  if (fs::is_regular_file(folder, error))
+    fail<UsageError>(folder, ": serve shows the folder of a training");
+  const bool unfinished = load_run(folder).record.unfinished();
+  LiveServer server("serve", options.address);
+  set_num_threads(options.threads.value_or(num_threads()));
+  if (unfinished) {
+    fmt::print("{} is at {}, paused where it was; Ctrl-C ends\n", folder, server.url());
+    std::fflush(stdout);
+    server.live().pause();
+    TrainOptions train;
+    train.resume = folder;
+    train.data_dir = options.data_dir;
+    train.threads = options.threads;
+    train.quiet = options.quiet;
+    const int code = run_train(train, &server);
+    if (code != exit_ok) return code;
+  }
+  TrainedNet net = load_trained_net(folder, options.data_dir, options.quiet);
+  if (!unfinished) {
+    const RunRecord& run = net.run.record;
+    const std::int64_t size = run.settings.batch_size;
+    server.live().begin(snapshot_of(net), (run.train_images + size - 1) / size, run.last.lr);
+    server.show(net.data, folder);
+  }
+  server.live().end(snapshot_of(net));
+  show_report(server, std::move(net), folder);
+  catch_interrupts();
+  fmt::print("{} is at {}; Ctrl-C ends\n", folder, server.url());
+  std::fflush(stdout);
+  constexpr std::chrono::milliseconds glance{50};
+  while (!interrupted()) std::this_thread::sleep_for(glance);
+  return exit_ok;
+}
+
+}  // namespace gradus::app
