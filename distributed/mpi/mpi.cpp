@@ -1,17 +1,16 @@
 // The only file that knows MPI. Messages are MPI_Isend and MPI_Irecv with the channel as their tag, asked for with
 // MPI_Testsome; one thread at a time is in MPI (MPI_THREAD_SERIALIZED), by a lock. No call blocks but the first and the
-// last: so whatever becomes of another rank, this one can still tell.
+// last, and these are watched: so whatever becomes of another rank, this one can still tell.
 #include <gradus/distributed/mpi.h>
 
 #include <mpi.h>
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <climits>
-#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <mutex>
@@ -276,7 +275,15 @@ void MpiCommunicator::finish() {
 }
 
 /// Other threads of this process never call MPI at the same time; see there.
-void start_mpi() {
+void start_mpi(const MpiOptions& options) {
+  Watchdog watchdog(options.timeout, [&](const WatchdogAlarm& alarm) {
+    tell(alarm.what);
+    ::_exit(options.exit_code_of_lost_rank);
+  });
+  const Watchdog::Wait watched(&watchdog, "all processes to start MPI");
+  // UCX, below MPICH, ends a process that reads the memory of another one which is gone (cma), and nobody can tell
+  // any more which that was. Through shared memory it does not notice.
+  ::setenv("UCX_TLS", "^cma", 0);
   int provided = 0;
   MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
   if (provided >= MPI_THREAD_SERIALIZED) return;
@@ -287,7 +294,7 @@ void start_mpi() {
 }  // namespace
 
 int mpi_run(const MpiOptions& options, const std::function<int(Communicator&)>& body) {
-  start_mpi();
+  start_mpi(options);
   int rank = 0;
   int size = 1;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);

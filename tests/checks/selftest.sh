@@ -22,7 +22,7 @@ fresh() {
   header layers/linear.h '#include <gradus/autograd/variable.h>'
   header app/command.h '#include <gradus/layers/linear.h>'
   cp "$checks/../../.clang-format" tree/
-  mkdir -p tree/gradcheck tree/autograd/ops tree/core/kernels/conv2d
+  mkdir -p tree/gradcheck tree/distributed tree/autograd/ops tree/core/kernels/conv2d
   header core/kernels/conv2d/algorithm.h
   cp "$checks/../../docs/Doxyfile" tree/docs/
   cat >tree/examples/shown.cpp <<'END'

@@ -79,7 +79,8 @@ std::map<int, pid_t> all_ranks_of(Command& command, std::size_t count) {
 }
 
 void check_ended(const std::map<int, pid_t>& ranks) {
-  for (const auto& [rank, process] : ranks) {
+  for (const auto& [number, process] : ranks) {
+    const int rank = number;
     CAPTURE(rank);
     // mpirun may have ended a moment before its last process.
     for (int i = 0; i < 1000 && ::kill(process, 0) == 0; ++i)
@@ -96,12 +97,13 @@ TEST_CASE("mpirun with 1, 2, 3, 4 and 8 ranks gives the bits of one process with
     CAPTURE(mpi.mpirun);
     const TemporaryFolder folder;
     const fs::path alone = trained_alone(mpi, folder, small);
-    for (const auto& [ranks, more] :
+    for (const auto& [number, more] :
          std::vector<std::pair<int, Words>>{{1, {}},
                                             {2, {}},
                                             {3, {"--bucket-size", "1"}},
                                             {4, {"--no-overlap", "--bucket-size", "16"}},
                                             {8, {"--bucket-size", "64"}}}) {
+      const int ranks = number;
       CAPTURE(ranks);
       const fs::path out = folder / std::to_string(ranks);
       Command command(
