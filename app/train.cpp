@@ -3,7 +3,6 @@
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
-#include <gradus/core/simd.h>
 #include <gradus/core/storage.h>
 #include <gradus/core/words.h>
 #include <gradus/data/loader.h>
@@ -29,6 +28,7 @@
 #include "loaders.h"
 #include "progress.h"
 #include "resolve.h"
+#include "run_description.h"
 #include "run_folder.h"
 #include "stopwatch.h"
 #include "training.h"
@@ -69,12 +69,12 @@ void print_result(const RunRecord& run, const fs::path& out) {
              last.images_per_second, out.string());
 }
 
-/// Where things stand when a training ends early.
-std::string what_is_kept(const RunRecord& run, const RunFolder& folder, const fs::path& out) {
+/// Where things stand when a training ends early; `next` is what may be done about it.
+std::string what_is_kept(const RunRecord& run, const RunFolder& folder, const fs::path& out,
+                         const char* next) {
   if (!folder.kept()) return "no checkpoint was made, no file was changed";
-  return fmt::format("{} holds {} epochs and {} steps; to go on: gradus train --resume {}",
-                     folder.checkpoint_file().string(), run.last.epoch, run.position.step,
-                     out.string());
+  return fmt::format("{} holds {} epochs and {} steps; {} {}", folder.checkpoint_file().string(),
+                     run.last.epoch, run.position.step, next, out.string());
 }
 
 RunFolder::Purpose purpose_of(const TrainOptions& options) {
@@ -111,19 +111,6 @@ Settings settings_of(const RunRecord& run, const TrainOptions& options) {
                      "; --patience N goes on for longer");
   }
   return settings;
-}
-
-RunRecord describe_run(const Settings& settings, const DataParts& data) {
-  return {.settings = settings,
-          .image = image_spec(data.train),
-          .class_names = data.train.class_names,
-          .pixels = data.pixels,
-          .normalization = data.train.normalization,
-          .train_images = data.train.size(),
-          .validation_images = data.validation.size(),
-          .test_images = data.test.size(),
-          .data_checksum = data.checksum,
-          .simd = simd_in_use()};
 }
 
 /// Goes on where `earlier` stands.
@@ -233,10 +220,8 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
   try {
     complete = training.run(events);
   } catch (const Diverged&) {
-    if (folder.kept()) {  // the model is as it was before the step
-      folder.add_metrics(diverged_line(training.position()));
-      keep();
-    }
+    folder.add_metrics(diverged_line(training.position()));
+    if (!folder.replaces_another()) keep();  // the model is as it was before the step
     throw;
   }
   // An earlier training is not given up for less than what is due.
@@ -307,12 +292,14 @@ int run_train(const TrainOptions& options) {
                               options.checkpoint_steps.value_or(0));
   } catch (const Diverged& error) {
     progress.clear();
-    fail<Diverged>(error.what(), "; ", what_is_kept(run, *folder, out));
+    fail<Diverged>(error.what(), "; ",
+                   what_is_kept(run, *folder, out, "to see why: gradus report"));
   }
   progress.clear();
   log_pool();
   if (!complete)
-    std::fputs(("gradus: interrupted; " + what_is_kept(run, *folder, out) + "\n").c_str(), stderr);
+    fmt::print(stderr, "gradus: interrupted; {}\n",
+               what_is_kept(run, *folder, out, "to go on: gradus train --resume"));
   if (options.json) {
     fmt::print("{}\n", to_result_json(run, out));
   } else if (run.last.epoch > 0) {
