@@ -37,13 +37,13 @@ says out "The learning rate is too high: a loss became infinite or no number, at
 refuses 2 "--out first: a training is there already" train --data digits --out first
 
 # One that was interrupted, and one that was killed: as far as they came.
-"$gradus" train --data digits --model mlp --epochs 100000 --quiet --out stopped 2>err &
+"$gradus" train --data digits --model mlp --epochs 100000 --quiet --out stopped >out 2>err &
 until [ -f stopped/checkpoint.safetensors ]; do sleep 0.1; done
 kill -TERM $!
 wait $! || [ $? = 130 ] || fail "an interrupted training has another exit code than 130"
 run 0 report stopped --quiet
 holds '"state":"interrupted"' '"epochs":[{"epoch":1,'
-"$gradus" train --data digits --model mlp --epochs 100000 --quiet --out killed 2>err &
+"$gradus" train --data digits --model mlp --epochs 100000 --quiet --out killed >out 2>err &
 until [ -f killed/checkpoint.safetensors ]; do sleep 0.1; done
 kill -KILL $!
 wait $! || :
@@ -97,7 +97,7 @@ mkdir -p pictures/one pictures/two
 for name in a b c d e; do for class in one two; do cp own.png pictures/$class/$name.png; done; done
 run 0 report net.json --quiet --gradcheck 0 --data pictures --image-size 12 --channels 1
 holds '"title":"net.json with first weights, on pictures"' '"classes":["one","two"]' '"shape":[1,12,12]'
-says out "in the training data"
+says out "are among the training images"
 rm report.html
 refuses 2 "--model lenet does not suit --data pictures" report lenet --quiet --data pictures --image-size 12
 refuses 2 "run is a training, which has its data" report run --data digits
