@@ -464,13 +464,29 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
 }
 
 void add_report(CLI::App& app, ReportCommandOptions& o) {
-  CLI::App& report =
-      *app.add_subcommand("report", "Write a page that shows a training, and its net from inside");
-  report.add_option("DIR", o.folder, "The folder of a training")->required()->option_text(" ");
+  CLI::App& report = *app.add_subcommand(
+      "report", "Write a page that shows a training, or a net alone, from inside");
+  report
+      .add_option("WHAT", o.what,
+                  "The folder of a training; or a model's name or a file NET.json\n"
+                  "of layers, with first weights")
+      ->required()
+      ->option_text(" ");
   add(report, "-o,--out", o.out, "FILE", "The page, one HTML file that needs no network", o.out)
       ->check(not_empty());
-  add(report, "--data-dir", o.data_dir, "DIR", "Folder where the files of a named data set are",
-      "where they were, then where packages put them");
+  report
+      .add_option("--picture", o.pictures,
+                  "Pictures of one's own to show it with, or folders of them, 8 at most")
+      ->option_text("FILE...");
+  add(report, "--gradcheck", o.gradcheck_seconds, "N",
+      "Seconds that a check of the net's gradients may take; 0: none", "2")
+      ->check(real(0, Low::included));
+  add(report, "--data", o.data, "DATA", data_meaning(), "digits; for a net alone")
+      ->check(not_empty());
+  add_data_dir(report, o);
+  add_form(report, o.form);
+  add(report, "--seed", o.seed, "N", "Decides the weights of a net alone", std::to_string(o.seed))
+      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
   add_threads(report, o);
   report.add_flag("--quiet", o.quiet, "No progress on stderr");
 }

@@ -112,8 +112,13 @@ struct LrFindOptions {
 int run_lr_find(const LrFindOptions& options);
 
 struct ReportCommandOptions {
-  std::string folder;
+  std::string what;  ///< the folder of a training, a model's name, or a file of layers
+  std::string data;  ///< of a net; empty: digits
   std::string data_dir;
+  DataOptions form;
+  std::uint64_t seed = 1;             ///< of a net's first weights
+  std::vector<std::string> pictures;  ///< files, and folders of them
+  double gradcheck_seconds = 2;       ///< 0: no check
   std::string out = "report.html";
   std::optional<int> threads;
   bool quiet = false;

@@ -1,8 +1,6 @@
 // gradus gradcheck: every operation and every layer through its own samples, as a table; a whole
 // model with its loss; and the checker itself, on bugs planted for it.
 #include <gradus/autograd/functions.h>
-#include <gradus/core/create.h>
-#include <gradus/gradcheck/module.h>
 #include <gradus/io/atomic_file.h>
 #include <gradus/layers/models.h>
 
@@ -26,6 +24,7 @@
 #include "interrupt.h"
 #include "json.h"
 #include "kernel_self_test.h"
+#include "net_gradcheck.h"
 #include "output_file.h"
 #include "self_test.h"
 #include "stopwatch.h"
@@ -245,39 +244,34 @@ int check_subjects(const GradcheckCommandOptions& options, const std::vector<Sub
   return failed == 0 ? exit_ok : exit_check_failed;
 }
 
-/// A model with its cross-entropy, on images of random pixels: what the numbers show does not
-/// matter to a derivative.
 int check_model(const GradcheckCommandOptions& options) {
-  constexpr std::int64_t images = 2;
   constexpr std::int64_t exact_elements = 24;  // of each parameter
   const Clock::time_point start = Clock::now();
   Generator generator(1);
   const ImageSpec image{};
   Sequential model = make_model(options.model, image, generator);
-  const Tensor x = randn({images, image.channels, image.height, image.width}, generator, float64);
-  const Tensor labels = randint(0, image.classes, {images}, generator);
-  const auto loss = [&](const Variable& scores) { return cross_entropy(scores, labels); };
-
+  const CheckedBatch batch = batch_to_check(image, generator);
   GradcheckOptions how = fast_gradcheck();
   how.elements = exact_elements;
   how.subject = options.model;
   std::optional<Watch> watch(std::in_place);
   how.progress = watch->progress();
-  const GradcheckReport report = gradcheck(model, x, loss, how);
+  const GradcheckReport report = check_net(model, batch, how);
   watch.reset();
   if (report.stopped) {
     fmt::print("{}\n", options.json ? report.to_json() : report.to_string(colour()));
     return exit_interrupted;
   }
-  const TaylorReport taylor = taylor_test(model, x, loss);
+  const auto loss = [&](const Variable& scores) { return cross_entropy(scores, batch.labels); };
+  const TaylorReport taylor = taylor_test(model, batch.images, loss);
   write_page(options.html, report);
   const double seconds = seconds_since(start);
   if (options.json) {
     fmt::print("{}\n", to_json(report, taylor, model.parameter_count(), seconds));
   } else {
     fmt::print("{} with its loss, {} parameters, {} images\n{}\n{}\nin {:.1f} s\n", options.model,
-               model.parameter_count(), images, report.to_string(colour()), taylor.to_string(),
-               seconds);
+               model.parameter_count(), batch.images.size(0), report.to_string(colour()),
+               taylor.to_string(), seconds);
   }
   const bool bad = report.verdict == Verdict::fail || taylor.verdict == Verdict::fail ||
                    too_vague(report.inconclusive_count, report.elements + report.directions);

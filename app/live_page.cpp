@@ -32,13 +32,12 @@ Sequential net_with(const LiveSnapshot& snapshot) {
 LivePage::LivePage(Live& live, DataParts data, std::string folder)
     : live_(live), data_(std::move(data)), folder_(std::move(folder)) {}
 
-TrainedNet LivePage::net_of(const LiveSnapshot& snapshot) const {
+ReportSubject LivePage::net_of(const LiveSnapshot& snapshot) const {
   return {.run = {.record = snapshot.run,
                   .model = net_with(snapshot),
                   .training_state = snapshot.kernels},
-          .metrics = snapshot.metrics,
           .data = data_,
-          .running = !live_.finished()};
+          .trained = Trained{.metrics = snapshot.metrics, .running = !live_.finished()}};
 }
 
 ShownPage LivePage::shown() {
@@ -61,11 +60,11 @@ void LivePage::show(ShownPage page) {
 void LivePage::refresh() {
   const std::lock_guard one_at_a_time(refresh_mutex_);
   const std::shared_ptr<const LiveSnapshot> snapshot = live_.snapshot();
-  TrainedNet net = net_of(there(snapshot));
+  ReportSubject net = net_of(there(snapshot));
   evaluate(net.run.model, evaluation_loader(net.run.record.settings, data_.test),
            [&](const Batch& batch, const Tensor& logits) {
              if (live_.closed()) fail<NotNow>("the program ends");
-             net.answers.add(batch, logits);
+             net.trained->answers.add(batch, logits);
            });
   Report report(report_options(snapshot->run));
   tell_run(report, net, folder_);

@@ -51,7 +51,7 @@ class LivePage {
   const std::string& folder() const { return folder_; }
 
  private:
-  TrainedNet net_of(const LiveSnapshot& snapshot) const;
+  ReportSubject net_of(const LiveSnapshot& snapshot) const;
 
   Live& live_;
   DataParts data_;

@@ -1,101 +1,25 @@
 // gradus predict: what a trained model takes pictures for.
-#include <gradus/core/create.h>
 #include <gradus/core/log.h>
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/words.h>
-#include <gradus/data/image_folder.h>
 #include <gradus/data/loader.h>
 
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <exception>
-#include <filesystem>
 #include <numeric>
 #include <span>
 
 #include "commands.h"
 #include "exit_code.h"
 #include "json.h"
+#include "own_pictures.h"
 #include "run_folder.h"
 #include "training.h"
 
 namespace gradus::app {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// The files that are asked for, folders replaced by the pictures in them.
-std::vector<std::string> files_of(const std::vector<std::string>& names) {
-  std::vector<std::string> files;
-  for (const std::string& name : names) {
-    std::error_code error;
-    if (!fs::is_directory(name, error)) {
-      files.push_back(name);
-      continue;
-    }
-    const std::vector<std::string> below = find_images(name);
-    if (below.empty()) fail<NotFoundError>(name, ": no picture in it (.png, .jpg or .jpeg)");
-    files.insert(files.end(), below.begin(), below.end());
-  }
-  return files;
-}
-
-/// Pictures that were read, with their files.
-struct ReadPictures {
-  std::vector<std::string> files;
-  Tensor images;  // uint8 [N,C,H,W]
-};
-
-/// Counts what is left out.
-struct LeftOut {
-  std::size_t count = 0;
-  std::string first;
-};
-
-/// Reads files[begin..end) on all threads; throws at the first that cannot be read, unless they are to be
-/// skipped.
-ReadPictures read(std::span<const std::string> files, const ImageForm& form, bool skip_bad,
-                  LeftOut& left_out) {
-  std::vector<Tensor> images(files.size());
-  std::vector<std::exception_ptr> failures(files.size());
-  parallel_for(std::ssize(files), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      try {
-        images[i] = read_image_as(files[i], form);
-      } catch (const IoError&) {
-        failures[i] = std::current_exception();
-      }
-    }
-  });
-  ReadPictures result;
-  std::vector<Tensor> good;
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    if (!failures[i]) {
-      result.files.push_back(files[i]);
-      good.push_back(images[i]);
-      continue;
-    }
-    if (!skip_bad) std::rethrow_exception(failures[i]);
-    if (left_out.count++ == 0) left_out.first = files[i];
-  }
-  if (!good.empty()) result.images = core::stack(good, 0);
-  return result;
-}
-
-ImageForm form_of(const RunRecord& run) {
-  if (!run.pixels.unit)
-    fail<UsageError>("the model was trained on numbers that are not those of pictures");
-  if (run.image.channels != 1 && run.image.channels != 3) {
-    fail<UsageError>("the model takes ", run.image.channels,
-                     " channels, pictures have 1 (gray) or 3 (RGB)");
-  }
-  return {.channels = run.image.channels,
-          .height = run.image.height,
-          .width = run.image.width,
-          .squash = run.settings.data.form.squash};
-}
 
 /// The `top` most probable classes of one row of logits.
 Prediction predict_row(const RunRecord& run, const std::string& file, const Tensor& probabilities,
@@ -129,8 +53,8 @@ int run_predict(const PredictOptions& options) {
   set_num_threads(options.threads.value_or(num_threads()));
   LoadedRun loaded = load_trained(options.folder);
   const RunRecord& run = loaded.record;
-  const ImageForm form = form_of(run);
-  const std::vector<std::string> files = files_of(options.images);
+  const ImageForm form = picture_form(run);
+  const std::vector<std::string> files = picture_files(options.images);
   std::size_t width = 0;
   for (const std::string& file : files) width = std::max(width, printable(file).size());
 
@@ -139,13 +63,9 @@ int run_predict(const PredictOptions& options) {
   for (std::size_t begin = 0; begin < files.size(); begin += batch_size) {
     const std::size_t count = std::min(batch_size, files.size() - begin);
     const ReadPictures pictures =
-        read(std::span(files).subspan(begin, count), form, options.skip_bad, left_out);
+        read_pictures(std::span(files).subspan(begin, count), form, options.skip_bad, left_out);
     if (pictures.files.empty()) continue;
-    const Dataset dataset{.name = "pictures",
-                          .images = pictures.images,
-                          .labels = zeros({std::ssize(pictures.files)}, int64),
-                          .classes = run.image.classes,
-                          .normalization = run.normalization};
+    const Dataset dataset = as_dataset(pictures, run);
     const DataLoader loader(dataset, {.batch_size = std::ssize(pictures.files), .prefetch = 0});
     evaluate(loaded.model, loader, [&](const Batch&, const Tensor& logits) {
       const Tensor probabilities = core::softmax(logits, 1);

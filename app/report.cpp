@@ -1,30 +1,43 @@
-// gradus report: a training as one HTML page: how it went, the net seen from inside on a few test images, where it
-// is wrong, and what it suffers from.
+// gradus report: a training, or a net alone, as one HTML page: how it went, the net seen from inside on a few
+// images, where it is wrong, and what it suffers from.
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
+#include <gradus/core/random.h>
+#include <gradus/core/words.h>
 #include <gradus/data/loader.h>
+#include <gradus/data/resize.h>
 #include <gradus/layers/models.h>
+#include <gradus/report/doctor.h>
+#include <gradus/report/report.h>
 #include <gradus/report/vitals.h>
 
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "build_model.h"
 #include "commands.h"
 #include "confusion.h"
+#include "data_parts.h"
 #include "exit_code.h"
-#include "kernel_history.h"
 #include "loaders.h"
+#include "net_gradcheck.h"
 #include "output_file.h"
+#include "own_pictures.h"
 #include "picture.h"
 #include "progress.h"
 #include "report.h"
+#include "report_parts.h"
+#include "resolve.h"
 #include "run_description.h"
+#include "run_folder.h"
 #include "training.h"
 
 namespace gradus::app {
@@ -35,76 +48,55 @@ namespace fs = std::filesystem;
 constexpr std::size_t worst_shown = 24;
 constexpr std::int64_t batch_for_layers = 256;  // a unit that is 0 for all of these counts as dead
 
-RunState state_of(const TrainedNet& s) {
-  if (s.running) return RunState::running;
-  if (s.metrics.diverged) return RunState::diverged;
-  return s.run.record.unfinished() ? RunState::interrupted : RunState::finished;
+/// Pictures `side` pixels high and wide, as bytes.
+void resize_all(Dataset& data, std::int64_t side) {
+  std::vector<Tensor> images;
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    images.push_back(resize(as_picture(data.get(i).image), side, side));
+  data.images = core::stack(images, 0);
 }
 
-std::optional<double> if_known(double value) {
-  return std::isnan(value) ? std::nullopt : std::optional<double>(value);
+/// With the weights that a training with this seed would begin with.
+ReportSubject new_subject(const ReportCommandOptions& options) {
+  constexpr std::int64_t lenet_side = 28;
+  TrainOptions asked;
+  asked.data = options.data;
+  asked.data_dir = options.data_dir;
+  asked.form = options.form;
+  asked.model = options.what;
+  asked.seed = options.seed;
+  const Settings settings = resolve(asked);
+  ReportSubject s{.run = {}, .data = load_parts(settings.data, options.quiet)};
+  if (options.data.empty() && options.what == "lenet") {  // the digits are 8x8
+    for (Dataset* part : {&s.data.train, &s.data.test}) resize_all(*part, lenet_side);
+  }
+  s.run.record = describe_run(settings, s.data);
+  s.run.model = new_model(settings, s.run.record.image);
+  s.run.record.parameters = s.run.model.parameter_count();
+  return s;
 }
 
-ReportRun how_it_went(const TrainedNet& s, const std::string& folder) {
-  const RunRecord& run = s.run.record;
-  ReportRun shown{.folder = folder,
-                  .state = state_of(s),
-                  .command = command_of(run.settings),
-                  .seed = run.settings.seed,
-                  .checksum = checksum(s.run.model.state_dict()),
-                  .settings = described(run)};
-  double seconds = 0;
-  for (const EpochRecord& epoch : s.metrics.epochs) {
-    shown.epochs.push_back({.epoch = epoch.epoch,
-                            .loss = epoch.train_loss,
-                            .validation_loss = if_known(epoch.validation_loss),
-                            .validation_accuracy = if_known(epoch.validation_accuracy),
-                            .test_loss = epoch.test_loss,
-                            .test_accuracy = epoch.test_accuracy,
-                            .learning_rate = epoch.lr,
-                            .seconds = epoch.seconds - seconds});
-    seconds = epoch.seconds;
+ReportSubject subject_of(const ReportCommandOptions& options) {
+  std::error_code error;
+  if (fs::is_directory(options.what, error)) {
+    if (options.data.empty())
+      return load_trained_net(options.what, options.data_dir, options.quiet);
+    fail<UsageError>("--data ", options.data, ": ", options.what,
+                     " is a training, which has its data; --data is for a net alone");
   }
-  const std::vector<double> rates = learning_rates(s.metrics);
-  for (std::size_t i = 0; i < rates.size(); ++i) {
-    const StepRecord& step = s.metrics.steps[i];
-    shown.steps.push_back({.step = step.step, .loss = step.loss, .learning_rate = rates[i]});
+  const bool exists = fs::exists(options.what, error);
+  const std::vector<std::string>& models = model_names();
+  const bool named = std::find(models.begin(), models.end(), options.what) != models.end();
+  if (exists ? is_net_file(options.what) : named) return new_subject(options);
+  if (!exists) {
+    fail<NotFoundError>(options.what,
+                        ": no folder of a training, no file NET.json, and none of the ", "models ",
+                        joined(models), did_you_mean(options.what, models));
   }
-  for (const RateRecord& change : s.metrics.rates) {
-    shown.settings.emplace_back(fmt::format("learning rate changed after step {}", change.step),
-                                fmt::format("from {} to {}", change.from, change.lr));
-  }
-  return shown;
-}
-
-/// Of each parameter: its norms, and of kernels what they were after some epochs.
-std::vector<ParameterHistory> histories(const TrainedNet& s, const std::string& folder) {
-  std::vector<ParameterHistory> histories;
-  const auto of = [&](const std::string& name) -> ParameterHistory& {
-    const auto found = std::find_if(histories.begin(), histories.end(),
-                                    [&](const ParameterHistory& h) { return h.name == name; });
-    if (found != histories.end()) return *found;
-    histories.push_back({.name = name});
-    return histories.back();
-  };
-  for (const ParameterRecord& record : s.metrics.parameters) {
-    const Movement& m = record.movement;
-    of(m.name).flow.push_back({.epoch = record.epoch,
-                               .norm = m.norm,
-                               .gradient_norm = m.gradient_norm,
-                               .update_ratio = m.update_norm / m.norm});
-  }
-  KernelHistory kernels;
-  NamedTensors state;
-  for (const auto& [name, tensor] : s.run.training_state)
-    if (name.starts_with(kernels_prefix)) state.emplace_back(name, tensor);
-  const RunRecord& run = s.run.record;
-  kernels.load_state_dict(state, s.run.model, run.last.epoch, folder);
-  for (const KernelSnapshot& snapshot : kernels.snapshots()) {
-    for (const auto& [name, kernel] : snapshot.kernels)
-      of(name).snapshots.push_back({.epoch = snapshot.epoch, .value = kernel});
-  }
-  return histories;
+  fail<UsageError>(
+      options.what,
+      ": report shows the folder of a training, or a net: a file NET.json of layers, or ",
+      joined(models));
 }
 
 /// At most `most` of `count` indices, evenly spread: folders have their images class by class.
@@ -122,32 +114,15 @@ Batch batch_of(const Dataset& data, const std::vector<std::int64_t>& indices) {
 }
 
 /// What the doctor looks at.
-Vitals vitals_of(TrainedNet& s, const ClassificationReport& report) {
+Vitals vitals_of(ReportSubject& s, const std::optional<ClassificationReport>& report) {
   const RunRecord& run = s.run.record;
   Vitals vitals{.classes = run.image.classes,
-                .diverged = s.metrics.diverged,
-                .learning_rate = run.settings.lr,
-                .data = data_vitals(s.data.train, s.data.test),
-                .confusion = report.counts.to_vector<std::int64_t>()};
-  for (const StepRecord& step : s.metrics.steps) vitals.step_losses.push_back(step.loss);
-  for (const EpochRecord& epoch : s.metrics.epochs) {
-    const bool validates = !std::isnan(epoch.validation_loss);
-    vitals.epochs.push_back(
-        {.train_loss = epoch.train_loss,
-         .held_out_loss = validates ? epoch.validation_loss : epoch.test_loss,
-         .held_out_accuracy = validates ? epoch.validation_accuracy : epoch.test_accuracy});
-  }
-  for (const auto& [name, parameter] : s.run.model.named_parameters()) {
-    const Tensor& value = parameter.value();
-    Vitals::Parameter of{.name = name, .is_weight = value.shape().size() > 1};
-    for (const ParameterRecord& record : s.metrics.parameters) {
-      if (record.movement.name != name) continue;
-      of.norm.push_back(record.movement.norm);
-      of.gradient_norm.push_back(record.movement.gradient_norm);
-      of.update_norm.push_back(record.movement.update_norm);
-    }
-    if (of.is_weight) of.equal_rows = equal_rows(value);
-    vitals.parameters.push_back(std::move(of));
+                .parameters = parameter_vitals(s.run.model),
+                .data = data_vitals(s.data.train, s.data.test)};
+  if (s.trained) {
+    vitals.learning_rate = run.settings.lr;
+    vitals.confusion = report->counts.to_vector<std::int64_t>();
+    add_course(vitals, s.trained->metrics);
   }
   const std::vector<std::int64_t> some =
       spread_over(s.data.test.size(), std::min(batch_for_layers, evaluation_batch(run.image)));
@@ -155,18 +130,47 @@ Vitals vitals_of(TrainedNet& s, const ClassificationReport& report) {
   return vitals;
 }
 
-/// The images on which the net is watched: some of all, and those it is most wrong about.
+/// The images on which the net is watched: one's own, then test images, some of all and those that it is most
+/// wrong about.
 struct Watched {
-  std::vector<std::int64_t> indices;
-  std::vector<std::string> names;
+  std::int64_t own = 0;                 ///< so many are one's own
+  std::vector<std::int64_t> indices{};  ///< of test images
+  std::vector<std::string> names{};
+  Tensor images{};
+  Tensor labels{};
 };
 
-Watched choose_images(const std::vector<Mistake>& worst, std::int64_t test_images) {
-  constexpr std::int64_t most = 8;
+constexpr std::int64_t most_watched = 8;
+
+ReadPictures own_pictures(const ReportCommandOptions& options, const RunRecord& run) {
+  if (options.pictures.empty()) return {};
+  const std::vector<std::string> files = picture_files(options.pictures);
+  if (std::ssize(files) > most_watched)
+    fail<UsageError>("--picture: ", files.size(), " pictures, a report has room for ",
+                     most_watched);
+  LeftOut none;
+  return read_pictures(files, picture_form(run), false, none);
+}
+
+/// Labels as shares of classes, of which a picture of one's own has none: it adds nothing to the loss.
+Tensor shares_of(const Tensor& labels, std::int64_t own, std::int64_t classes) {
+  const Tensor shares = zeros({own + labels.numel(), classes});
+  for (std::int64_t i = 0; i < labels.numel(); ++i)
+    shares.data<float>()[(own + i) * classes + labels.at<std::int64_t>({i})] = 1;
+  return shares;
+}
+
+Watched choose_images(const ReportSubject& s, const ReadPictures& pictures,
+                      const std::vector<Mistake>& worst) {
   constexpr std::size_t most_wrong = 3;
+  constexpr std::int64_t least_of_test = 2;
   Watched watched;
-  const std::size_t wrong = std::min(worst.size(), most_wrong);
-  watched.indices = spread_over(test_images, most - static_cast<std::int64_t>(wrong));
+  watched.own = std::ssize(pictures.files);
+  watched.names = pictures.files;
+  const std::size_t wrong = watched.own > 0 ? 0 : std::min(worst.size(), most_wrong);
+  watched.indices = spread_over(
+      s.data.test.size(),
+      std::max(most_watched - watched.own - static_cast<std::int64_t>(wrong), least_of_test));
   for (std::size_t i = 0; i < wrong; ++i) {
     if (std::find(watched.indices.begin(), watched.indices.end(), worst[i].index) ==
         watched.indices.end())
@@ -174,6 +178,14 @@ Watched choose_images(const std::vector<Mistake>& worst, std::int64_t test_image
   }
   for (const std::int64_t index : watched.indices)
     watched.names.push_back("test image " + std::to_string(index));
+  const Batch batch = batch_of(s.data.test, watched.indices);
+  watched.images = batch.images;
+  watched.labels = batch.labels;
+  if (watched.own == 0) return watched;
+  const DataLoader own(as_dataset(pictures, s.run.record),
+                       {.batch_size = watched.own, .prefetch = 0});
+  watched.images = core::cat({(*own.epoch(0).begin()).images, batch.images}, 0);
+  watched.labels = shares_of(batch.labels, watched.own, s.run.record.image.classes);
   return watched;
 }
 
@@ -187,7 +199,7 @@ std::vector<WorstImage> pictures_of(const std::vector<Mistake>& mistakes, const 
                      .probability = mistake.of_predicted,
                      .picture = as_picture(test.get(mistake.index).image)};
     const auto at = std::find(watched.indices.begin(), watched.indices.end(), mistake.index);
-    if (at != watched.indices.end()) image.sample = at - watched.indices.begin();
+    if (at != watched.indices.end()) image.sample = watched.own + (at - watched.indices.begin());
     pictures.push_back(std::move(image));
   }
   return pictures;
@@ -200,68 +212,105 @@ std::vector<std::vector<std::int64_t>> rows_of(const Tensor& counts) {
   return rows;
 }
 
+/// The check of the net's gradients for the page; empty, and a line that says why, where there is none.
+std::string gradient_check(Sequential& net, const RunRecord& run, double most_seconds) {
+  constexpr std::int64_t elements = 4;  // of each parameter
+  constexpr int directions = 2;
+  if (most_seconds == 0) return {};
+  Generator generator(1);
+  GradcheckOptions how = fast_gradcheck(directions);
+  how.elements = elements;
+  how.subject = run.settings.model;
+  how.progress = [&](const GradcheckProgress& now) {
+    const double expected =
+        now.seconds * static_cast<double>(now.total) / static_cast<double>(now.done + 1);
+    return expected <= most_seconds;
+  };
+  try {
+    const GradcheckReport report = check_net(net, batch_to_check(run.image, generator), how);
+    if (!report.stopped) return report.to_json();
+    fmt::print(
+        "left out: the gradient check, which takes more than {} s; --gradcheck N gives it N\n",
+        most_seconds);
+  } catch (const Error& error) {  // two images of random pixels are not what every net takes
+    fmt::print("left out: the gradient check: {}\n", error.what());
+  }
+  return {};
+}
+
+void print(const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings) {
+    fmt::print("{}: {}{}: {}\n", to_string(finding.severity), finding.title,
+               finding.where.empty() ? "" : " (" + finding.where + ")", finding.evidence);
+  }
+}
+
 }  // namespace
 
-TrainedNet load_trained_net(const std::string& folder, const std::string& data_dir, bool quiet) {
-  TrainedNet s;
-  s.run = load_trained(folder);
+ReportSubject load_trained_net(const std::string& folder, const std::string& data_dir, bool quiet) {
+  ReportSubject s{.run = load_trained(folder)};
   const RunRecord& run = s.run.record;
-  s.metrics = read_metrics("report", folder, run.metrics);
+  Trained& trained = s.trained.emplace();
+  trained.metrics = read_metrics("report", folder, run.metrics);
   s.data = load_same_data(run, data_dir, folder, quiet);
   TaskProgress progress("evaluating");
   evaluate(s.run.model, evaluation_loader(run.settings, s.data.test),
            [&](const Batch& batch, const Tensor& logits) {
-             s.answers.add(batch, logits);
-             if (!quiet) progress.show(s.answers.size(), s.data.test.size());
+             trained.answers.add(batch, logits);
+             if (!quiet) progress.show(trained.answers.size(), s.data.test.size());
            });
   return s;
 }
 
-ReportOptions report_options(const RunRecord& run) {
-  return {.title = run.settings.model + " on " + short_name(run.settings.data),
+ReportOptions report_options(const RunRecord& run, bool trained) {
+  return {.title = run.settings.model + (trained ? " on " : " with first weights, on ") +
+                   short_name(run.settings.data),
           .classes = all_class_names(run)};
 }
 
-void tell_run(Report& report, const TrainedNet& net, const std::string& folder) {
-  report.set_run(how_it_went(net, folder));
+void tell_run(Report& report, const ReportSubject& subject, const std::string& folder) {
+  const Trained& trained = *subject.trained;
+  report.set_run(how_it_went(subject.run, trained.metrics, folder, trained.running));
 }
 
-std::vector<Finding> look_inside(Report& report, TrainedNet& net, const std::string& folder) {
-  const ClassificationReport answers = classification_report(
-      net.answers.labels(), net.answers.predictions(), net.run.record.image.classes);
-  const std::vector<Mistake> worst = net.answers.worst(worst_shown);
-  const Watched watched = choose_images(worst, net.data.test.size());
-  report.watch(net.run.model, batch_of(net.data.test, watched.indices),
-               {.normalization = net.data.test.normalization, .names = watched.names});
-  report.set_history(histories(net, folder));
-  report.set_confusion(rows_of(answers.counts));
-  report.set_worst(pictures_of(worst, net.data.test, watched));
-  std::vector<Finding> findings = diagnose(vitals_of(net, answers));
+std::vector<Finding> look_inside(Report& report, ReportSubject& subject, const std::string& folder,
+                                 const ReadPictures& pictures) {
+  const RunRecord& run = subject.run.record;
+  std::optional<ClassificationReport> answers;
+  std::vector<Mistake> worst;
+  if (subject.trained) {
+    const Answers& given = subject.trained->answers;
+    answers = classification_report(given.labels(), given.predictions(), run.image.classes);
+    worst = given.worst(worst_shown);
+  }
+  const Watched watched = choose_images(subject, pictures, worst);
+  report.watch(subject.run.model, watched.images, watched.labels,
+               {.samples = watched.images.size(0),
+                .normalization = subject.data.test.normalization,
+                .names = watched.names});
+  if (subject.trained) {
+    report.set_history(histories(subject.run, subject.trained->metrics, folder));
+    report.set_confusion(rows_of(answers->counts));
+    report.set_worst(pictures_of(worst, subject.data.test, watched));
+  }
+  std::vector<Finding> findings = diagnose(vitals_of(subject, answers));
   report.set_findings(findings);
   return findings;
 }
 
 int run_report(const ReportCommandOptions& options) {
-  std::error_code error;
-  const std::vector<std::string>& models = model_names();
-  const bool net = std::find(models.begin(), models.end(), options.folder) != models.end();
-  if (fs::is_regular_file(options.folder, error) || (net && !fs::exists(options.folder, error))) {
-    fail<UsageError>(options.folder,
-                     ": report shows the folder of a training; a net alone: gradus graph ",
-                     options.folder, " --out net.svg");
-  }
   expect_writable("--out", options.out);
   set_num_threads(options.threads.value_or(num_threads()));
-  TrainedNet subject = load_trained_net(options.folder, options.data_dir, options.quiet);
-  Report report(options.out, report_options(subject.run.record));
-  tell_run(report, subject, options.folder);
-  const std::vector<Finding> findings = look_inside(report, subject, options.folder);
+  ReportSubject subject = subject_of(options);
+  const RunRecord& run = subject.run.record;
+  const ReadPictures pictures = own_pictures(options, run);
+  Report report(options.out, report_options(run, subject.trained.has_value()));
+  if (subject.trained) tell_run(report, subject, options.what);
+  const std::vector<Finding> findings = look_inside(report, subject, options.what, pictures);
+  const std::string check = gradient_check(subject.run.model, run, options.gradcheck_seconds);
+  if (!check.empty()) report.set_gradcheck(check);
   report.save();
-
-  for (const Finding& finding : findings) {
-    fmt::print("{}: {}{}: {}\n", to_string(finding.severity), finding.title,
-               finding.where.empty() ? "" : " (" + finding.where + ")", finding.evidence);
-  }
+  print(findings);
   fmt::print("written: {}\n", options.out);
   return exit_ok;
 }

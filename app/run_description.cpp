@@ -1,6 +1,8 @@
 // Options stand in a command where they are not what the program would take by itself.
 #include "run_description.h"
 
+#include <gradus/core/simd.h>
+
 #include <spdlog/fmt/fmt.h>
 
 namespace gradus::app {
@@ -17,6 +19,19 @@ std::string shell_word(const std::string& word) {
 }
 
 }  // namespace
+
+RunRecord describe_run(const Settings& settings, const DataParts& data) {
+  return {.settings = settings,
+          .image = image_spec(data.train),
+          .class_names = data.train.class_names,
+          .pixels = data.pixels,
+          .normalization = data.train.normalization,
+          .train_images = data.train.size(),
+          .validation_images = data.validation.size(),
+          .test_images = data.test.size(),
+          .data_checksum = data.checksum,
+          .simd = simd_in_use()};
+}
 
 std::string command_of(const Settings& s) {
   std::string command = "gradus train --data " + shell_word(s.data.name);

@@ -5,9 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "data_parts.h"
 #include "records.h"
 
 namespace gradus::app {
+
+/// A training with these settings on these data that has not begun; its parameters are not counted yet.
+RunRecord describe_run(const Settings& settings, const DataParts& data);
 
 /// The command line that trains the same model, with all that its result depends on, for a shell.
 std::string command_of(const Settings& settings);

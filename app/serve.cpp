@@ -43,7 +43,7 @@ std::string latest_training() {
 }
 
 /// The report of a training that is over, with the weights that count.
-void show_report(LiveServer& server, TrainedNet net, const std::string& folder) {
+void show_report(LiveServer& server, ReportSubject net, const std::string& folder) {
   const RunRecord& run = net.run.record;
   Report report(report_options(run));
   tell_run(report, net, folder);
@@ -51,11 +51,11 @@ void show_report(LiveServer& server, TrainedNet net, const std::string& folder) 
   server.page().show({.html = report.html(), .run = run});
 }
 
-LiveSnapshot snapshot_of(const TrainedNet& net) {
+LiveSnapshot snapshot_of(const ReportSubject& net) {
   return {.run = net.run.record,
           .weights = copies_of(net.run.model.state_dict()),
           .kernels = net.run.training_state,
-          .metrics = net.metrics};
+          .metrics = net.trained->metrics};
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ int run_serve(const ServeOptions& options) {
     const int code = run_train(train, &server);
     if (code != exit_ok) return code;
   }
-  TrainedNet net = load_trained_net(folder, options.data_dir, options.quiet);
+  ReportSubject net = load_trained_net(folder, options.data_dir, options.quiet);
   if (!unfinished) {
     const RunRecord& run = net.run.record;
     const std::int64_t size = run.settings.batch_size;

@@ -3,7 +3,6 @@
 #include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
-#include <gradus/core/simd.h>
 #include <gradus/core/storage.h>
 #include <gradus/core/words.h>
 #include <gradus/data/loader.h>
@@ -29,6 +28,7 @@
 #include "progress.h"
 #include "ranks.h"
 #include "resolve.h"
+#include "run_description.h"
 #include "run_folder.h"
 #include "train_and_keep.h"
 #include "training.h"
@@ -69,12 +69,12 @@ void print_result(const RunRecord& run, const fs::path& out) {
              last.images_per_second, out.string());
 }
 
-/// Where things stand when a training ends early.
-std::string what_is_kept(const RunRecord& run, const RunFolder& folder, const fs::path& out) {
+/// Where things stand when a training ends early; `next` is what may be done about it.
+std::string what_is_kept(const RunRecord& run, const RunFolder& folder, const fs::path& out,
+                         const char* next) {
   if (!folder.kept()) return "no checkpoint was made, no file was changed";
-  return fmt::format("{} holds {} epochs and {} steps; to go on: gradus train --resume {}",
-                     folder.checkpoint_file().string(), run.last.epoch, run.position.step,
-                     out.string());
+  return fmt::format("{} holds {} epochs and {} steps; {} {}", folder.checkpoint_file().string(),
+                     run.last.epoch, run.position.step, next, out.string());
 }
 
 RunFolder::Purpose purpose_of(const TrainOptions& options) {
@@ -111,19 +111,6 @@ Settings settings_of(const RunRecord& run, const TrainOptions& options) {
                      "; --patience N goes on for longer");
   }
   return settings;
-}
-
-RunRecord describe_run(const Settings& settings, const DataParts& data) {
-  return {.settings = settings,
-          .image = image_spec(data.train),
-          .class_names = data.train.class_names,
-          .pixels = data.pixels,
-          .normalization = data.train.normalization,
-          .train_images = data.train.size(),
-          .validation_images = data.validation.size(),
-          .test_images = data.test.size(),
-          .data_checksum = data.checksum,
-          .simd = simd_in_use()};
 }
 
 /// Goes on where `earlier` stands.
@@ -315,7 +302,8 @@ int TrainCommand::run() {
   } catch (const Diverged& error) {  // on all ranks alike
     progress_->clear();
     if (!ranks_.is_first()) return exit_check_failed;
-    const std::string line = text_of(error.what(), "; ", what_is_kept(run_, *folder_, out_));
+    const std::string line = text_of(
+        error.what(), "; ", what_is_kept(run_, *folder_, out_, "to see why: gradus report"));
     if (ranks_.many()) throw StageFailed(exit_check_failed, line);
     throw Diverged(line);
   }
@@ -323,7 +311,9 @@ int TrainCommand::run() {
   if (!ranks_.is_first()) return complete ? exit_ok : exit_interrupted;
   log_pool();
   if (!complete)
-    std::fputs(("gradus: interrupted; " + what_is_kept(run_, *folder_, out_) + "\n").c_str(),
+    std::fputs(("gradus: interrupted; " +
+                what_is_kept(run_, *folder_, out_, "to go on: gradus train --resume") + "\n")
+                   .c_str(),
                stderr);
   if (options_.json) {
     fmt::print("{}\n", to_result_json(run_, out_));

@@ -91,10 +91,8 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
   try {
     complete = training.run(events);
   } catch (const Diverged&) {
-    if (folder.kept()) {  // the model is as it was before the step
-      folder.add_metrics(diverged_line(training.position()));
-      keep();
-    }
+    folder.add_metrics(diverged_line(training.position()));
+    if (!folder.replaces_another()) keep();  // the model is as it was before the step
     throw;
   }
   // An earlier training is not given up for less than what is due.

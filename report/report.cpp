@@ -160,9 +160,12 @@ void Report::set_findings(std::vector<Finding> findings) {
 }
 
 void Report::set_gradcheck(const std::string& json) {
-  if (!detail::is_json_object(json))
-    fail<ValueError>("Report::set_gradcheck: expects a JSON object, got ", json.size(),
-                     " bytes that are none");
+  const std::string wrong = detail::why_no_gradcheck(json);
+  if (!wrong.empty()) {
+    fail<ValueError>(
+        "Report::set_gradcheck: expects what GradcheckReport::to_json() gives; the text ", "of ",
+        json.size(), " bytes ", wrong);
+  }
   content_->gradcheck = json;
   saved_ = false;
 }

@@ -133,7 +133,8 @@ class Report {
   /// Throws ShapeError unless there is a label for each image, ValueError for samples below 1 or a batch without
   /// images, and what trace_step() throws.
   void watch(Module& net, const Batch& batch, const WatchOptions& options = {});
-  /// The same; labels int64 [N], or float32 [N,classes].
+  /// The same; labels int64 [N], or float32 [N,classes]: shares of the classes. An image whose shares are all 0
+  /// has no label, adds nothing to the loss and sends no gradient.
   void watch(Module& net, const Tensor& images, const Tensor& labels,
              const WatchOptions& options = {});
   /// With a loss of one's own, which looks at all images: none is left away.
@@ -147,7 +148,8 @@ class Report {
   void set_history(std::vector<ParameterHistory> history);
   /// What diagnose() found.
   void set_findings(std::vector<Finding> findings);
-  /// What `gradus gradcheck --model M --json` prints. Throws ValueError unless it is a JSON object.
+  /// What GradcheckReport::to_json() gives, or `gradus gradcheck --model M --json` prints. Throws ValueError for
+  /// other text.
   void set_gradcheck(const std::string& json);
   /// counts[true class][predicted]. Throws ValueError unless it is square and no count is negative.
   void set_confusion(std::vector<std::vector<std::int64_t>> counts);

@@ -44,13 +44,6 @@ std::string now_text() {
   return text.data();
 }
 
-/// A multiplication of a product has its addition.
-void put_products(Json& json, const char* multiplications, const char* additions,
-                  std::int64_t flops) {
-  json[multiplications] = flops / 2;
-  json[additions] = flops - flops / 2;
-}
-
 std::string_view direction_of(Conv2dPass pass) {
   switch (pass) {
     case Conv2dPass::forward:
@@ -139,8 +132,10 @@ Json ReportWriter::module(const TraceModule& module) const {
                {"input", sizes_of(module.input)},
                {"output", sizes_of(module.output)},
                {"parameters", module.parameters}};
-  put_products(json, "multiplications", "additions", module.flops);
-  put_products(json, "backward_multiplications", "backward_additions", module.backward_flops);
+  json["multiplications"] = module.flops / 2;
+  json["additions"] = module.additions;
+  json["backward_multiplications"] = module.backward_flops / 2;
+  json["backward_additions"] = module.backward_additions;
   json["kept_bytes"] = module.kept_bytes;
   return json;
 }
@@ -210,7 +205,8 @@ Json ReportWriter::node(const TraceNode& node) const {
                {"kept", list_of(node.kept, kept)},
                {"forward_us", or_null(node.forward_us)},
                {"backward_us", or_null(node.backward_us)}};
-  put_products(json, "multiplications", "additions", node.flops);
+  json["multiplications"] = node.flops / 2;
+  json["additions"] = node.additions;
   json["arrivals"] = list_of(node.arrivals, arrival);
   return json;
 }
@@ -220,7 +216,7 @@ Json ReportWriter::convolution(const TraceConvolution& conv) const {
     return {{"direction", direction_of(each.pass)},
             {"name", each.name},
             {"why", each.why},
-            {"predicted_us", nullptr},
+            {"predicted_us", or_null(each.predicted)},
             {"measured_us", or_null(each.microseconds)}};
   };
   const Conv2dOptions& o = conv.options;
@@ -355,8 +351,29 @@ std::string json_of(const ReportContent& content, const Numbers& numbers) {
   return safe;
 }
 
-bool is_json_object(const std::string& text) {
-  return Json::parse(text, nullptr, false).is_object();
+std::string why_no_gradcheck(const std::string& text) {
+  using Kind = Json::value_t;
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return "is no JSON object";
+  const auto lacks = [&](std::initializer_list<const char*> keys, Kind kind) -> std::string {
+    for (const char* key : keys) {
+      const auto found = json.find(key);
+      if (found == json.end()) return std::string("has no \"") + key + '"';
+      const bool number = kind == Kind::number_integer && found->is_number();
+      if (found->type() != kind && !number)
+        return std::string("has another kind of \"") + key + '"';
+    }
+    return {};
+  };
+  std::string wrong = lacks({"subject", "verdict"}, Kind::string);
+  if (wrong.empty()) {
+    wrong = lacks({"order", "elements", "directions", "pass", "kink", "inconclusive", "fail"},
+                  Kind::number_integer);
+  }
+  if (wrong.empty()) {
+    wrong = lacks({"diagnoses", "notes", "not_exercised", "worst", "inputs", "sweep"}, Kind::array);
+  }
+  return wrong;
 }
 
 }  // namespace gradus::detail

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace gradus::detail {
 namespace {
@@ -56,9 +57,11 @@ Tensor probabilities_of(const Trace& trace) {
   return core::softmax(output.to(float64), 1);
 }
 
-std::int64_t label_of(const Tensor& labels, std::int64_t image) {
+/// The class with the largest share; of shares that are all 0 none is known.
+std::optional<std::int64_t> label_of(const Tensor& labels, std::int64_t image) {
   const Tensor one = labels[image];
   if (labels.rank() == 1) return static_cast<std::int64_t>(one.to(float64).item());
+  if (core::max(one).item() == 0) return std::nullopt;
   return static_cast<std::int64_t>(core::argmax(one).item());
 }
 

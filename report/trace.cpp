@@ -6,8 +6,14 @@
 #include <gradus/report/detail/recorder.h>
 #include <gradus/report/detail/untouched.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <set>
+#include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace gradus {
 namespace {
@@ -40,6 +46,62 @@ void list_members(Module& net, Trace& trace) {
                                 .module = module == by_path.end() ? 0 : module->second,
                                 .value = parameter.value().clone()});
   }
+}
+
+std::vector<std::shared_ptr<Node>> tape_behind(const std::shared_ptr<Node>& last) {
+  std::vector<std::shared_ptr<Node>> tape;
+  std::set<const Node*> seen;
+  std::vector<std::shared_ptr<Node>> ahead = {last};
+  while (!ahead.empty()) {
+    const std::shared_ptr<Node> node = ahead.back();
+    ahead.pop_back();
+    if (node == nullptr || !seen.insert(node.get()).second) continue;
+    tape.push_back(node);
+    ahead.insert(ahead.end(), node->inputs.begin(), node->inputs.end());
+  }
+  const auto older = [](const auto& a, const auto& b) { return a->number < b->number; };
+  std::sort(tape.begin(), tape.end(), older);
+  return tape;
+}
+
+/// What the modules keep in a step that nobody watches: an activation that is computed with the layer in front of
+/// it is kept there, and otherwise than by itself.
+void count_kept(Trace& trace, Module& net, const Variable& images) {
+  std::set<const std::byte*> counted = {images.value().storage().data()};
+  for (const auto& [name, parameter] : net.named_parameters())
+    counted.insert(parameter.value().storage().data());
+  for (const auto& [name, buffer] : net.named_buffers()) counted.insert(buffer.storage().data());
+  for (const std::shared_ptr<Node>& node : tape_behind(net(images).node())) {
+    std::int64_t bytes = 0;
+    for (const KeptNumbers& kept : node->kept)
+      if (counted.insert(kept.numbers.storage().data()).second) bytes += bytes_of(kept.numbers);
+    const std::string path = node->within.path();
+    std::size_t at = 0;  // of the net where no module is known
+    for (std::size_t m = 0; m < trace.modules.size(); ++m)
+      if (trace.modules[m].path == path) at = m;
+    for (; at != no_index; at = trace.modules[at].parent) trace.modules[at].kept_bytes += bytes;
+  }
+}
+
+void watch_step(Trace& trace, Module& net, const Variable& x, const TraceLoss& loss,
+                const TraceOptions& options) {
+  detail::Recorder recorder(net, trace, options.values);
+  const detail::WatchedBy watched(&recorder);
+  trace.images = recorder.index_of(x);
+  trace.nodes[trace.images].role = TraceRole::input;
+  trace.nodes[trace.images].name = "images";
+  const Variable output = net(x);
+  trace.output = recorder.index_of(output);
+  const Variable value = loss(output);
+  if (!value.defined()) fail<ValueError>("trace_step: the loss gives an undefined Variable");
+  if (value.numel() != 1) {
+    fail<ShapeError>("trace_step: the loss must be one number, got ", value.shape(), " from ",
+                     output.shape());
+  }
+  trace.loss = recorder.index_of(value);
+  recorder.note_kept();
+  recorder.run_backward_from(value);
+  recorder.finish();
 }
 
 }  // namespace
@@ -79,25 +141,9 @@ Trace trace_step(Module& net, const Tensor& images, const TraceLoss& loss,
   const detail::Untouched borrowed(net);
   const DetectAnomaly may_diverge(false);
   const GradMode recorded(true);
-  detail::Recorder recorder(net, trace, options.values);
-  const detail::WatchedBy watched(&recorder);
-
   const Variable x(images, options.input_gradient);
-  trace.images = recorder.index_of(x);
-  trace.nodes[trace.images].role = TraceRole::input;
-  trace.nodes[trace.images].name = "images";
-  const Variable output = net(x);
-  trace.output = recorder.index_of(output);
-  const Variable value = loss(output);
-  if (!value.defined()) fail<ValueError>("trace_step: the loss gives an undefined Variable");
-  if (value.numel() != 1) {
-    fail<ShapeError>("trace_step: the loss must be one number, got ", value.shape(), " from ",
-                     output.shape());
-  }
-  trace.loss = recorder.index_of(value);
-  recorder.note_kept();
-  recorder.run_backward_from(value);
-  recorder.finish();
+  watch_step(trace, net, x, loss, options);
+  count_kept(trace, net, x);
   if (options.values) trace.activity = detail::activity_of(trace);
   return trace;
 }

@@ -1,5 +1,5 @@
-// Trace: one training step of a net, looked at from inside. The net runs forward and backward once, and
-// what came by is written down: each operation in the order recorded, its value, what it kept for its
+// Trace: one training step of a net, looked at from inside. The net runs forward and backward, and what
+// came by is written down: each operation in the order recorded, its value, what it kept for its
 // derivative and why, each gradient as it arrived, time and products.
 //
 //   const Trace step = trace_step(net, batch.images, batch.labels);
@@ -7,7 +7,8 @@
 //
 // The numbers are those of the training: nothing is computed again, but for a convolution with its
 // activation in one op, which is run once more without it. Activations of layers are not fused while a
-// trace runs, so that what stands before them is seen; bit for bit that is the same. The net stays as it
+// trace runs, so that what stands before them is seen; bit for bit that is the same. What a module keeps is
+// counted in a second run forward, in which they are: memory is what it is in a training. The net stays as it
 // was: parameters, gradients, buffers, generators, training or evaluation. Its hooks run, as in a step.
 // What was not computed is an undefined Tensor, never zeros.
 #pragma once
@@ -74,6 +75,10 @@ struct TraceNode {
   std::optional<double> backward_us{};
   std::int64_t flops = 0;  ///< of products: a multiplication counts 1, its addition another
   std::int64_t backward_flops = 0;
+  /// Of the same products: a sum of K takes K - 1, and one more for its bias. Of conv2d's and linear's
+  /// derivatives those of the bias too.
+  std::int64_t additions = 0;
+  std::int64_t backward_additions = 0;
 };
 
 /// A module, with all below it: numbers of a container are sums.
@@ -89,7 +94,11 @@ struct TraceModule {
   std::int64_t parameters = 0;         ///< elements
   std::int64_t flops = 0;
   std::int64_t backward_flops = 0;
-  std::int64_t kept_bytes = 0;  ///< of its ops, each number once, without parameters and images
+  std::int64_t additions = 0;  ///< as of its nodes
+  std::int64_t backward_additions = 0;
+  /// What its ops keep in a training's step, each number once, without parameters, buffers and images. The nodes
+  /// may keep more: there each activation is by itself.
+  std::int64_t kept_bytes = 0;
 };
 
 /// A parameter with its gradient in this step.
@@ -106,6 +115,9 @@ struct TraceAlgorithm {
   std::string name;
   std::string why;
   std::optional<double> microseconds{};
+  /// What its products take at the rate of a large product of matrices, measured on this machine: the loops reach
+  /// less. Winograd has a quarter of the products. Without values nothing is predicted.
+  std::optional<double> predicted{};
 };
 
 /// A call of conv2d. The gradients of input, weight and bias are what this call sent; a node to which

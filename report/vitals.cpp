@@ -3,6 +3,7 @@
 
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>
+#include <gradus/core/parallel.h>
 #include <gradus/core/storage.h>
 #include <gradus/report/detail/units.h>
 
@@ -69,33 +70,54 @@ double saturated_share(const Tensor& y, const Range& range) {
   return static_cast<double>(at_the_end) / static_cast<double>(y.numel());
 }
 
-/// Mean and deviation as the net gets them.
-void measure_numbers(const Dataset& data, Vitals::Data& vitals) {
-  constexpr std::int64_t most = 2048;
-  const std::int64_t size = data.size();
-  const std::int64_t images = std::min(size, most);
-  double sum = 0;
+/// Of numbers as the net gets them.
+struct Sums {
+  double numbers = 0;
   double squares = 0;
   double count = 0;
-  for (std::int64_t i = 0; i < images; ++i) {
-    const Tensor image = data.get(i * size / images).image;
-    const double white = image.dtype() == uint8 ? 255 : 1;
-    const std::int64_t channels = image.size(0);
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const auto at = static_cast<std::size_t>(data.normalization.mean.size() == 1 ? 0 : c);
-      const double mean = data.normalization.mean[at];
-      const double deviation = data.normalization.stddev[at];
-      for (const double pixel : image.select(0, c).to(float64).to_vector<double>()) {
-        const double x = (pixel / white - mean) / deviation;
-        sum += x;
-        squares += x * x;
-        count += 1;
-      }
+};
+
+Sums sums_of(const Tensor& image, const Normalization& normalization) {
+  Sums sums;
+  const double white = image.dtype() == uint8 ? 255 : 1;
+  const std::int64_t channels = image.size(0);
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const auto at = static_cast<std::size_t>(normalization.mean.size() == 1 ? 0 : c);
+    const double mean = normalization.mean[at];
+    const double deviation = normalization.stddev[at];
+    for (const double pixel : image.select(0, c).to(float64).to_vector<double>()) {
+      const double x = (pixel / white - mean) / deviation;
+      sums.numbers += x;
+      sums.squares += x * x;
+      sums.count += 1;
     }
   }
-  if (count == 0) return;
-  vitals.mean = sum / count;
-  vitals.deviation = std::sqrt(std::max(0.0, squares / count - vitals.mean * vitals.mean));
+  return sums;
+}
+
+/// What is kept of an image.
+struct SeenImage {
+  std::size_t hash = 0;
+  std::int64_t label = 0;
+  Sums sums{};
+};
+
+/// Every image, read by all threads: files take a while. The sums of as many as `measured`, evenly spread.
+std::vector<SeenImage> look_at(const Dataset& data, std::int64_t measured) {
+  constexpr std::int64_t images_at_once = 16;
+  std::vector<SeenImage> seen(static_cast<std::size_t>(data.size()));
+  const std::int64_t step = std::max<std::int64_t>(
+      measured == 0 ? data.size() : (data.size() + measured - 1) / measured, 1);
+  parallel_for(data.size(), images_at_once, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const LabeledImage sample = data.get(i);
+      SeenImage& image = seen[static_cast<std::size_t>(i)];
+      image.hash = hash_of(sample.image);
+      image.label = sample.label;
+      if (measured > 0 && i % step == 0) image.sums = sums_of(sample.image, data.normalization);
+    }
+  });
+  return seen;
 }
 
 double l2_norm(const Tensor& values) {
@@ -169,18 +191,25 @@ std::vector<Vitals::Layer> layer_vitals(Module& net, const Tensor& images) {
 }
 
 Vitals::Data data_vitals(const Dataset& train, const Dataset& held_out) {
+  constexpr std::int64_t measured = 2048;
   Vitals::Data vitals{
       .class_counts = std::vector<std::int64_t>(static_cast<std::size_t>(train.classes)),
       .held_out = held_out.size()};
-  measure_numbers(train, vitals);
-  std::unordered_set<std::size_t> seen;
-  for (std::int64_t i = 0; i < train.size(); ++i) {
-    const LabeledImage sample = train.get(i);
-    ++vitals.class_counts[static_cast<std::size_t>(sample.label)];
-    seen.insert(hash_of(sample.image));
+  std::unordered_set<std::size_t> trained_with;
+  Sums sums;
+  for (const SeenImage& image : look_at(train, measured)) {
+    ++vitals.class_counts[static_cast<std::size_t>(image.label)];
+    trained_with.insert(image.hash);
+    sums.numbers += image.sums.numbers;
+    sums.squares += image.sums.squares;
+    sums.count += image.sums.count;
   }
-  for (std::int64_t i = 0; i < held_out.size(); ++i)
-    vitals.shared += seen.contains(hash_of(held_out.get(i).image)) ? 1 : 0;
+  for (const SeenImage& image : look_at(held_out, 0))
+    vitals.shared += trained_with.contains(image.hash) ? 1 : 0;
+  if (sums.count == 0) return vitals;
+  vitals.mean = sums.numbers / sums.count;
+  vitals.deviation =
+      std::sqrt(std::max(0.0, sums.squares / sums.count - vitals.mean * vitals.mean));
   return vitals;
 }
 

@@ -37,7 +37,7 @@ std::vector<ReportSample> samples_of(const Trace& trace, const WatchOptions& opt
 void collect(const ReportContent& content, Numbers& numbers);
 /// The report as JSON (format 1) in which no `<` stands; arrays are where `numbers` says.
 std::string json_of(const ReportContent& content, const Numbers& numbers);
-/// Whether the text is a JSON object.
-bool is_json_object(const std::string& text);
+/// Why the text is not what a gradient check prints as JSON: "has no \"verdict\""; empty: it is.
+std::string why_no_gradcheck(const std::string& text);
 
 }  // namespace gradus::detail

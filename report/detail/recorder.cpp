@@ -158,8 +158,11 @@ void Recorder::called(std::unique_ptr<Replay> replay, const Variable& result) {
   place_in_modules(step, node != nullptr ? node->within : CallScope::current());
   const std::size_t event = claim(step.op, ProfileDirection::forward);
   if (event != no_index) {
-    for (std::size_t i = event; i < profiler_.events().size(); ++i)
-      if (i == event || !claimed_[i]) step.flops += profiler_.events()[i].flops;
+    for (std::size_t i = event; i < profiler_.events().size(); ++i) {
+      if (i != event && claimed_[i]) continue;
+      step.flops += profiler_.events()[i].flops;
+      step.additions += additions_of(profiler_.events()[i], nullptr);
+    }
     const ProfileEvent& own = profiler_.events()[event];
     if (own.end_ns > own.begin_ns) step.forward_us = microseconds_of(own);
   }
@@ -202,8 +205,23 @@ void Recorder::note_convolution(const Replay& replay, std::size_t index, const N
          .why = std::string(core::conv2d_algorithm_reason(x, w, conv.options, dtype, pass))});
   }
   conv.algorithms[0].microseconds = step.forward_us;
+  if (values_) predict(conv);
   convolutions_.emplace(index, trace_.convolutions.size());
   trace_.convolutions.push_back(std::move(conv));
+}
+
+/// All three passes have the same products.
+void Recorder::predict(TraceConvolution& conv) const {
+  constexpr double microseconds_per_second = 1e6;
+  constexpr double of_winograd =
+      36.0 / 144;  // products of a 6x6 tile over those of its 4x4 outputs
+  const double products = 2.0 * static_cast<double>(trace_.nodes[conv.node].shape.numel()) *
+                          static_cast<double>(conv.weight.numel() / conv.weight.size(0));
+  const double rate = product_rate(conv.input.dtype());
+  for (TraceAlgorithm& each : conv.algorithms) {
+    const double share = each.name == "winograd" ? of_winograd : 1;
+    each.predicted = microseconds_per_second * share * products / rate;
+  }
 }
 
 /// Of the gradients that were computed, how long each took; without those that were not.
@@ -232,10 +250,18 @@ void Recorder::after_backward(const Node& node, const Variables& gradients) {
   TraceNode& step = trace_.nodes[found->second];
   const std::size_t event = claim(node.name, ProfileDirection::backward);
   if (event != no_index) {
+    const auto conv = convolutions_.find(found->second);
+    const Conv2dOptions* windows =
+        conv == convolutions_.end() ? nullptr : &trace_.convolutions[conv->second].options;
     step.backward_us = microseconds_of(profiler_.events()[event]);
-    for (std::size_t i = event; i < profiler_.events().size(); ++i)
+    for (std::size_t i = event; i < profiler_.events().size(); ++i) {
       step.backward_flops += profiler_.events()[i].flops;
+      step.backward_additions += additions_of(profiler_.events()[i], windows);
+    }
   }
+  const bool has_bias = (node.name == "conv2d" || node.name == "linear") && gradients.size() > 2;
+  if (has_bias && gradients[2].defined())
+    step.backward_additions += step.shape.numel() - gradients[2].numel();
   std::vector<Tensor> sent(gradients.size());
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i].defined()) continue;
@@ -299,12 +325,11 @@ void Recorder::note_kept() {
 
 void Recorder::finish() {
   for (const TraceNode& node : trace_.nodes) {
-    std::int64_t bytes = 0;
-    for (const TraceKept& kept : node.kept) bytes += kept.counts ? kept.bytes : 0;
     for (std::size_t m = node.module; m != no_index; m = trace_.modules[m].parent) {
       trace_.modules[m].flops += node.flops;
       trace_.modules[m].backward_flops += node.backward_flops;
-      trace_.modules[m].kept_bytes += bytes;
+      trace_.modules[m].additions += node.additions;
+      trace_.modules[m].backward_additions += node.backward_additions;
     }
   }
   for (TraceConvolution& conv : trace_.convolutions) {

@@ -48,6 +48,7 @@ class Recorder final : public Watcher {
   std::vector<std::size_t> inputs_of(const Replay& replay, const Node* node);
   void note_convolution(const Replay& replay, std::size_t index, const Node* node);
   void note_algorithms(TraceConvolution& conv, std::size_t first_event) const;
+  void predict(TraceConvolution& conv) const;
   Tensor copy_of(const Tensor& numbers) const { return values_ ? numbers.clone() : Tensor(); }
 
   Trace& trace_;
@@ -64,6 +65,14 @@ class Recorder final : public Watcher {
   std::size_t calls_ = 0;
   std::unordered_map<std::size_t, std::size_t> convolutions_;  // by node
 };
+
+/// How many additions the products of an event take, without those of nested events; 0 of an event that has none.
+/// `convolution` tells of a conv2d_input_grad how its windows lie; null: each number of the result is one sum.
+std::int64_t additions_of(const ProfileEvent& event, const Conv2dOptions* convolution);
+
+/// Products and additions per second of a product of matrices that BLAS is at its best with: measured once for
+/// each dtype and number of threads, in some milliseconds.
+double product_rate(DType dtype);
 
 /// In words, why an op keeps it: for `input` < number of inputs that one, else what `what` names.
 std::string why_kept(const Node& node, const KeptNumbers& kept);

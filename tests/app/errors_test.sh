@@ -161,7 +161,9 @@ says err "training diverged: the loss is nan in epoch 1, at step 2; try an --lr 
 for file in checkpoint.safetensors metrics.jsonl; do same run/$file before/$file; done
 [ "$(ls run)" = "$(ls before)" ] || fail "a failed training leaves files: $(ls run)"
 run 1 train --lr 1e30 --quiet --out new
-[ ! -e new ] || fail "a training that kept no epoch leaves its folder"
+says err "in epoch 1, at step 2" "new/checkpoint.safetensors holds 0 epochs and 1 steps; to see why: gradus report new"
+[ "$(ls new)" = "$(ls run)" ] || fail "of a training that diverged is kept: $(ls new)"
+grep -q '"event":"diverged"' new/metrics.jsonl || fail "new/metrics.jsonl does not tell that it diverged"
 
 # 74: a result that does not reach its reader.
 if [ -w /dev/full ]; then

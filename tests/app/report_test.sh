@@ -30,9 +30,80 @@ says err "training diverged"
 run 0 report far --quiet
 holds '"state":"diverged"' '"id":"rate-too-high"'
 says out "The learning rate is too high"
+run 1 train --data digits --model cnn --optimizer sgd --lr 1e30 --quiet --out first  # before any checkpoint
+run 0 report first --quiet
+holds '"state":"diverged"' '"id":"rate-too-high"' '"steps":[{"step":1,' '"epochs":[]' '"name":"0.weight"'
+says out "The learning rate is too high: a loss became infinite or no number, at a rate of 1e+30"
+refuses 2 "--out first: a training is there already" train --data digits --out first
+
+# One that was interrupted, and one that was killed: as far as they came.
+"$gradus" train --data digits --model mlp --epochs 100000 --quiet --out stopped >out 2>err &
+until [ -f stopped/checkpoint.safetensors ]; do sleep 0.1; done
+kill -TERM $!
+wait $! || [ $? = 130 ] || fail "an interrupted training has another exit code than 130"
+run 0 report stopped --quiet
+holds '"state":"interrupted"' '"epochs":[{"epoch":1,'
+"$gradus" train --data digits --model mlp --epochs 100000 --quiet --out killed >out 2>err &
+until [ -f killed/checkpoint.safetensors ]; do sleep 0.1; done
+kill -KILL $!
+wait $! || :
+run 0 report killed --quiet
+holds '"state":"interrupted"' '"epochs":[{"epoch":1,'
 run 0 train --data digits --model mlp --epochs 2 --optimizer sgd --lr 1e-8 --quiet --out slow
 run 0 report slow --quiet
 says out "The learning rate is too low"
+
+# The gradients of the net are checked, where there is time for it.
+run 0 report run --quiet --gradcheck 600
+holds '"gradcheck":{"subject":"cnn"' '"fail":0'
+run 0 report run --quiet --gradcheck 0.000001
+says out "left out: the gradient check, which takes more than 1e-06 s"
+holds '"gradcheck":null'
+run 0 report run --quiet --gradcheck 0
+holds '"gradcheck":null'
+
+# Pictures of one's own are among the samples, without a label, and change nothing of the others.
+run 0 data digits --preview own.png --count 1
+run 0 report run --quiet --gradcheck 0 --picture own.png
+holds '"samples":[{"name":"own.png","label":null,"predicted":' '"name":"test image 0","label":'
+mkdir some
+for name in a b c; do cp own.png some/$name.png; done
+run 0 report run --quiet --gradcheck 0 --picture some own.png
+holds '{"name":"some/a.png","label":null' '{"name":"some/c.png","label":null' '{"name":"own.png","label":null'
+rm report.html
+echo "no picture" >wrong.png
+refuses 65 "wrong.png" report run --quiet --picture own.png wrong.png
+refuses 66 "absent.png" report run --quiet --picture absent.png
+refuses 2 "--picture: 9 pictures, a report has room for 8" report run --quiet --picture some some some
+[ ! -e report.html ] || fail "a report of a picture that cannot be read was written"
+
+# A net alone: first weights, one step.
+run 0 report cnn --quiet
+holds '"title":"cnn with first weights, on digits"' '"run":null' '"op":"conv2d"' '"name":"test image ' '"confusion":null' \
+  '"gradcheck":{'
+run 0 report lenet --quiet --gradcheck 0 --picture own.png
+holds '"title":"lenet with first weights, on digits"' '"shape":[1,28,28]' '"name":"own.png"'
+echo '[{"Conv2d": {"out_channels": 4, "kernel_size": 3, "groups": 1}}, "ReLU", "Flatten", {"Linear": "classes"}]' >net.json
+norms() { grep -o '"norm":[^,]*' report.html; }  # of the weights
+for seed in 1 2; do
+  run 0 report net.json --quiet --gradcheck 0 --seed $seed
+  holds '"title":"net.json with first weights, on digits"'
+  norms >norms$seed
+  run 0 report net.json --quiet --gradcheck 0 --seed $seed --threads 1
+  norms | cmp -s - norms$seed || fail "the same seed gives other weights"
+done
+if cmp -s norms1 norms2; then fail "another seed gives the same weights"; fi
+mkdir -p pictures/one pictures/two
+for name in a b c d e; do for class in one two; do cp own.png pictures/$class/$name.png; done; done
+run 0 report net.json --quiet --gradcheck 0 --data pictures --image-size 12 --channels 1
+holds '"title":"net.json with first weights, on pictures"' '"classes":["one","two"]' '"shape":[1,12,12]'
+says out "are among the training images"
+rm report.html
+refuses 2 "--model lenet does not suit --data pictures" report lenet --quiet --data pictures --image-size 12
+refuses 2 "run is a training, which has its data" report run --data digits
+echo '[{"Conv3d": {}}]' >bad.json
+refuses 65 "bad.json" report bad.json --quiet
+[ ! -e report.html ] || fail "a report of a net that cannot be built was written"
 
 # gradus trace: a step of a training made again, to the bit, whatever the number of threads.
 run 0 train --data digits --model cnn --epochs 3 --augment flip --label-smoothing 0.1 --quiet --out traced
@@ -53,9 +124,9 @@ refuses 65 "traced: made again, step 135 has the loss" trace traced --at-step 13
 
 # What is wrong is told in a line, and leaves no file.
 rm -f report.html
-refuses 66 "nowhere: no training here" report nowhere
-refuses 2 "lenet: report shows the folder of a training; a net alone: gradus graph lenet" report lenet
-refuses 2 "out: report shows the folder of a training" report out
+refuses 66 "nowhere: no folder of a training, no file NET.json, and none of the models" report nowhere
+refuses 66 "; did you mean lenet?" report lenat
+refuses 2 "out: report shows the folder of a training, or a net: a file NET.json of layers" report out
 mkdir empty
 refuses 66 "empty: no training here" report empty
 refuses 2 "--out nowhere/report.html: cannot write there" report run -o nowhere/report.html

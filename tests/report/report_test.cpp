@@ -45,6 +45,11 @@ Tensor report_labels(std::int64_t count) {
   return labels;
 }
 
+/// The least that a gradient check tells.
+const char* const whole_check = R"({"subject": "net", "verdict": "pass", "order": 1, "elements": 3,
+  "directions": 2, "pass": 5, "kink": 0, "inconclusive": 0, "fail": 0, "diagnoses": [], "notes": [],
+  "not_exercised": [], "worst": [], "inputs": [], "sweep": []})";
+
 Sequential small_net() {
   Generator weights(4);
   return Sequential{Conv2d{1, 3, 3, weights}, ReLU{}, Flatten{}, Linear{3 * 6 * 6, 3, {}, weights}};
@@ -248,7 +253,7 @@ TEST_CASE("the other parts are told as they were given, and text cannot end its 
   report.set_history(
       {{"0.weight", {{1, ones({3, 1, 3, 3})}}, {{1, 3, 2, 0.25}}}, {"gone", {}, {}}});
   report.set_findings({{"dead-relu", Severity::bad, "1", "Dead", "all of it", "go on"}});
-  report.set_gradcheck(R"({"verdict": "pass"})");
+  report.set_gradcheck(whole_check);
   report.set_confusion({{3, 1, 0}, {0, 4, 0}, {0, 0, 5}});
   report.set_worst({{.index = 7,
                      .label = 1,
@@ -292,6 +297,23 @@ TEST_CASE("pictures are the pixels that were normalized") {
   const ReadReport file = read(report.html());
   CHECK(holds(file, file.data.at("samples")[0].at("picture"),
               Tensor::from({{{0, 255}, {51, 153}}}).to(uint8)));
+}
+
+TEST_CASE("an image whose label is not known is shown without one, and sends no gradient") {
+  const TemporaryFolder folder;
+  Report report((folder / "r.html").string(), {.classes = {"a", "b", "c"}});
+  Sequential net = small_net();
+  const Tensor labels = Tensor::from({{0., 0., 0.}, {0., 1., 0.}}).to(float32);
+  report.watch(net, report_images({2, 1, 8, 8}), labels, {.names = {"own.png", "test image 3"}});
+  const json samples = read(report.html()).data.at("samples");
+  REQUIRE(samples.size() == 2);
+  CHECK(samples[0].at("name") == "own.png");
+  CHECK(samples[0].at("label").is_null());
+  CHECK(samples[0].at("predicted").is_number());
+  CHECK(samples[0].at("probabilities").size() == 3);
+  CHECK(samples[1].at("label") == 1);
+  const TraceNode& output = report.trace().nodes[report.trace().output];
+  for (const float slope : output.gradient[0].contiguous().to_vector<float>()) CHECK(slope == 0);
 }
 
 TEST_CASE("a loss of one's own, and one that diverged, have their reports") {
@@ -364,11 +386,19 @@ TEST_CASE("wrong calls of a report are told in one line") {
         "Report::watch: needs a batch of images, got float32 [0,1,8,8]");
   CHECK(message_of<ShapeError>([&] { report.watch(net, images, report_labels(3)); }) ==
         "Report::watch: needs a label for each image, got labels [3] and images [4,1,8,8]");
-  for (const std::string text : {"", "[1]", "{\"a\": "}) {
+  const auto refused = [&](const std::string& text, const std::string& why) {
     CHECK(wrong([&] { report.set_gradcheck(text); }) ==
-          "Report::set_gradcheck: expects a JSON object, got " + std::to_string(text.size()) +
-              " bytes that are none");
-  }
+          "Report::set_gradcheck: expects what GradcheckReport::to_json() gives; the text of " +
+              std::to_string(text.size()) + " bytes " + why);
+  };
+  for (const char* text : {"", "[1]", "{\"a\": "}) refused(text, "is no JSON object");
+  refused("{}", "has no \"subject\"");
+  refused(R"({"subject": "net", "verdict": 3})", "has another kind of \"verdict\"");
+  json check = json::parse(whole_check);
+  check["worst"] = "none";
+  refused(check.dump(), "has another kind of \"worst\"");
+  check.erase("elements");
+  refused(check.dump(), "has no \"elements\"");
   CHECK(wrong([&] {
           report.set_confusion({{1, 2}});
         }) == "Report::set_confusion: must be square, got 1 rows, and one of 2 counts");

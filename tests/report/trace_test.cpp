@@ -425,36 +425,3 @@ TEST_CASE("wrong calls are told in one line") {
   CHECK(contains(message_of<ValueError>([&] { trace_step(net, images, labels_of(4, 9)); }),
                  "cross_entropy: "));
 }
-
-TEST_CASE("products of 50 random convolutions are as many as loops count, forward and backward") {
-  Generator generator(13);
-  const auto from = [&](std::int64_t low, std::int64_t high) {
-    return low + generator.below(high - low + 1);
-  };
-  for (int k = 0; k < 50; ++k) {
-    const std::int64_t groups = from(1, 3);
-    const std::int64_t in = groups * from(1, 3);
-    const std::int64_t out = groups * from(1, 3);
-    const Pair kernel{from(1, 3), from(1, 3)};
-    Sequential net{Conv2d{in,
-                          out,
-                          {.kernel_size = kernel,
-                           .stride = {from(1, 3), from(1, 2)},
-                           .padding = {from(0, 2), from(0, 2)},
-                           .dilation = {from(1, 2), from(1, 2)},
-                           .groups = groups,
-                           .bias = generator.below(2) == 0},
-                          generator}};
-    const Tensor images = random_images({from(1, 3), in, from(5, 9), from(5, 9)}, 1);
-    const Trace trace = trace_step(net, images, [](const Variable& y) { return sum(y); },
-                                   {.input_gradient = true, .values = false});
-    const Shape y = trace.modules[1].output;
-    std::int64_t multiplications = 0;
-    for (std::int64_t output = 0; output < y.numel(); ++output)
-      for (std::int64_t c = 0; c < in / groups; ++c)
-        for (std::int64_t tap = 0; tap < kernel.height * kernel.width; ++tap) ++multiplications;
-    CAPTURE(y);
-    CHECK(trace.modules[1].flops == 2 * multiplications);
-    CHECK(trace.modules[1].backward_flops == 2 * 2 * multiplications);  // of input and weight
-  }
-}

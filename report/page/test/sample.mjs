@@ -275,9 +275,17 @@ function runAlone(report) {
   return { ...report, ...empty, loss: -1, gradcheck: null, confusion: null, run: { ...report.run, state: "diverged", steps, epochs: [] } };
 }
 
-export function writeSample(file, { hostile = false, bare = false, alone = false } = {}) {
+/// So many classes that nearly all of the table of confusions is zeros.
+function withClasses(report, count) {
+  const row = (i) => Array.from({ length: count }, (_, j) => (i === j ? 20 : j === (i * 7 + 1) % count ? 1 + (i % 5) : 0));
+  return { ...report, classes: Array.from({ length: count }, (_, i) => `class ${i}`), confusion: { counts: Array.from({ length: count }, (_, i) => row(i)) } };
+}
+
+export function writeSample(file, { hostile = false, bare = false, alone = false, many = false, broken = false } = {}) {
   const made = sampleReport({ hostile });
   const bytes = bare || alone ? Buffer.alloc(0) : made.bytes;
+  if (many) made.report = withClasses(made.report, 300);
+  if (broken) made.report.gradcheck = {};
   const report = bare ? withoutArrays(made.report) : alone ? runAlone(made.report) : made.report;
   const template = readFileSync(new URL("../dist/report.html", import.meta.url), "utf8");
   const text = JSON.stringify(report).replaceAll("<", "\\u003c");

@@ -1,4 +1,4 @@
-// Pictures of a report's views, for README.md and docs/:
+// Pictures of a report's views, for README.md and docs/, from a training of docs/report.md:
 //   node test/screenshots.mjs REPORT.html FOLDER      writes FOLDER/report-VIEW.png
 // CHROMIUM names the browser where it is not /usr/bin/chromium.
 import { join, resolve } from "node:path";
@@ -10,10 +10,10 @@ if (!report || !folder) {
   console.error("usage: node test/screenshots.mjs REPORT.html FOLDER");
   process.exit(2);
 }
-const views = ["samples", "convolution", "tape"];
+const views = ["run", "architecture", "samples", "kernels", "convolution", "tape", "flow", "gradcheck", "mistakes", "algorithms"];
 const flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags.split(" ") });
-const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, colorScheme: "light", reducedMotion: "reduce" });
+const page = await browser.newPage({ viewport: { width: 1080, height: 680 }, colorScheme: "light", reducedMotion: "reduce" });
 await page.goto(pathToFileURL(resolve(report)).href);
 await page.evaluate(() => window.gradusReport.ready);
 for (const view of views) {

@@ -22,7 +22,7 @@ export const algorithmsView: View = {
       h(
         "section",
         { class: "card" },
-        note("All bars are on one scale. The ratio is measured to predicted."),
+        note("All bars are on one scale. Predicted: its multiplications and additions at the rate of a large product of matrices, measured on this machine when the page was made; an algorithm does not get there, so the ratio, measured to predicted, tells how far it is from the best."),
         table(
           "Algorithms of the convolutions",
           ["convolution", "direction", "algorithm", "predicted", "measured", "ratio", "why"],

@@ -71,7 +71,7 @@ export const architectureView: View = {
     append(
       root,
       h("section", { class: "card" }, figure),
-      h("section", { class: "card" }, h("h3", {}, "Every module"), note("× multiplications, + additions, of one pass over the traced batch; kept: what its operations hold for backward."), everyModule(report)),
+      h("section", { class: "card" }, h("h3", {}, "Every module"), note("× multiplications, + additions, of one pass over the traced batch: of a sum of K products K − 1, and one more for a bias. Kept: what it holds for backward in a training, where a ReLU may be computed with the layer in front of it, and is kept there."), everyModule(report)),
     );
   },
 };

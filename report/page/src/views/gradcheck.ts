@@ -63,10 +63,16 @@ function sweep(check: Gradcheck): HTMLElement | null {
   );
 }
 
+/// What a check must have for this view to show it.
+function isWhole(check: Gradcheck): boolean {
+  const lists = [check.diagnoses, check.notes, check.not_exercised, check.worst, check.inputs, check.sweep];
+  return typeof check.subject === "string" && typeof check.verdict === "string" && lists.every(Array.isArray);
+}
+
 export const gradcheckView: View = {
   id: "gradcheck",
   title: "Gradient check",
-  missing: (report) => (report.gradcheck ? null : "no gradient check was made"),
+  missing: ({ gradcheck }) => (!gradcheck ? "no gradient check was made" : isWhole(gradcheck) ? null : "the gradient check is not one"),
   show(state: State, root: HTMLElement) {
     const check = state.report.gradcheck!;
     const counts = [`${count(check.pass)} pass`, `${count(check.fail)} fail`, `${count(check.kink)} at a kink`, `${count(check.inconclusive)} inconclusive`];

@@ -1,6 +1,6 @@
 // Which classes are taken for which, and the pictures on which the net was most surely wrong.
 import { className, type Report } from "../data";
-import { append, button, h, name, note, scroll } from "../dom";
+import { append, button, h, name, note, scroll, table } from "../dom";
 import { count, percent } from "../format";
 import { picture } from "../picture";
 import type { State, View } from "../state";
@@ -27,6 +27,34 @@ function confusion(report: Report, counts: number[][]): HTMLElement {
       ),
     ),
   );
+}
+
+const mostClasses = 40; // in a table; of more nearly every cell is a zero
+const mostConfusions = 60;
+
+/// Which class was taken for which, the most frequent first.
+function confusions(report: Report, counts: number[][]): HTMLElement {
+  const found = counts.flatMap((row, truth) => row.map((n, predicted) => ({ n, truth, predicted })).filter(({ n, predicted }) => n > 0 && predicted !== truth));
+  found.sort((a, b) => b.n - a.n);
+  if (found.length === 0) return h("p", {}, "No class was taken for another.");
+  const size = counts.map((row) => row.reduce((a, b) => a + b, 0));
+  const shown = found.slice(0, mostConfusions);
+  return h(
+    "div",
+    {},
+    note(`Of ${counts.length} classes a table would be zeros nearly everywhere. ${count(found.length)} pairs were confused${found.length > shown.length ? `, the ${shown.length} most frequent are` : ", all are"} listed.`),
+    table(
+      "The most frequent confusions",
+      ["it is", "the net said", "times", "of the pictures of its class"],
+      shown.map(({ n, truth, predicted }) => [name(className(report, truth)), name(className(report, predicted)), count(n), percent(n / size[truth])]),
+      [2, 3],
+    ),
+  );
+}
+
+function confusionCard(report: Report, counts: number[][]): HTMLElement {
+  if (counts.length > mostClasses) return h("section", { class: "card" }, h("h3", {}, "Confusions"), confusions(report, counts));
+  return h("section", { class: "card" }, h("h3", {}, "Confusion matrix"), note("Rows: what it is. Columns: what the net said."), confusion(report, counts));
 }
 
 function mostWrong(state: State): HTMLElement {
@@ -56,7 +84,7 @@ export const mistakesView: View = {
     const { report } = state;
     append(
       root,
-      report.confusion && h("section", { class: "card" }, h("h3", {}, "Confusion matrix"), note("Rows: what it is. Columns: what the net said."), confusion(report, report.confusion.counts)),
+      report.confusion && confusionCard(report, report.confusion.counts),
       h(
         "section",
         { class: "card" },
