@@ -47,7 +47,7 @@ ShownPage LivePage::shown() {
   }
   const std::shared_ptr<const LiveSnapshot> snapshot = live_.last_snapshot();
   const RunRecord& run = there(snapshot).run;
-  Report report(report_options(run));
+  Report report = Report::without_file(report_options(run));
   tell_run(report, net_of(*snapshot), folder_);
   return {.html = report.html(), .run = run};
 }
@@ -66,7 +66,7 @@ void LivePage::refresh() {
              if (live_.closed()) fail<NotNow>("the program ends");
              net.trained->answers.add(batch, logits);
            });
-  Report report(report_options(snapshot->run));
+  Report report = Report::without_file(report_options(snapshot->run));
   tell_run(report, net, folder_);
   look_inside(report, net, folder_);
   show({.html = report.html(), .run = snapshot->run});

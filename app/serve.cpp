@@ -45,7 +45,7 @@ std::string latest_training() {
 /// The report of a training that is over, with the weights that count.
 void show_report(LiveServer& server, ReportSubject net, const std::string& folder) {
   const RunRecord& run = net.run.record;
-  Report report(report_options(run));
+  Report report = Report::without_file(report_options(run));
   tell_run(report, net, folder);
   look_inside(report, net, folder);
   server.page().show({.html = report.html(), .run = run});

@@ -86,6 +86,8 @@ Report::Report(ReportOptions options) : content_(std::make_unique<Content>()) {
   content_->options = std::move(options);
 }
 
+Report Report::without_file(ReportOptions options) { return Report(std::move(options)); }
+
 Report::Report(std::string path, ReportOptions options) : Report(std::move(options)) {
   namespace fs = std::filesystem;
   path_ = std::move(path);

@@ -123,7 +123,7 @@ class Report {
   /// none: before a training, rather than behind it. Nothing is written yet.
   explicit Report(std::string path, ReportOptions options = {});
   /// Without a file: html() is all that comes of it, and save() throws. Throws ValueError for the limit likewise.
-  explicit Report(ReportOptions options);
+  static Report without_file(ReportOptions options = {});
   /// save(), where something is new since the last; logs what that throws.
   ~Report();
   Report(const Report&) = delete;
@@ -163,6 +163,8 @@ class Report {
   std::string html() const;
 
  private:
+  explicit Report(ReportOptions options);
+
   struct Content;
   std::string path_;
   std::unique_ptr<Content> content_;

@@ -375,6 +375,17 @@ TEST_CASE("nothing is written where nothing was told") {
   CHECK(folder.entries() == 0);
 }
 
+TEST_CASE("a report without a file gives its page, and saves none") {
+  Report report = Report::without_file({.title = "nowhere"});
+  report.set_findings({});
+  CHECK(report.html().find("\"title\":\"nowhere\"") != std::string::npos);
+  CHECK(message_of<ValueError>([&] { report.save(); }) ==
+        "Report::save: this report was made without a file");
+  CHECK(message_of<ValueError>([] {
+          Report::without_file({.limit = 10});
+        }).starts_with("Report: limit must be at least "));
+}
+
 TEST_CASE("a watch that throws leaves what was watched before") {
   const TemporaryFolder folder;
   Report report((folder / "r.html").string());
