@@ -58,6 +58,7 @@ struct Graph {
       constants;                    ///< initializers by name, in the file's order
   std::vector<GraphValue> inputs;   ///< those that are no initializers
   std::vector<GraphValue> outputs;  ///< in the file's order
+  std::vector<std::string> fixed;   ///< constants that no gradient shall train
 };
 
 /// "node 3 Conv "features.0"", for messages; `index` is its place in the graph.
