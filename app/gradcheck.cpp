@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@
 #include "json.h"
 #include "kernel_self_test.h"
 #include "net_gradcheck.h"
+#include "net_subject.h"
 #include "output_file.h"
 #include "self_test.h"
 #include "stopwatch.h"
@@ -248,9 +250,14 @@ int check_model(const GradcheckCommandOptions& options) {
   constexpr std::int64_t exact_elements = 24;  // of each parameter
   const Clock::time_point start = Clock::now();
   Generator generator(1);
-  const ImageSpec image{};
-  Sequential model = make_model(options.model, image, generator);
-  const CheckedBatch batch = batch_to_check(image, generator);
+  std::error_code error;
+  NetOptions folder;
+  folder.what = options.model;
+  NetSubject subject = std::filesystem::is_directory(options.model, error)
+                           ? net_subject(folder)
+                           : NetSubject{make_model(options.model, {}, generator), {}};
+  Sequential& model = subject.model;
+  const CheckedBatch batch = batch_to_check(subject.image, generator);
   GradcheckOptions how = fast_gradcheck();
   how.elements = exact_elements;
   how.subject = options.model;

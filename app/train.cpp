@@ -211,6 +211,8 @@ class TrainCommand {
 void TrainCommand::settle() {
   ranks_.stage([&] {
     settings_ = resumes() ? Settings{} : resolve(options_);
+    if (!resumes() && !options_.from.empty() && options_.model.empty())
+      take_imported_model(options_.from, settings_);
     out_ = folder_of(options_, settings_);
     if (!resumes() || !ranks_.is_first()) return;
     folder_.emplace(out_, purpose_of(options_));
