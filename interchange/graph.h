@@ -57,6 +57,8 @@ struct Graph {
       constants;                    ///< initializers by name, in the file's order
   std::vector<GraphValue> inputs;   ///< those that are no initializers
   std::vector<GraphValue> outputs;  ///< in the file's order
+  std::vector<std::pair<std::string, std::string>>
+      metadata;  ///< what the writer says of it, by key, in the file's order
 };
 
 }  // namespace gradus::interchange
