@@ -4,6 +4,7 @@
 // what a window means that hangs over the edge, or programs differ, sizes are stated as paddings.
 #include <gradus/core/create.h>
 #include <gradus/core/detail/conv_checks.h>
+#include <gradus/core/math.h>
 #include <gradus/interchange/detail/layer_writing.h>
 #include <gradus/layers/conv.h>
 #include <gradus/layers/image.h>
@@ -145,31 +146,43 @@ std::string write_max_pool(GraphWriter& w, const LayerPlace& at, const Pool2dOpt
        integers("strides", axes.stride)});
 }
 
-/// What hangs over the padding counts for nothing, so it is a padding that the mean leaves out; where zeros of the
-/// padding count, they are put there first.
+/// Pixels of each window of a pool, over those that count: what hangs over the padding does not, so that its windows
+/// are not all alike. [OH,OW], or [OL].
+Tensor shares_of_windows(const LayerPlace& at, const PoolAxes& axes) {
+  Tensor shares = ones({}, float64);
+  for (std::size_t i = 0; i < axes.kernel.size(); ++i) {
+    const int axis = static_cast<int>(i) + 2;
+    std::vector<double> along;
+    for (std::int64_t k = 0; k < at.out[axis]; ++k) {
+      const std::int64_t begin = k * axes.stride[i] - axes.padding[i];
+      const std::int64_t end = std::min(begin + axes.kernel[i], at.in[axis] + axes.padding[i]);
+      along.push_back(static_cast<double>(axes.kernel[i]) / static_cast<double>(end - begin));
+    }
+    const Tensor factors = Tensor::from(along.data(), {std::ssize(along)});
+    shares = core::mul(shares.unsqueeze(-1), factors);
+  }
+  return shares.to(at.dtype);
+}
+
 std::string write_avg_pool(GraphWriter& w, const LayerPlace& at, const Pool2dOptions& o, bool row) {
   expect_batch(at, row ? "AvgPool1d" : "AvgPool2d", row);
-  PoolAxes axes = axes_of_pool(at, o, row);
+  const PoolAxes axes = axes_of_pool(at, o, row);
   const bool padded = std::any_of(axes.padding.begin(), axes.padding.end(),
                                   [](std::int64_t size) { return size > 0; });
-  std::string input = at.input;
-  bool counts = (o.count_include_pad && padded) || o.divisor_override.has_value();
-  if (counts && axes.hangs_over && !o.divisor_override) {
-    input = write_border(w, at.path, input, at.in.rank(), {axes.padding, axes.padding},
-                         PaddingMode::zeros, at.dtype);
-    axes.padding.assign(axes.padding.size(), 0);
-    counts = false;
-  }
+  const bool counts = (o.count_include_pad && padded) || o.divisor_override.has_value();
   const std::string mean =
-      w.node("AveragePool", at.path, {input},
+      w.node("AveragePool", at.path, {at.input},
              {integer("ceil_mode", 0), integer("count_include_pad", counts ? 1 : 0),
               integers("kernel_shape", axes.kernel), integers("pads", padding_and_over(axes)),
               integers("strides", axes.stride)});
-  if (!o.divisor_override) return mean;
-  const double pixels = static_cast<double>(o.kernel_size.height * o.kernel_size.width);
+  if (o.divisor_override) {
+    const double factor = static_cast<double>(o.kernel_size.height * o.kernel_size.width) /
+                          static_cast<double>(*o.divisor_override);
+    return w.node("Mul", at.path, {mean, w.number(at.path, "factor", factor, at.dtype)});
+  }
+  if (!counts || !axes.hangs_over) return mean;
   return w.node("Mul", at.path,
-                {mean, w.number(at.path, "factor",
-                                pixels / static_cast<double>(*o.divisor_override), at.dtype)});
+                {mean, w.constant(at.path, "factors", shares_of_windows(at, axes))});
 }
 
 /// Windows of different sizes along one axis: each cut out and reduced by itself.
