@@ -5,6 +5,7 @@
 
 #include <gradus/core/tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -60,5 +61,8 @@ struct Graph {
   std::vector<std::pair<std::string, std::string>>
       metadata;  ///< what the writer says of it, by key, in the file's order
 };
+
+/// "node 3 Conv "features.0"", for messages; `index` is its place in the graph.
+std::string place_of(const GraphNode& node, std::size_t index);
 
 }  // namespace gradus::interchange

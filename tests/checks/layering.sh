@@ -6,7 +6,7 @@
 set -eu
 cd "$1"
 
-find core autograd layers optim data io gradcheck report app examples exercises -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
+find core autograd layers optim data io interchange gradcheck report app examples exercises -name '*.h' -o -name '*.cpp' 2>/dev/null | sort | xargs -r awk '
   BEGIN {
     may_include["core/kernels"] = "core"
     may_include["core"]         = "core/kernels"
@@ -15,6 +15,7 @@ find core autograd layers optim data io gradcheck report app examples exercises 
     may_include["optim"]        = "core autograd"
     may_include["data"]         = "core io"
     may_include["io"]           = "core"
+    may_include["interchange"]  = "core autograd layers data io"
     may_include["gradcheck"]    = "core autograd layers optim"
     may_include["report"]       = "core autograd layers optim data io gradcheck"
   }

@@ -3,7 +3,7 @@
 # and a line here. Folders that git does not track (build, runs, an editor's) are nobody's business.
 set -eu
 cd "$1"
-allowed=" .ci .github app autograd bench cmake core data docs examples exercises gradcheck include io layers optim report tests "
+allowed=" .ci .github app autograd bench cmake core data docs examples exercises gradcheck include interchange io layers optim report tests "
 
 folders=$(git ls-files 2>/dev/null | sed -n 's,/.*,,p' | sort -u) || folders=
 [ -n "$folders" ] || folders=$(find . -mindepth 1 -maxdepth 1 -type d ! -name .git ! -name build ! -name runs | sed 's,^\./,,')

@@ -1,0 +1,21 @@
+// What is asked of a graph without computing it.
+#include <gradus/core/words.h>
+#include <gradus/interchange/graph.h>
+
+namespace gradus::interchange {
+
+const Attribute* GraphNode::find(const std::string& attribute) const {
+  for (const Attribute& candidate : attributes) {
+    if (candidate.name == attribute) return &candidate;
+  }
+  return nullptr;
+}
+
+std::string place_of(const GraphNode& node, std::size_t index) {
+  std::string place = text_of("node ", index, " ");
+  if (!node.domain.empty()) place += without_controls(node.domain.substr(0, 80)) + ".";
+  place += without_controls(node.op.substr(0, 80));
+  return node.name.empty() ? place : place + " " + in_quotes(node.name);
+}
+
+}  // namespace gradus::interchange
