@@ -202,9 +202,10 @@ Graph graph_of(Module& net, const Shape& example, const ExportOptions& options) 
   outputs.insert(outputs.end(), frame.more_outputs.begin(), frame.more_outputs.end());
   std::set<std::string> taken(frame.inputs.begin(), frame.inputs.end());
   taken.insert(outputs.begin(), outputs.end());
-  if (taken.size() != frame.inputs.size() + outputs.size())
+  if (taken.size() != frame.inputs.size() + outputs.size()) {
     fail<ValueError>("export: inputs and outputs need names of their own, got ",
                      joined(frame.inputs), " and ", joined(outputs));
+  }
   const NamedTensors state = net.state_dict();
   GraphWriter writer(state, taken);
   const std::vector<std::string> produced =
