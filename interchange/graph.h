@@ -60,6 +60,7 @@ struct Graph {
   std::vector<GraphValue> outputs;  ///< in the file's order
   std::vector<std::pair<std::string, std::string>>
       metadata;  ///< what the writer says of it, by key, in the file's order
+  std::vector<std::string> fixed;   ///< constants that no gradient shall train
 };
 
 /// "node 3 Conv "features.0"", for messages; `index` is its place in the graph.

@@ -64,6 +64,8 @@
 #include <gradus/interchange/fold.h>
 #include <gradus/interchange/from_module.h>
 #include <gradus/interchange/graph.h>
+#include <gradus/interchange/graph_json.h>
+#include <gradus/interchange/graph_net.h>
 #include <gradus/interchange/onnx_file.h>
 #include <gradus/io/atomic_file.h>
 #include <gradus/io/input_file.h>

@@ -1,0 +1,178 @@
+// Who takes which value, how many dimensions values have, and which constants a gradient may train.
+#include <gradus/core/math.h>
+#include <gradus/interchange/detail/layers_of_graph.h>
+
+#include <algorithm>
+
+namespace gradus::interchange {
+namespace {
+
+using OperatorNames = std::set<std::string, std::less<>>;
+
+/// Operators whose constants are weights, at every input but the first.
+const OperatorNames weighted = {"Conv",
+                                "ConvTranspose",
+                                "Gemm",
+                                "MatMul",
+                                "PRelu",
+                                "RNN",
+                                "GRU",
+                                "LSTM",
+                                "Einsum",
+                                "LayerNormalization",
+                                "InstanceNormalization"};
+/// Plain arithmetic, where a constant may be a weight or just a number.
+const OperatorNames arithmetic = {"Add", "Sub", "Mul", "Div", "Concat", "Expand", "Sum"};
+/// Shapes of results that have as many dimensions as the first input.
+const OperatorNames same_rank = {"AveragePool",
+                                 "BatchNormalization",
+                                 "Clip",
+                                 "Conv",
+                                 "ConvTranspose",
+                                 "Dropout",
+                                 "Elu",
+                                 "Exp",
+                                 "GlobalAveragePool",
+                                 "GlobalMaxPool",
+                                 "HardSigmoid",
+                                 "HardSwish",
+                                 "Identity",
+                                 "LeakyRelu",
+                                 "LogSoftmax",
+                                 "LRN",
+                                 "MaxPool",
+                                 "Pad",
+                                 "PRelu",
+                                 "Relu",
+                                 "Selu",
+                                 "Sigmoid",
+                                 "Softmax",
+                                 "Softplus",
+                                 "Softsign",
+                                 "Tanh",
+                                 "Transpose",
+                                 "Resize",
+                                 "Upsample",
+                                 "Cast",
+                                 "Concat",
+                                 "Slice",
+                                 "DepthToSpace",
+                                 "SpaceToDepth",
+                                 "InstanceNormalization",
+                                 "LayerNormalization",
+                                 "Celu",
+                                 "Erf",
+                                 "Sqrt"};
+
+/// May a gradient train that input of that node?
+bool is_weight(const GraphNode& node, std::size_t input, const Tensor& constant,
+               const std::string& name) {
+  if (node.op == "BatchNormalization") return input == 1 || input == 2;
+  if (node.op == "Gather") return input == 0;
+  if (node.op == "RNN" || node.op == "GRU" || node.op == "LSTM") return input >= 1 && input != 4;
+  if (weighted.contains(node.op)) {
+    return input > 0 || node.op == "MatMul" || node.op == "Einsum" || node.op == "Gemm";
+  }
+  return arithmetic.contains(node.op) && constant.rank() > 0 && !name.starts_with("onnx::") &&
+         core::all(core::isfinite(constant)).item() != 0;
+}
+
+}  // namespace
+
+GraphFacts::GraphFacts(const Graph& graph) {
+  for (const auto& [name, tensor] : graph.constants) {
+    constants_[name] = &tensor;
+    ranks_[name] = tensor.rank();
+  }
+  for (const GraphValue& output : graph.outputs) outputs_.insert(output.name);
+  for (const GraphValue& input : graph.inputs) {
+    if (input.has_shape) ranks_[input.name] = static_cast<int>(input.shape.size());
+  }
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const std::string& input : graph.nodes[i].inputs) users_[input].push_back(i);
+    infer_rank(graph.nodes[i]);
+  }
+}
+
+void GraphFacts::infer_rank(const GraphNode& node) {
+  if (node.outputs.empty() || node.inputs.empty()) return;
+  if (node.op == "Flatten" || node.op == "Gemm") {
+    ranks_[node.outputs[0]] = 2;
+    return;
+  }
+  const auto first = rank(node.inputs[0]);
+  if (!first) return;
+  if (same_rank.contains(node.op)) {
+    ranks_[node.outputs[0]] = *first;
+    return;
+  }
+  if (!arithmetic.contains(node.op) && node.op != "MatMul") return;
+  if (node.inputs.size() != 2) return;
+  if (const auto second = rank(node.inputs[1])) {
+    if (node.op != "MatMul" || (*first > 1 && *second > 1))
+      ranks_[node.outputs[0]] = std::max(*first, *second);
+  }
+}
+
+const Tensor* GraphFacts::constant(const std::string& name) const {
+  const auto found = constants_.find(name);
+  return found == constants_.end() ? nullptr : found->second;
+}
+
+const Tensor* GraphFacts::own_constant(const std::string& name) const {
+  const auto users = users_.find(name);
+  if (users == users_.end() || users->second.size() != 1 || outputs_.contains(name)) return nullptr;
+  return constant(name);
+}
+
+std::optional<int> GraphFacts::rank(const std::string& name) const {
+  const auto found = ranks_.find(name);
+  if (found == ranks_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::int64_t GraphFacts::only_user(const std::string& name) const {
+  const auto users = users_.find(name);
+  if (users == users_.end() || users->second.size() != 1 || outputs_.contains(name)) return -1;
+  return static_cast<std::int64_t>(users->second[0]);
+}
+
+std::set<std::string> trained_constants(const Graph& graph) {
+  std::map<std::string, const Tensor*> floats;
+  for (const auto& [name, tensor] : graph.constants) {
+    if (is_floating(tensor.dtype())) floats[name] = &tensor;
+  }
+  for (const std::string& name : graph.fixed) floats.erase(name);
+  std::set<std::string> trained;
+  for (const GraphNode& node : graph.nodes) {
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const auto found = floats.find(node.inputs[i]);
+      if (found != floats.end() && is_weight(node, i, *found->second, found->first))
+        trained.insert(found->first);
+    }
+  }
+  return trained;
+}
+
+void hoist_constants(Graph& graph) {
+  constexpr std::int64_t small = 64;  // numbers that a description of the graph may hold
+  const auto large = [](const GraphNode& node) {
+    const Attribute* value = node.find("value");
+    return node.op == "Constant" && node.domain.empty() && node.outputs.size() == 1 &&
+           value != nullptr && value->kind == Attribute::Kind::tensor &&
+           value->tensor.numel() > small;
+  };
+  for (const GraphNode& node : graph.nodes) {
+    if (large(node)) graph.constants.emplace_back(node.outputs[0], node.find("value")->tensor);
+  }
+  std::erase_if(graph.nodes, large);
+}
+
+Tensor member_of(Module& layer, const std::string& name) {
+  for (const auto& [known, tensor] : layer.state_dict()) {
+    if (known == name) return tensor;
+  }
+  return {};
+}
+
+}  // namespace gradus::interchange

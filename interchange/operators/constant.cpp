@@ -1,0 +1,121 @@
+// Tensors from numbers: constants, ranges, patterns, and the sizes of others.
+#include <gradus/interchange/operators/call.h>
+
+#include <cmath>
+#include <numbers>
+
+namespace gradus::interchange {
+namespace {
+
+/// A constant of a file is float32 where the net's numbers may be float64.
+Tensor constant_of(const Call& call, const Tensor& tensor) {
+  return tensor.to(call.computed(tensor.dtype()));
+}
+
+Variables constant_node(const Call& call) {
+  for (const Attribute& attribute : call.node.attributes) {
+    if (attribute.name == "value" && attribute.kind == Attribute::Kind::tensor)
+      return {constant_of(call, attribute.tensor)};
+    if (attribute.name == "value_float")
+      return {Tensor::scalar(call.real("value_float", 0), call.computed(float32))};
+    if (attribute.name == "value_int")
+      return {reshape(tensor_of(Integers{call.integer("value_int", 0)}), {})};
+    if (attribute.name == "value_ints") return {tensor_of(call.integers("value_ints"))};
+    if (attribute.name == "value_floats") {
+      const std::vector<double> values = call.reals("value_floats");
+      const Tensor made = Tensor::from(values.data(), {std::ssize(values)});
+      return {made.to(call.computed(float32))};
+    }
+  }
+  call.refuse("has no value that is known; a tensor or numbers are expected");
+}
+
+/// float32 0 unless `value` says otherwise.
+Variables constant_of_shape_node(const Call& call) {
+  const Shape shape = shape_of(call.integers_in(0), call);
+  const Attribute* value = call.node.find("value");
+  if (value == nullptr) return {zeros(shape, call.computed(float32))};
+  if (value->kind != Attribute::Kind::tensor || value->tensor.numel() != 1)
+    call.refuse("attribute \"value\" is no tensor of one number, which is expected");
+  const Tensor one = constant_of(call, value->tensor).reshape({});
+  return {one.expand(shape).clone()};
+}
+
+Variables shape_node(const Call& call) {
+  const Shape& shape = call.in(0).value().shape();
+  const std::int64_t rank = shape.rank();
+  const auto bound = [&](std::int64_t at) {
+    return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank);
+  };
+  Integers sizes;
+  const std::int64_t end = bound(call.integer("end", rank));
+  for (std::int64_t d = bound(call.integer("start", 0)); d < end; ++d)
+    sizes.push_back(shape[static_cast<int>(d)]);
+  return {tensor_of(sizes)};
+}
+
+Variables size_node(const Call& call) {
+  return {reshape(tensor_of(Integers{call.in(0).value().numel()}), {})};
+}
+
+Variables range_node(const Call& call) {
+  const DType dtype = call.in(0).value().dtype();
+  const double start = call.in(0).value().item();
+  const double delta = call.in(2).value().item();
+  const double count = std::ceil((call.in(1).value().item() - start) / delta);
+  if (!(std::abs(count) < 1e15)) call.refuse(count, " numbers; at most 10^15 expected");
+  const Tensor steps = arange(static_cast<std::int64_t>(std::max(count, 0.0)));
+  return {core::add(core::mul(steps.to(float64), delta), start).to(dtype)};
+}
+
+Variables eye_like_node(const Call& call) {
+  const Tensor& like = call.in(0).value();
+  if (like.rank() != 2) call.refuse("input 0 is ", describe(like), "; a matrix is expected");
+  const std::int64_t k = call.integer("k", 0);
+  const Tensor rows = arange(like.size(0)).reshape({-1, 1});
+  const Tensor columns = arange(like.size(1)).reshape({1, -1});
+  const Tensor on = core::eq(core::sub(columns, rows), tensor_of(Integers{k}).reshape({1, 1}));
+  return {on.to(call.dtype("dtype", like.dtype()))};
+}
+
+/// a0 - a1·cos(2πn/N) + a2·cos(4πn/N); N is the size, or of a symmetric window one less.
+template <int kind> Variables window_node(const Call& call) {
+  constexpr double weights[3][3] = {{0.5, 0.5, 0}, {25.0 / 46, 21.0 / 46, 0}, {0.42, 0.5, 0.08}};
+  const std::int64_t size = static_cast<std::int64_t>(call.in(0).value().item());
+  if (size < 0) call.refuse("a window of ", size, "; 0 or more expected");
+  const auto period = static_cast<double>(call.flag("periodic", true) ? size : size - 1);
+  const Tensor angle = core::mul(arange(size).to(float64), 2 * std::numbers::pi / period);
+  const auto& [a0, a1, a2] = weights[kind];
+  const Tensor sum = core::add(
+      core::add(core::mul(core::cos(angle), -a1), core::mul(core::cos(core::mul(angle, 2.0)), a2)),
+      a0);
+  return {sum.to(call.dtype("output_datatype", float32))};
+}
+
+/// Same numbers in another type. The gradient of a float goes on through floats.
+Variables cast_node(const Call& call) { return {cast(call.in(0), call.dtype("to", float32))}; }
+
+Variables cast_like_node(const Call& call) {
+  return {cast(call.in(0), call.in(1).value().dtype())};
+}
+
+Variables identity_node(const Call& call) { return {call.in(0)}; }
+
+}  // namespace
+
+std::vector<OperatorEntry> constant_operators() {
+  return {{"BlackmanWindow", window_node<2>},
+          {"Cast", cast_node},
+          {"CastLike", cast_like_node},
+          {"Constant", constant_node},
+          {"ConstantOfShape", constant_of_shape_node},
+          {"EyeLike", eye_like_node},
+          {"HammingWindow", window_node<1>},
+          {"HannWindow", window_node<0>},
+          {"Identity", identity_node},
+          {"Range", range_node},
+          {"Shape", shape_node},
+          {"Size", size_node}};
+}
+
+}  // namespace gradus::interchange
