@@ -5,12 +5,14 @@
 #include <gradus/interchange/detail/layer_writing.h>
 #include <gradus/interchange/fold.h>
 #include <gradus/interchange/from_module.h>
+#include <gradus/interchange/graph_net.h>
 #include <gradus/layers/attention.h>
 #include <gradus/layers/norm.h>
 #include <gradus/layers/recurrent.h>
 #include <gradus/layers/residual.h>
 #include <gradus/layers/sequential.h>
 
+#include <map>
 #include <memory>
 #include <set>
 #include <utility>
@@ -73,6 +75,7 @@ class NetWalk {
       place(path, in, in).refuse(module.kind(), "has hooks, which a file cannot hold");
     if (typeid(module) == typeid(Sequential)) return through_all(module, path, in);
     if (auto* residual = dynamic_cast<Residual*>(&module)) return around(*residual, path, in);
+    if (auto* imported = dynamic_cast<GraphNet*>(&module)) return within(*imported, path, in);
     const auto write = writers_.find(typeid(module));
     if (write == writers_.end())
       place(path, in, in).refuse(module.kind(), "no nodes of ONNX are known for this type");
@@ -112,6 +115,24 @@ class NetWalk {
     return out;
   }
 
+  /// The nodes of an imported net, their values named as lying below `path`.
+  Flow within(GraphNet& imported, const std::string& path, const Flow& in) {
+    Graph graph = imported.graph();
+    if (graph.inputs.size() != 1 || graph.outputs.size() != 1) {
+      place(path, in, in)
+          .refuse("GraphNet", "has ", graph.inputs.size(), " inputs and ", graph.outputs.size(),
+                  " outputs, within a net it has one of each");
+    }
+    std::map<std::string, std::string> names = {{"", ""}, {graph.inputs[0].name, in.name}};
+    for (const auto& [name, tensor] : graph.constants)
+      names[name] = writer_.adopt(name, tensor, path);
+    for (GraphNode& node : graph.nodes) {
+      for (std::string& input : node.inputs) input = names.at(input);
+      writer_.adopt(std::move(node), path, names);
+    }
+    return {.name = names.at(graph.outputs[0].name), .sample = imported(in.sample)};
+  }
+
   GraphWriter& writer_;
   int batch_axis_;
   detail::LayerWriters writers_;
@@ -142,6 +163,8 @@ void end_with(GraphWriter& writer, std::string produced, const std::string& name
 
 /// Beyond what PyTorch's names say: how many batches each batch norm has seen.
 void note_batches(Graph& graph, const NamedTensors& state) {
+  std::erase_if(graph.metadata,
+                [](const auto& note) { return note.first.ends_with("num_batches_tracked"); });
   for (const auto& [name, tensor] : state) {
     if (name.ends_with("num_batches_tracked"))
       graph.metadata.emplace_back(name, std::to_string(tensor.at<std::int64_t>({})));
@@ -187,6 +210,12 @@ std::vector<std::string> write_net(GraphWriter& writer, Module& net, const Varia
 }  // namespace
 
 Graph graph_of(Module& net, const Shape& example, const ExportOptions& options) {
+  if (auto* imported = dynamic_cast<GraphNet*>(&net)) {
+    Graph graph = imported->graph();
+    note_batches(graph, net.state_dict());
+    if (options.fold_batch_norm) fold_batch_norms(graph);
+    return graph;
+  }
   if (options.batch_axis < 0 || options.batch_axis > example.rank()) {
     fail<ValueError>("export: batch_axis ", options.batch_axis, " is no axis of an input of ",
                      example.rank() + 1, " dimensions");

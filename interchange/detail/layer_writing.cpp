@@ -57,6 +57,7 @@ GraphWriter::GraphWriter(const NamedTensors& state, const std::set<std::string>&
     : names_(taken) {
   for (const auto& [name, tensor] : state) {
     state_names_.emplace(key_of_state(tensor), name);
+    names_of_state_.insert(name);
     if (!names_.insert(name).second)
       fail<ValueError>("export: ", name, " is the name of an input or output and of a parameter");
   }
@@ -94,6 +95,27 @@ std::string GraphWriter::state(const Tensor& tensor) {
   if (std::none_of(graph.constants.begin(), graph.constants.end(), is_it))
     graph.constants.emplace_back(name, tensor);
   return name;
+}
+
+std::string GraphWriter::adopt(const std::string& name, const Tensor& tensor,
+                               const std::string& path) {
+  const std::string wanted = path.empty() ? name : path + "." + name;
+  const std::string given = names_of_state_.erase(wanted) == 1 ? wanted : unused(wanted);
+  graph.constants.emplace_back(given, tensor);
+  return given;
+}
+
+void GraphWriter::adopt(GraphNode node, const std::string& path,
+                        std::map<std::string, std::string>& names) {
+  const std::string prefix = path.empty() ? "" : path + "/";
+  node.name = unused(prefix + (node.name.empty() ? node.op : node.name));
+  for (std::string& output : node.outputs) {
+    if (output.empty()) continue;
+    const std::string name = unused(prefix + output);
+    names[output] = name;
+    output = name;
+  }
+  graph.nodes.push_back(std::move(node));
 }
 
 std::string GraphWriter::constant(const std::string& path, std::string_view what,

@@ -61,6 +61,11 @@ class GraphWriter {
   /// A parameter or a buffer of the net, under its name in state_dict(). One that stands under several names
   /// is one constant under the first.
   std::string state(const Tensor& tensor);
+  /// A constant of a graph within the net at `path`: "2.conv.weight", as the net's state has it.
+  std::string adopt(const std::string& name, const Tensor& tensor, const std::string& path);
+  /// A node of a graph within the net at `path`, whose inputs have their names here. Its outputs get some, which
+  /// `names` then knows by those of the graph.
+  void adopt(GraphNode node, const std::string& path, std::map<std::string, std::string>& names);
   /// Another constant of the layer at `path`: "3/shape".
   std::string constant(const std::string& path, std::string_view what, const Tensor& tensor);
   /// A 0-d constant of that dtype.
@@ -85,6 +90,7 @@ class GraphWriter {
 
   std::map<std::pair<const void*, std::vector<std::int64_t>>, std::string> state_names_;
   std::set<std::string> names_;
+  std::set<std::string> names_of_state_;
 };
 
 /// Adds the nodes of one layer; returns the name of what they give.
