@@ -350,13 +350,8 @@ void add_predict(CLI::App& app, PredictOptions& o) {
   command.add_flag("--json", o.json, "Print a line of JSON for each picture");
 }
 
-/// Which net, and on what images.
-void add_net(CLI::App& command, NetOptions& o) {
-  command
-      .add_option("MODEL", o.what,
-                  "A model's name, the folder of a training, or a file NET.json of layers")
-      ->required()
-      ->option_text(" ");
+/// On what images.
+void add_image(CLI::App& command, NetOptions& o) {
   add(command, "--channels", o.channels, "N", "Channels of an image", "3; 1 for lenet")
       ->check(whole(1, 4096));
   add(command, "--height", o.height, "N", "Height of an image", "32; 28 for lenet")
@@ -364,6 +359,16 @@ void add_net(CLI::App& command, NetOptions& o) {
   add(command, "--width", o.width, "N", "Width of an image", "32; 28 for lenet")
       ->check(whole(1, 4096));
   add(command, "--classes", o.classes, "N", "Classes", "10")->check(whole(1, 1'000'000));
+}
+
+/// Which net, and on what images.
+void add_net(CLI::App& command, NetOptions& o) {
+  command
+      .add_option("MODEL", o.what,
+                  "A model's name, the folder of a training, or a file NET.json of layers")
+      ->required()
+      ->option_text(" ");
+  add_image(command, o);
   add(command, "--batch", o.batch, "N", "Images at a time", std::to_string(o.batch))
       ->check(whole(1, 1'000'000));
 }
@@ -405,13 +410,21 @@ void add_eval(CLI::App& app, EvalOptions& o) {
 }
 
 void add_export(CLI::App& app, ExportOptions& o) {
-  CLI::App& command =
-      *app.add_subcommand("export", "Write a trained model's weights as a file of their own");
-  command.add_option("DIR", o.folder, "Folder that train wrote")->required()->option_text(" ");
-  command.add_option("FILE", o.file, "The .safetensors file to write")
+  CLI::App& command = *app.add_subcommand(
+      "export", "Write a trained model's weights as a file of their own, or a net as ONNX");
+  command
+      .add_option(
+          "DIR", o.what,
+          "Folder that train wrote; for ONNX also a file NET.json of layers or a model's name")
+      ->required()
+      ->option_text(" ");
+  command.add_option("FILE", o.file, "The .safetensors or .onnx file to write")
       ->required()
       ->check(not_empty())
       ->option_text(" ");
+  add_image(command, o);
+  command.add_flag("--fold", o.fold,
+                   "ONNX: batch norms become part of the convolutions and layers before them");
 }
 
 void add_import(CLI::App& app, ImportOptions& o) {

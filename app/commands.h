@@ -144,12 +144,6 @@ struct TraceCommandOptions {
 };
 int run_trace(const TraceCommandOptions& options);
 
-struct ExportOptions {
-  std::string folder;
-  std::string file;
-};
-int run_export(const ExportOptions& options);
-
 struct GradcheckCommandOptions {
   std::vector<std::string> names;  ///< none: all
   int order = 1;
@@ -203,6 +197,13 @@ struct SummaryOptions : NetOptions {
   bool json = false;
 };
 int run_summary(const SummaryOptions& options);
+
+/// The weights of a training in a .safetensors file, or a whole net in a .onnx file.
+struct ExportOptions : NetOptions {
+  std::string file;
+  bool fold = false;  ///< batch norms into what stands before them
+};
+int run_export(const ExportOptions& options);
 
 struct GraphOptions : NetOptions {
   std::string out;  ///< .svg or .dot

@@ -1,27 +1,83 @@
-// gradus export: the weights of a training, without what only going on with it needs.
+// gradus export: what others want of a net, without what only going on with its training needs: the weights in a
+// .safetensors file, or the whole net in a .onnx file.
+#include <gradus/interchange/from_module.h>
+#include <gradus/interchange/onnx_file.h>
 #include <gradus/io/safetensors.h>
 
 #include <spdlog/fmt/fmt.h>
 
+#include <string>
+#include <vector>
+
 #include "commands.h"
 #include "data_parts.h"
 #include "exit_code.h"
+#include "net_subject.h"
 #include "output_file.h"
 #include "run_folder.h"
 
 namespace gradus::app {
+namespace {
 
-int run_export(const ExportOptions& options) {
-  const LoadedRun run = load_trained(options.folder);
-  if (is_checkpoint(options.file))
+std::string in_a_row(const std::vector<double>& numbers) {
+  std::vector<std::string> texts;
+  for (const double number : numbers) texts.push_back(text_of(number));
+  return joined(texts);
+}
+
+/// What a file of weights says of its model, and what becomes of a pixel before the net sees it.
+void note_training(interchange::Graph& graph, const RunRecord& run) {
+  for (const auto& [key, value] : metadata_of_model(run, run.chosen().epoch)) {
+    if (key != "format") graph.metadata.emplace_back(key, value);
+  }
+  graph.metadata.emplace_back("pixels", "(pixel/255 - mean)/stddev");
+  graph.metadata.emplace_back("mean", in_a_row(run.normalization.mean));
+  graph.metadata.emplace_back("stddev", in_a_row(run.normalization.stddev));
+}
+
+void export_onnx(const ExportOptions& options) {
+  NetSubject subject = net_subject(options);
+  const ImageSpec& image = subject.image;
+  interchange::Graph graph;
+  try {
+    graph = interchange::graph_of(subject.model, {image.channels, image.height, image.width},
+                                  {.name = subject.run ? subject.run->settings.model : options.what,
+                                   .fold_batch_norm = options.fold});
+  } catch (const ValueError& wrong) {
+    fail<UsageError>(options.what, ": ", wrong.what());
+  }
+  if (subject.run) note_training(graph, *subject.run);
+  interchange::write_onnx(graph, options.file);
+  fmt::print("{}: {} for [N,{},{},{}], {} nodes, {} parameters\n", options.file, graph.name,
+             image.channels, image.height, image.width, graph.nodes.size(),
+             subject.model.parameter_count());
+}
+
+void export_weights(const ExportOptions& options) {
+  if (options.fold || options.channels || options.height || options.width || options.classes) {
     fail<UsageError>("FILE ", options.file,
-                     ": is the checkpoint of a training, which needs more than weights");
-  expect_writable("FILE", options.file);
+                     ": --fold and the sizes of images are for a .onnx file");
+  }
+  const LoadedRun run = load_trained(options.what);
   save_safetensors(options.file, run.model.state_dict(),
                    metadata_of_model(run.record, run.record.chosen().epoch));
   fmt::print("{}: {} on {}, epoch {}, {} parameters\n", options.file, run.record.settings.model,
              short_name(run.record.settings.data), run.record.chosen().epoch,
              run.record.parameters);
+}
+
+}  // namespace
+
+int run_export(const ExportOptions& options) {
+  if (is_checkpoint(options.file))
+    fail<UsageError>("FILE ", options.file,
+                     ": is the checkpoint of a training, which needs more than weights");
+  expect_writable("FILE", options.file);
+  if (options.file.ends_with(".onnx")) {
+    export_onnx(options);
+  } else {
+    export_weights(options);
+  }
   return exit_ok;
 }
 

@@ -56,13 +56,13 @@ void expect_equal(const char* option, std::optional<std::int64_t> asked, std::in
 
 NetSubject model_of_folder(const NetOptions& options) {
   LoadedRun run = load_trained(options.what);
-  const ImageSpec& image = run.record.image;
+  const ImageSpec image = run.record.image;
   expect_equal("--channels", options.channels, image.channels, options.what);
   expect_equal("--height", options.height, image.height, options.what);
   expect_equal("--width", options.width, image.width, options.what);
   expect_equal("--classes", options.classes, image.classes, options.what);
   check_batch(options, image);
-  return {std::move(run.model), image};
+  return {std::move(run.model), image, std::move(run.record)};
 }
 
 }  // namespace

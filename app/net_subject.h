@@ -4,7 +4,10 @@
 #include <gradus/layers/models.h>
 #include <gradus/layers/sequential.h>
 
+#include <optional>
+
 #include "commands.h"
+#include "records.h"
 
 namespace gradus::app {
 
@@ -12,6 +15,7 @@ namespace gradus::app {
 struct NetSubject {
   Sequential model;
   ImageSpec image;
+  std::optional<RunRecord> run = std::nullopt;  ///< of the folder of a training
 };
 
 /// Throws UsageError for images that make no sense or do not suit the net, NotFoundError, BadDataError.

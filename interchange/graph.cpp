@@ -2,6 +2,8 @@
 #include <gradus/core/words.h>
 #include <gradus/interchange/graph.h>
 
+#include <charconv>
+
 namespace gradus::interchange {
 
 const Attribute* GraphNode::find(const std::string& attribute) const {
@@ -9,6 +11,14 @@ const Attribute* GraphNode::find(const std::string& attribute) const {
     if (candidate.name == attribute) return &candidate;
   }
   return nullptr;
+}
+
+double as_written(float number) {
+  char text[64];
+  const auto written = std::to_chars(text, text + sizeof text, number);
+  double value = static_cast<double>(number);
+  std::from_chars(text, written.ptr, value);  // "inf" and "nan" too
+  return value;
 }
 
 std::string place_of(const GraphNode& node, std::size_t index) {

@@ -58,8 +58,13 @@ struct Graph {
       constants;                    ///< initializers by name, in the file's order
   std::vector<GraphValue> inputs;   ///< those that are no initializers
   std::vector<GraphValue> outputs;  ///< in the file's order
+  std::vector<std::pair<std::string, std::string>>
+      metadata;  ///< what the writer says of it, by key, in the file's order
   std::vector<std::string> fixed;   ///< constants that no gradient shall train
 };
+
+/// The number that somebody wrote who meant `number`: 0.1, whose float is 0.100000001490116.
+double as_written(float number);
 
 /// "node 3 Conv "features.0"", for messages; `index` is its place in the graph.
 std::string place_of(const GraphNode& node, std::size_t index);

@@ -6,6 +6,7 @@
 #include <gradus/interchange/operators/call.h>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <set>
 
@@ -136,8 +137,26 @@ struct GraphNet::Parts {
       if (!within_layers.contains(i)) add_step(i);
     }
     find_last_uses();
+    restore_batches();
     // The tensors live on in the modules: graph() takes them from there.
     for (auto& [name, tensor] : graph.constants) tensor = Tensor();
+  }
+
+  /// How often batch norms were trained is no constant: who exported them wrote it beside the graph.
+  void restore_batches() {
+    const NamedTensors state = root.state_dict();
+    for (const auto& [key, text] : graph.metadata) {
+      const auto found = std::find_if(state.begin(), state.end(), [&](const auto& member) {
+        return member.first == key && key.ends_with("num_batches_tracked");
+      });
+      std::int64_t batches = 0;
+      const char* end = text.data() + text.size();
+      const auto [stop, error] = std::from_chars(text.data(), end, batches);
+      const bool is_count = error == std::errc() && stop == end && batches >= 0;
+      if (found != state.end() && is_count && found->second.dtype() == int64 &&
+          found->second.rank() == 0)
+        found->second.fill_(static_cast<double>(batches));
+    }
   }
 
   void check_operators() const {

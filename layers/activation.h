@@ -36,6 +36,8 @@ class LeakyReLU final : public Module {
  public:
   explicit LeakyReLU(double negative_slope = 0.01) : negative_slope_(negative_slope) {}
 
+  double negative_slope() const { return negative_slope_; }
+
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;
@@ -63,6 +65,8 @@ class ELU final : public Module {
  public:
   explicit ELU(double alpha = 1) : alpha_(alpha) {}
 
+  double alpha() const { return alpha_; }
+
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;
@@ -82,6 +86,8 @@ class SELU final : public Module {
 class GELU final : public Module {
  public:
   explicit GELU(Gelu approximate = Gelu::none) : approximate_(approximate) {}
+
+  Gelu approximate() const { return approximate_; }
 
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
@@ -103,6 +109,9 @@ class Softplus final : public Module {
  public:
   /// Throws ValueError for a beta of 0.
   explicit Softplus(double beta = 1, double threshold = 20);
+
+  double beta() const { return beta_; }
+  double threshold() const { return threshold_; }
 
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
@@ -132,6 +141,9 @@ class Hardtanh final : public Module {
  public:
   /// Throws ValueError unless min_val < max_val.
   explicit Hardtanh(double min_val = -1, double max_val = 1);
+
+  double min_val() const { return min_val_; }
+  double max_val() const { return max_val_; }
 
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
@@ -168,6 +180,8 @@ class Softmax final : public Module {
  public:
   explicit Softmax(std::int64_t dim) : dim_(dim) {}
 
+  std::int64_t dim() const { return dim_; }
+
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;
@@ -180,6 +194,8 @@ class Softmax final : public Module {
 class LogSoftmax final : public Module {
  public:
   explicit LogSoftmax(std::int64_t dim) : dim_(dim) {}
+
+  std::int64_t dim() const { return dim_; }
 
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;

@@ -55,6 +55,9 @@ class MultiheadAttention final : public MultiModule {
   Variable in_proj_bias;  ///< undefined without bias
   Linear out_proj;
 
+  std::int64_t num_heads() const { return num_heads_; }
+  const MultiheadAttentionOptions& options() const { return options_; }
+
   void visit(Visitor& v) override;
   /// Throws ShapeError for other shapes, ValueError for another number of inputs.
   Variables forward_all(const Variables& inputs) override;
@@ -96,6 +99,8 @@ class TransformerEncoderLayer final : public MultiModule {
   Linear linear2;
   LayerNorm norm1;
   LayerNorm norm2;
+
+  const TransformerEncoderLayerOptions& options() const { return options_; }
 
   void visit(Visitor& v) override;
   /// Throws ValueError for another number of inputs; ShapeErrors are those of self_attn.

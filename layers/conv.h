@@ -44,6 +44,8 @@ class Conv1d final : public Module {
   /// Stride, padding, dilation and groups, as conv1d() takes them. It knows zeros only: with another
   /// padding_mode the layer pads x by itself.
   const Conv1dOptions& options() const { return options_; }
+  /// What the padding is filled with.
+  PaddingMode padding_mode() const { return padding_mode_; }
 
   void visit(Visitor& v) override;
   Variable forward(const Variable& x) override;
@@ -91,6 +93,8 @@ class Conv2d final : public Module {
   /// Stride, padding, dilation and groups, as conv2d() takes them. It knows zeros only: with another
   /// padding_mode the layer pads x by itself.
   const Conv2dOptions& options() const { return options_; }
+  /// What the padding is filled with.
+  PaddingMode padding_mode() const { return padding_mode_; }
 
   void visit(Visitor& v) override;
   Variable forward(const Variable& x) override;

@@ -62,6 +62,9 @@ class ZeroPad2d final : public Module {
   ZeroPad2d(std::int64_t left, std::int64_t right, std::int64_t top, std::int64_t bottom)
       : sizes_{left, right, top, bottom} {}
 
+  /// {left, right, top, bottom}
+  const std::vector<std::int64_t>& sizes() const { return sizes_; }
+
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;
@@ -79,6 +82,8 @@ class PixelShuffle final : public Module {
   /// Throws ValueError unless the factor is positive.
   explicit PixelShuffle(std::int64_t upscale_factor);
 
+  std::int64_t upscale_factor() const { return factor_; }
+
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;
@@ -92,6 +97,8 @@ class PixelUnshuffle final : public Module {
  public:
   /// Throws ValueError unless the factor is positive.
   explicit PixelUnshuffle(std::int64_t downscale_factor);
+
+  std::int64_t downscale_factor() const { return factor_; }
 
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;

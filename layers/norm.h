@@ -41,6 +41,8 @@ class ChannelNorm : public Module {
   Tensor running_var;          ///< [C]; undefined unless tracked
   Tensor num_batches_tracked;  ///< int64, 0-d; undefined unless tracked
 
+  const BatchNorm2dOptions& options() const { return options_; }
+
   void visit(Visitor& v) override;
   std::string extra() const override;
 
@@ -48,7 +50,6 @@ class ChannelNorm : public Module {
   /// Throws ValueError, naming `layer`, unless channels > 0, eps >= 0 and 0 <= momentum <= 1.
   ChannelNorm(std::string_view layer, std::int64_t channels, const BatchNorm2dOptions& options);
   std::int64_t channels() const { return channels_; }
-  const BatchNorm2dOptions& options() const { return options_; }
   /// Batch normalisation of x, whose shape was checked.
   Variable normalise(const Variable& x, Activation activation);
 
@@ -113,6 +114,9 @@ class LayerNorm final : public Module {
   Variable weight;  ///< normalized_shape; undefined unless elementwise_affine
   Variable bias;    ///< normalized_shape; undefined unless elementwise_affine
 
+  const Shape& normalized_shape() const { return normalized_shape_; }
+  const LayerNormOptions& options() const { return options_; }
+
   void visit(Visitor& v) override;
   /// Throws ShapeError unless x ends with normalized_shape.
   Variable forward(const Variable& x) override;
@@ -138,6 +142,9 @@ class GroupNorm final : public Module {
 
   Variable weight;  ///< [C]; undefined unless affine
   Variable bias;    ///< [C]; undefined unless affine
+
+  std::int64_t num_groups() const { return num_groups_; }
+  const GroupNormOptions& options() const { return options_; }
 
   void visit(Visitor& v) override;
   /// Throws ShapeError unless x is [N,C,...].

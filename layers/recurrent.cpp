@@ -242,7 +242,8 @@ std::string Recurrent::extra() const {
 RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, const RNNOptions& options,
          Generator& generator)
     : Recurrent(rnn_formula("RNN", options.nonlinearity), input_size, hidden_size,
-                without_nonlinearity(options), generator) {}
+                without_nonlinearity(options), generator),
+      nonlinearity_(options.nonlinearity) {}
 
 LSTM::LSTM(std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options,
            Generator& generator)

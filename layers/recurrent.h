@@ -87,6 +87,8 @@ class Recurrent : public MultiModule {
 
   /// Of layer `layer`; with `reverse` of its way back. Throws ValueError where there is none.
   const RecurrentWeights& weights(std::int64_t layer, bool reverse = false) const;
+  std::int64_t hidden_size() const { return hidden_size_; }
+  const RecurrentOptions& options() const { return options_; }
 
  protected:
   /// Throws ValueError unless all sizes are positive and 0 <= dropout <= 1.
@@ -106,6 +108,11 @@ class RNN final : public Recurrent {
  public:
   RNN(std::int64_t input_size, std::int64_t hidden_size, const RNNOptions& options = {},
       Generator& generator = default_generator());
+
+  Nonlinearity nonlinearity() const { return nonlinearity_; }
+
+ private:
+  Nonlinearity nonlinearity_;
 };
 
 /// i, f, o = σ(..), g = tanh(..);  c' = f·c + i·g,  h' = o·tanh(c'). Rows in the order i, f, g, o.

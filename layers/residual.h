@@ -29,6 +29,11 @@ class Residual final : public Module {
   explicit Residual(std::unique_ptr<Module> body, std::unique_ptr<Module> shortcut = nullptr,
                     Activation activation = Activation::none);
 
+  Module& body() { return *body_; }
+  /// nullptr where x itself goes around.
+  Module* shortcut() { return shortcut_.get(); }
+  Activation activation() const { return activation_; }
+
   void visit(Visitor& v) override;
   /// Throws ShapeError where the two ways give different shapes.
   Variable forward(const Variable& x) override;

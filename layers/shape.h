@@ -14,6 +14,9 @@ class Flatten final : public Module {
   explicit Flatten(std::int64_t start_dim = 1, std::int64_t end_dim = -1)
       : start_(start_dim), end_(end_dim) {}
 
+  std::int64_t start_dim() const { return start_; }
+  std::int64_t end_dim() const { return end_; }
+
   void visit(Visitor&) override {}
   Variable forward(const Variable& x) override;
   std::string extra() const override;

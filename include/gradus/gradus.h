@@ -66,6 +66,8 @@
 #include <gradus/gradcheck/sample.h>
 #include <gradus/gradcheck/slope.h>
 #include <gradus/gradcheck/taylor.h>
+#include <gradus/interchange/fold.h>
+#include <gradus/interchange/from_module.h>
 #include <gradus/interchange/graph.h>
 #include <gradus/interchange/graph_json.h>
 #include <gradus/interchange/graph_net.h>

@@ -64,16 +64,22 @@ const OperatorNames same_rank = {"AveragePool",
                                  "Erf",
                                  "Sqrt"};
 
-/// May a gradient train that input of that node?
-bool is_weight(const GraphNode& node, std::size_t input, const Tensor& constant,
-               const std::string& name) {
+/// Operators that move the numbers of an input and leave them what they are: a weight before is one behind.
+const OperatorNames moving = {"Concat", "Expand",  "Flatten", "Identity",  "Reshape",  "Slice",
+                              "Split",  "Squeeze", "Tile",    "Transpose", "Unsqueeze"};
+
+/// Is that input of that node where weights stand?
+bool takes_weight(const GraphNode& node, std::size_t input) {
   if (node.op == "BatchNormalization") return input == 1 || input == 2;
   if (node.op == "Gather") return input == 0;
   if (node.op == "RNN" || node.op == "GRU" || node.op == "LSTM") return input >= 1 && input != 4;
-  if (weighted.contains(node.op)) {
-    return input > 0 || node.op == "MatMul" || node.op == "Einsum" || node.op == "Gemm";
-  }
-  return arithmetic.contains(node.op) && constant.rank() > 0 && !name.starts_with("onnx::") &&
+  return weighted.contains(node.op) &&
+         (input > 0 || node.op == "MatMul" || node.op == "Einsum" || node.op == "Gemm");
+}
+
+/// A constant of plain arithmetic: is it more than a number of the formula?
+bool looks_like_weight(const Tensor& constant, const std::string& name) {
+  return constant.rank() > 0 && !name.starts_with("onnx::") &&
          core::all(core::isfinite(constant)).item() != 0;
 }
 
@@ -143,13 +149,26 @@ std::set<std::string> trained_constants(const Graph& graph) {
     if (is_floating(tensor.dtype())) floats[name] = &tensor;
   }
   for (const std::string& name : graph.fixed) floats.erase(name);
-  std::set<std::string> trained;
-  for (const GraphNode& node : graph.nodes) {
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      const auto found = floats.find(node.inputs[i]);
-      if (found != floats.end() && is_weight(node, i, *found->second, found->first))
-        trained.insert(found->first);
+  std::set<std::string> weights;  // values, of constants and what is made of them
+  std::set<std::string> operands;
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    const bool moves = moving.contains(node->op);
+    const auto goes_to = [&](const std::set<std::string>& values) {
+      return moves && std::any_of(node->outputs.begin(), node->outputs.end(),
+                                  [&](const std::string& v) { return values.contains(v); });
+    };
+    const bool to_weights = goes_to(weights);
+    const bool to_operands = goes_to(operands);
+    for (std::size_t i = 0; i < node->inputs.size(); ++i) {
+      const bool moved = i == 0 || node->op == "Concat";  // others are sizes and axes
+      if (takes_weight(*node, i) || (to_weights && moved)) weights.insert(node->inputs[i]);
+      if (arithmetic.contains(node->op) || (to_operands && moved)) operands.insert(node->inputs[i]);
     }
+  }
+  std::set<std::string> trained;
+  for (const auto& [name, tensor] : floats) {
+    if (weights.contains(name) || (operands.contains(name) && looks_like_weight(*tensor, name)))
+      trained.insert(name);
   }
   return trained;
 }

@@ -26,8 +26,7 @@ std::int64_t whole_of(const GraphNode& node, const std::string& name, std::int64
 
 double real_of(const GraphNode& node, const std::string& name, double otherwise) {
   const Attribute* found = node.find(name);
-  return found == nullptr || found->floats.empty() ? otherwise
-                                                   : static_cast<double>(found->floats[0]);
+  return found == nullptr || found->floats.empty() ? otherwise : as_written(found->floats[0]);
 }
 
 bool has_input(const GraphNode& node, std::size_t i) {
@@ -148,9 +147,10 @@ bool batch_norm_layer(const GraphNode& node, const GraphFacts& facts, GraphLayer
     channels = constant->numel();
     layer.weights.push_back({node.inputs[i], members[i - 1]});
   }
-  const double momentum = 1 - real_of(node, "momentum", 0.9F);
+  const double kept = real_of(node, "momentum", 0.9);
+  const double momentum = as_written(static_cast<float>(1 - kept));  // 1 - 0.9 is not quite 0.1
   if (!(momentum >= 0 && momentum <= 1)) return false;
-  const BatchNorm2dOptions options{.eps = real_of(node, "epsilon", 1e-5F), .momentum = momentum};
+  const BatchNorm2dOptions options{.eps = real_of(node, "epsilon", 1e-5), .momentum = momentum};
   if (*rank == 4) {
     layer.module = std::make_unique<BatchNorm2d>(channels, options);
   } else {

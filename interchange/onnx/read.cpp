@@ -37,6 +37,8 @@ class Reader {
     if (!from.has_graph()) fail<BadDataError>(label_, ": no ONNX file: it has no graph");
     graph_.opset = opset(from);
     graph_.producer = from.producer_name();
+    for (const onnx::StringStringEntryProto& entry : from.metadata_props())
+      graph_.metadata.emplace_back(entry.key(), entry.value());
     read(from.graph());
     return std::move(graph_);
   }

@@ -71,7 +71,7 @@ std::int64_t Call::integer(const std::string& name, std::int64_t otherwise) cons
 
 double Call::real(const std::string& name, double otherwise) const {
   const Attribute* found = attribute_of(*this, name, Kind::real, "a number");
-  return found == nullptr ? otherwise : static_cast<double>(found->floats[0]);
+  return found == nullptr ? otherwise : as_written(found->floats[0]);
 }
 
 std::string Call::text(const std::string& name, const std::string& otherwise) const {

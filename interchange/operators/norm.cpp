@@ -22,7 +22,7 @@ Variables batch_norm_node(const Call& call) {
   const Variable y = batch_norm(x, call.in(1), call.in(2), {}, {}, {.training = true, .eps = eps});
   Dims dims{0};
   for (int d = 2; d < x.value().rank(); ++d) dims.push_back(d);
-  const double momentum = call.real("momentum", 0.9F);
+  const double momentum = call.real("momentum", 0.9);
   const auto moved = [&](const Tensor& before, const Tensor& now) {
     return core::add(core::mul(before, momentum), core::mul(now, 1 - momentum));
   };
@@ -32,7 +32,7 @@ Variables batch_norm_node(const Call& call) {
 
 Variables instance_norm_node(const Call& call) {
   return {instance_norm(call.in(0), call.in(1), call.in(2), {}, {},
-                        {.eps = call.real("epsilon", 1e-5F)})};
+                        {.eps = call.real("epsilon", 1e-5)})};
 }
 
 /// Over the dimensions from `axis` on; the second output is the mean, the third 1/√(var + eps).
@@ -42,7 +42,7 @@ Variables layer_norm_node(const Call& call) {
   Dims dims;
   for (int d = static_cast<int>(axis); d < x.value().rank(); ++d) dims.push_back(d);
   const Variable center = mean(x, dims, true);
-  const Variable spread = rsqrt(add(var(x, dims, true, 0), call.real("epsilon", 1e-5F)));
+  const Variable spread = rsqrt(add(var(x, dims, true, 0), call.real("epsilon", 1e-5)));
   Variable y = mul(mul(sub(x, center), spread), call.in(1));
   if (call.has(2)) y = add(y, call.in(2));
   return {y, center, spread};
