@@ -59,8 +59,8 @@ struct Graph {
   std::vector<GraphValue> inputs;   ///< those that are no initializers
   std::vector<GraphValue> outputs;  ///< in the file's order
   std::vector<std::pair<std::string, std::string>>
-      metadata;  ///< what the writer says of it, by key, in the file's order
-  std::vector<std::string> fixed;   ///< constants that no gradient shall train
+      metadata;                    ///< what the writer says of it, by key, in the file's order
+  std::vector<std::string> fixed;  ///< constants that no gradient shall train
 };
 
 /// The number that somebody wrote who meant `number`: 0.1, whose float is 0.100000001490116.
