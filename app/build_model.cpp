@@ -1,11 +1,16 @@
 // A net of layers is built anew from its text, which the checkpoint holds; its file is not needed again.
 #include "build_model.h"
 
+#include <gradus/core/create.h>
 #include <gradus/core/words.h>
+#include <gradus/interchange/graph_json.h>
+#include <gradus/interchange/graph_net.h>
 #include <gradus/io/input_file.h>
 #include <gradus/layers/net_json.h>
+#include <gradus/layers/shape.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "data_parts.h"
@@ -32,7 +37,63 @@ std::size_t begin_of_head(const NamedTensors& state, std::int64_t classes) {
   return head;
 }
 
+/// Images as the graph takes them, in rows where it wants these. Throws BadDataError for images and classes that are
+/// not those of the graph.
+Sequential net_of_graph(interchange::Graph graph, const ImageSpec& image, const std::string& file) {
+  const auto& in = graph.inputs.at(0).shape;
+  const auto& out = graph.outputs.at(0).shape;
+  const bool rows = in.size() == 2;
+  const std::int64_t pixels = image.channels * image.height * image.width;
+  const Shape wanted = rows ? Shape{pixels} : Shape{image.channels, image.height, image.width};
+  bool fits = in.size() == static_cast<std::size_t>(wanted.rank()) + 1;
+  for (int d = 0; fits && d < wanted.rank(); ++d) {
+    const std::int64_t size = in[static_cast<std::size_t>(d) + 1];
+    fits = size < 0 || size == wanted[d];
+  }
+  if (!fits) fail<BadDataError>(file, ": does not take images of ", wanted);
+  if (out.size() != 2 || (out[1] >= 0 && out[1] != image.classes)) {
+    fail<BadDataError>(file, ": gives ", out.empty() ? 0 : out.back(), " classes, the images have ",
+                       image.classes);
+  }
+  Sequential model;
+  if (rows) model.append("rows", Flatten{});
+  model.append("net", interchange::GraphNet(std::move(graph)));
+  return model;
+}
+
 }  // namespace
+
+Sequential imported_model(const interchange::Graph& graph, RunRecord& run) {
+  Sequential model = net_of_graph(graph, run.image, run.settings.model);
+  for (const auto& [name, module] : model.named_modules()) {
+    if (const auto* net = dynamic_cast<const interchange::GraphNet*>(module))
+      run.settings.net = interchange::to_graph_json(net->graph());
+  }
+  const NoGrad no_grad;
+  model.eval();
+  const Tensor images = zeros({1, run.image.channels, run.image.height, run.image.width});
+  Variable scores;
+  try {
+    scores = model(images);
+  } catch (const Error& wrong) {
+    fail<BadDataError>(run.settings.model, ": cannot be computed: ", wrong.what());
+  }
+  if (scores.value().shape() != Shape{1, run.image.classes}) {
+    fail<BadDataError>(run.settings.model, ": gives ", describe(scores.value()), ", its file says ",
+                       Shape{1, run.image.classes});
+  }
+  model.train();
+  return model;
+}
+
+void take_imported_model(const std::string& from, Settings& settings) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(from, error)) return;
+  const LoadedRun run = load_run(from);
+  if (!interchange::is_graph_json(run.record.settings.net)) return;
+  settings.model = run.record.settings.model;
+  settings.net = run.record.settings.net;
+}
 
 bool is_net_file(const std::string& model) { return model.ends_with(".json"); }
 
@@ -59,6 +120,11 @@ std::string read_net_file(const std::string& path) {
 
 Sequential build_model(const Settings& settings, const ImageSpec& image, Generator& generator,
                        const NetLimits& limits) {
+  if (interchange::is_graph_json(settings.net)) {
+    return net_of_graph(
+        interchange::from_graph_json(settings.net, settings.model, limits.parameter_bytes), image,
+        settings.model);
+  }
   if (settings.net.empty()) return make_model(settings.model, image, generator);
   return make_net(settings.net, settings.model, image, generator, limits);
 }

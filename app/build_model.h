@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/core/random.h>
+#include <gradus/interchange/graph.h>
 #include <gradus/layers/net_json.h>
 #include <gradus/layers/sequential.h>
 
@@ -28,6 +29,12 @@ Sequential build_model(const Settings& settings, const ImageSpec& image, Generat
 /// The net of a training that begins: from the generator of settings.seed. Throws UsageError, naming the
 /// options, where model and images do not go together.
 Sequential new_model(const Settings& settings, const ImageSpec& image);
+
+/// The net that a graph is, for the images and classes of `run`, whose settings get its description: with the weights
+/// of the graph. Throws BadDataError for a graph that does not give such classes of such images.
+Sequential imported_model(const interchange::Graph& graph, RunRecord& run);
+/// Where no model was asked for and `from` is the folder of an imported net, that net is the model.
+void take_imported_model(const std::string& from, Settings& settings);
 
 /// What became of weights that a training begins with.
 struct FirstWeights {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <sstream>
 #include <string>
@@ -383,6 +384,38 @@ void add_export(CLI::App& app, ExportOptions& o) {
                    "ONNX: batch norms become part of the convolutions and layers before them");
 }
 
+void add_import(CLI::App& app, ImportOptions& o) {
+  CLI::App& command =
+      *app.add_subcommand("import", "Make a net of an ONNX file, to train, test and look at");
+  command.add_option("FILE", o.file, "The .onnx file")->required()->option_text(" ");
+  command.add_option("-o,--out", o.out, "Folder to make")->required()->option_text("DIR");
+  add(command, "--data", o.data, "NAME", "Data that it shall know: a name, a folder or a file",
+      "none");
+  add(command, "--data-dir", o.data_dir, "DIR", "Where named data are", "the usual places");
+  add(command, "--image-size", o.image_size, "N",
+      "Where the file leaves it open: N or WIDTHxHEIGHT", "the file's");
+  command.add_flag("--overwrite", o.overwrite, "Replace a training that is there");
+}
+
+void add_run(CLI::App& app, RunGraphOptions& o) {
+  CLI::App& command = *app.add_subcommand("run", "Compute an ONNX file on arrays of NumPy's");
+  command.add_option("FILE", o.file, "The .onnx file")->required()->option_text(" ");
+  command.add_option("--input", o.inputs, "An input, in the file's order, or by name")
+      ->option_text("[NAME=]FILE.npy");
+  command.add_option("--output", o.outputs, "Where an output goes, likewise")
+      ->option_text("[NAME=]FILE.npy");
+  add_threads(command, o);
+}
+
+/// A model's name, or a folder.
+CLI::Validator model_or_folder() {
+  const auto check = [name = one_of(model_names())](std::string& text) {
+    std::error_code error;
+    return std::filesystem::is_directory(text, error) ? std::string() : name(text);
+  };
+  return {check, "", "model"};
+}
+
 void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
   CLI::App& check = *app.add_subcommand(
       "gradcheck", "Compare every derivative with finite differences, in float64");
@@ -399,8 +432,10 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
                            ->check(whole(1, 2));
   CLI::Option* model =
       add(check, "--model", o.model, "NAME",
-          "A whole model with its loss: cnn, mlp, lenet, mobilenet, nin or resnet20", "none")
-          ->check(one_of(model_names()))
+          "A whole model with its loss: cnn, mlp, lenet, mobilenet, nin or resnet20, or the folder "
+          "of a training",
+          "none")
+          ->check(model_or_folder())
           ->excludes(names)
           ->excludes(everything)
           ->excludes(order);
@@ -532,6 +567,8 @@ int run_command_line(int argc, char** argv) {
   ReportCommandOptions report;
   TraceCommandOptions trace;
   ExportOptions export_options;
+  ImportOptions import_options;
+  RunGraphOptions run_options;
   GradcheckCommandOptions gradcheck;
   InspectOptions inspect;
   BenchOptions bench;
@@ -552,6 +589,8 @@ int run_command_line(int argc, char** argv) {
   add_report(app, report);
   add_trace(app, trace);
   add_export(app, export_options);
+  add_import(app, import_options);
+  add_run(app, run_options);
   add_gradcheck(app, gradcheck, all);
   add_inspect(app, inspect);
   add_bench(app, bench);
@@ -573,13 +612,16 @@ int run_command_line(int argc, char** argv) {
   if (app.got_subcommand("report")) return run_report(report);
   if (app.got_subcommand("trace")) return run_trace(trace);
   if (app.got_subcommand("export")) return run_export(export_options);
+  if (app.got_subcommand("import")) return run_import(import_options);
+  if (app.got_subcommand("run")) return run_graph_file(run_options);
   if (app.got_subcommand("gradcheck")) return run_gradcheck(gradcheck);
   if (app.got_subcommand("inspect")) return run_inspect(inspect);
   if (app.got_subcommand("bench")) return run_bench(bench);
   // Not left to the parser: it would say this of a misspelt subcommand too.
-  return report_usage(app,
-                      "a subcommand is required: train, eval, predict, data, summary, graph, "
-                      "lr-find, compare, report, trace, export, gradcheck, inspect or bench");
+  return report_usage(
+      app,
+      "a subcommand is required: train, eval, predict, data, summary, graph, "
+      "lr-find, compare, report, trace, export, import, run, gradcheck, inspect or bench");
 }
 
 }  // namespace gradus::app

@@ -180,6 +180,25 @@ struct GraphOptions : NetOptions {
 };
 int run_graph(const GraphOptions& options);
 
+/// A net of another program, as a folder of a training that has not begun.
+struct ImportOptions {
+  std::string file;  ///< .onnx
+  std::string out;   ///< folder to make
+  std::string data;  ///< what it shall be trained or tested with; empty: nothing yet
+  std::string data_dir;
+  std::string image_size;  ///< where the file leaves it open
+  bool overwrite = false;
+};
+int run_import(const ImportOptions& options);
+
+struct RunGraphOptions {
+  std::string file;                  ///< .onnx
+  std::vector<std::string> inputs;   ///< .npy, or NAME=FILE.npy
+  std::vector<std::string> outputs;  ///< likewise
+  std::optional<int> threads;
+};
+int run_graph_file(const RunGraphOptions& options);
+
 /// Reads the command line and runs the subcommand it names.
 int run_command_line(int argc, char** argv);
 

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@
 #include "interrupt.h"
 #include "json.h"
 #include "kernel_self_test.h"
+#include "net_subject.h"
 #include "output_file.h"
 #include "self_test.h"
 #include "stopwatch.h"
@@ -252,8 +254,14 @@ int check_model(const GradcheckCommandOptions& options) {
   constexpr std::int64_t exact_elements = 24;  // of each parameter
   const Clock::time_point start = Clock::now();
   Generator generator(1);
-  const ImageSpec image{};
-  Sequential model = make_model(options.model, image, generator);
+  std::error_code error;
+  NetOptions folder;
+  folder.what = options.model;
+  NetSubject subject = std::filesystem::is_directory(options.model, error)
+                           ? net_subject(folder)
+                           : NetSubject{make_model(options.model, {}, generator), {}};
+  Sequential& model = subject.model;
+  const ImageSpec& image = subject.image;
   const Tensor x = randn({images, image.channels, image.height, image.width}, generator, float64);
   const Tensor labels = randint(0, image.classes, {images}, generator);
   const auto loss = [&](const Variable& scores) { return cross_entropy(scores, labels); };

@@ -261,6 +261,8 @@ Sequential begin_model(RunRecord& run, const std::string& from, Progress& progre
 int run_train(const TrainOptions& options) {
   const bool resumes = !options.resume.empty();
   Settings settings = resumes ? Settings{} : resolve(options);
+  if (!resumes && !options.from.empty() && options.model.empty())
+    take_imported_model(options.from, settings);
   const fs::path out = folder_of(options, settings);
   // When nobody reads any more, or a file may not grow, that is an error to tell, and not the end.
   for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);

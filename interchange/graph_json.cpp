@@ -46,6 +46,13 @@ GraphJson tensor_to_json(const Tensor& tensor) {
           {"values", std::move(values)}};
 }
 
+/// Whole numbers in small tensors are sizes, axes and the like: without them nothing can be computed, not even to see
+/// whether a net takes images of some size.
+bool holds_sizes(const Tensor& tensor) {
+  constexpr std::int64_t most = 64;
+  return tensor.dtype() == int64 && tensor.numel() <= most;
+}
+
 GraphJson attribute_to_json(const Attribute& attribute) {
   GraphJson reals = GraphJson::array();
   for (const float value : attribute.floats)
@@ -204,7 +211,9 @@ Graph graph_from_json(const GraphJson& json, std::int64_t most_bytes) {
       fail<BadDataError>("constants of more than ", most_bytes, " bytes, at most so many expected");
     }
     bytes += shape.numel() * size_of(dtype);
-    graph.constants.emplace_back(constant.at("name").get<std::string>(), zeros(shape, dtype));
+    graph.constants.emplace_back(
+        constant.at("name").get<std::string>(),
+        constant.contains("values") ? tensor_from_json(constant) : zeros(shape, dtype));
   }
   return graph;
 }
@@ -222,9 +231,11 @@ std::string to_graph_json(const Graph& graph) {
                     {"fixed", graph.fixed}};
   for (const GraphNode& node : graph.nodes) json["nodes"].push_back(node_to_json(node));
   for (const auto& [name, tensor] : graph.constants) {
-    json["constants"].push_back({{"name", name},
-                                 {"dtype", to_string(tensor.dtype())},
-                                 {"shape", shape_to_json(tensor.shape())}});
+    GraphJson constant = holds_sizes(tensor) ? tensor_to_json(tensor)
+                                             : GraphJson{{"dtype", to_string(tensor.dtype())},
+                                                         {"shape", shape_to_json(tensor.shape())}};
+    constant["name"] = name;
+    json["constants"].push_back(std::move(constant));
   }
   for (const GraphValue& value : graph.inputs) json["inputs"].push_back(value_to_json(value));
   for (const GraphValue& value : graph.outputs) json["outputs"].push_back(value_to_json(value));

@@ -16,13 +16,13 @@
 
 namespace gradus::interchange {
 
-/// The text. Tensors in attributes are written with their numbers.
+/// The text. Tensors in attributes are written with their numbers, and small ones of whole numbers, which are sizes.
 std::string to_graph_json(const Graph& graph);
 
 /// Is that text, which describes a net, of a graph (rather than of layers, net_json.h)?
 bool is_graph_json(std::string_view text);
 
-/// The graph, its constants full of zeros. Throws BadDataError, opened by `label`, for a text that is no such graph, and
+/// The graph, its constants but those of sizes full of zeros. Throws BadDataError, opened by `label`, for a text that is no such graph, and
 /// where the constants take more than `most_bytes`.
 Graph from_graph_json(std::string_view text, const std::string& label, std::int64_t most_bytes);
 

@@ -85,7 +85,7 @@ std::unique_ptr<Module> conv_module(const GraphNode& node, const Tensor& weight,
   const Shape& s = weight.shape();
   const std::int64_t groups = whole_of(node, "group", 1);
   const auto w = s.rank() == 3 || s.rank() == 4 ? layer_window(node, s) : std::nullopt;
-  if (!w || groups < 1 || s[0] < 1 || s[1] < 1 || s[0] % groups != 0 ||
+  if (!w || groups < 1 || weight.numel() < 1 || s[0] % groups != 0 ||
       s[1] > (std::int64_t{1} << 40) / groups) {
     return nullptr;
   }

@@ -102,6 +102,17 @@ template <Variable (*F)(const Operand&, const Variable&)> Variables fold(const C
   return {result};
 }
 
+/// Numbers of 16 bits have no arithmetic: they are computed in float32 and rounded once.
+template <Operator F> Variables in_float32(const Call& call) {
+  const DType dtype = call.in(0).value().dtype();
+  if (!is_storage_only(dtype)) return F(call);
+  Variables inputs;
+  for (const Variable& input : call.inputs) inputs.push_back(cast(input, float32));
+  Variables results = F({call.node, call.opset, inputs, call.training, call.wide});
+  for (Variable& result : results) result = cast(result, dtype);
+  return results;
+}
+
 Variable plus(const Operand& a, const Variable& b) { return add(a, b); }
 
 Variables mean_node(const Call& call) {
@@ -178,10 +189,10 @@ std::vector<OperatorEntry> elementwise_operators() {
           {"Exp", unary<exp>},
           {"Floor", unary<floor>},
           {"Log", unary<log>},
-          {"Max", fold<maximum>},
+          {"Max", in_float32<fold<maximum>>},
           {"Mean", mean_node},
-          {"Min", fold<minimum>},
-          {"Mod", mod_node},
+          {"Min", in_float32<fold<minimum>>},
+          {"Mod", in_float32<mod_node>},
           {"Mul", mul_node},
           {"Neg", unary<neg>},
           {"Pow", pow_node},

@@ -71,7 +71,7 @@ struct AxisResize {
 double source_of(const Call& call, const std::string& rule, const AxisResize& a, std::int64_t i) {
   const auto x = static_cast<double>(i);
   const auto in = static_cast<double>(a.in);
-  const auto out = static_cast<double>(a.out);
+  const double out = in * a.scale;  // not rounded down, as onnx's own cases have it
   if (rule == "asymmetric") return x / a.scale;
   if (rule == "half_pixel") return (x + 0.5) / a.scale - 0.5;
   if (rule == "pytorch_half_pixel") return a.out > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
@@ -79,7 +79,8 @@ double source_of(const Call& call, const std::string& rule, const AxisResize& a,
   if (rule == "align_corners") return a.out > 1 ? x * (in - 1) / (out - 1) : 0;
   if (rule == "tf_crop_and_resize") {
     if (a.out == 1) return 0.5 * (a.first + a.last) * (in - 1);
-    return a.first * (in - 1) + x * (a.last - a.first) * (in - 1) / (out - 1);
+    const auto steps = static_cast<double>(a.out - 1);
+    return a.first * (in - 1) + x * (a.last - a.first) * (in - 1) / steps;
   }
   call.refuse("coordinate_transformation_mode ", in_quotes(rule),
               "; known are half_pixel, pytorch_half_pixel, align_corners, asymmetric, "

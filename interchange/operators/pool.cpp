@@ -46,6 +46,13 @@ Variable pool_all(const Variable& x, const Windows& w, bool ceil_mode, Pool pool
   return reshape(pooled, {s[0], s[1], pooled.value().size(2), i[2], i[3]});
 }
 
+/// Can pooling of images take that padding? It wants the same before and behind, and at most half of the kernel.
+bool is_plain(const Windows& w, const Variable& x) {
+  bool half = true;
+  for (std::size_t i = 0; i < w.kernel.size(); ++i) half = half && 2 * w.begin[i] <= w.kernel[i];
+  return half && w.symmetric() && x.value().rank() == 4;
+}
+
 Variable greatest(const Operand& x, const Pool2dOptions& options) { return max_pool2d(x, options); }
 Variable mean_of_window(const Operand& x, const Pool2dOptions& options) {
   return avg_pool2d(x, options);
@@ -80,7 +87,7 @@ Variables max_pool_node(const Call& call) {
       cast(given, is_floating(given.value().dtype()) ? given.value().dtype() : float32);
   const Windows w = windows_of(call, spatial_sizes(call, x), {});
   const bool ceil_mode = call.flag("ceil_mode", false);
-  const bool native = w.symmetric() && x.value().rank() == 4;
+  const bool native = is_plain(w, x);
   const Variable y = native ? max_pool2d(x, options_of(w, 0, ceil_mode, true))
                             : pool_all(padded(x, w, -std::numeric_limits<double>::infinity()), w,
                                        ceil_mode, greatest, true);
@@ -95,7 +102,7 @@ Variables average_pool_node(const Call& call) {
   const Windows w = windows_of(call, spatial_sizes(call, x), {});
   const bool ceil_mode = call.flag("ceil_mode", false);
   const bool count_all = call.flag("count_include_pad", false);
-  if (w.symmetric() && x.value().rank() == 4) {
+  if (is_plain(w, x)) {
     Pool2dOptions options = options_of(w, 0, ceil_mode, false);
     options.count_include_pad = count_all;
     return {avg_pool2d(x, options)};

@@ -9,6 +9,9 @@
 #include <gradus/data/idx.h>
 #include <gradus/data/image.h>
 #include <gradus/data/npy.h>
+#include <gradus/interchange/graph_json.h>
+#include <gradus/interchange/graph_net.h>
+#include <gradus/interchange/onnx_file.h>
 #include <gradus/io/safetensors.h>
 #include <gradus/layers/net_json.h>
 
@@ -124,12 +127,21 @@ void parse(std::span<const std::byte> bytes) {
     attempt(Parser::image, size, [&] { decode_image(bytes, "image", ImageMode::gray); });
     return;
   }
+  // The version of its format is the first that a model says, and a field of number 1.
+  if (begins("\x08")) {
+    return attempt(Parser::onnx, size, [&] {
+      const interchange::GraphNet net(interchange::parse_onnx(text, "model"));
+      interchange::from_graph_json(interchange::to_graph_json(net.graph()), "graph", 1 << 20);
+    });
+  }
   if (begins("[") || begins("{") || begins(" ")) {
     attempt(Parser::net, size, [&] {
       Generator generator;
       make_net(text, "net", {.channels = 3, .height = 16, .width = 16, .classes = 4}, generator,
                {.parameter_bytes = 1 << 20, .output_bytes = 1 << 20});
     });
+    attempt(Parser::net, size,
+            [&] { interchange::GraphNet(interchange::from_graph_json(text, "graph", 1 << 20)); });
     attempt(Parser::checkpoint, size, [&] { app::from_run_json(std::string(text), "checkpoint"); });
     attempt(Parser::checkpoint, size, [&] { app::from_metrics_lines(text, "metrics"); });
   }

@@ -8,9 +8,9 @@
 #include <string_view>
 
 /// What reads bytes from outside.
-enum class Parser { image, idx, npy, npz, csv, safetensors, net, checkpoint };
-inline constexpr std::array<std::string_view, 8> parser_names = {
-    "image", "idx", "npy", "npz", "csv", "safetensors", "net", "checkpoint"};
+enum class Parser { image, idx, npy, npz, csv, safetensors, net, checkpoint, onnx };
+inline constexpr std::array<std::string_view, 9> parser_names = {
+    "image", "idx", "npy", "npz", "csv", "safetensors", "net", "checkpoint", "onnx"};
 
 /// How often each parser has read its input to the end without an error.
 inline std::array<std::int64_t, parser_names.size()> times_read{};

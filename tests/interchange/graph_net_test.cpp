@@ -1,0 +1,210 @@
+// Graphs as modules, without any file: which nodes become layers, what is trained, how all is named, and that a graph comes
+// back out as it went in.
+#include <doctest/doctest.h>
+#include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+#include <gradus/interchange/graph_json.h>
+#include <gradus/interchange/graph_net.h>
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "support/error_message.h"
+
+using namespace gradus;
+using namespace gradus::interchange;
+
+namespace {
+
+Attribute integers(const std::string& name, const std::vector<std::int64_t>& values) {
+  Attribute made;
+  made.name = name;
+  made.kind = Attribute::Kind::integers;
+  made.ints = values;
+  return made;
+}
+
+GraphNode call(const std::string& op, const std::vector<std::string>& inputs,
+               const std::string& output, const std::vector<Attribute>& attributes = {}) {
+  return {.op = op,
+          .domain = "",
+          .name = "",
+          .inputs = inputs,
+          .outputs = {output},
+          .attributes = attributes};
+}
+
+/// conv, batch norm, relu, flatten, and a product with its sum: [N,1,4,4] -> [N,3].
+Graph small_net() {
+  Generator random(1);
+  Graph graph;
+  graph.opset = 13;
+  graph.nodes = {
+      call("Conv", {"images", "f.conv.weight"}, "a", {integers("pads", {1, 1, 1, 1})}),
+      call("BatchNormalization",
+           {"a", "f.bn.weight", "f.bn.bias", "f.bn.running_mean", "f.bn.running_var"}, "b"),
+      call("Relu", {"b"}, "c"),
+      call("Flatten", {"c"}, "d"),
+      call("MatMul", {"d", "onnx::MatMul_7"}, "e"),
+      call("Add", {"head.bias", "e"}, "g"),
+      call("Mul", {"g", "scale"}, "h"),
+      call("Add", {"h", "mask"}, "scores")};
+  const Tensor mask =
+      Tensor::from({0.F, 0.F, -std::numeric_limits<float>::infinity()}).reshape({1, 3});
+  graph.constants = {{"f.conv.weight", randn({2, 1, 3, 3}, random)},
+                     {"f.bn.weight", ones({2})},
+                     {"f.bn.bias", zeros({2})},
+                     {"f.bn.running_mean", randn({2}, random)},
+                     {"f.bn.running_var", full({2}, 2)},
+                     {"onnx::MatMul_7", randn({32, 3}, random)},
+                     {"head.bias", randn({3}, random)},
+                     {"scale", full({3}, 0.5)},
+                     {"mask", mask}};
+  graph.inputs = {{.name = "images",
+                   .dtype = float32,
+                   .has_shape = true,
+                   .shape = {-1, 1, 4, 4},
+                   .axis_names = {"N", "", "", ""}}};
+  graph.outputs = {{.name = "scores",
+                    .dtype = float32,
+                    .has_shape = true,
+                    .shape = {-1, 3},
+                    .axis_names = {"N", ""}}};
+  return graph;
+}
+
+std::vector<std::string> names_of(const NamedVariables& parameters) {
+  std::vector<std::string> names;
+  for (const auto& [name, parameter] : parameters) names.push_back(name);
+  return names;
+}
+
+Tensor some_images() {
+  Generator random(5);
+  return randn({2, 1, 4, 4}, random);
+}
+
+Tensor answer(GraphNet& net) {
+  const NoGrad off;
+  net.eval();
+  return net(Variable(some_images())).value();
+}
+
+}  // namespace
+
+TEST_CASE("nodes that are layers become layers, under the names of their weights") {
+  GraphNet net(small_net());
+  std::vector<std::string> kinds;
+  for (const auto& [name, module] : net.named_modules())
+    kinds.push_back(name + " " + module->kind());
+  CHECK(kinds == std::vector<std::string>{" GraphNet", "f GraphScope", "f.conv Conv2d",
+                                          "f.bn BatchNorm2d", "head Linear"});
+  CHECK(names_of(net.named_parameters()) == std::vector<std::string>{"scale", "f.conv.weight",
+                                                                     "f.bn.weight", "f.bn.bias",
+                                                                     "head.weight", "head.bias"});
+}
+
+TEST_CASE("the net computes what its layers do") {
+  const Graph graph = small_net();
+  const auto constant = [&](std::size_t i) { return Variable(graph.constants[i].second); };
+  GraphNet net(small_net());
+  const Variable features =
+      batch_norm(conv2d(some_images(), constant(0), {}, {.padding = 1}), constant(1), constant(2),
+                 graph.constants[3].second, graph.constants[4].second, {.training = false});
+  const Variable product = matmul(flatten(relu(features), 1), constant(5));
+  const Variable wanted = add(mul(add(product, constant(6)), constant(7)), constant(8));
+  CHECK(core::allclose(answer(net), wanted.value(), 1e-6, 1e-6));
+}
+
+TEST_CASE("batch norm trains, and so does all but the mask, which is infinite") {
+  GraphNet net(small_net());
+  net.train();
+  const Tensor before = small_net().constants[3].second;
+  const Variable finite = narrow(net(Variable(some_images())), 1, 0, 2);
+  sum(mul(finite, finite)).backward();
+  for (const auto& [name, parameter] : net.named_parameters()) {
+    INFO(name);
+    CHECK(parameter.grad().defined());
+  }
+  CHECK_FALSE(core::allclose(net.graph().constants[3].second, before));
+  CHECK(net.graph().fixed == std::vector<std::string>{"mask"});
+}
+
+TEST_CASE("the graph comes back as it went in, with the weights as they are now") {
+  const Graph graph = small_net();
+  GraphNet net(small_net());
+  const Graph same = net.graph();
+  REQUIRE(same.constants.size() == graph.constants.size());
+  for (std::size_t i = 0; i < graph.constants.size(); ++i) {
+    INFO(graph.constants[i].first);
+    CHECK(same.constants[i].first == graph.constants[i].first);
+    CHECK(core::equal(same.constants[i].second, graph.constants[i].second));
+  }
+  CHECK(same.nodes.size() == graph.nodes.size());
+  for (auto& [name, parameter] : net.named_parameters()) {
+    if (name == "head.weight") parameter.set_value(ones({3, 32}));
+  }
+  CHECK(core::equal(net.graph().constants[5].second, ones({32, 3})));
+}
+
+TEST_CASE("text and state together are the net again") {
+  GraphNet net(small_net());
+  const std::string text = to_graph_json(net.graph());
+  CHECK(is_graph_json(text));
+  GraphNet again(from_graph_json(text, "text", 1 << 20));
+  CHECK(names_of(again.named_parameters()) == names_of(net.named_parameters()));
+  again.load_state_dict(net.state_dict());
+  CHECK(core::equal(answer(again), answer(net)));
+  CHECK(to_graph_json(again.graph()) == text);
+}
+
+TEST_CASE("texts that are no graphs, and graphs that ask for too much") {
+  const auto refused = [](const std::string& text) {
+    return message_of<BadDataError>([&] { from_graph_json(text, "text", 1000); });
+  };
+  CHECK(refused("{\"nodes\": 3").starts_with("text: is no graph: "));
+  CHECK(refused(std::string(100, '[')).find("more than 16 deep") != std::string::npos);
+  CHECK(refused(to_graph_json(small_net())).find("constants of more than 1000 bytes") !=
+        std::string::npos);
+}
+
+TEST_CASE("a net in float64 is the same net") {
+  GraphNet net(small_net());
+  const Tensor in_float32 = answer(net);
+  net.to(float64);
+  const NoGrad off;
+  const Tensor in_float64 = net(Variable(some_images().to(float64))).value();
+  CHECK(in_float64.dtype() == float64);
+  CHECK(core::allclose(in_float64.to(float32), in_float32, 1e-5, 1e-5));
+}
+
+TEST_CASE("what cannot be computed is refused with the place of the node") {
+  const auto with = [](const GraphNode& node) {
+    Graph graph = small_net();
+    graph.nodes[2] = node;
+    return graph;
+  };
+  CHECK(message_of<BadDataError>([&] { GraphNet(with(call("Rely", {"b"}, "c"))); }) ==
+        "node 2 Rely: this operator is not known; did you mean Relu?");
+  CHECK(message_of<BadDataError>([&] { GraphNet(with(call("Relu", {"q"}, "c"))); }) ==
+        "node 2 Relu: takes \"q\", which nothing before it gives");
+  CHECK(message_of<BadDataError>([&] { GraphNet(with(call("Relu", {"b"}, "b"))); }) ==
+        "node 2 Relu: gives \"b\", which was given before");
+  GraphNode foreign = call("Relu", {"b"}, "c");
+  foreign.domain = "com.example";
+  CHECK(message_of<BadDataError>([&] { GraphNet(with(foreign)); }).find("another set") !=
+        std::string::npos);
+  GraphNet wrong(with(call("Reshape", {"b", "scale"}, "c")));
+  const std::string line = message_of<BadDataError>([&] { wrong(Variable(some_images())); });
+  CHECK(line.starts_with("Reshape: input 1 is float32 [3]; a list of int64 is expected"));
+  CHECK(line.find("node 2 Reshape") != std::string::npos);
+  GraphNet net(small_net());
+  CHECK(message_of<ShapeError>([&] {
+          net(Variable(zeros({2, 1, 5, 5})));
+        }) == "GraphNet: input \"images\" has sizes [?, 1, 4, 4], got float32 [2,1,5,5]");
+  CHECK(message_of<DTypeError>([&] {
+          net(Variable(zeros({2, 1, 4, 4}, int64)));
+        }).starts_with("GraphNet: input \"images\" is float32, got int64"));
+}
