@@ -1,6 +1,7 @@
 // gradus export: what others want of a net, without what only going on with its training needs: the weights in a
 // .safetensors file, or the whole net in a .onnx file.
 #include <gradus/interchange/from_module.h>
+#include <gradus/interchange/graph_net.h>
 #include <gradus/interchange/onnx_file.h>
 #include <gradus/io/safetensors.h>
 
@@ -35,12 +36,21 @@ void note_training(interchange::Graph& graph, const RunRecord& run) {
   graph.metadata.emplace_back("stddev", in_a_row(run.normalization.stddev));
 }
 
+/// An imported net leaves as it came, without what stands around it here, with the weights that it has now.
+Module& exported_part(Sequential& model) {
+  for (const auto& [path, module] : model.named_modules()) {
+    if (dynamic_cast<interchange::GraphNet*>(module) != nullptr) return *module;
+  }
+  return model;
+}
+
 void export_onnx(const ExportOptions& options) {
   NetSubject subject = net_subject(options);
   const ImageSpec& image = subject.image;
   interchange::Graph graph;
   try {
-    graph = interchange::graph_of(subject.model, {image.channels, image.height, image.width},
+    graph = interchange::graph_of(exported_part(subject.model),
+                                  {image.channels, image.height, image.width},
                                   {.name = subject.run ? subject.run->settings.model : options.what,
                                    .fold_batch_norm = options.fold});
   } catch (const ValueError& wrong) {

@@ -125,3 +125,24 @@ TEST_CASE(
       CHECK(apart(outputs[k].value(), expected[k].value()) == 0);
   }
 }
+
+TEST_CASE("an imported net within another is written with it, its names below its place") {
+  Generator g(4);
+  Sequential cnn = make_cnn(1, 6, g);
+  Sequential net;
+  net.append(GraphNet(graph_of(cnn, {1, 8, 8}))).append(Linear{6, 3, {}, g});
+  const interchange::Graph graph = graph_of(net, {1, 8, 8});
+  CHECK(graph.nodes.front().name == "0/0/Conv");
+  CHECK(graph.nodes.front().inputs == std::vector<std::string>{"images", "0.0.weight"});
+  GraphNet back(interchange::parse_onnx(interchange::onnx_bytes(graph), "net"));
+  const std::map<std::string, Tensor> state = by_name(back);
+  for (const auto& [name, tensor] : net.state_dict()) {
+    CAPTURE(name);
+    REQUIRE(state.contains(name));
+    CHECK(apart(state.at(name), tensor) == 0);
+  }
+  net.eval();
+  back.eval();
+  const Variable images = rand({2, 1, 8, 8}, g);
+  CHECK(apart(back(images).value(), net(images).value()) == 0);
+}
