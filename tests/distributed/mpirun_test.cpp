@@ -171,7 +171,8 @@ TEST_CASE(
       CAPTURE(again.output());
       // 2: all had been done when it was killed.
       REQUIRE((resume_code == 0 || contains(again.output(), "epochs are done")));
-      if (resume_code == 0) CHECK((ours || mpiruns));
+      // MPICH's mpirun may end all others before they can tell, and tell nothing itself: see distributed.md.
+      if (resume_code == 0 && mpi.is_open_mpi()) CHECK((ours || mpiruns));
       check_same_bits(out, alone);
       ++resumed;
     }
