@@ -26,12 +26,15 @@ constexpr int code_of_failure = 70;
 
 using Clock = std::chrono::steady_clock;
 
-void expect_success(int result, const char* call) {
+/// `peer`: the rank of the message; -1 where there are several.
+void expect_success(int result, const char* call, int peer = -1) {
   if (result == MPI_SUCCESS) return;
   char text[MPI_MAX_ERROR_STRING] = "";
   int length = 0;
   MPI_Error_string(result, text, &length);
-  throw RankError(text_of(call, ": ", std::string(text, static_cast<std::size_t>(length))));
+  const std::string all(text, static_cast<std::size_t>(length));
+  const std::string whose = peer < 0 ? "" : text_of("the connection to rank ", peer, " is lost: ");
+  throw RankError(text_of(whose, call, ": ", all.substr(0, all.find('\n'))));
 }
 
 std::string first_line(const char* file) {
@@ -91,9 +94,9 @@ class MpiCommunicator final : public Communicator {
                                       const ByteCounts& bytes) override;
   void finish() override;
   [[noreturn]] void abort(const std::exception& error) override {
-    // What another rank did, others tell as well: the first may do it alone.
+    // What another rank did the watchdog may know better, and others tell as well: the first of them may do it alone.
     const bool lost = dynamic_cast<const RankError*>(&error) != nullptr;
-    if (lost && rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(3));
+    if (lost) std::this_thread::sleep_for(std::chrono::seconds(rank() == 0 ? 1 : 4));
     const int code = lost                 ? options_.exit_code_of_lost_rank
                      : options_.exit_code ? options_.exit_code(error)
                                           : code_of_failure;
@@ -149,7 +152,7 @@ class MpiPending final : public Pending {
     ranks_.push_back(from);
     expect_success(
         MPI_Irecv(to, checked(bytes), MPI_BYTE, from, tag_, world_.ranks(), &requests_.back()),
-        "MPI_Irecv");
+        "MPI_Irecv", from);
   }
   void send(const std::byte* from, std::int64_t bytes, int to) {
     if (bytes == 0) return;
@@ -157,7 +160,7 @@ class MpiPending final : public Pending {
     ranks_.push_back(to);
     expect_success(
         MPI_Isend(from, checked(bytes), MPI_BYTE, to, tag_, world_.ranks(), &requests_.back()),
-        "MPI_Isend");
+        "MPI_Isend", to);
   }
 
   bool done() override {
@@ -202,7 +205,7 @@ class MpiPending final : public Pending {
     for (const int rank : of_open_requests()) {
       int there = 0;
       expect_success(MPI_Iprobe(rank, farewell_tag, world_.ranks(), &there, MPI_STATUS_IGNORE),
-                     "MPI_Iprobe");
+                     "MPI_Iprobe", rank);
       if (there == 0) continue;
       if (farewell_ == Clock::time_point{}) farewell_ = Clock::now();
       if (Clock::now() - farewell_ < std::chrono::seconds(2)) return;
