@@ -13,6 +13,7 @@
 #include "interchange/zoo.h"
 
 using namespace gradus;
+using interchange::graph_of;
 using interchange::GraphNet;
 
 namespace {
