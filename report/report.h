@@ -10,9 +10,9 @@
 //
 // A file stays below ReportOptions::limit bytes. watch() takes fewer images, down to two, while one step does
 // not fit. What is too much even so is left out, the largest first, in this order: gradients of nodes where
-// several arrive; gradients, then values of nodes that belong to no convolution; snapshots of parameters; all of a
-// convolution but its parameters; gradients of parameters; their values; pictures. The page says what it
-// lacks, and never shows zeros for it.
+// several arrive; gradients, then values of nodes that belong to no convolution; snapshots of parameters;
+// gradients of parameters that are no convolution's; all of a convolution but its parameters; parameters; pictures.
+// The page says what it lacks, and never shows zeros for it.
 #pragma once
 
 #include <gradus/data/dataset.h>

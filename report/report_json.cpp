@@ -326,13 +326,11 @@ void collect(const ReportContent& content, Numbers& numbers) {
   std::size_t group = 0;
   for (const TraceConvolution& conv : trace.convolutions) {
     ++group;
-    for (const Tensor& tensor :
-         {conv.input, conv.output, conv.output_gradient, conv.input_gradient})
+    for (const Tensor& tensor : {conv.input, conv.output, conv.output_gradient, conv.input_gradient,
+                                 conv.weight_gradient, conv.bias_gradient})
       numbers.add(tensor, Rank::convolution, group);
     numbers.add(conv.weight, Rank::parameter);
     numbers.add(conv.bias, Rank::parameter);
-    numbers.add(conv.weight_gradient, Rank::parameter_gradient);
-    numbers.add(conv.bias_gradient, Rank::parameter_gradient);
   }
 }
 

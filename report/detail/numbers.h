@@ -20,8 +20,8 @@ enum class Rank {
   node_gradient,
   node_value,
   snapshot,
-  convolution,
   parameter_gradient,
+  convolution,
   parameter,
   picture,
 };

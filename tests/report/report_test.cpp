@@ -237,6 +237,21 @@ TEST_CASE(
   CHECK(count_nulls(data.at("parameters"), "value") == 0);
 }
 
+TEST_CASE("a net with more weights than fit still has convolutions to step through") {
+  const TemporaryFolder folder;
+  Report report((folder / "r.html").string(), {.limit = 2'200'000});
+  Generator weights(4);
+  Sequential net{Conv2d{1, 8, 3, weights}, ReLU{}, Flatten{}, Linear{8 * 6 * 6, 1200, {}, weights},
+                 Linear{1200, 3, {}, weights}};
+  report.watch(net, report_images({4, 1, 8, 8}), report_labels(4));
+  const json data = read(report.html()).data;
+  CHECK(count_nulls(data.at("parameters"), "gradient") > 0);
+  CHECK(count_nulls(data.at("parameters"), "value") == 0);
+  for (const char* part :
+       {"input", "output", "output_gradient", "weight_gradient", "bias_gradient"})
+    CHECK(count_nulls(data.at("convolutions"), part) == 0);
+}
+
 TEST_CASE("the other parts are told as they were given, and text cannot end its element") {
   const TemporaryFolder folder;
   const std::string nasty = "</script><script>alert(1)</script>@numbers@\n\xff";
