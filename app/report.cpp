@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -247,6 +248,7 @@ std::string gradient_check(Sequential& net, const RunRecord& run, double most_se
   Generator generator(1);
   GradcheckOptions how = fast_gradcheck(directions);
   how.elements = elements;
+  how.worst = std::numeric_limits<std::size_t>::max();  // the page has a line for each parameter
   how.subject = run.settings.model;
   how.progress = [&](const GradcheckProgress& now) {
     const double expected =

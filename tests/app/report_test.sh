@@ -78,7 +78,7 @@ refuses 2 "--picture: 9 pictures, a report has room for 8" report run --quiet --
 [ ! -e report.html ] || fail "a report of a picture that cannot be read was written"
 
 # A net alone: first weights, one step.
-run 0 report cnn --quiet
+run 0 report cnn --quiet --gradcheck 600
 holds '"title":"cnn with first weights, on digits"' '"run":null' '"op":"conv2d"' '"name":"test image ' '"confusion":null' \
   '"gradcheck":{'
 run 0 report lenet --quiet --gradcheck 0 --picture own.png
