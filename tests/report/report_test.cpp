@@ -239,11 +239,7 @@ TEST_CASE(
 
 TEST_CASE("a net with more weights than fit still has convolutions to step through") {
   const TemporaryFolder folder;
-<<<<<<< HEAD
-  Report report((folder / "r.html").string());
-=======
   Report report((folder / "r.html").string(), {.limit = 2'200'000});
->>>>>>> aeff088f1cdced22c5b03d3f162eb7c932bd0d4e
   Generator weights(4);
   Sequential net{Conv2d{1, 8, 3, weights}, ReLU{}, Flatten{}, Linear{8 * 6 * 6, 1200, {}, weights},
                  Linear{1200, 3, {}, weights}};
