@@ -61,7 +61,7 @@ struct Graph {
   std::vector<std::string> fixed;   ///< constants that no gradient shall train
 };
 
-/// "node 3 Conv "features.0"", for messages; `index` is its place in the graph.
+/// "node 3 Conv 'features.0'", for messages; `index` is its place in the graph.
 std::string place_of(const GraphNode& node, std::size_t index);
 
 }  // namespace gradus::interchange
