@@ -22,7 +22,7 @@ namespace {
 
 std::string in_a_row(const std::vector<double>& numbers) {
   std::vector<std::string> texts;
-  for (const double number : numbers) texts.push_back(text_of(number));
+  for (const double number : numbers) texts.push_back(fmt::format("{}", number));  // to the bit
   return joined(texts);
 }
 
@@ -31,7 +31,8 @@ void note_training(interchange::Graph& graph, const RunRecord& run) {
   for (const auto& [key, value] : metadata_of_model(run, run.chosen().epoch)) {
     if (key != "format") graph.metadata.emplace_back(key, value);
   }
-  graph.metadata.emplace_back("pixels", "(pixel/255 - mean)/stddev");
+  graph.metadata.emplace_back("pixels",
+                              run.pixels.unit ? pixels_of_pictures : "(number - mean)/stddev");
   graph.metadata.emplace_back("mean", in_a_row(run.normalization.mean));
   graph.metadata.emplace_back("stddev", in_a_row(run.normalization.stddev));
 }

@@ -6,8 +6,10 @@
 #include <gradus/interchange/onnx_file.h>
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
-#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <filesystem>
 
 #include "build_model.h"
@@ -71,12 +73,56 @@ ImageSpec image_of_graph(const Graph& graph, const ImportOptions& options) {
           .classes = out.shape[1]};
 }
 
-/// Without data: images as they are, divided by 255, and classes without names.
-RunRecord record_of(const ImportOptions& options, const Settings& settings,
-                    const ImageSpec& image) {
+/// The text that the file has under `key`; empty: none.
+std::string metadata_of(const Graph& graph, const std::string& key) {
+  for (const auto& [name, value] : graph.metadata)
+    if (name == key) return value;
+  return {};
+}
+
+/// "0.5, 0.25": a number for each channel, or one for all.
+std::vector<double> numbers_under(const char* key, const Graph& graph, std::int64_t channels,
+                                  const std::string& file) {
+  const std::string text = metadata_of(graph, key);
+  std::vector<double> numbers;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    double number = 0;
+    const auto [stop, error] = std::from_chars(at, end, number);
+    if (error != std::errc() || !std::isfinite(number)) break;
+    numbers.push_back(number);
+    at = stop;
+    while (at != end && (*at == ',' || *at == ' ')) ++at;
+  }
+  const std::int64_t count = std::ssize(numbers);
+  if (at == end && (count == 1 || count == channels)) return numbers;
+  fail<BadDataError>(file, ": says of its pixels ", key, " \"", printable(text), "\"; ", channels,
+                     " finite numbers are expected");
+}
+
+/// What becomes of pixels, where a file of ours says it; else they stay 0..1.
+Normalization normalization_of(const Graph& graph, const ImageSpec& image,
+                               const std::string& file) {
+  Normalization found{.mean = {0}, .stddev = {1}};
+  if (metadata_of(graph, "gradus").empty() || metadata_of(graph, "pixels") != pixels_of_pictures)
+    return found;
+  found.mean = numbers_under("mean", graph, image.channels, file);
+  found.stddev = numbers_under("stddev", graph, image.channels, file);
+  for (const double deviation : found.stddev) {
+    if (deviation > 0) continue;
+    fail<BadDataError>(file, ": says of its pixels a stddev of ", deviation,
+                       ", above 0 is expected");
+  }
+  return found;
+}
+
+/// Without data: pixels as the file says or 0..1, and classes without names.
+RunRecord record_of(const ImportOptions& options, const Settings& settings, const ImageSpec& image,
+                    const Graph& graph) {
   RunRecord run{.settings = settings,
                 .image = image,
-                .normalization = {.mean = {0}, .stddev = {1}},
+                .normalization = normalization_of(graph, image, options.file),
                 .data_checksum = "00000000",
                 .simd = simd_in_use()};
   if (options.data.empty()) return run;
@@ -94,7 +140,7 @@ RunRecord record_of(const ImportOptions& options, const Settings& settings,
   run.image = found;
   run.class_names = data.train.class_names;
   run.pixels = data.pixels;
-  run.normalization = data.train.normalization;
+  if (metadata_of(graph, "gradus").empty()) run.normalization = data.train.normalization;
   run.train_images = data.train.size();
   run.test_images = data.test.size();
   run.data_checksum = data.checksum;
@@ -112,7 +158,7 @@ int run_import(const ImportOptions& options) {
   Settings settings = resolve(usual);
   if (options.data.empty()) settings.data = {.name = "none"};
   settings.model = std::filesystem::path(options.file).filename().string();
-  RunRecord run = record_of(options, settings, image);
+  RunRecord run = record_of(options, settings, image, graph);
   Sequential model = imported_model(graph, run);
   run.parameters = model.parameter_count();
   RunFolder folder(options.out,
@@ -123,6 +169,13 @@ int run_import(const ImportOptions& options) {
              run.parameters,
              to_string(Shape{run.image.channels, run.image.height, run.image.width}),
              run.image.classes);
+  const Normalization& pixels = run.normalization;
+  fmt::print(
+      "pixels: 0..1, then mean {:.4g} and deviation {:.4g}{}\n", fmt::join(pixels.mean, " "),
+      fmt::join(pixels.stddev, " "),
+      metadata_of(graph, "gradus").empty() && options.data.empty()
+          ? ", as the file does not say what its net expects; --data takes those of a data set"
+          : "");
   return exit_ok;
 }
 

@@ -46,6 +46,9 @@ struct LoadedRun {
 /// Those of all classes: numbers where they have none.
 std::vector<std::string> all_class_names(const RunRecord& run);
 
+/// What an ONNX file of ours says under "pixels" of a net for pictures; "mean" and "stddev" have a number for each channel.
+inline constexpr const char* pixels_of_pictures = "(pixel/255 - mean)/stddev";
+
 /// Throws NotFoundError when `folder` holds no training, BadDataError when its checkpoint is damaged.
 LoadedRun load_run(const std::filesystem::path& folder);
 /// The same with the weights that count in the model, to be used rather than trained on.
