@@ -66,7 +66,7 @@ struct Graph {
 /// The number that somebody wrote who meant `number`: 0.1, whose float is 0.100000001490116.
 double as_written(float number);
 
-/// "node 3 Conv "features.0"", for messages; `index` is its place in the graph.
+/// "node 3 Conv 'features.0'", for messages; `index` is its place in the graph.
 std::string place_of(const GraphNode& node, std::size_t index);
 
 }  // namespace gradus::interchange

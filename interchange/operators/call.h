@@ -57,7 +57,7 @@ struct Call {
   /// float64 for float32 where the net is computed so.
   DType computed(DType dtype) const { return wide && dtype == float32 ? float64 : dtype; }
 
-  /// Throws BadDataError for what a node asks and is not known: "Conv: auto_pad "FOO"; known are ...".
+  /// Throws BadDataError for what a node asks and is not known: "Conv: auto_pad 'FOO'; known are ...".
   template <class... Parts> [[noreturn]] void refuse(const Parts&... parts) const {
     fail<BadDataError>(node.op, ": ", parts...);
   }

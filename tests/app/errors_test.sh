@@ -3,7 +3,7 @@
 . "$GRADUS_SOURCE/tests/support/app.sh"
 
 # 2: the command line.
-refuses 2 "a subcommand is required: train, eval, predict, data, summary, graph, lr-find, compare, report, trace, export, gradcheck, inspect or bench"
+refuses 2 "a subcommand is required: train, eval, predict, data, summary, graph, lr-find, compare, report, trace, export, import, run, gradcheck, inspect or bench"
 refuses 2 "gradus train --help" train --no-such-option
 refuses 2 "was not expected: fly" fly
 refuses 2 "did you mean train?" trian

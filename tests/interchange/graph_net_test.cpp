@@ -124,10 +124,8 @@ TEST_CASE("batch norm trains, and so does all but the mask, which is infinite") 
   const Tensor before = small_net().constants[3].second;
   const Variable finite = narrow(net(Variable(some_images())), 1, 0, 2);
   sum(mul(finite, finite)).backward();
-  for (const auto& [name, parameter] : net.named_parameters()) {
-    INFO(name);
-    CHECK(parameter.grad().defined());
-  }
+  for (const auto& entry : net.named_parameters())
+    CHECK_MESSAGE(entry.second.grad().defined(), entry.first);
   CHECK_FALSE(core::allclose(net.graph().constants[3].second, before));
   CHECK(net.graph().fixed == std::vector<std::string>{"mask"});
 }
@@ -189,9 +187,9 @@ TEST_CASE("what cannot be computed is refused with the place of the node") {
   CHECK(message_of<BadDataError>([&] { GraphNet(with(call("Rely", {"b"}, "c"))); }) ==
         "node 2 Rely: this operator is not known; did you mean Relu?");
   CHECK(message_of<BadDataError>([&] { GraphNet(with(call("Relu", {"q"}, "c"))); }) ==
-        "node 2 Relu: takes \"q\", which nothing before it gives");
+        "node 2 Relu: takes 'q', which nothing before it gives");
   CHECK(message_of<BadDataError>([&] { GraphNet(with(call("Relu", {"b"}, "b"))); }) ==
-        "node 2 Relu: gives \"b\", which was given before");
+        "node 2 Relu: gives 'b', which was given before");
   GraphNode foreign = call("Relu", {"b"}, "c");
   foreign.domain = "com.example";
   CHECK(message_of<BadDataError>([&] { GraphNet(with(foreign)); }).find("another set") !=
@@ -203,8 +201,8 @@ TEST_CASE("what cannot be computed is refused with the place of the node") {
   GraphNet net(small_net());
   CHECK(message_of<ShapeError>([&] {
           net(Variable(zeros({2, 1, 5, 5})));
-        }) == "GraphNet: input \"images\" has sizes [?, 1, 4, 4], got float32 [2,1,5,5]");
+        }) == "GraphNet: input 'images' has sizes [?, 1, 4, 4], got float32 [2,1,5,5]");
   CHECK(message_of<DTypeError>([&] {
           net(Variable(zeros({2, 1, 4, 4}, int64)));
-        }).starts_with("GraphNet: input \"images\" is float32, got int64"));
+        }).starts_with("GraphNet: input 'images' is float32, got int64"));
 }

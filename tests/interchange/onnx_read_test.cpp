@@ -56,7 +56,7 @@ std::string refusal(const std::string& bytes) {
   return message_of<BadDataError>([&] { parse_onnx(bytes, "file"); });
 }
 
-const std::string relu = node("Relu", {"x"}, {"y"});
+const std::string one_node = node("Relu", {"x"}, {"y"});
 
 bool without_onnx() {
   if (has_onnx()) return false;
@@ -68,7 +68,7 @@ bool without_onnx() {
 
 TEST_CASE("a file as it should be is read") {
   if (without_onnx()) return;
-  const Graph graph = parse_onnx(model(relu + tensor("w", {2}, raw(8))), "file");
+  const Graph graph = parse_onnx(model(one_node + tensor("w", {2}, raw(8))), "file");
   CHECK(graph.nodes.size() == 1);
   CHECK(graph.nodes[0].op == "Relu");
   CHECK(graph.opset == 13);
@@ -78,7 +78,7 @@ TEST_CASE("a file as it should be is read") {
 
 TEST_CASE("a file that is cut off at any byte is refused or read, and never anything else") {
   if (without_onnx()) return;
-  const std::string whole_file = model(relu + tensor("w", {2}, raw(8)));
+  const std::string whole_file = model(one_node + tensor("w", {2}, raw(8)));
   int refused = 0;
   for (std::size_t size = 0; size < whole_file.size(); ++size) {
     try {
@@ -94,44 +94,45 @@ TEST_CASE("a file that is cut off at any byte is refused or read, and never anyt
 TEST_CASE("names that nothing gives, or that are given twice, and cycles") {
   if (without_onnx()) return;
   CHECK(refusal(model(node("Relu", {"q"}, {"y"}))) ==
-        "onnx: file: node 0 Relu: takes \"q\", which nothing gives");
-  CHECK(refusal(model(relu + node("Tanh", {"x"}, {"y"}))) ==
-        "onnx: file: node 1 Tanh: gives \"y\", which was given before; names are given once");
+        "onnx: file: node 0 Relu: takes 'q', which nothing gives");
+  CHECK(refusal(model(one_node + node("Tanh", {"x"}, {"y"}))) ==
+        "onnx: file: node 1 Tanh: gives 'y', which was given before; names are given once");
   CHECK(refusal(model(node("Add", {"x", "b"}, {"a"}) + node("Relu", {"a"}, {"b"}) +
                       node("Relu", {"b"}, {"y"})))
             .find("a cycle, or nodes out of order") != std::string::npos);
   CHECK(refusal(model(node("Relu", {"x"}, {"z"}))) ==
-        "onnx: file: output \"y\": neither a node nor an input gives it");
-  CHECK(refusal(model(relu + tensor("w", {1}, raw(4)) + tensor("w", {1}, raw(4))))
+        "onnx: file: output 'y': neither a node nor an input gives it");
+  CHECK(refusal(model(one_node + tensor("w", {1}, raw(4)) + tensor("w", {1}, raw(4))))
             .find("given before") != std::string::npos);
 }
 
 TEST_CASE("sizes that overflow, and tensors that are not there") {
   if (without_onnx()) return;
   const std::uint64_t large = std::uint64_t{1} << 40;
-  CHECK(refusal(model(relu + tensor("w", {large, large}, raw(8)))) ==
-        "onnx: file: initializer \"w\": a size of 1099511627776 after 1099511627776 elements; "
+  CHECK(refusal(model(one_node + tensor("w", {large, large}, raw(8)))) ==
+        "onnx: file: initializer 'w': a size of 1099511627776 after 1099511627776 elements; "
         "sizes are 0 or more, and their product below 2^60");
-  CHECK(refusal(model(relu + tensor("w", {~std::uint64_t{0}}, raw(8)))).find("a size of -1") !=
+  CHECK(refusal(model(one_node + tensor("w", {~std::uint64_t{0}}, raw(8)))).find("a size of -1") !=
         std::string::npos);
-  CHECK(refusal(model(relu + tensor("w", {large}, raw(8)))) ==
-        "onnx: file: initializer \"w\": has 8 bytes, its sizes [1099511627776] want 4398046511104");
-  CHECK(refusal(model(relu + tensor("w", {large}, ""))).find("has 0 numbers") != std::string::npos);
-  CHECK(refusal(model(relu + tensor("w", {1}, raw(8), 8)))
+  CHECK(refusal(model(one_node + tensor("w", {large}, raw(8)))) ==
+        "onnx: file: initializer 'w': has 8 bytes, its sizes [1099511627776] want 4398046511104");
+  CHECK(refusal(model(one_node + tensor("w", {large}, ""))).find("has 0 numbers") !=
+        std::string::npos);
+  CHECK(refusal(model(one_node + tensor("w", {1}, raw(8), 8)))
             .find("the type string; known are floats, integers and bool") != std::string::npos);
-  CHECK(refusal(model(relu + tensor("w", {1}, raw(8), 77))).find("of number 77") !=
+  CHECK(refusal(model(one_node + tensor("w", {1}, raw(8), 77))).find("of number 77") !=
         std::string::npos);
-  CHECK(refusal(model(relu + tensor("w", {1, 1, 1, 1, 1, 1, 1, 1, 1}, raw(4)))) ==
-        "onnx: file: initializer \"w\": has 9 dimensions, a tensor at most 8");
+  CHECK(refusal(model(one_node + tensor("w", {1, 1, 1, 1, 1, 1, 1, 1, 1}, raw(4)))) ==
+        "onnx: file: initializer 'w': has 9 dimensions, a tensor at most 8");
 }
 
 TEST_CASE("graphs in nodes, other versions, and what is no ONNX") {
   if (without_onnx()) return;
-  const std::string body = part(5, part(1, "body") + part(6, relu) + whole(20, 5));
+  const std::string body = part(5, part(1, "body") + part(6, one_node) + whole(20, 5));
   CHECK(refusal(model(node("Loop", {"x"}, {"y"}, body))) ==
-        "onnx: file: node 0 Loop: attribute \"body\": a graph within a node, which is not read");
-  CHECK(refusal(model(relu, 5)) == "onnx: file: is of opset 5, read are 6 to 17");
-  CHECK(refusal(model(relu, 18)) == "onnx: file: is of opset 18, read are 6 to 17");
+        "onnx: file: node 0 Loop: attribute 'body': a graph within a node, which is not read");
+  CHECK(refusal(model(one_node, 5)) == "onnx: file: is of opset 5, read are 6 to 17");
+  CHECK(refusal(model(one_node, 18)) == "onnx: file: is of opset 18, read are 6 to 17");
   CHECK(refusal("no such thing").starts_with("onnx: file: no ONNX file"));
   CHECK(refusal(whole(1, 8)) == "onnx: file: no ONNX file: it has no graph");
 }
@@ -145,7 +146,7 @@ TEST_CASE("a hundred thousand nodes are read, one more is not; nor are a million
   for (int i = 0; i < 2'000'001; ++i) names += part(1, "");
   CHECK(refusal(model(part(1, names))).find("fields or more, at most 2000000") !=
         std::string::npos);
-  std::string nested = relu;
+  std::string nested = one_node;
   for (int i = 0; i < 200; ++i) nested = part(1, part(5, part(6, nested)));
   CHECK(refusal(model(nested)).find("deep") != std::string::npos);
 }
@@ -170,7 +171,8 @@ TEST_CASE("data beside the file are read from its folder and below, and from now
                         const std::string& length = "8") {
     const std::string external = whole(14, 1) + entry("location", location) +
                                  entry("offset", offset) + entry("length", length);
-    std::ofstream(inside / "m.onnx", std::ios::binary) << model(relu + tensor("w", {2}, external));
+    std::ofstream(inside / "m.onnx", std::ios::binary)
+        << model(one_node + tensor("w", {2}, external));
     return read_onnx((inside / "m.onnx").string()).constants[0].second;
   };
   CHECK(core::equal(read("data"), Tensor::from({-2.F, 7.F})));
