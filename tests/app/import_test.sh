@@ -57,11 +57,11 @@ run 0 train --resume trained --epochs 5 --quiet
 # What our own files say of pixels counts: the imported net answers as the one that was exported.
 run 0 train --data digits --model cnn --epochs 2 --out own --quiet
 run 0 eval own --json
-answers=$(sed 's/.*"test_accuracy":\([0-9.]*\).*"test_loss":\([0-9.]*\).*/\1/' out)
+answers=$(sed 's/.*"report":{"accuracy":\([0-9.]*\).*/\1/' out)
 run 0 export own own.onnx
 run 0 import own.onnx -o again
 run 0 eval again --data digits --json
-again=$(sed 's/.*"test_accuracy":\([0-9.]*\).*"test_loss":\([0-9.]*\).*/\1/' out)
+again=$(sed 's/.*"report":{"accuracy":\([0-9.]*\).*/\1/' out)
 [ "$answers" = "$again" ] || fail "exported with test accuracy $answers, imported with $again"
 
 refuses 66 "no such file" import absent.onnx -o other
