@@ -419,8 +419,7 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
                            ->check(whole(1, 2));
   CLI::Option* model =
       add(check, "--model", o.model, "NAME",
-          "A whole model with its loss: cnn, mlp, lenet, mobilenet, nin, resnet20, or a training",
-          "none")
+          "A model, with its loss: cnn, mlp, lenet, mobilenet, nin, resnet20, a folder", "none")
           ->check(model_or_folder())
           ->excludes(names)
           ->excludes(everything)
