@@ -473,14 +473,13 @@ void add_gradcheck(CLI::App& app, GradcheckCommandOptions& o, bool& all) {
   CLI::Option* order = add(check, "--order", o.order, "N",
                            "1, or 2: the second derivatives as well", std::to_string(o.order))
                            ->check(whole(1, 2));
-  CLI::Option* model = add(check, "--model", o.model, "NAME",
-                           "A whole model with its loss: cnn, mlp, lenet, mobilenet, nin, "
-                           "resnet20,\nor the folder of a training",
-                           "none")
-                           ->check(model_or_folder())
-                           ->excludes(names)
-                           ->excludes(everything)
-                           ->excludes(order);
+  CLI::Option* model =
+      add(check, "--model", o.model, "NAME",
+          "A model, with its loss: cnn, mlp, lenet, mobilenet, nin, resnet20, a folder", "none")
+          ->check(model_or_folder())
+          ->excludes(names)
+          ->excludes(everything)
+          ->excludes(order);
   CLI::Option* float32_proof =
       check
           .add_flag("--float32", o.float32,

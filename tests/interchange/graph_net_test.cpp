@@ -160,11 +160,11 @@ TEST_CASE("text and state together are the net again") {
 
 TEST_CASE("texts that are no graphs, and graphs that ask for too much") {
   const auto refused = [](const std::string& text) {
-    return message_of<BadDataError>([&] { from_graph_json(text, "text", 1000); });
+    return message_of<BadDataError>([&] { from_graph_json(text, "text", 500); });
   };
   CHECK(refused("{\"nodes\": 3").starts_with("text: is no graph: "));
   CHECK(refused(std::string(100, '[')).find("more than 16 deep") != std::string::npos);
-  CHECK(refused(to_graph_json(small_net())).find("constants of more than 1000 bytes") !=
+  CHECK(refused(to_graph_json(small_net())).find("constants of more than 500 bytes") !=
         std::string::npos);
 }
 
