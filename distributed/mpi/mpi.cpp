@@ -52,10 +52,12 @@ std::string place_of_process() {
          std::string(space, static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
 }
 
-/// "gradus: " and a line, in one call, so that lines of several ranks do not mix.
+/// "gradus: " and a line, in one call, so that lines of several ranks do not mix. To be followed by the end of all: mpirun hands
+/// on what ranks write only until it sees one end, so this gives it the time.
 void tell(const std::string& line) {
   const std::string text = "gradus: " + line + "\n";
   static_cast<void>(::write(STDERR_FILENO, text.data(), text.size()) > 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
 }
 
 class MpiCommunicator final : public Communicator {
@@ -279,7 +281,9 @@ void MpiCommunicator::finish() {
 
 /// Other threads of this process never call MPI at the same time; see there.
 void start_mpi(const MpiOptions& options) {
-  Watchdog watchdog(options.timeout, [&](const WatchdogAlarm& alarm) {
+  constexpr double least =
+      60;  // seconds: to start processes takes longer than a step, and nobody is slow yet
+  Watchdog watchdog(std::max(options.timeout, least), [&](const WatchdogAlarm& alarm) {
     tell(alarm.what);
     ::_exit(options.exit_code_of_lost_rank);
   });

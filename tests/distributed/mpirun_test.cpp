@@ -121,11 +121,9 @@ TEST_CASE(
     "a rank that is killed ends all within seconds; what was kept goes on, on other ranks, to the "
     "same bits") {
   if (!mpi_is_here()) return;
-  // GRADUS_TEST_KILLS=100 for as many with each MPI. Without it none: which rank dies at which moment, and who is the first
-  // to see it, depends on how fast mpirun starts ranks, and no machine shall fail for being slow.
+  // GRADUS_TEST_KILLS=100 for as many with each MPI.
   const char* asked = std::getenv("GRADUS_TEST_KILLS");
-  if (asked == nullptr) return;
-  const int kills = std::atoi(asked);
+  const int kills = asked == nullptr ? 3 : std::atoi(asked);
   constexpr double most_seconds = 30;  // on a busy machine; the watchdog needs none
   for (const Mpi& mpi : all_mpi()) {
     CAPTURE(mpi.mpirun);
@@ -137,7 +135,8 @@ TEST_CASE(
     int killed = 0;
     int named = 0;
     int resumed = 0;
-    for (int round = 0; killed < kills; ++round) {
+    // Mostly mpirun of MPICH is faster than any watchdog: it goes on until one was.
+    for (int round = 0; killed < kills || named == 0; ++round) {
       CAPTURE(round);
       REQUIRE(round < 20 * kills + 20);
       const fs::path out = folder / ("run" + std::to_string(round));
@@ -148,9 +147,13 @@ TEST_CASE(
       const std::map<int, pid_t> ranks = all_ranks_of(command, 4);
       REQUIRE(ranks.size() == 4);
       const auto victim = static_cast<int>(random.below(4));
-      // From the start of MPI to the end of the training, and beyond.
-      std::this_thread::sleep_for(
-          std::chrono::duration<double>(random.uniform() * (2 * alone_time.count() + 1)));
+      // From the start of MPI to the end of the training and beyond; every other time while it trains, however long the
+      // start takes here.
+      const bool trains = round % 2 == 1;
+      while (trains && !has_checkpoint(out) && !command.has_ended())
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      const double longest = trains ? alone_time.count() : 2 * alone_time.count() + 1;
+      std::this_thread::sleep_for(std::chrono::duration<double>(random.uniform() * longest));
       const bool was_there = ::kill(ranks.at(victim), SIGKILL) == 0;
       const int code = command.finish(most_seconds);
       const std::string output = command.output();
@@ -160,10 +163,10 @@ TEST_CASE(
       if (!was_there || code == 0) continue;
       ++killed;
       const bool ours = contains(output, "rank " + std::to_string(victim) + " (process ");
-      // While MPI starts or ends only mpirun knows, and not every one says it.
       const bool mpiruns =
           contains(output, "exited on signal 9") || contains(output, "Killed (signal 9)");
       named += ours ? 1 : 0;
+      CHECK((ours || mpiruns || !trains));  // while MPI starts or ends only mpirun knows
       if (!has_checkpoint(out)) continue;
       const int others = 1 + static_cast<int>(random.below(3));
       Command again(
@@ -173,22 +176,19 @@ TEST_CASE(
       CAPTURE(again.output());
       // 2: all had been done when it was killed.
       REQUIRE((resume_code == 0 || contains(again.output(), "epochs are done")));
-      // MPICH's mpirun may end all others before they can tell, and tell nothing itself: see distributed.md.
-      if (resume_code == 0 && mpi.is_open_mpi()) CHECK((ours || mpiruns));
+      if (resume_code == 0) CHECK((ours || mpiruns));
       check_same_bits(out, alone);
       ++resumed;
     }
     MESSAGE(mpi.mpirun, ": ", killed, " killed, ", named, " named by the watchdog, ", resumed,
             " resumed");
-    CHECK(named > 0);
   }
 }
 
 TEST_CASE(
     "a rank that is stopped for five seconds does no harm; for longer than the timeout, it is "
     "named") {
-  if (!mpi_is_here() || std::getenv("GRADUS_TEST_KILLS") == nullptr)
-    return;  // it needs real seconds too
+  if (!mpi_is_here()) return;
   for (const Mpi& mpi : all_mpi()) {
     CAPTURE(mpi.mpirun);
     const TemporaryFolder folder;
@@ -196,10 +196,11 @@ TEST_CASE(
     for (const bool for_good : {false, true}) {
       CAPTURE(for_good);
       const fs::path out = folder / (for_good ? "lost" : "slow");
-      const Words arguments = quick + together +
-                              Words{"--timeout", for_good ? "3" : "60", "--checkpoint-steps", "1",
-                                    "--out",     out.string()} +
-                              (for_good ? Words{"--seed", "2"} : Words{});
+      const Words arguments =
+          quick + together +
+          Words{"--timeout", for_good ? "10" : "60", "--checkpoint-steps", "1", "--out",
+                out.string()} +
+          (for_good ? Words{"--seed", "2"} : Words{});
       Command command(command_for(mpi, 3, arguments), folder / "log");
       const std::map<int, pid_t> ranks = all_ranks_of(command, 3);
       REQUIRE(ranks.size() == 3);
@@ -215,7 +216,8 @@ TEST_CASE(
       ::kill(ranks.at(1), SIGKILL);  // some mpirun leave a stopped process behind
       if (for_good) {
         CHECK(code > 0);
-        CHECK(contains(command.output(), "rank 0: no word from rank 1 for 3 s while waiting for "));
+        CHECK(
+            contains(command.output(), "rank 0: no word from rank 1 for 10 s while waiting for "));
         CHECK(tensors_of(out).size() > 0);
       } else {
         CHECK(code == 0);
