@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,29 +42,13 @@ std::vector<SummaryRow> rows_of(const Trace& trace) {
   return rows;
 }
 
-/// All nodes behind `last`, the newest first.
-std::vector<std::shared_ptr<Node>> tape_of(const std::shared_ptr<Node>& last) {
-  std::vector<std::shared_ptr<Node>> tape;
-  std::set<const Node*> seen;
-  std::vector<std::shared_ptr<Node>> ahead = {last};
-  while (!ahead.empty()) {
-    const std::shared_ptr<Node> node = ahead.back();
-    ahead.pop_back();
-    if (node == nullptr || !seen.insert(node.get()).second) continue;
-    tape.push_back(node);
-    ahead.insert(ahead.end(), node->inputs.begin(), node->inputs.end());
-  }
-  std::sort(tape.begin(), tape.end(),
-            [](const auto& a, const auto& b) { return a->number > b->number; });
-  return tape;
-}
-
 /// What the tape keeps. Of several ops that keep the same numbers the first is charged, which is the last
 /// to be taken down; and with it the modules around.
 void count_kept(std::vector<SummaryRow>& rows, const Trace& trace, Module& model,
                 const Tensor& images) {
-  const std::vector<std::shared_ptr<Node>> tape = tape_of(model(images).node());
-  for (const std::shared_ptr<Node>& node : tape) {
+  std::vector<std::shared_ptr<Node>> tape = tape_behind(model(images).node());
+  for (; !tape.empty(); tape.pop_back()) {  // the newest first
+    const std::shared_ptr<Node> node = tape.back();
     const std::int64_t live = storage_statistics().live_bytes;
     node->op.reset();
     node->kept.clear();

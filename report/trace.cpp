@@ -48,22 +48,6 @@ void list_members(Module& net, Trace& trace) {
   }
 }
 
-std::vector<std::shared_ptr<Node>> tape_behind(const std::shared_ptr<Node>& last) {
-  std::vector<std::shared_ptr<Node>> tape;
-  std::set<const Node*> seen;
-  std::vector<std::shared_ptr<Node>> ahead = {last};
-  while (!ahead.empty()) {
-    const std::shared_ptr<Node> node = ahead.back();
-    ahead.pop_back();
-    if (node == nullptr || !seen.insert(node.get()).second) continue;
-    tape.push_back(node);
-    ahead.insert(ahead.end(), node->inputs.begin(), node->inputs.end());
-  }
-  const auto older = [](const auto& a, const auto& b) { return a->number < b->number; };
-  std::sort(tape.begin(), tape.end(), older);
-  return tape;
-}
-
 /// What the modules keep in a step that nobody watches: an activation that is computed with the layer in front of
 /// it is kept there, and otherwise than by itself.
 void count_kept(Trace& trace, Module& net, const Variable& images) {
@@ -105,6 +89,22 @@ void watch_step(Trace& trace, Module& net, const Variable& x, const TraceLoss& l
 }
 
 }  // namespace
+
+std::vector<std::shared_ptr<Node>> tape_behind(const std::shared_ptr<Node>& last) {
+  std::vector<std::shared_ptr<Node>> tape;
+  std::set<const Node*> seen;
+  std::vector<std::shared_ptr<Node>> ahead = {last};
+  while (!ahead.empty()) {
+    const std::shared_ptr<Node> node = ahead.back();
+    ahead.pop_back();
+    if (node == nullptr || !seen.insert(node.get()).second) continue;
+    tape.push_back(node);
+    ahead.insert(ahead.end(), node->inputs.begin(), node->inputs.end());
+  }
+  const auto older = [](const auto& a, const auto& b) { return a->number < b->number; };
+  std::sort(tape.begin(), tape.end(), older);
+  return tape;
+}
 
 std::string_view to_string(TraceRole role) {
   switch (role) {

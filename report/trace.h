@@ -187,6 +187,9 @@ struct TraceOptions {
 /// From what the net gives to one number.
 using TraceLoss = std::function<Variable(const Variable& output)>;
 
+/// All nodes that lead to `last`, the oldest first; none of a null one.
+std::vector<std::shared_ptr<Node>> tape_behind(const std::shared_ptr<Node>& last);
+
 /// One step on images [N,...] with cross_entropy(). labels int64 [N], or float32 [N,classes]. The loss may
 /// be NaN. Throws ValueError for undefined images or labels, and what the net and cross_entropy() throw.
 Trace trace_step(Module& net, const Tensor& images, const Tensor& labels,

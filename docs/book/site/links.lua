@@ -1,4 +1,4 @@
--- Links of a page of docs/ become links of the site: pages to NAME.html, images to images/, and other files of the tree to
+-- Links of a page of docs/ become links of the site: pages to NAME.html, pictures to images/, and other files of the tree to
 -- source/PATH.html, which build.sh makes of the list in SITE_SOURCES.
 local page = os.getenv("SITE_PAGE")
 local sources = os.getenv("SITE_SOURCES")
@@ -24,6 +24,8 @@ function Link(link)
     link.target = "index.html" .. fragment
   elseif path:match("^docs/.*%.md$") or path == "CONTRIBUTING.md" then
     link.target = path:match("([^/]*)%.md$") .. ".html" .. fragment
+  elseif path:match("%.png$") or path:match("%.svg$") then
+    link.target = "images/" .. path:match("[^/]*$")
   else
     local list = assert(io.open(sources, "a"))
     list:write(path, "\n")
