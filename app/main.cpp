@@ -1,16 +1,22 @@
 // gradus, the program. A thin shell around the library: this file turns errors into one line and an
 // exit code, app/command_line.cpp reads the options, and each subcommand has a file of its own.
+//
+// It is built twice. `gradus` starts fast because it loads no library for servers, MPI and ONNX; the few commands that need one
+// it hands on, in the same process and unread, to `gradus-more`, which is the same program with these libraries.
 #include <spdlog/fmt/fmt.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "exit_code.h"
@@ -52,9 +58,34 @@ int flush_output(int code) {
   return report(exit_io, (std::string("stdout: ") + std::strerror(errno)).c_str());
 }
 
+#ifdef GRADUS_MORE
+/// May the command need one of those libraries? Where in doubt yes: there the answer is the same, and later.
+bool needs_more(int argc, char** argv) {
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "serve" || command == "import" || command == "run") return true;
+  for (int i = 2; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--serve" || word == "--distributed" || word.ends_with(".onnx")) return true;
+  }
+  return false;
+}
+
+/// Returns where gradus-more does not stand beside this program: then the command says what it lacks.
+void hand_on(char** argv) {
+  std::error_code error;
+  std::filesystem::path more = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return;
+  more.replace_filename(GRADUS_MORE);
+  ::execv(more.c_str(), argv);
+}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef GRADUS_MORE
+  if (needs_more(argc, argv)) hand_on(argv);
+#endif
   fill_standard_descriptors();
   try {
     return flush_output(run_command_line(argc, argv));
