@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <climits>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -118,8 +119,15 @@ class MpiCommunicator final : public Communicator {
     leave(options_.exit_code_of_lost_rank);
   }
 
-  void end_mpi() {
-    Watchdog::Wait watched(watchdog(), "MPI to end");
+  /// Everything has been said, and nobody waits for this rank. Yet MPI_Finalize may hang: that of MPICH 4.0.2 over UCX waits
+  /// for others to look after their connections, who may be behind that already and look no more. Who is not through it after
+  /// some seconds leaves as it is.
+  void end_mpi(int result) {
+    constexpr double longest = 5;
+    std::fflush(nullptr);
+    set_watchdog(
+        std::make_unique<Watchdog>(longest, [=](const WatchdogAlarm&) { ::_exit(result); }));
+    const Watchdog::Wait watched(watchdog(), "MPI to end");
     MPI_Comm_free(&ranks_);
     MPI_Finalize();
   }
@@ -313,7 +321,7 @@ int mpi_run(const MpiOptions& options, const std::function<int(Communicator&)>& 
       if (size > 1) world.meet();
       result = body(world);
       world.finish();
-      world.end_mpi();
+      world.end_mpi(result);
     } catch (const std::exception& error) {
       world.abort(error);
     }
