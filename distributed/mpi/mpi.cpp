@@ -119,9 +119,8 @@ class MpiCommunicator final : public Communicator {
     leave(options_.exit_code_of_lost_rank);
   }
 
-  /// Everything has been said, and nobody waits for this rank. Yet MPI_Finalize may hang: that of MPICH 4.0.2 over UCX waits
-  /// for others to look after their connections, who may be behind that already and look no more. Who is not through it after
-  /// some seconds leaves as it is.
+  /// Everything has been said, and nobody waits for this rank. Yet MPI_Finalize may hang: in MPICH 4.0.2 over UCX by TCP a rank
+  /// may wait for its connection to one that has closed it already. Who is not through after some seconds leaves as it is.
   void end_mpi(int result) {
     constexpr double longest = 5;
     std::fflush(nullptr);
@@ -287,6 +286,13 @@ void MpiCommunicator::finish() {
   wait(farewells, "the others to finish");
 }
 
+/// By what MPICH's mpirun tells its processes.
+bool hydra_has_all_ranks_here() {
+  const char* here = std::getenv("MPI_LOCALNRANKS");
+  const char* all = std::getenv("PMI_SIZE");
+  return here != nullptr && all != nullptr && std::strcmp(here, all) == 0;
+}
+
 /// Other threads of this process never call MPI at the same time; see there.
 void start_mpi(const MpiOptions& options) {
   constexpr double least =
@@ -297,8 +303,9 @@ void start_mpi(const MpiOptions& options) {
   });
   const Watchdog::Wait watched(&watchdog, "all processes to start MPI");
   // UCX, below MPICH, ends a process that reads the memory of another one which is gone (cma), and nobody can tell
-  // any more which that was. Through shared memory it does not notice.
-  ::setenv("UCX_TLS", "^cma", 0);
+  // any more which that was. Through shared memory it does not notice; where all ranks are on one machine, nothing else
+  // is needed (of connections by TCP see end_mpi).
+  ::setenv("UCX_TLS", hydra_has_all_ranks_here() ? "posix,sysv,self" : "^cma", 0);
   int provided = 0;
   MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
   if (provided >= MPI_THREAD_SERIALIZED) return;
