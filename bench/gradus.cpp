@@ -3,6 +3,7 @@
 
 #include <cblas.h>
 
+#include "convolutions.h"
 #include "measure.h"
 
 using namespace gradus;
@@ -249,4 +250,8 @@ class Machine {
 
 }  // namespace
 
-int main(int argc, char** argv) { return bench::run<Machine>("gradus", argc, argv); }
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "--convolutions")
+    return bench::measure_convolutions({argv + 2, argv + argc});
+  return bench::run<Machine>("gradus", argc, argv);
+}

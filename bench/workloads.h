@@ -275,6 +275,65 @@ inline std::optional<Workload> any_conv_workload(std::string_view name, Kind kin
   return conv_workload(std::string(name), kind, numbers[0], numbers[2], conv);
 }
 
+/// A convolution by itself, of `batch` images of side x side.
+struct Single {
+  const char* name;
+  std::int64_t batch, in, side, out, kernel, stride, padding, groups = 1, dilation = 1;
+};
+
+/// Kernel, stride; channels in, channels out; side of the image; -n: the batch, where it is small.
+inline constexpr Single single_convolutions[] = {
+    {"conv3x3-64-64@32", 32, 64, 32, 64, 3, 1, 1},
+    {"conv3x3-128-128@28", 32, 128, 28, 128, 3, 1, 1},
+    {"conv3x3s2-64-128@32", 32, 64, 32, 128, 3, 2, 1},
+    {"conv1x1-64-64@32", 32, 64, 32, 64, 1, 1, 0},
+    {"conv1x1-256-256@14", 32, 256, 14, 256, 1, 1, 0},
+    {"conv1x1s2-256-512@14", 32, 256, 14, 512, 1, 2, 0},
+    {"conv5x5-1-6@28", 64, 1, 28, 6, 5, 1, 2},
+    {"conv5x5-6-16@14", 64, 6, 14, 16, 5, 1, 0},
+    {"conv3x3-3-16@32", 32, 3, 32, 16, 3, 1, 1},
+    {"depthwise3x3-64@32", 32, 64, 32, 64, 3, 1, 1, 64},
+    {"grouped3x3-64-64@32", 32, 64, 32, 64, 3, 1, 1, 4},
+    {"dilated3x3-64-64@32", 32, 64, 32, 64, 3, 1, 2, 1, 2},
+    // Small planes, few channels, one image.
+    {"depthwise3x3s2-128@16", 32, 128, 16, 128, 3, 2, 1, 128},
+    {"conv3x3-128-128@4", 32, 128, 4, 128, 3, 1, 1},
+    {"conv3x3-16-32@7", 64, 16, 7, 32, 3, 1, 1},
+    {"conv1x1-256-256@14-n1", 1, 256, 14, 256, 1, 1, 0},
+    {"conv3x3s2-32-64@16", 32, 32, 16, 64, 3, 2, 1},
+    {"conv3x3-256-256@8", 32, 256, 8, 256, 3, 1, 1},
+    // ResNet-20.
+    {"resnet20.16-16@32-n1", 1, 16, 32, 16, 3, 1, 1},
+    {"resnet20.16-16@32", 32, 16, 32, 16, 3, 1, 1},
+    {"resnet20.16-32s2@32-n8", 8, 16, 32, 32, 3, 2, 1},
+    {"resnet20.32-32@16-n8", 8, 32, 16, 32, 3, 1, 1},
+    {"resnet20.64-64@8", 64, 64, 8, 64, 3, 1, 1},
+    // MobileNet.
+    {"mobilenet.dw32@32-n8", 8, 32, 32, 32, 3, 1, 1, 32},
+    {"mobilenet.dw64s2@32", 32, 64, 32, 64, 3, 2, 1, 64},
+    {"mobilenet.dw128@8", 64, 128, 8, 128, 3, 1, 1, 128},
+    {"mobilenet.dw256@4", 32, 256, 4, 256, 3, 1, 1, 256},
+    {"mobilenet.32-64@32-n1", 1, 32, 32, 64, 1, 1, 0},
+    {"mobilenet.128-128@8", 64, 128, 8, 128, 1, 1, 0},
+    // VGG, small.
+    {"vgg.3-64@32-n8", 8, 3, 32, 64, 3, 1, 1},
+    {"vgg.64-128@16", 32, 64, 16, 128, 3, 1, 1},
+    {"vgg.256-256@4", 64, 256, 4, 256, 3, 1, 1},
+    // U-Net.
+    {"unet.1-16@64-n8", 8, 1, 64, 16, 3, 1, 1},
+    {"unet.32-16@64-n8", 8, 32, 64, 16, 3, 1, 1},
+    {"unet.64-64@16-n1", 1, 64, 16, 64, 3, 1, 1},
+    {"unet.16-1@64-n8", 8, 16, 64, 1, 1, 1, 0},
+    // DCGAN, the discriminator.
+    {"dcgan.1-32@28-n64", 64, 1, 28, 32, 4, 2, 1},
+    {"dcgan.32-64@14-n64", 64, 32, 14, 64, 4, 2, 1},
+    {"dcgan.64-128@7-n32", 32, 64, 7, 128, 3, 2, 1},
+    // LeNet.
+    {"lenet.1-6@28-n1", 1, 1, 28, 6, 5, 1, 2},
+    {"lenet.6-16@14-n1", 1, 6, 14, 16, 5, 1, 0},
+    {"lenet.6-16@14-n8", 8, 6, 14, 16, 5, 1, 0},
+};
+
 /// What ./run bench measures, in this order.
 inline std::vector<Workload> all_workloads() {
   std::vector<Workload> all;
@@ -284,27 +343,8 @@ inline std::vector<Workload> all_workloads() {
       all.push_back(*net_workload(name, kind));
     }
   }
-  struct Single {
-    const char* name;
-    std::int64_t batch, in, side, out, kernel, stride, padding, groups, dilation;
-  };
-  // Kernel, stride; channels in, channels out; side of the image.
-  const Single singles[] = {
-      {"conv3x3-64-64@32", 32, 64, 32, 64, 3, 1, 1, 1, 1},
-      {"conv3x3-128-128@28", 32, 128, 28, 128, 3, 1, 1, 1, 1},
-      {"conv3x3s2-64-128@32", 32, 64, 32, 128, 3, 2, 1, 1, 1},
-      {"conv1x1-64-64@32", 32, 64, 32, 64, 1, 1, 0, 1, 1},
-      {"conv1x1-256-256@14", 32, 256, 14, 256, 1, 1, 0, 1, 1},
-      {"conv1x1s2-256-512@14", 32, 256, 14, 512, 1, 2, 0, 1, 1},
-      {"conv5x5-1-6@28", 64, 1, 28, 6, 5, 1, 2, 1, 1},
-      {"conv5x5-6-16@14", 64, 6, 14, 16, 5, 1, 0, 1, 1},
-      {"conv3x3-3-16@32", 32, 3, 32, 16, 3, 1, 1, 1, 1},
-      {"depthwise3x3-64@32", 32, 64, 32, 64, 3, 1, 1, 64, 1},
-      {"grouped3x3-64-64@32", 32, 64, 32, 64, 3, 1, 1, 4, 1},
-      {"dilated3x3-64-64@32", 32, 64, 32, 64, 3, 1, 2, 1, 2},
-  };
   for (const Kind kind : {Kind::conv_forward, Kind::conv_training}) {
-    for (const Single& s : singles) {
+    for (const Single& s : single_convolutions) {
       all.push_back(conv_workload(s.name, kind, s.batch, s.side,
                                   {.in = s.in,
                                    .out = s.out,

@@ -42,19 +42,27 @@ HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_first(D tag, std::int64_t count,
 /// load from many places.
 template <class T> class Range {
  public:
-  HWY_INLINE Range(std::int64_t begin, std::int64_t end)
-      : last_(std::clamp<std::int64_t>(end, 0, lanes)),
-        first_(std::clamp<std::int64_t>(begin, 0, last_)) {}
+  HWY_INLINE Range() : Range(0, 0) {}
+  HWY_INLINE Range(std::int64_t begin, std::int64_t end) {
+    const std::int64_t last = std::clamp<std::int64_t>(end, 0, lanes);
+    const std::int64_t first = std::clamp<std::int64_t>(begin, 0, last);
+#if HWY_TARGET <= HWY_AVX2
+    namespace hn = hwy::HWY_NAMESPACE;
+    inside_ = hn::AndNot(hn::FirstN(tag, static_cast<std::size_t>(first)),
+                         hn::FirstN(tag, static_cast<std::size_t>(last)));
+#else
+    first_ = first;
+    last_ = last;
+#endif
+  }
 
   /// from[i] in these lanes, 0 in the others; touches no memory beyond them.
   HWY_INLINE auto load(const T* from) const {
     namespace hn = hwy::HWY_NAMESPACE;
-    if (first_ == 0 && last_ == lanes) return hn::LoadU(tag, from);
 #if HWY_TARGET <= HWY_AVX2
-    const auto mask = hn::AndNot(hn::FirstN(tag, static_cast<std::size_t>(first_)),
-                                 hn::FirstN(tag, static_cast<std::size_t>(last_)));
-    return hn::MaskedLoad(mask, tag, from);
+    return hn::MaskedLoad(inside_, tag, from);
 #else
+    if (first_ == 0 && last_ == lanes) return hn::LoadU(tag, from);
     HWY_ALIGN T values[lanes] = {};
     std::copy(from + first_, from + last_, values + first_);
     return hn::Load(tag, values);
@@ -66,7 +74,11 @@ template <class T> class Range {
   static constexpr auto lanes =
       static_cast<std::int64_t>(hwy::HWY_NAMESPACE::MaxLanes(hwy::HWY_NAMESPACE::ScalableTag<T>()));
 
-  std::int64_t last_, first_;
+#if HWY_TARGET <= HWY_AVX2
+  hwy::HWY_NAMESPACE::Mask<hwy::HWY_NAMESPACE::ScalableTag<T>> inside_;
+#else
+  std::int64_t first_, last_;
+#endif
 };
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET > HWY_AVX3

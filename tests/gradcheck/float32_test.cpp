@@ -322,7 +322,7 @@ TEST_CASE("watching changes nothing: gradients are still worked on in place") {
 }
 
 TEST_CASE("convolutions are held against the bound of the algorithm that ran") {
-  const Variables inputs{leaf({4, 64, 33, 31}, 1), leaf({64, 64, 3, 3}, 2), leaf({64}, 3)};
+  const Variables inputs{leaf({8, 64, 33, 31}, 1), leaf({64, 64, 3, 3}, 2), leaf({64}, 3)};
   const auto f = [](const Variables& v) { return conv2d(v[0], v[1], v[2], {.padding = 1}); };
   const auto bounds = [&](bool winograd) {
     set_conv2d_winograd(winograd);

@@ -176,8 +176,13 @@ TEST_CASE(
   for (const auto f : {&conv2d, &rectified_conv2d}) {
     Sample sample = convolution(f);
     // Large enough for Winograd's transforms.
-    sample.inputs = {leaf({4, 64, 33, 31}, 1), leaf({64, 64, 3, 3}, 2), leaf({64}, 3)};
-    for (const Sample& each : {convolution(f), sample}) {
+    sample.inputs = {leaf({8, 64, 33, 31}, 1), leaf({64, 64, 3, 3}, 2), leaf({64}, 3)};
+    const Sample planes{"depthwise",
+                        {leaf({3, 16, 17, 37}, 1), leaf({16, 1, 3, 3}, 2), leaf({16}, 3)},
+                        [f](const Variables& v) {
+                          return f(v[0], v[1], v[2], {.stride = 2, .padding = 1, .groups = 16});
+                        }};
+    for (const Sample& each : {convolution(f), sample, planes}) {
       const KernelFaultRecord record = planted_in("conv2d", each);
       CHECK(record.good == 4);  // y, and three gradients
       CHECK(record.false_alarms.empty());

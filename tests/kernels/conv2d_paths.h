@@ -11,6 +11,7 @@
 
 #include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d/conv2d.h>
+#include <gradus/core/kernels/conv2d/depthwise.h>
 #include <gradus/core/kernels/conv2d/filter_lanes.h>
 #include <gradus/core/kernels/conv2d/implicit_gemm.h>
 #include <gradus/core/kernels/conv2d/output_lanes.h>
@@ -32,12 +33,14 @@ template <class T> class Paths {
  public:
   explicit Paths(const Conv2dGeometry& g) : g_(g), line_(in_one_line(g)) {
     extents();
-    if (patches_in_proportion(g)) {
+    if (!patches_in_proportion(g)) {
+      out_of_proportion();
+    } else if (is_depthwise(g)) {
+      planes();
+    } else {
       forward();
       input_grad();
       weight_grad();
-    } else {
-      out_of_proportion();
     }
     if (winograd_supports(g)) winograd();
     if (pointwise_supports(g)) pointwise();
@@ -93,6 +96,24 @@ template <class T> class Paths {
                                  "pointwise, input_grad in two blocks of rows",
                                  "pointwise, input_grad, fewer rows in the last block",
                                  "pointwise, several parts"};
+    for (const std::string stride : {"planes, stride 1", "planes, stride 2"}) {
+      for (const char* path :
+           {", whole vectors", ", vectors inside", ", a vector at the left border",
+            ", a vector at the right border", ", one block of rows", ", several blocks of rows",
+            ", fewer rows in the last block", ", one chunk", ", several chunks",
+            ", weight_grad, 1 part", ", weight_grad, several parts",
+            ", weight_grad, a chunk that begins within a part"})
+        all.push_back(stride + path);
+      if (lanes<T>() == 1) continue;
+      all.push_back(stride + ", a row shorter than a vector");
+      all.push_back(stride + ", a last vector that is moved back");
+    }
+    for (const char* path : {"planes, input_grad, a single row of phases",
+                             "planes, input_grad, a single phase of columns",
+                             "planes, input_grad, phases of one tap first",
+                             "planes, input_grad, phases of two taps first",
+                             "planes, input_grad, all at once", "planes, input_grad, some at once"})
+      all.push_back(path);
     for (int channels = 1; channels <= 5; ++channels)
       all.push_back("channels of a group " + std::to_string(channels));
     for (const std::string pass : {"forward", "input_grad", "weight_grad"}) {
@@ -166,6 +187,53 @@ template <class T> class Paths {
   void out_of_proportion() {
     add(g_.dilation_h > 1 || g_.dilation_w > 1, "out of proportion: dilation");
     add(g_.dilation_h == 1 && g_.dilation_w == 1, "out of proportion: padding");
+  }
+
+  /// Depthwise, by planes.
+  void planes() {
+    const std::int64_t width = depthwise_kernels<T>().lanes;
+    const std::int64_t columns = g_.out_width();
+    const std::string stride = "planes, stride " + std::to_string(g_.stride_w);
+    add(columns % width == 0, stride + ", whole vectors");
+    add(columns < width, stride + ", a row shorter than a vector");
+    add(columns > width && columns % width != 0, stride + ", a last vector that is moved back");
+    bool inside = false;
+    bool left = false;
+    bool right = false;
+    for (std::int64_t from = 0; from < columns; from += width) {
+      const std::int64_t first =
+          std::max<std::int64_t>(0, std::min(from, columns - width)) * g_.stride_w - g_.padding_w;
+      const std::int64_t last = first + g_.kernel_w - 1 + width * g_.stride_w;
+      left = left || first < 0;
+      right = right || last > g_.in_width;
+      inside = inside || (first >= 0 && last <= g_.in_width);
+    }
+    add(inside, stride + ", vectors inside");
+    add(left, stride + ", a vector at the left border");
+    add(right, stride + ", a vector at the right border");
+    constexpr std::int64_t block = 8;  // rows of outputs
+    add(g_.out_height() <= block, stride + ", one block of rows");
+    add(g_.out_height() > block, stride + ", several blocks of rows");
+    add(g_.out_height() > block && g_.out_height() % block != 0,
+        stride + ", fewer rows in the last block");
+    const std::int64_t chunk = items_per_chunk(depthwise_work(g_));
+    add(g_.batch * g_.groups <= chunk, stride + ", one chunk");
+    add(g_.batch * g_.groups > chunk, stride + ", several chunks");
+    const PartialSums split = plan_partial_sums(g_, g_.batch, sizeof(T));
+    add(split.parts == 1, stride + ", weight_grad, 1 part");
+    add(split.parts > 1, stride + ", weight_grad, several parts");
+    const std::int64_t sums = items_per_chunk(depthwise_work(g_) * split.items_per_part);
+    add(split.parts * g_.groups > sums && sums % g_.groups != 0,
+        stride + ", weight_grad, a chunk that begins within a part");
+    if (g_.stride_h == 1) return;
+    const std::string pass = "planes, input_grad, ";
+    add(g_.in_height == 1, pass + "a single row of phases");
+    add(g_.in_width == 1, pass + "a single phase of columns");
+    add(g_.padding_h % 2 == 0, pass + "phases of two taps first");
+    add(g_.padding_h % 2 == 1, pass + "phases of one tap first");
+    const std::int64_t together = depthwise_planes_together<T>(g_);
+    add(together >= std::min(chunk, g_.batch * g_.groups), pass + "all at once");
+    add(together < std::min(chunk, g_.batch * g_.groups), pass + "some at once");
   }
 
   void forward() {

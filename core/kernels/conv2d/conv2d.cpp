@@ -7,6 +7,7 @@
 
 #include <gradus/core/kernels/conv2d/direct.h>
 #include <gradus/core/kernels/conv2d/implicit_gemm.h>
+#include <gradus/core/kernels/conv2d/output_lanes.h>
 #include <gradus/core/kernels/conv2d/pointwise.h>
 #include <gradus/core/kernels/conv2d/tiles.h>
 #include <gradus/core/kernels/conv2d/winograd.h>
@@ -69,7 +70,9 @@ const Algorithm& entry(Conv2dAlgorithm algorithm) {
 bool winograd_pays(const Conv2dGeometry& g, Conv2dPass pass) {
   constexpr std::int64_t many_channels = 48;
   constexpr std::int64_t many_outputs = 2048;
-  constexpr std::int64_t much_work = 200'000;  // outputs times channels
+  // Outputs times channels; with vectors of eight numbers and fewer, on CPUs of another kind, it pays
+  // later.
+  const std::int64_t much_work = output_lanes<float>().lanes < 16 ? 500'000 : 200'000;
   constexpr std::int64_t many_outputs_for_weights = 8192;
   if (!winograd_supports(g)) return false;
   const std::int64_t channels = std::min(g.group_in_channels(), g.group_out_channels());

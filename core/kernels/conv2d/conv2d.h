@@ -20,7 +20,8 @@
 //     filter_lanes.h   vectors of filters
 //   patch.h          the zero-padded part of an image that a tile reads; strides sorted into phases
 //   tiles.h          how images are cut into tiles, forward and for the input gradient
-//   implicit_gemm.h  the three passes; shifted_dots.h is the micro-kernel of small weight gradients
+//   implicit_gemm.h  the three passes; shifted_dots.h is the micro-kernel of small weight gradients,
+//                    depthwise.h takes planes that have a kernel of their own
 //   pointwise.h      1x1: W·X on the tensor as it lies, by BLAS
 //   winograd.h       3x3 with a quarter of the products; winograd_transforms.h has the formulas
 //
@@ -47,9 +48,9 @@ struct Conv2dChoice {
   std::string_view why;
 };
 
-/// The algorithm that is expected to be fastest; always one that supports the geometry. A pure
-/// function: no environment, no timing, no thread count, so a model computes the same bits on every
-/// run. The same for float and double, except that Winograd's is for float, and only where
+/// The algorithm that is expected to be fastest; always one that supports the geometry. A function of
+/// that and the vectors in use alone: no timing, no thread count, so a model computes the same bits on
+/// every run. The same for float and double, except that Winograd's is for float, and only where
 /// `winograd` allows it.
 template <class T>
 Conv2dChoice explain(const Conv2dGeometry& geometry, Conv2dPass pass = Conv2dPass::forward,

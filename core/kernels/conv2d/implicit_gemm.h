@@ -6,7 +6,7 @@
 //   weight_grad  dW = dY·Xᵀ                summed over tiles; along the filters (filter_lanes.h), or
 //                                          along the outputs where filters are few (shifted_dots.h)
 //
-// for each group; a depthwise convolution is one with a single channel in each group. Any stride,
+// for each group; those of most depthwise convolutions go another way (depthwise.h). Any stride,
 // padding and dilation with patches_in_proportion(). Zeros of the padding are multiplied like any
 // other pixel, and weights with the empty lanes between two rows: an infinite or NaN weight (in
 // weight_grad: pixel) makes NaN of outputs that it meets only there. Tiles and the order of sums

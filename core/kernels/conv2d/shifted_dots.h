@@ -7,7 +7,7 @@
 // and a few filters times a few taps of sums stay in registers. The gradients lie as the windows
 // do, with zeros between the rows (spread_rows), so that a tile is one line without borders.
 // Vectors of filters (filter_lanes.h) would be mostly empty here: LeNet's first layer has six
-// filters, a depthwise convolution one.
+// filters, a depthwise convolution of 5x5 one.
 //
 // T is float or double. Vectors by Highway, chosen at run time. The order of a sum depends on the
 // sizes and on the width of a vector alone.

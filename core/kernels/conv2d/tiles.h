@@ -49,7 +49,7 @@ template <class T> class ForwardTiles {
   }
 
   /// Neighbouring groups of an image whose patches are worth filling at once, group_step() apart:
-  /// those of a depthwise convolution are too small to be filled one by one.
+  /// those of a channel or two are too small to be filled one by one.
   std::int64_t groups_together() const;
   std::int64_t group_step() const { return g_.group_in_channels() * layout_.channel(); }
 
