@@ -63,8 +63,9 @@ const bool registered = [] {
     if (workload.kind != bench::Kind::conv_forward) continue;
     const Conv2dGeometry g = geometry_of(workload);
     for (const auto pass : {Conv2dPass::forward, Conv2dPass::input_grad, Conv2dPass::weight_grad}) {
-      for (const auto algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::pointwise,
-                                   Conv2dAlgorithm::implicit_gemm, Conv2dAlgorithm::winograd}) {
+      for (const auto algorithm :
+           {Conv2dAlgorithm::direct, Conv2dAlgorithm::pointwise, Conv2dAlgorithm::depthwise,
+            Conv2dAlgorithm::implicit_gemm, Conv2dAlgorithm::winograd}) {
         if (!kernels::supports(algorithm, g)) continue;
         const std::string name = "conv2d/" + std::string(to_string(algorithm)) + "/" +
                                  std::string(to_string(pass)) + "/" + workload.name +

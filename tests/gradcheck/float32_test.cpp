@@ -152,7 +152,7 @@ TEST_CASE(
   // No fast algorithm escapes because its choice has moved; direct loops are the reference.
   for (const std::string op : {"conv2d", "conv2d_input_grad", "conv2d_weight_grad"}) {
     for (const std::string pass : {"forward", "gradient of input 0", "gradient of input 1"}) {
-      for (const std::string algorithm : {"pointwise", "implicit_gemm", "winograd"}) {
+      for (const std::string algorithm : {"pointwise", "depthwise", "implicit_gemm", "winograd"}) {
         const std::string taken = op + ", " + pass + " by " + algorithm;
         CAPTURE(taken);
         CHECK(algorithms.contains(taken));

@@ -326,8 +326,9 @@ class Check {
 
   /// The first difference in words, or nothing.
   std::string difference() {
-    for (const auto algorithm : {Conv2dAlgorithm::implicit_gemm, Conv2dAlgorithm::pointwise,
-                                 Conv2dAlgorithm::winograd, Conv2dAlgorithm::direct}) {
+    for (const auto algorithm :
+         {Conv2dAlgorithm::depthwise, Conv2dAlgorithm::implicit_gemm, Conv2dAlgorithm::pointwise,
+          Conv2dAlgorithm::winograd, Conv2dAlgorithm::direct}) {
       if (!supports(algorithm, g_)) continue;
       // The loops take long; they are tested enough with small ones.
       constexpr std::int64_t few = 100'000;

@@ -35,9 +35,8 @@ template <class T> class Paths {
     extents();
     if (!patches_in_proportion(g)) {
       out_of_proportion();
-    } else if (is_depthwise(g)) {
-      planes();
     } else {
+      if (depthwise_supports(g)) planes();
       forward();
       input_grad();
       weight_grad();

@@ -91,6 +91,7 @@ void check_against_direct(Conv2dAlgorithm algorithm, const Conv2dGeometry& g,
 }
 
 constexpr Conv2dAlgorithm all_algorithms[] = {Conv2dAlgorithm::direct, Conv2dAlgorithm::pointwise,
+                                              Conv2dAlgorithm::depthwise,
                                               Conv2dAlgorithm::implicit_gemm};
 
 void check_all_algorithms(const Conv2dGeometry& g, std::mt19937& engine) {
@@ -393,7 +394,8 @@ TEST_CASE_TEMPLATE("a number that is not finite never makes a finite number wron
         std::vector<T>& values = operand == 0 ? in.x : operand == 1 ? in.w : in.dy;
         values[engine() % values.size()] = static_cast<T>(number);
         const Results<T> expected(Conv2dAlgorithm::direct, g, in);
-        for (const auto algorithm : {Conv2dAlgorithm::implicit_gemm, Conv2dAlgorithm::winograd}) {
+        for (const auto algorithm : {Conv2dAlgorithm::depthwise, Conv2dAlgorithm::implicit_gemm,
+                                     Conv2dAlgorithm::winograd}) {
           if (!supports(algorithm, g)) continue;
           CAPTURE(describe(g));
           CAPTURE(to_string(algorithm));
@@ -499,7 +501,11 @@ TEST_CASE("an algorithm is chosen that supports the geometry, the same for float
   CHECK(choose<float>(deep, Conv2dPass::weight_grad) == Conv2dAlgorithm::implicit_gemm);
   Conv2dGeometry depthwise = deep;
   depthwise.groups = 64;
-  CHECK(choose<float>(depthwise) == Conv2dAlgorithm::implicit_gemm);
+  CHECK(choose<float>(depthwise) == Conv2dAlgorithm::implicit_gemm);  // 1x1
+  depthwise.kernel_h = depthwise.kernel_w = 3;
+  CHECK(choose<float>(depthwise) == Conv2dAlgorithm::depthwise);
+  CHECK(choose<float>(depthwise, Conv2dPass::input_grad) == Conv2dAlgorithm::depthwise);
+  CHECK(choose<float>(depthwise, Conv2dPass::weight_grad) == Conv2dAlgorithm::depthwise);
   Conv2dGeometry far = wide;
   far.kernel_h = far.kernel_w = 3;
   CHECK(choose<float>(far) == Conv2dAlgorithm::implicit_gemm);
@@ -530,6 +536,7 @@ TEST_CASE("an algorithm is chosen that supports the geometry, the same for float
   }
   CHECK(to_string(Conv2dAlgorithm::direct) == "direct");
   CHECK(to_string(Conv2dAlgorithm::pointwise) == "pointwise");
+  CHECK(to_string(Conv2dAlgorithm::depthwise) == "depthwise");
   CHECK(to_string(Conv2dAlgorithm::implicit_gemm) == "implicit_gemm");
   CHECK(to_string(Conv2dAlgorithm::winograd) == "winograd");
 }

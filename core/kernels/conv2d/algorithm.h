@@ -5,12 +5,12 @@
 
 namespace gradus::kernels {
 
-enum class Conv2dAlgorithm { direct, pointwise, implicit_gemm, winograd };
+enum class Conv2dAlgorithm { direct, pointwise, depthwise, implicit_gemm, winograd };
 
 /// The three passes of a convolution; each may have another best algorithm.
 enum class Conv2dPass { forward, input_grad, weight_grad };
 
-/// "direct", "pointwise", "implicit_gemm", "winograd"; "forward", "input_grad", "weight_grad".
+/// "direct", "pointwise", "depthwise", "implicit_gemm", "winograd"; "forward", "input_grad", "weight_grad".
 std::string_view to_string(Conv2dAlgorithm algorithm);
 std::string_view to_string(Conv2dPass pass);
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <concepts>
 
+#include <gradus/core/kernels/conv2d/depthwise.h>
 #include <gradus/core/kernels/conv2d/direct.h>
 #include <gradus/core/kernels/conv2d/implicit_gemm.h>
 #include <gradus/core/kernels/conv2d/output_lanes.h>
@@ -41,7 +42,7 @@ struct Algorithm {
 };
 
 /// In the order of Conv2dAlgorithm.
-constexpr std::array<Algorithm, 4> algorithms{{
+constexpr std::array<Algorithm, 5> algorithms{{
     {"direct",
      supports_any,
      {direct_forward, direct_input_grad, direct_weight_grad},
@@ -50,6 +51,10 @@ constexpr std::array<Algorithm, 4> algorithms{{
      pointwise_supports,
      {pointwise_forward, pointwise_input_grad, pointwise_weight_grad},
      {pointwise_forward, pointwise_input_grad, pointwise_weight_grad}},
+    {"depthwise",
+     depthwise_supports,
+     {depthwise_forward, depthwise_input_grad, depthwise_weight_grad},
+     {depthwise_forward, depthwise_input_grad, depthwise_weight_grad}},
     {"implicit_gemm",
      patches_in_proportion,
      {implicit_gemm_forward, implicit_gemm_input_grad, implicit_gemm_weight_grad},
@@ -134,6 +139,12 @@ template <class T> Conv2dChoice explain(const Conv2dGeometry& g, Conv2dPass pass
     return {Conv2dAlgorithm::direct,
             "padding, dilation or stride are out of proportion to the image: the loops of the "
             "definition need no padded copy of it"};
+  }
+  if (depthwise_supports(g)) {
+    return {
+        Conv2dAlgorithm::depthwise,
+        "each channel has a 3x3 filter of its own: a number is used nine times only, so rows of "
+        "the image go straight to registers"};
   }
   const bool may = std::same_as<T, float> && winograd;
   if (may && winograd_pays(g, pass)) {

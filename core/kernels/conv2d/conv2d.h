@@ -20,8 +20,8 @@
 //     filter_lanes.h   vectors of filters
 //   patch.h          the zero-padded part of an image that a tile reads; strides sorted into phases
 //   tiles.h          how images are cut into tiles, forward and for the input gradient
-//   implicit_gemm.h  the three passes; shifted_dots.h is the micro-kernel of small weight gradients,
-//                    depthwise.h takes planes that have a kernel of their own
+//   implicit_gemm.h  the three passes; shifted_dots.h is the micro-kernel of small weight gradients
+//   depthwise.h      planes that have a 3x3 kernel of their own
 //   pointwise.h      1x1: W·X on the tensor as it lies, by BLAS
 //   winograd.h       3x3 with a quarter of the products; winograd_transforms.h has the formulas
 //
@@ -38,7 +38,8 @@
 namespace gradus::kernels {
 
 /// Whether the algorithm can compute this convolution: direct any; pointwise 1x1 with stride 1 and
-/// without padding; implicit_gemm any whose padding, dilation and stride are in proportion to the
+/// without padding; depthwise 3x3 with stride 1 or 2, a channel and a filter in each of several
+/// groups; implicit_gemm any whose padding, dilation and stride are in proportion to the
 /// image; winograd 3x3 with stride and dilation 1.
 bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& geometry);
 

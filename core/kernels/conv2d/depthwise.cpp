@@ -285,7 +285,7 @@ void correlate_grad(const PlaneCorrelation& p, const PlaneSeries& series, const 
   }
 }
 
-/// f(Unrolled) for this correlation: what is_depthwise() lets pass, and its phases.
+/// f(Unrolled) for this correlation: what depthwise_supports() lets pass, and its phases.
 template <class F> void with_shape(const PlaneCorrelation& p, const F& f) {
   if (p.rows.stride == 2) return f(Unrolled<3, 3, 2>());
   if (p.rows.taps == 3) return f(Unrolled<3, 3, 1>());
@@ -441,7 +441,7 @@ void interleave_phases(const Conv2dGeometry& g, const std::vector<PlanePhase>& p
 
 }  // namespace
 
-bool is_depthwise(const Conv2dGeometry& g) {
+bool depthwise_supports(const Conv2dGeometry& g) {
   const bool planes = g.groups > 1 && g.group_in_channels() == 1 && g.group_out_channels() == 1;
   const bool kernel = g.kernel_h == 3 && g.kernel_w == 3 && g.dilation_h == 1 && g.dilation_w == 1;
   return planes && kernel && g.stride_h == g.stride_w && g.stride_h <= 2;

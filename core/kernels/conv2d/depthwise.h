@@ -10,7 +10,7 @@
 // the input is loaded once for all rows of outputs that meet it. Borders are zeros: lanes outside of a
 // row, and a row of zeros above and below. Vectors of every other pixel are taken apart in registers.
 //
-// For kernels of 3x3 with stride 1 or 2, without dilation, and any padding: is_depthwise(). T is float
+// For kernels of 3x3 with stride 1 or 2, without dilation, and any padding: depthwise_supports(). T is float
 // or double. Vectors by Highway, chosen at run time. An output is the bias and then, one by one, the
 // sum of each row of its taps (of dx: of the turned kernel's taps); the order of a weight's sum
 // depends on the geometry and the width of a vector. The bits are the same at any thread count. Zeros
@@ -25,7 +25,7 @@
 namespace gradus::kernels {
 
 /// Whether each of several groups has one channel and one filter, of such a kernel.
-bool is_depthwise(const Conv2dGeometry& geometry);
+bool depthwise_supports(const Conv2dGeometry& geometry);
 
 /// One axis of a plane: output o meets at tap k the input o·stride + first + k.
 struct PlaneAxis {

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <gradus/core/kernels/ceil_div.h>
-#include <gradus/core/kernels/conv2d/depthwise.h>
 #include <gradus/core/kernels/conv2d/filter_lanes.h>
 #include <gradus/core/kernels/conv2d/partial_sums.h>
 #include <gradus/core/kernels/conv2d/pointwise.h>
@@ -198,7 +197,6 @@ void weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
 template <class T>
 void implicit_gemm_forward(const Conv2dGeometry& geometry, const T* x, const T* w,
                            const Epilogue<T>& epilogue, T* y) {
-  if (is_depthwise(geometry)) return depthwise_forward(geometry, x, w, epilogue, y);
   const Conv2dGeometry g = in_one_line(geometry);
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
@@ -240,7 +238,6 @@ void implicit_gemm_forward(const Conv2dGeometry& geometry, const T* x, const T* 
 
 template <class T>
 void implicit_gemm_input_grad(const Conv2dGeometry& geometry, const T* dy, const T* w, T* dx) {
-  if (is_depthwise(geometry)) return depthwise_input_grad(geometry, dy, w, dx);
   const Conv2dGeometry g = in_one_line(geometry);
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
@@ -278,7 +275,6 @@ Lanes weight_grad_lanes(const Conv2dGeometry& g) {
 
 template <class T>
 void implicit_gemm_weight_grad(const Conv2dGeometry& geometry, const T* x, const T* dy, T* dw) {
-  if (is_depthwise(geometry)) return depthwise_weight_grad(geometry, x, dy, dw);
   const Conv2dGeometry g = in_one_line(geometry);
   if (weight_grad_lanes(g) == Lanes::outputs) return weight_grad<SumsAlongOutputs<T>>(g, x, dy, dw);
   weight_grad<SumsAlongFilters<T>>(g, x, dy, dw);
