@@ -64,6 +64,35 @@ run 0 eval again --data digits --json
 again=$(sed 's/.*"report":{"accuracy":\([0-9.]*\).*/\1/' out)
 [ "$answers" = "$again" ] || fail "exported with test accuracy $answers, imported with $again"
 
+# No output of a run takes the place of what is read, or of another; no name is made a file of.
+cp "$corpus/beside.onnx" .
+printf '\000\000\200\077\000\000\000\100' >data.bin
+cp beside.onnx kept.onnx
+refuses 2 "is the file of the net" run beside.onnx --input x.npy --output ./beside.onnx
+same beside.onnx kept.onnx
+refuses 2 "is the file of an input" run beside.onnx --input x.npy --output x.npy
+ln -s x.npy link.npy
+refuses 2 "is the file of an input" run beside.onnx --input x.npy --output link.npy
+refuses 2 "'nosuch' is no name here, there are y" run beside.onnx --input x.npy --output nosuch=b.npy
+[ ! -e nosuch=b.npy ] || fail "a file is called as an output that is not there"
+for value in x y z; do
+  kind=b
+  [ $value = x ] && kind=Z
+  printf "$kind\017\n\001$value\022\012\n\010\010\001\022\004\n\002\010\002"
+done >values
+{
+  printf '\010\007:Q\n\014\n\001x\022\001y"\004Relu\n\013\n\001x\022\001z"\003Abs\022\001g'
+  cat values
+  printf 'B\004\n\000\020\015'
+} >two.onnx
+run 0 run two.onnx --input x.npy --output first.npy --output second.npy
+refuses 2 "is the file of another output" run two.onnx --input x.npy --output one.npy --output ./one.npy
+[ ! -e one.npy ] || fail "a refused run wrote a file"
+refuses 2 "one file is expected" run beside.onnx --input x.npy --output y=a.npy --output y=b.npy
+array three.npy '\000\000\200\077\000\000\000\100'
+sed 's/(2,), /(1,2),/' three.npy >wide.npy
+refuses 65 "beside.onnx: " run beside.onnx --input wide.npy
+
 refuses 66 "no such file" import absent.onnx -o other
 refuses 65 "" import "$corpus/u1.npy" -o other
 refuses 65 "takes float32 of 1 dimensions" import "$corpus/types.onnx" -o other
