@@ -13,9 +13,6 @@
 namespace gradus::interchange {
 namespace {
 
-/// Attributes that name a type: they name the one that its numbers are held as.
-constexpr std::string_view type_attributes[] = {"to", "dtype", "output_datatype"};
-
 /// What protobuf can parse.
 constexpr std::int64_t most_bytes = (std::int64_t{1} << 31) - 1;
 
@@ -187,11 +184,7 @@ class Reader {
         fail<BadDataError>(place, ": of kind ", static_cast<int>(from.type()),
                            "; known are numbers, texts, tensors and lists of numbers and texts");
     }
-    const bool names_type = std::find(std::begin(type_attributes), std::end(type_attributes),
-                                      made.name) != std::end(type_attributes);
-    if (names_type && made.kind == Attribute::Kind::integer &&
-        held_as(made.ints[0], place) == int64)
-      made.ints[0] = onnx::TensorProto::INT64;
+    if (names_type(made)) held_as(made.ints[0], place);  // known, or refused
     return made;
   }
 
