@@ -77,16 +77,20 @@ std::string write_pixel_unshuffle(GraphWriter& w, const LayerPlace& at, PixelUns
   return w.reshape(at.path, turned, at.out);
 }
 
-/// Resize takes a factor in float32, and what it rounds down to shall be what Gradus makes of the factor. Where a
-/// factor gives the size itself or its double only by rounding down, Gradus takes the pixels as if it were exact, and
-/// so do sizes.
+/// Resize takes a factor in float32, and what it rounds down to shall be what Gradus makes of the factor, whether a reader
+/// multiplies in float32, in float64, or by the number that was written, as GraphNet does. Where they differ the product
+/// is whole but for rounding, and the size says the same. Where a factor gives the size itself or its double only by
+/// rounding down, Gradus takes the pixels as if it were exact, and so do sizes.
 bool is_told_by_factors(const LayerPlace& at, const Scale& scale) {
   bool exact = true;
   for (int axis = 2; axis < 4; ++axis) {
     const double factor = axis == 2 ? scale.height : scale.width;
     const auto size = static_cast<double>(at.in[axis]);
     const auto count = static_cast<double>(at.out[axis]);
-    exact = exact && std::floor(size * static_cast<double>(static_cast<float>(factor))) == count;
+    const auto stored = static_cast<float>(factor);
+    for (const double product : {static_cast<double>(static_cast<float>(size) * stored),
+                                 size * static_cast<double>(stored), size * as_written(stored)})
+      exact = exact && std::floor(product) == count;
     if (count == size || count == 2 * size) exact = exact && size * factor == count;
   }
   return exact;

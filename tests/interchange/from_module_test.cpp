@@ -262,3 +262,28 @@ TEST_CASE("a batch axis that is none, names that clash and inputs that do not fi
   CHECK_THROWS_AS(graph_of(net, {4}), ShapeError);
   CHECK(net.is_training());
 }
+
+TEST_CASE("a net of another opset is not written among nodes of this one") {
+  Sequential inner{ReLU{}};
+  Graph graph = graph_of(inner, {3});
+  graph.opset = 9;
+  Sequential net;
+  net.append(interchange::GraphNet(graph));
+  CHECK(refusal(net, {3}) ==
+        "export: 0 GraphNet: its nodes are of opset 9, those of this file of 17, where they may "
+        "mean something else; alone it is exported");
+  CHECK(graph_of(net[0], {3}).opset == 9);
+}
+
+TEST_CASE("an image whose float factor rounds down another way is given by its size") {
+  // 10·0.7F is 6.99.. in float64 and 7 in float32.
+  Sequential net{Upsample{{.scale_factor = 0.7}}};
+  const Graph graph = graph_of(net, {1, 10, 10});
+  CHECK(graph.nodes.back().inputs.size() == 4);
+  interchange::GraphNet back(graph);
+  Generator random(3);
+  const Variable images = rand({2, 1, 10, 10}, random);
+  CHECK(core::equal(back(images).value(), net(images).value()));
+  Sequential plain{Upsample{{.scale_factor = 0.7}}};
+  CHECK(graph_of(plain, {1, 11, 11}).nodes.back().inputs.size() == 3);
+}
