@@ -86,6 +86,10 @@ class Reader {
   /// Every name is given once.
   void introduce(const std::string& name, const std::string& place) {
     if (name.empty()) fail<BadDataError>(place, ": has no name");
+    if (!is_utf8(name)) {
+      fail<BadDataError>(place, ": gives ", in_quotes(name),
+                         ", which is not UTF-8, the text of ONNX files");
+    }
     if (!known_.insert(name).second) {
       fail<BadDataError>(place, ": gives ", in_quotes(name),
                          ", which was given before; names are given once");
