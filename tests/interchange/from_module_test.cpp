@@ -275,15 +275,23 @@ TEST_CASE("a net of another opset is not written among nodes of this one") {
   CHECK(graph_of(net[0], {3}).opset == 9);
 }
 
-TEST_CASE("an image whose float factor rounds down another way is given by its size") {
-  // 10·0.7F is 6.99.. in float64 and 7 in float32.
-  Sequential net{Upsample{{.scale_factor = 0.7}}};
-  const Graph graph = graph_of(net, {1, 10, 10});
-  CHECK(graph.nodes.back().inputs.size() == 4);
-  interchange::GraphNet back(graph);
-  Generator random(3);
-  const Variable images = rand({2, 1, 10, 10}, random);
-  CHECK(core::equal(back(images).value(), net(images).value()));
-  Sequential plain{Upsample{{.scale_factor = 0.7}}};
-  CHECK(graph_of(plain, {1, 11, 11}).nodes.back().inputs.size() == 3);
+TEST_CASE("factors are written so that every reader comes to the size that this net has") {
+  struct Case {
+    std::int64_t size;
+    double factor;
+    std::size_t inputs;  // 3: a factor, 4: sizes
+  };
+  // 10·0.7F is 6.99.. in float64 and 7 in float32; (12/7)F is written 1.7142857, by which 7 pixels would become 11.
+  for (const Case& c : {Case{10, 0.7, 4}, Case{7, 12.0 / 7, 4}, Case{11, 0.7, 3}, Case{3, 2.5, 3},
+                        Case{7, 1.7142857, 3}, Case{10, 0.69999999, 3}}) {
+    CAPTURE(c.size);
+    CAPTURE(c.factor);
+    Sequential net{Upsample{{.scale_factor = c.factor}}};
+    const Graph graph = graph_of(net, {1, c.size, c.size});
+    CHECK(graph.nodes.back().inputs.size() == c.inputs);
+    interchange::GraphNet back(graph);
+    Generator random(3);
+    const Variable images = rand({2, 1, c.size, c.size}, random);
+    CHECK(core::equal(back(images).value(), net(images).value()));
+  }
 }
