@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <gradus/core/math.h>
 #include <gradus/interchange/fold.h>
+#include <gradus/interchange/graph_net.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/dropout.h>
 #include <gradus/layers/linear.h>
