@@ -57,7 +57,11 @@ Sequential net_of_graph(interchange::Graph graph, const ImageSpec& image, const 
   }
   Sequential model;
   if (rows) model.append("rows", Flatten{});
-  model.append("net", interchange::GraphNet(std::move(graph)));
+  try {
+    model.append("net", interchange::GraphNet(std::move(graph)));
+  } catch (const Error& wrong) {
+    fail<BadDataError>(file, ": ", wrong.what());
+  }
   return model;
 }
 

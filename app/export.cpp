@@ -7,6 +7,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,15 +27,17 @@ std::string in_a_row(const std::vector<double>& numbers) {
   return joined(texts);
 }
 
-/// What a file of weights says of its model, and what becomes of a pixel before the net sees it.
+/// What a file of weights says of its model, and what becomes of a pixel before the net sees it. What the file of an imported
+/// net said beside stays.
 void note_training(interchange::Graph& graph, const RunRecord& run) {
-  for (const auto& [key, value] : metadata_of_model(run, run.chosen().epoch)) {
-    if (key != "format") graph.metadata.emplace_back(key, value);
-  }
-  graph.metadata.emplace_back("pixels",
-                              run.pixels.unit ? pixels_of_pictures : "(number - mean)/stddev");
-  graph.metadata.emplace_back("mean", in_a_row(run.normalization.mean));
-  graph.metadata.emplace_back("stddev", in_a_row(run.normalization.stddev));
+  std::map<std::string, std::string> notes = metadata_of_model(run, run.chosen().epoch);
+  notes.erase("format");
+  notes["pixels"] = run.pixels.unit ? pixels_of_pictures : pixels_of_numbers;
+  notes["white"] = fmt::format("{}", run.pixels.white);
+  notes["mean"] = in_a_row(run.normalization.mean);
+  notes["stddev"] = in_a_row(run.normalization.stddev);
+  std::erase_if(graph.metadata, [&](const auto& note) { return notes.contains(note.first); });
+  graph.metadata.insert(graph.metadata.end(), notes.begin(), notes.end());
 }
 
 /// An imported net leaves as it came, without what stands around it here, with the weights that it has now.

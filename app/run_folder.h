@@ -46,8 +46,10 @@ struct LoadedRun {
 /// Those of all classes: numbers where they have none.
 std::vector<std::string> all_class_names(const RunRecord& run);
 
-/// What an ONNX file of ours says under "pixels" of a net for pictures; "mean" and "stddev" have a number for each channel.
+/// What an ONNX file of ours says under "pixels": what becomes of a pixel, or of numbers that are none. "mean" and "stddev"
+/// have a number for each channel, "white" says how the numbers of the training were told from 0 to 1.
 inline constexpr const char* pixels_of_pictures = "(pixel/255 - mean)/stddev";
+inline constexpr const char* pixels_of_numbers = "(number - mean)/stddev";
 
 /// Throws NotFoundError when `folder` holds no training, BadDataError when its checkpoint is damaged.
 LoadedRun load_run(const std::filesystem::path& folder);

@@ -7,7 +7,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "commands.h"
@@ -19,20 +20,37 @@ namespace {
 
 using interchange::GraphValue;
 
+/// The value that NAME=FILE names, or none: text without = is a file.
+std::optional<std::size_t> value_named(const std::string& text,
+                                       const std::vector<GraphValue>& values, const char* option) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (text.starts_with(values[i].name + "=")) return i;
+    names.push_back(printable(values[i].name));
+  }
+  const std::size_t equals = text.find('=');
+  if (equals == text.npos) return std::nullopt;
+  fail<UsageError>(option, " ", printable(text), ": ", in_quotes(text.substr(0, equals)),
+                   " is no name here, there are ", joined(names), "; NAME=FILE is expected");
+}
+
 /// FILE or NAME=FILE for each value: by name, else the next that has none. Empty: nobody asked for it.
 std::vector<std::string> files_of(const std::vector<std::string>& asked,
                                   const std::vector<GraphValue>& values, const char* option) {
   std::vector<std::string> files(values.size());
   std::vector<std::string> nameless;
   for (const std::string& text : asked) {
-    bool named = false;
-    for (std::size_t i = 0; i < values.size() && !named; ++i) {
-      const std::string start = values[i].name + "=";
-      if (!text.starts_with(start)) continue;
-      files[i] = text.substr(start.size());
-      named = true;
+    const auto at = value_named(text, values, option);
+    if (!at) {
+      nameless.push_back(text);
+      continue;
     }
-    if (!named) nameless.push_back(text);
+    const std::string file = text.substr(values[*at].name.size() + 1);
+    if (!files[*at].empty()) {
+      fail<UsageError>(option, ": ", in_quotes(values[*at].name), " is in ", files[*at], " and in ",
+                       file, ", one file is expected");
+    }
+    files[*at] = file;
   }
   auto next = nameless.begin();
   for (std::string& file : files) {
@@ -42,6 +60,32 @@ std::vector<std::string> files_of(const std::vector<std::string>& asked,
   std::vector<std::string> names;
   for (const GraphValue& value : values) names.push_back(printable(value.name));
   fail<UsageError>(option, " ", *next, ": is one too many; there are ", joined(names));
+}
+
+/// Also by another way, as "./y.npy" and a link.
+bool is_same_file(const std::string& a, const std::string& b) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::equivalent(a, b, error)) return true;
+  const fs::path left = fs::weakly_canonical(fs::absolute(a, error), error);
+  const fs::path right = fs::weakly_canonical(fs::absolute(b, error), error);
+  return left == right;
+}
+
+/// No output goes where another goes, or where something stands that is read.
+void expect_apart(const std::vector<std::string>& targets, const std::vector<std::string>& sources,
+                  const std::string& model) {
+  std::vector<std::pair<std::string, const char*>> taken = {{model, "the net"}};
+  for (const std::string& source : sources) taken.emplace_back(source, "an input");
+  for (const std::string& target : targets) {
+    if (target.empty()) continue;
+    for (const auto& [file, what] : taken) {
+      if (is_same_file(target, file))
+        fail<UsageError>("--output ", target, ": is the file of ", what, ", another is expected");
+    }
+    taken.emplace_back(target, "another output");
+    expect_writable("--output", target);
+  }
 }
 
 /// A float of another size is converted: the file says what it computes in.
@@ -71,18 +115,14 @@ int run_graph_file(const RunGraphOptions& options) {
                        printable(ins[i].name), "=FILE.npy");
     inputs.emplace_back(as_declared(load_npy(sources[i]), ins[i], sources[i]));
   }
-  for (const std::string& target : targets) {
-    if (!target.empty()) expect_writable("--output", target);
-  }
-  interchange::GraphNet net(std::move(graph));
-  net.eval();
+  expect_apart(targets, sources, options.file);
   const NoGrad no_grad;
   Variables results;
   try {
+    interchange::GraphNet net(std::move(graph));
+    net.eval();
     results = net(inputs);
-  } catch (const IoError&) {
-    throw;
-  } catch (const Error& wrong) {  // inputs that the nodes do not take
+  } catch (const Error& wrong) {  // nodes that are not known, or do not take these inputs
     fail<BadDataError>(options.file, ": ", wrong.what());
   }
   for (std::size_t i = 0; i < outs.size(); ++i) {

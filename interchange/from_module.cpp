@@ -123,6 +123,12 @@ class NetWalk {
           .refuse("GraphNet", "has ", graph.inputs.size(), " inputs and ", graph.outputs.size(),
                   " outputs, within a net it has one of each");
     }
+    if (graph.opset != writer_.graph.opset) {
+      place(path, in, in)
+          .refuse("GraphNet", "its nodes are of opset ", graph.opset, ", those of this file of ",
+                  writer_.graph.opset,
+                  ", where they may mean something else; alone it is exported");
+    }
     std::map<std::string, std::string> names = {{"", ""}, {graph.inputs[0].name, in.name}};
     for (const auto& [name, tensor] : graph.constants)
       names[name] = writer_.adopt(name, tensor, path);

@@ -29,7 +29,7 @@ struct ExportOptions {
 /// layer of NET.json is known, and Conv1d, the pools of rows, Unfold, Fold, Embedding, TransformerEncoderLayer;
 /// RNN, LSTM and GRU as a net of their own, with the outputs "h_n" (and "c_n") beside; MultiheadAttention likewise,
 /// with three inputs of that shape and the output "weights". A GraphNet alone is the graph that it is made of, under
-/// its own names and for its own sizes; within a net its nodes are taken over.
+/// its own names and for its own sizes; within a net its nodes are taken over, if they are of opset 17 too.
 ///
 /// The net runs once, in evaluation, on a batch of one example of zeros; its modes are put back. The constants share
 /// the net's numbers. How often a batch norm was trained, which ONNX has no place for, is in the metadata.

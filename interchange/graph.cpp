@@ -13,6 +13,16 @@ const Attribute* GraphNode::find(const std::string& attribute) const {
   return nullptr;
 }
 
+std::int64_t GraphNode::integer(const std::string& attribute, std::int64_t otherwise) const {
+  const Attribute* found = find(attribute);
+  return found == nullptr || found->ints.empty() ? otherwise : found->ints[0];
+}
+
+double GraphNode::real(const std::string& attribute, double otherwise) const {
+  const Attribute* found = find(attribute);
+  return found == nullptr || found->floats.empty() ? otherwise : as_written(found->floats[0]);
+}
+
 double as_written(float number) {
   char text[64];
   const auto written = std::to_chars(text, text + sizeof text, number);

@@ -36,6 +36,10 @@ struct GraphNode {
 
   /// The attribute of that name, or nullptr.
   const Attribute* find(const std::string& attribute) const;
+  /// The whole number of that attribute, or `otherwise` where it is absent or none.
+  std::int64_t integer(const std::string& attribute, std::int64_t otherwise) const;
+  /// The real number likewise, as_written().
+  double real(const std::string& attribute, double otherwise) const;
 };
 
 /// A value that goes in or comes out. An axis is a number, or a name ("N") where any size goes (then the size is -1).

@@ -202,6 +202,8 @@ Graph graph_from_json(const GraphJson& json, std::int64_t most_bytes) {
   for (const GraphJson& value : json.at("inputs")) graph.inputs.push_back(value_from_json(value));
   for (const GraphJson& value : json.at("outputs")) graph.outputs.push_back(value_from_json(value));
   graph.fixed = json.at("fixed").get<std::vector<std::string>>();
+  if (const auto notes = json.find("metadata"); notes != json.end())
+    graph.metadata = notes->get<std::vector<std::pair<std::string, std::string>>>();
   std::int64_t bytes = 0;
   for (const GraphJson& constant : json.at("constants")) {
     const Shape shape = shape_from_json(constant.at("shape"));
@@ -228,7 +230,8 @@ std::string to_graph_json(const Graph& graph) {
                     {"constants", GraphJson::array()},
                     {"inputs", GraphJson::array()},
                     {"outputs", GraphJson::array()},
-                    {"fixed", graph.fixed}};
+                    {"fixed", graph.fixed},
+                    {"metadata", graph.metadata}};
   for (const GraphNode& node : graph.nodes) json["nodes"].push_back(node_to_json(node));
   for (const auto& [name, tensor] : graph.constants) {
     GraphJson constant = holds_sizes(tensor) ? tensor_to_json(tensor)

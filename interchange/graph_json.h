@@ -5,7 +5,7 @@
 //                            "attributes": {"strides": {"ints": [2, 2]}}}, ...],
 //    "constants": [{"name": "conv.weight", "dtype": "float32", "shape": [8, 1, 3, 3]}, ...],
 //    "inputs": [{"name": "images", "dtype": "float32", "shape": [null, 1, 28, 28], "axes": ["N", "", "", ""]}],
-//    "outputs": [...], "fixed": []}
+//    "outputs": [...], "fixed": [], "metadata": [["author", "somebody"], ...]}
 #pragma once
 
 #include <gradus/interchange/graph.h>

@@ -23,47 +23,6 @@ const OperatorNames weighted = {"Conv",
                                 "InstanceNormalization"};
 /// Plain arithmetic, where a constant may be a weight or just a number.
 const OperatorNames arithmetic = {"Add", "Sub", "Mul", "Div", "Concat", "Expand", "Sum"};
-/// Shapes of results that have as many dimensions as the first input.
-const OperatorNames same_rank = {"AveragePool",
-                                 "BatchNormalization",
-                                 "Clip",
-                                 "Conv",
-                                 "ConvTranspose",
-                                 "Dropout",
-                                 "Elu",
-                                 "Exp",
-                                 "GlobalAveragePool",
-                                 "GlobalMaxPool",
-                                 "HardSigmoid",
-                                 "HardSwish",
-                                 "Identity",
-                                 "LeakyRelu",
-                                 "LogSoftmax",
-                                 "LRN",
-                                 "MaxPool",
-                                 "Pad",
-                                 "PRelu",
-                                 "Relu",
-                                 "Selu",
-                                 "Sigmoid",
-                                 "Softmax",
-                                 "Softplus",
-                                 "Softsign",
-                                 "Tanh",
-                                 "Transpose",
-                                 "Resize",
-                                 "Upsample",
-                                 "Cast",
-                                 "Concat",
-                                 "Slice",
-                                 "DepthToSpace",
-                                 "SpaceToDepth",
-                                 "InstanceNormalization",
-                                 "LayerNormalization",
-                                 "Celu",
-                                 "Erf",
-                                 "Sqrt"};
-
 /// Operators that move the numbers of an input and leave them what they are: a weight before is one behind.
 const OperatorNames moving = {"Concat", "Expand",  "Flatten", "Identity",  "Reshape",  "Slice",
                               "Split",  "Squeeze", "Tile",    "Transpose", "Unsqueeze"};
@@ -88,7 +47,7 @@ bool looks_like_weight(const Tensor& constant, const std::string& name) {
 GraphFacts::GraphFacts(const Graph& graph) {
   for (const auto& [name, tensor] : graph.constants) {
     constants_[name] = &tensor;
-    ranks_[name] = tensor.rank();
+    learn_numbers(name, tensor);
   }
   for (const GraphValue& output : graph.outputs) outputs_.insert(output.name);
   for (const GraphValue& input : graph.inputs) {
@@ -96,27 +55,7 @@ GraphFacts::GraphFacts(const Graph& graph) {
   }
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const std::string& input : graph.nodes[i].inputs) users_[input].push_back(i);
-    infer_rank(graph.nodes[i]);
-  }
-}
-
-void GraphFacts::infer_rank(const GraphNode& node) {
-  if (node.outputs.empty() || node.inputs.empty()) return;
-  if (node.op == "Flatten" || node.op == "Gemm") {
-    ranks_[node.outputs[0]] = 2;
-    return;
-  }
-  const auto first = rank(node.inputs[0]);
-  if (!first) return;
-  if (same_rank.contains(node.op)) {
-    ranks_[node.outputs[0]] = *first;
-    return;
-  }
-  if (!arithmetic.contains(node.op) && node.op != "MatMul") return;
-  if (node.inputs.size() != 2) return;
-  if (const auto second = rank(node.inputs[1])) {
-    if (node.op != "MatMul" || (*first > 1 && *second > 1))
-      ranks_[node.outputs[0]] = std::max(*first, *second);
+    infer(graph.nodes[i]);
   }
 }
 
@@ -135,6 +74,10 @@ std::optional<int> GraphFacts::rank(const std::string& name) const {
   const auto found = ranks_.find(name);
   if (found == ranks_.end()) return std::nullopt;
   return found->second;
+}
+
+bool GraphFacts::is_used(const std::string& name) const {
+  return users_.contains(name) || outputs_.contains(name);
 }
 
 std::int64_t GraphFacts::only_user(const std::string& name) const {
@@ -175,16 +118,32 @@ std::set<std::string> trained_constants(const Graph& graph) {
 
 void hoist_constants(Graph& graph) {
   constexpr std::int64_t small = 64;  // numbers that a description of the graph may hold
-  const auto large = [](const GraphNode& node) {
-    const Attribute* value = node.find("value");
-    return node.op == "Constant" && node.domain.empty() && node.outputs.size() == 1 &&
-           value != nullptr && value->kind == Attribute::Kind::tensor &&
-           value->tensor.numel() > small;
-  };
+  std::set<std::string> outputs;
+  for (const GraphValue& output : graph.outputs) outputs.insert(output.name);
+  std::set<std::string> of_norms;
   for (const GraphNode& node : graph.nodes) {
-    if (large(node)) graph.constants.emplace_back(node.outputs[0], node.find("value")->tensor);
+    if (node.op == "BatchNormalization" && node.inputs.size() > 1)
+      of_norms.insert(node.inputs.begin() + 1, node.inputs.end());
   }
-  std::erase_if(graph.nodes, large);
+  std::map<std::string, Tensor> known(graph.constants.begin(), graph.constants.end());
+  const auto hoisted = [&](const GraphNode& node) {
+    if (!node.domain.empty() || node.outputs.size() != 1) return Tensor();
+    if (node.op == "Identity" && node.inputs.size() == 1 && !outputs.contains(node.outputs[0])) {
+      const auto same = known.find(node.inputs[0]);
+      return same == known.end() ? Tensor() : same->second;
+    }
+    const Attribute* value = node.op == "Constant" ? node.find("value") : nullptr;
+    if (value == nullptr || value->kind != Attribute::Kind::tensor) return Tensor();
+    const bool is_state = value->tensor.numel() > small || of_norms.contains(node.outputs[0]);
+    return is_state ? value->tensor : Tensor();
+  };
+  std::erase_if(graph.nodes, [&](const GraphNode& node) {
+    const Tensor tensor = hoisted(node);
+    if (!tensor.defined()) return false;
+    graph.constants.emplace_back(node.outputs[0], tensor);
+    known.emplace(node.outputs[0], tensor);
+    return true;
+  });
 }
 
 Tensor member_of(Module& layer, const std::string& name) {

@@ -19,16 +19,6 @@ Integers listed(const GraphNode& node, const std::string& name, std::size_t coun
   return found == nullptr ? Integers(count, otherwise) : found->ints;
 }
 
-std::int64_t whole_of(const GraphNode& node, const std::string& name, std::int64_t otherwise) {
-  const Attribute* found = node.find(name);
-  return found == nullptr || found->ints.empty() ? otherwise : found->ints[0];
-}
-
-double real_of(const GraphNode& node, const std::string& name, double otherwise) {
-  const Attribute* found = node.find(name);
-  return found == nullptr || found->floats.empty() ? otherwise : as_written(found->floats[0]);
-}
-
 bool has_input(const GraphNode& node, std::size_t i) {
   return i < node.inputs.size() && !node.inputs[i].empty();
 }
@@ -83,7 +73,7 @@ bool take_weights(const GraphNode& node, const GraphFacts& facts, GraphLayer& la
 /// Conv and ConvTranspose. A layer draws its first weights, which are replaced: from a generator of its own.
 std::unique_ptr<Module> conv_module(const GraphNode& node, const Tensor& weight, bool bias) {
   const Shape& s = weight.shape();
-  const std::int64_t groups = whole_of(node, "group", 1);
+  const std::int64_t groups = node.integer("group", 1);
   const auto w = s.rank() == 3 || s.rank() == 4 ? layer_window(node, s) : std::nullopt;
   if (!w || groups < 1 || weight.numel() < 1 || s[0] % groups != 0 ||
       s[1] > (std::int64_t{1} << 40) / groups) {
@@ -134,7 +124,7 @@ std::unique_ptr<Module> conv_module(const GraphNode& node, const Tensor& weight,
 bool batch_norm_layer(const GraphNode& node, const GraphFacts& facts, GraphLayer& layer) {
   const auto rank = facts.rank(node.inputs[0]);
   if (!rank || (*rank != 2 && *rank != 3 && *rank != 4) || node.inputs.size() != 5) return false;
-  if (whole_of(node, "training_mode", 0) != 0 || whole_of(node, "spatial", 1) != 1) return false;
+  if (node.integer("training_mode", 0) != 0 || node.integer("spatial", 1) != 1) return false;
   for (std::size_t i = 1; i < node.outputs.size(); ++i) {
     if (!node.outputs[i].empty()) return false;
   }
@@ -147,10 +137,10 @@ bool batch_norm_layer(const GraphNode& node, const GraphFacts& facts, GraphLayer
     channels = constant->numel();
     layer.weights.push_back({node.inputs[i], members[i - 1]});
   }
-  const double kept = real_of(node, "momentum", 0.9);
+  const double kept = node.real("momentum", 0.9);
   const double momentum = as_written(static_cast<float>(1 - kept));  // 1 - 0.9 is not quite 0.1
   if (!(momentum >= 0 && momentum <= 1)) return false;
-  const BatchNorm2dOptions options{.eps = real_of(node, "epsilon", 1e-5), .momentum = momentum};
+  const BatchNorm2dOptions options{.eps = node.real("epsilon", 1e-5), .momentum = momentum};
   if (*rank == 4) {
     layer.module = std::make_unique<BatchNorm2d>(channels, options);
   } else {
@@ -181,13 +171,12 @@ bool linear_layer(const Graph& graph, const GraphFacts& facts, const GraphNode& 
   const Tensor* weight = facts.own_constant(node.inputs[1]);
   if (weight == nullptr || weight->rank() != 2 || weight->numel() < 1) return false;
   const bool gemm = node.op == "Gemm";
-  const bool by_rows = gemm && whole_of(node, "transB", 0) != 0;
+  const bool by_rows = gemm && node.integer("transB", 0) != 0;
   const std::int64_t features = weight->size(by_rows ? 0 : 1);
   layer.weights.push_back({node.inputs[1], "weight", !by_rows});
   std::string bias;
   if (gemm) {
-    if (whole_of(node, "transA", 0) != 0 || real_of(node, "alpha", 1) != 1 ||
-        real_of(node, "beta", 1) != 1) {
+    if (node.integer("transA", 0) != 0 || node.real("alpha", 1) != 1 || node.real("beta", 1) != 1) {
       return false;
     }
     if (has_input(node, 2)) bias = node.inputs[2];
@@ -211,7 +200,7 @@ bool linear_layer(const Graph& graph, const GraphFacts& facts, const GraphNode& 
   return true;
 }
 
-/// Puts the constants into the layer; false where they have not its sizes and dtype.
+/// Puts the constants into the layer; fits is false where they have not its sizes, or are no numbers that it trains.
 class FillLayer final : public Visitor {
  public:
   FillLayer(const GraphLayer& layer, const GraphFacts& facts) : layer_(layer), facts_(facts) {}
@@ -229,14 +218,16 @@ class FillLayer final : public Visitor {
 
  private:
   std::optional<Tensor> of(std::string_view name, const Shape& shape) {
-    for (const LayerWeight& weight : layer_.weights) {
-      if (weight.member != name) continue;
-      const Tensor& constant = *facts_.constant(weight.constant);
-      const Tensor value = (weight.transposed ? constant.transpose(0, 1) : constant).clone();
-      fits = fits && value.shape() == shape && is_floating(value.dtype());
-      return value;
+    const auto is_it = [&](const LayerWeight& weight) { return weight.member == name; };
+    const auto weight = std::find_if(layer_.weights.begin(), layer_.weights.end(), is_it);
+    if (weight == layer_.weights.end()) return std::nullopt;
+    const Tensor& constant = *facts_.constant(weight->constant);
+    const Tensor value = weight->transposed ? constant.transpose(0, 1) : constant;
+    if (value.shape() != shape || !is_floating(value.dtype())) {
+      fits = false;
+      return std::nullopt;
     }
-    return std::nullopt;
+    return value.clone();
   }
 
   const GraphLayer& layer_;

@@ -38,15 +38,27 @@ class GraphFacts {
   const Tensor* own_constant(const std::string& name) const;
   /// Any constant.
   const Tensor* constant(const std::string& name) const;
-  /// How many dimensions a value has, where that follows from the sizes of inputs and weights.
+  /// How many dimensions a value has, where that follows from the sizes of inputs and weights (graph_ranks.cpp).
   std::optional<int> rank(const std::string& name) const;
+  /// Does a node take it, or is it an output?
+  bool is_used(const std::string& name) const;
   /// The one node that takes the value, which is no output of the graph; -1 for none or several.
   std::int64_t only_user(const std::string& name) const;
 
  private:
-  void infer_rank(const GraphNode& node);
+  void learn_numbers(const std::string& name, const Tensor& tensor);
+  void infer(const GraphNode& node);
+  std::optional<int> rank_of_result(const GraphNode& node) const;
+  std::optional<int> rank_of_moved(const GraphNode& node, int first) const;
+  std::optional<int> broadcast_rank(const GraphNode& node) const;
+  std::optional<std::int64_t> length_of_result(const GraphNode& node) const;
+  std::optional<std::int64_t> length_of_slice(const GraphNode& node) const;
+  std::optional<std::int64_t> length(const GraphNode& node, std::size_t input) const;
+  std::optional<std::int64_t> count_of_axes(const GraphNode& node) const;
 
   std::map<std::string, const Tensor*> constants_;
+  std::map<std::string, const Tensor*> lists_;   ///< whose numbers are known before the net runs
+  std::map<std::string, std::int64_t> lengths_;  ///< of values of one dimension, or none: 1
   std::map<std::string, std::vector<std::size_t>> users_;
   std::map<std::string, int> ranks_;
   std::set<std::string> outputs_;
@@ -58,7 +70,8 @@ std::optional<GraphLayer> layer_of(const Graph& graph, const GraphFacts& facts, 
 /// The constants that a gradient may train.
 std::set<std::string> trained_constants(const Graph& graph);
 
-/// Large tensors of Constant nodes are constants of the graph in these nodes' place.
+/// Large tensors of Constant nodes, and those of batch norms, are constants of the graph in these nodes' place. So is the
+/// Identity of a constant: exporters write equal weights once, of which each is trained by itself.
 void hoist_constants(Graph& graph);
 
 /// The tensors of a layer by their names; what a layer lacks is undefined.

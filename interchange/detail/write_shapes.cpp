@@ -7,6 +7,7 @@
 #include <gradus/layers/shape.h>
 
 #include <cmath>
+#include <optional>
 
 namespace gradus::interchange::detail {
 namespace {
@@ -77,19 +78,23 @@ std::string write_pixel_unshuffle(GraphWriter& w, const LayerPlace& at, PixelUns
   return w.reshape(at.path, turned, at.out);
 }
 
-/// Resize takes a factor in float32, and what it rounds down to shall be what Gradus makes of the factor. Where a
-/// factor gives the size itself or its double only by rounding down, Gradus takes the pixels as if it were exact, and
-/// so do sizes.
-bool is_told_by_factors(const LayerPlace& at, const Scale& scale) {
-  bool exact = true;
-  for (int axis = 2; axis < 4; ++axis) {
-    const double factor = axis == 2 ? scale.height : scale.width;
-    const auto size = static_cast<double>(at.in[axis]);
-    const auto count = static_cast<double>(at.out[axis]);
-    exact = exact && std::floor(size * static_cast<double>(static_cast<float>(factor))) == count;
-    if (count == size || count == 2 * size) exact = exact && size * factor == count;
+/// Resize takes a factor in float32, and what it rounds down to shall be what Gradus makes of the factor, whether a reader
+/// multiplies in float32, in float64, or by the number that was written, as GraphNet does. Where the factor's own float
+/// comes to a pixel more, the one below does not. Nothing where neither tells: there the product is whole but for
+/// rounding, and the size says the same; and where a factor gives the size itself or its double only by rounding down,
+/// as Gradus takes the pixels as if it were exact, and so do sizes.
+std::optional<float> telling_factor(const LayerPlace& at, int axis, double factor) {
+  const auto size = static_cast<double>(at.in[axis]);
+  const auto count = static_cast<double>(at.out[axis]);
+  if ((count == size || count == 2 * size) && size * factor != count) return std::nullopt;
+  const auto nearest = static_cast<float>(factor);
+  for (const float stored : {nearest, std::nextafter(nearest, 0.0F)}) {
+    const double in_float = static_cast<double>(static_cast<float>(size) * stored);
+    if (std::floor(in_float) == count && std::floor(size * static_cast<double>(stored)) == count &&
+        std::floor(size * as_written(stored)) == count)
+      return stored;
   }
-  return exact;
+  return std::nullopt;
 }
 
 std::string write_upsample(GraphWriter& w, const LayerPlace& at, Upsample& layer) {
@@ -104,9 +109,10 @@ std::string write_upsample(GraphWriter& w, const LayerPlace& at, Upsample& layer
     how = {text("coordinate_transformation_mode", corners ? "align_corners" : "half_pixel"),
            text("mode", "linear")};
   }
-  if (o.scale_factor != Scale(0) && is_told_by_factors(at, o.scale_factor)) {
-    const std::vector<float> factors = {1, 1, static_cast<float>(o.scale_factor.height),
-                                        static_cast<float>(o.scale_factor.width)};
+  const std::optional<float> height = telling_factor(at, 2, o.scale_factor.height);
+  const std::optional<float> width = telling_factor(at, 3, o.scale_factor.width);
+  if (o.scale_factor != Scale(0) && height && width) {
+    const std::vector<float> factors = {1, 1, *height, *width};
     return w.node("Resize", at.path,
                   {at.input, "", w.constant(at.path, "scales", Tensor::from(factors.data(), {4}))},
                   std::move(how));

@@ -13,9 +13,6 @@
 namespace gradus::interchange {
 namespace {
 
-/// Attributes that name a type: they name the one that its numbers are held as.
-constexpr std::string_view type_attributes[] = {"to", "dtype", "output_datatype"};
-
 /// What protobuf can parse.
 constexpr std::int64_t most_bytes = (std::int64_t{1} << 31) - 1;
 
@@ -89,6 +86,10 @@ class Reader {
   /// Every name is given once.
   void introduce(const std::string& name, const std::string& place) {
     if (name.empty()) fail<BadDataError>(place, ": has no name");
+    if (!is_utf8(name)) {
+      fail<BadDataError>(place, ": gives ", in_quotes(name),
+                         ", which is not UTF-8, the text of ONNX files");
+    }
     if (!known_.insert(name).second) {
       fail<BadDataError>(place, ": gives ", in_quotes(name),
                          ", which was given before; names are given once");
@@ -187,11 +188,7 @@ class Reader {
         fail<BadDataError>(place, ": of kind ", static_cast<int>(from.type()),
                            "; known are numbers, texts, tensors and lists of numbers and texts");
     }
-    const bool names_type = std::find(std::begin(type_attributes), std::end(type_attributes),
-                                      made.name) != std::end(type_attributes);
-    if (names_type && made.kind == Attribute::Kind::integer &&
-        held_as(made.ints[0], place) == int64)
-      made.ints[0] = onnx::TensorProto::INT64;
+    if (names_type(made)) held_as(made.ints[0], place);  // known, or refused
     return made;
   }
 

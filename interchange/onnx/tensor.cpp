@@ -191,6 +191,12 @@ std::string name_of_type(std::int64_t data_type) {
   return name == "float" ? "float32" : name == "double" ? "float64" : name;
 }
 
+bool names_type(const Attribute& attribute) {
+  return attribute.kind == Attribute::Kind::integer &&
+         (attribute.name == "to" || attribute.name == "dtype" ||
+          attribute.name == "output_datatype");
+}
+
 DType held_as(std::int64_t data_type, const std::string& place) {
   switch (data_type) {
     case TensorProto::FLOAT:

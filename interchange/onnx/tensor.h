@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/core/tensor.h>
+#include <gradus/interchange/graph.h>
 
 #include <onnx/onnx_pb.h>
 
@@ -13,6 +14,8 @@ namespace gradus::interchange {
 /// The dtype that holds numbers of ONNX's type `data_type`, as onnx_file.h tells. Throws BadDataError, opened by
 /// `place`, for types that none holds.
 DType held_as(std::int64_t data_type, const std::string& place);
+/// Is it one of the attributes that name a type by ONNX's number?
+bool names_type(const Attribute& attribute);
 /// "int32"
 std::string name_of_type(std::int64_t data_type);
 /// Of a tensor that `place` names. External data are read below `folder`; without one they are refused.

@@ -1,6 +1,7 @@
 // Graphs to ONNX files. With read.cpp the only files that know protobuf.
 #include <gradus/core/error.h>
 #include <gradus/core/version.h>
+#include <gradus/interchange/onnx/tensor.h>
 #include <gradus/interchange/onnx_file.h>
 #include <gradus/io/atomic_file.h>
 
@@ -57,9 +58,13 @@ void fill(::onnx::AttributeProto& proto, const Attribute& attribute) {
   using Proto = ::onnx::AttributeProto;
   proto.set_name(attribute.name);
   switch (attribute.kind) {
-    case Kind::integer:
+    case Kind::integer: {
       proto.set_type(Proto::INT);
-      return proto.set_i(attribute.ints.at(0));
+      // Names of types go with the numbers beside, which are written as they are held.
+      const bool widened =
+          names_type(attribute) && held_as(attribute.ints.at(0), attribute.name) == int64;
+      return proto.set_i(widened ? std::int64_t{::onnx::TensorProto::INT64} : attribute.ints.at(0));
+    }
     case Kind::real:
       proto.set_type(Proto::FLOAT);
       return proto.set_f(attribute.floats.at(0));

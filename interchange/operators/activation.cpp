@@ -1,14 +1,27 @@
 // Activations, and what is like them: softmax along an axis, dropout.
 #include <gradus/interchange/operators/call.h>
 
+#include <limits>
+
 namespace gradus::interchange {
+
+Variable softplus_of(const Operand& x) {
+  return softplus(x, 1, std::numeric_limits<double>::infinity());
+}
+
+Variable thresholded_relu_of(const Variable& x, double alpha) {
+  return where(core::gt(x.value(), alpha), x, 0.0);
+}
+
+Variable hard_sigmoid_of(const Variable& x, double alpha, double beta) {
+  return clamp(add(mul(x, alpha), beta), 0.0, 1.0);
+}
+
 namespace {
 
 template <Variable (*F)(const Operand&)> Variables plain(const Call& call) {
   return {F(call.in(0))};
 }
-
-Variable softplus_of(const Operand& x) { return neg(logsigmoid(neg(x))); }
 
 Variables elu_node(const Call& call) { return {elu(call.in(0), call.real("alpha", 1))}; }
 
@@ -28,16 +41,12 @@ Variables leaky_relu_node(const Call& call) {
   return {leaky_relu(call.in(0), call.real("alpha", 0.01))};
 }
 
-/// x above alpha, else 0.
 Variables thresholded_relu_node(const Call& call) {
-  const Variable& x = call.in(0);
-  return {where(core::gt(x.value(), call.real("alpha", 1)), x, 0.0)};
+  return {thresholded_relu_of(call.in(0), call.real("alpha", 1))};
 }
 
-/// max(0, min(1, alpha·x + beta))
 Variables hard_sigmoid_node(const Call& call) {
-  const Variable line = add(mul(call.in(0), call.real("alpha", 0.2)), call.real("beta", 0.5));
-  return {clamp(line, 0.0, 1.0)};
+  return {hard_sigmoid_of(call.in(0), call.real("alpha", 0.2), call.real("beta", 0.5))};
 }
 
 /// The slope broadcasts; before opset 7 it was one number or one for each channel.

@@ -86,8 +86,10 @@ Integers Call::integers(const std::string& name, const Integers& otherwise) cons
 
 std::vector<double> Call::reals(const std::string& name) const {
   const Attribute* found = attribute_of(*this, name, Kind::reals, "a list of numbers");
-  if (found == nullptr) return {};
-  return {found->floats.begin(), found->floats.end()};
+  std::vector<double> numbers;
+  if (found == nullptr) return numbers;
+  for (const float number : found->floats) numbers.push_back(as_written(number));
+  return numbers;
 }
 
 std::vector<std::string> Call::texts(const std::string& name) const {
@@ -109,7 +111,13 @@ DType Call::dtype(const std::string& name, DType otherwise) const {
       return computed(float32);
     case 2:
       return uint8;
+    case 3:
+    case 4:
+    case 5:
+    case 6:
     case 7:
+    case 12:
+    case 13:
       return int64;
     case 9:
       return boolean;
@@ -121,7 +129,7 @@ DType Call::dtype(const std::string& name, DType otherwise) const {
       return bfloat16;
     default:
       refuse("attribute ", in_quotes(name), " is the type ", number,
-             "; known are 1, 2, 7, 9, 10, 11 and 16");
+             "; known are 1 to 7, 9 to 13 and 16");
   }
 }
 
@@ -153,6 +161,16 @@ Variable cast(const Variable& x, DType dtype) {
   if (x.value().dtype() == dtype) return x;
   if (!is_floating(x.value().dtype()) || !is_floating(dtype)) return x.value().to(dtype);
   return record(CastTo(dtype), x);
+}
+
+Variable aligned(const Call& call) {
+  const Variable& a = call.in(0);
+  const Variable& b = call.in(1);
+  if (call.opset >= 7 || !call.flag("broadcast", false) || !call.given("axis")) return b;
+  const std::int64_t axis = axis_of(call, call.integer("axis", 0), a.value().rank());
+  Shape shape = b.value().shape();
+  while (axis + shape.rank() < a.value().rank()) shape.push_back(1);
+  return reshape(b, shape);
 }
 
 Tensor tensor_of(const Integers& values) {

@@ -99,6 +99,19 @@ Shape shape_of(const Integers& sizes, const Call& call);
 std::int64_t axis_of(const Call& call, std::int64_t axis, int rank);
 /// x converted; the gradient is converted back, and goes where x is a float.
 Variable cast(const Variable& x, DType dtype);
+/// The second input as it broadcasts with the first. Before opset 7 it did so only where the node said broadcast=1, from
+/// dimension `axis` of the first on.
+Variable aligned(const Call& call);
+/// `data` and `updates` flat, element i of the updates meant for element at[i]. Several updates of one element: the last
+/// replaces ("none"), all are added ("add") or multiplied ("mul"). Throws BadDataError for another reduction.
+Variable scattered(const Call& call, const Variable& data, const Integers& at,
+                   const Variable& updates, const std::string& reduction);
+/// max(0, min(1, alpha·x + beta))
+Variable hard_sigmoid_of(const Variable& x, double alpha, double beta);
+/// x above alpha, else 0.
+Variable thresholded_relu_of(const Variable& x, double alpha);
+/// log(1 + eˣ), nowhere replaced by x.
+Variable softplus_of(const Operand& x);
 /// A tensor of int64 [n].
 Tensor tensor_of(const Integers& values);
 /// Of a window of images along their axes: sizes behind the batch and the channels.

@@ -92,8 +92,35 @@ template <int kind> Variables window_node(const Call& call) {
   return {sum.to(call.dtype("output_datatype", float32))};
 }
 
-/// Same numbers in another type. The gradient of a float goes on through floats.
-Variables cast_node(const Call& call) { return {cast(call.in(0), call.dtype("to", float32))}; }
+/// The lowest bits of each number, as T has them.
+template <class T> Tensor wrapped(const Tensor& x) {
+  Tensor result = x.to(int64).clone();
+  for (std::int64_t i = 0; i < result.numel(); ++i) {
+    std::int64_t& number = result.data<std::int64_t>()[i];
+    number = static_cast<T>(number);
+  }
+  return result;
+}
+
+/// Same numbers in another type; integers wrap to its width, though they are held as int64. The gradient of a float goes on
+/// through floats.
+Variables cast_node(const Call& call) {
+  const DType dtype = call.dtype("to", float32);  // known, or refused
+  switch (call.integer("to", 1)) {
+    case 3:
+      return {wrapped<std::int8_t>(call.in(0).value())};
+    case 4:
+      return {wrapped<std::uint16_t>(call.in(0).value())};
+    case 5:
+      return {wrapped<std::int16_t>(call.in(0).value())};
+    case 6:
+      return {wrapped<std::int32_t>(call.in(0).value())};
+    case 12:
+      return {wrapped<std::uint32_t>(call.in(0).value())};
+    default:
+      return {cast(call.in(0), dtype)};
+  }
+}
 
 Variables cast_like_node(const Call& call) {
   return {cast(call.in(0), call.in(1).value().dtype())};

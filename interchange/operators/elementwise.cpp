@@ -6,18 +6,6 @@
 namespace gradus::interchange {
 namespace {
 
-/// The second input as it broadcasts with the first. Before opset 7 it did so only where the node said broadcast=1, from
-/// dimension `axis` of the first on.
-Variable aligned(const Call& call) {
-  const Variable& a = call.in(0);
-  const Variable& b = call.in(1);
-  if (call.opset >= 7 || !call.flag("broadcast", false) || !call.given("axis")) return b;
-  const std::int64_t axis = axis_of(call, call.integer("axis", 0), a.value().rank());
-  Shape shape = b.value().shape();
-  while (axis + shape.rank() < a.value().rank()) shape.push_back(1);
-  return reshape(b, shape);
-}
-
 /// f of each pair, broadcast; T holds both.
 template <class T, class F> Tensor each_pair(const Tensor& a, const Tensor& b, const F& f) {
   const Shape shape = broadcast("elementwise", a.shape(), b.shape());
@@ -26,6 +14,12 @@ template <class T, class F> Tensor each_pair(const Tensor& a, const Tensor& b, c
   Tensor result = Tensor::empty(shape, a.dtype());
   for (std::size_t i = 0; i < left.size(); ++i) result.data<T>()[i] = f(left[i], right[i]);
   return result;
+}
+
+/// By -1 the smallest integer has no quotient; bytes have no -1, and theirs of all ones is 255.
+template <class T> bool is_minus_one(T y) {
+  if constexpr (std::is_signed_v<T>) return y == -1;
+  return false;
 }
 
 template <Variable (*F)(const Operand&)> Variables unary(const Call& call) {
@@ -45,12 +39,30 @@ Variables div_node(const Call& call) {
   return {dispatch_number("Div", a.dtype(), [&]<class T>() -> Tensor {
     if constexpr (std::is_integral_v<T>) {
       return each_pair<T>(a, b.value(), [](T x, T y) -> T {
-        return y == static_cast<T>(-1) ? static_cast<T>(0 - static_cast<std::uint64_t>(x))
-                                       : static_cast<T>(x / y);
+        if (is_minus_one(y)) return static_cast<T>(0 - static_cast<std::uint64_t>(x));
+        return static_cast<T>(x / y);
       });
     }
     return {};
   })};
+}
+
+/// base^exponent of integers, modulo 2^64 (or 2^8).
+template <class T> T integer_power(const Call& call, T base, T exponent) {
+  if constexpr (std::is_signed_v<T>) {
+    if (exponent < 0) {
+      if (base == 0) call.refuse("0 to the power of ", exponent, ": an integer divided by 0");
+      if (base != 1 && base != -1) return 0;
+      return exponent % 2 == 0 ? 1 : base;
+    }
+  }
+  std::uint64_t result = 1;
+  auto square = static_cast<std::uint64_t>(base);
+  for (auto left = static_cast<std::uint64_t>(exponent); left > 0; left >>= 1) {
+    if ((left & 1) != 0) result *= square;
+    square *= square;
+  }
+  return static_cast<T>(result);
 }
 
 /// The result has the type of the base.
@@ -65,7 +77,15 @@ Variables pow_node(const Call& call) {
     }
     return {pow(base, cast(exponent, dtype))};
   }
-  return {core::pow(base.value().to(float64), exponent.value().to(float64)).to(dtype)};
+  if (is_floating(exponent.value().dtype()) || is_storage_only(exponent.value().dtype()))
+    return {core::pow(base.value().to(float64), exponent.value().to(float64)).to(dtype)};
+  return {dispatch_number("Pow", dtype, [&]<class T>() -> Tensor {
+    if constexpr (std::is_integral_v<T>) {
+      return each_pair<T>(base.value(), exponent.value().to(dtype),
+                          [&](T b, T e) { return integer_power<T>(call, b, e); });
+    }
+    return {};
+  })};
 }
 
 /// The remainder has the sign of the divisor, or with fmod=1 of the dividend.
@@ -78,7 +98,7 @@ Variables mod_node(const Call& call) {
     return {dispatch_number("Mod", a.value().dtype(), [&]<class T>() -> Tensor {
       if constexpr (std::is_integral_v<T>) {
         return each_pair<T>(a.value(), b.value(), [fmod](T x, T y) -> T {
-          if (y == static_cast<T>(-1)) return 0;
+          if (is_minus_one(y)) return 0;
           const T rest = static_cast<T>(x % y);
           const bool other_sign = !fmod && rest != 0 && ((rest < 0) != (y < 0));
           return static_cast<T>(other_sign ? rest + y : rest);

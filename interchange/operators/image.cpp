@@ -63,7 +63,13 @@ Variables pad_node(const Call& call) {
 struct AxisResize {
   std::int64_t in = 0;
   std::int64_t out = 0;
-  double scale = 1;            ///< out/in, as given
+  double scale = 1;    ///< out/in, as given
+  bool sized = false;  ///< the size was given, so that out/in is exact
+
+  /// x pixels of the output in those of the input.
+  double back(double x) const {
+    return sized ? x * static_cast<double>(in) / static_cast<double>(out) : x / scale;
+  }
   double first = 0, last = 1;  ///< of tf_crop_and_resize: the part of the axis, in sizes of it
 };
 
@@ -71,11 +77,12 @@ struct AxisResize {
 double source_of(const Call& call, const std::string& rule, const AxisResize& a, std::int64_t i) {
   const auto x = static_cast<double>(i);
   const auto in = static_cast<double>(a.in);
-  const double out = in * a.scale;  // not rounded down, as onnx's own cases have it
-  if (rule == "asymmetric") return x / a.scale;
-  if (rule == "half_pixel") return (x + 0.5) / a.scale - 0.5;
-  if (rule == "pytorch_half_pixel") return a.out > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
-  if (rule == "tf_half_pixel_for_nn") return (x + 0.5) / a.scale;
+  // Not rounded down, as onnx's own cases have it.
+  const double out = a.sized ? static_cast<double>(a.out) : in * a.scale;
+  if (rule == "asymmetric") return a.back(x);
+  if (rule == "half_pixel") return a.back(x + 0.5) - 0.5;
+  if (rule == "pytorch_half_pixel") return a.out > 1 ? a.back(x + 0.5) - 0.5 : 0;
+  if (rule == "tf_half_pixel_for_nn") return a.back(x + 0.5);
   if (rule == "align_corners") return a.out > 1 ? x * (in - 1) / (out - 1) : 0;
   if (rule == "tf_crop_and_resize") {
     if (a.out == 1) return 0.5 * (a.first + a.last) * (in - 1);
@@ -150,6 +157,16 @@ Variable resized(const Variable& x, int d, const Tensor& matrix) {
   return transpose(linear(transpose(x, d, last), Variable(matrix)), d, last);
 }
 
+/// Scales as somebody wrote them: 0.7 rather than its float, by which 10 pixels would become 6.
+std::vector<double> scales_in(const Tensor& numbers) {
+  std::vector<double> scales = numbers.to(float64).reshape({-1}).to_vector<double>();
+  for (double& scale : scales) {
+    const auto rounded = static_cast<float>(scale);
+    if (static_cast<double>(rounded) == scale) scale = as_written(rounded);
+  }
+  return scales;
+}
+
 /// Sizes and scales from the inputs of Resize and Upsample, which differ between opsets.
 std::vector<AxisResize> resize_axes(const Call& call) {
   const Shape& shape = call.in(0).value().shape();
@@ -160,7 +177,7 @@ std::vector<AxisResize> resize_axes(const Call& call) {
   if (call.node.op == "Upsample" && call.opset < 9) {
     scales = call.reals("scales");
   } else if (call.has(input) && call.in(input).value().numel() > 0) {
-    scales = call.in(input).value().to(float64).reshape({-1}).to_vector<double>();
+    scales = scales_in(call.in(input).value());
   } else if (!old && call.has(3)) {
     sizes = call.integers_in(3);
   }
@@ -186,6 +203,7 @@ std::vector<AxisResize> resize_axes(const Call& call) {
           std::floor(static_cast<double>(a.in) * (a.last - a.first) * a.scale));
     } else {
       a.out = sizes[i];
+      a.sized = true;
       a.scale = static_cast<double>(a.out) / static_cast<double>(a.in);
     }
     if (a.in < 1 || a.out < 1) call.refuse("a size of ", a.in, " to ", a.out, "; 1 or more each");

@@ -2,6 +2,7 @@
 #include <gradus/interchange/operators/call.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace gradus::interchange {
@@ -154,40 +155,63 @@ Variables reverse_sequence_node(const Call& call) {
   return {reshape(index_select(reshape(x, flat), 0, tensor_of(rows)), s)};
 }
 
+/// Slices that differ, in order: where each was first, which one each slice is, how often each is there.
+struct Distinct {
+  Integers first, inverse, counts;
+};
+
+/// NaN comes behind all numbers, and is the same as another.
+template <class T> bool comes_before(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(a) || std::isnan(b)) return !std::isnan(a);
+  }
+  return a < b;
+}
+
+template <class T> Distinct distinct(const Tensor& x, std::int64_t axis, bool sorted) {
+  const auto less = [](const std::vector<T>& a, const std::vector<T>& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      if (comes_before(a[i], b[i])) return true;
+      if (comes_before(b[i], a[i])) return false;
+    }
+    return false;
+  };
+  std::map<std::vector<T>, std::size_t, decltype(less)> numbers(less);
+  Distinct all;
+  for (std::int64_t i = 0; i < x.size(axis); ++i) {
+    const auto [at, fresh] = numbers.emplace(x.select(axis, i).to_vector<T>(), all.first.size());
+    if (fresh) {
+      all.first.push_back(i);
+      all.counts.push_back(0);
+    }
+    ++all.counts[at->second];
+    all.inverse.push_back(static_cast<std::int64_t>(at->second));
+  }
+  if (!sorted) return all;
+  Distinct in_order;
+  Integers place(all.first.size());
+  for (const auto& [key, number] : numbers) {
+    place[number] = std::ssize(in_order.first);
+    in_order.first.push_back(all.first[number]);
+    in_order.counts.push_back(all.counts[number]);
+  }
+  for (const std::int64_t number : all.inverse)
+    in_order.inverse.push_back(place[static_cast<std::size_t>(number)]);
+  return in_order;
+}
+
 /// Slices along the axis (without one, elements of all) each once; where each was first, which one each is, how many.
 Variables unique_node(const Call& call) {
   Variable x = call.in(0);
   if (!call.given("axis")) x = reshape(x, {-1});
   const std::int64_t axis = axis_of(call, call.integer("axis", 0), x.value().rank());
-  std::map<std::vector<double>, std::size_t> numbers;
-  Integers first;
-  Integers inverse;
-  Integers counts;
-  for (std::int64_t i = 0; i < x.value().size(axis); ++i) {
-    const auto key = x.value().select(axis, i).to(float64).to_vector<double>();
-    const auto [at, fresh] = numbers.emplace(key, first.size());
-    if (fresh) {
-      first.push_back(i);
-      counts.push_back(0);
-    }
-    ++counts[at->second];
-    inverse.push_back(static_cast<std::int64_t>(at->second));
-  }
-  if (call.flag("sorted", true)) {
-    Integers place(first.size());
-    Integers sorted_first;
-    Integers sorted_counts;
-    for (const auto& [key, number] : numbers) {
-      place[number] = std::ssize(sorted_first);
-      sorted_first.push_back(first[number]);
-      sorted_counts.push_back(counts[number]);
-    }
-    for (std::int64_t& number : inverse) number = place[static_cast<std::size_t>(number)];
-    first = sorted_first;
-    counts = sorted_counts;
-  }
-  return {index_select(x, axis, tensor_of(first)), tensor_of(first), tensor_of(inverse),
-          tensor_of(counts)};
+  const bool sorted = call.flag("sorted", true);
+  const Tensor& values = x.value();
+  const bool whole = !is_floating(values.dtype()) && !is_storage_only(values.dtype());
+  const Distinct found = whole ? distinct<std::int64_t>(values.to(int64), axis, sorted)
+                               : distinct<double>(values.to(float64), axis, sorted);
+  return {index_select(x, axis, tensor_of(found.first)), tensor_of(found.first),
+          tensor_of(found.inverse), tensor_of(found.counts)};
 }
 
 }  // namespace

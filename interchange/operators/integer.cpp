@@ -9,7 +9,7 @@
 namespace gradus::interchange {
 namespace {
 
-/// Bits moved by as many places; those that leave the type are gone.
+/// Bits moved by as many places; those that leave the type are gone. What is held as int64 may be of 32 bits.
 Variables bit_shift_node(const Call& call) {
   const Tensor& a = call.in(0).value();
   const Tensor& b = call.in(1).value();
@@ -29,8 +29,8 @@ Variables bit_shift_node(const Call& call) {
     const std::uint64_t moved = right[i] > 63   ? 0
                                 : way == "LEFT" ? bits << right[i]
                                                 : bits >> right[i];
-    if (a.dtype() == int64 && moved >> 63 != 0)
-      call.refuse(left[i], " shifted by ", right[i], ", beyond 2^63 - 1");
+    if (a.dtype() == int64 && way == "LEFT" && right[i] > 0 && (moved >> 32 != 0 || right[i] > 31))
+      call.refuse(left[i], " shifted by ", right[i], ", beyond the 32 bits that it may have");
     result.data<std::int64_t>()[i] =
         static_cast<std::int64_t>(a.dtype() == uint8 ? moved & 0xff : moved);
   }

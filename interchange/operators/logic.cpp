@@ -4,22 +4,13 @@
 namespace gradus::interchange {
 namespace {
 
-/// The second value as it broadcasts with the first; by `axis` before opset 7.
-Tensor second_of(const Call& call) {
-  const Tensor& a = call.in(0).value();
-  const Tensor& b = call.in(1).value();
-  if (call.opset >= 7 || !call.given("axis")) return b;
-  const std::int64_t axis = axis_of(call, call.integer("axis", 0), a.rank());
-  Shape shape = b.shape();
-  while (axis + shape.rank() < a.rank()) shape.push_back(1);
-  return b.reshape(shape);
-}
-
 template <Tensor (*F)(const Tensor&, const Tensor&)> Variables compared(const Call& call) {
-  return {F(call.in(0).value(), second_of(call))};
+  return {F(call.in(0).value(), aligned(call).value())};
 }
 
-Variables equal_node(const Call& call) { return {core::eq(call.in(0).value(), second_of(call))}; }
+Variables equal_node(const Call& call) {
+  return {core::eq(call.in(0).value(), aligned(call).value())};
+}
 
 template <Tensor (*F)(const Tensor&)> Variables asked(const Call& call) {
   return {F(call.in(0).value())};

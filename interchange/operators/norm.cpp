@@ -6,8 +6,11 @@
 namespace gradus::interchange {
 namespace {
 
-/// Statistics are the running ones unless the node says training_mode (opset 14), or before that gives more outputs.
-/// running = momentum·running + (1-momentum)·batch, with the plain variance of the batch.
+/// Statistics are the running ones unless the node says training_mode (opset 14), or before that gives more outputs: those of
+/// the batch too then. running = momentum·running + (1-momentum)·batch, with the plain variance of the batch.
+///
+/// The running ones are no outputs otherwise, so that a net in training has no way to move them: what is no layer
+/// (layers_of_graph.h) is refused there rather than trained by statistics that stand still.
 Variables batch_norm_node(const Call& call) {
   const Variable& x = call.in(0);
   const double eps = call.real("epsilon", 1e-5);
@@ -15,7 +18,15 @@ Variables batch_norm_node(const Call& call) {
     call.refuse("spatial=0: statistics of each pixel; 1, of channels, is expected");
   const Tensor mean_before = call.in(3).value();
   const Tensor var_before = call.in(4).value();
-  if (!call.flag("training_mode", false)) {
+  bool own_statistics = call.flag("training_mode", false);
+  for (std::size_t i = 1; call.opset < 14 && i < call.node.outputs.size(); ++i)
+    own_statistics = own_statistics || call.wants(i);
+  if (!own_statistics) {
+    if (call.training) {
+      call.refuse(
+          "is no layer of its own here, so its running statistics cannot be trained; constants "
+          "that no other node takes, and an input of 2 to 4 dimensions, are expected");
+    }
     return {batch_norm(x, call.in(1), call.in(2), mean_before, var_before,
                        {.training = false, .eps = eps})};
   }
@@ -26,8 +37,9 @@ Variables batch_norm_node(const Call& call) {
   const auto moved = [&](const Tensor& before, const Tensor& now) {
     return core::add(core::mul(before, momentum), core::mul(now, 1 - momentum));
   };
-  return {y, moved(mean_before, core::mean(x.value(), dims)),
-          moved(var_before, core::var(x.value(), dims, false, 0))};
+  const Tensor center = core::mean(x.value(), dims);
+  const Tensor spread = core::var(x.value(), dims, false, 0);
+  return {y, moved(mean_before, center), moved(var_before, spread), center, spread};
 }
 
 Variables instance_norm_node(const Call& call) {

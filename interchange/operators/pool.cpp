@@ -144,7 +144,7 @@ Variables global_lp_pool_node(const Call& call) {
   return {norm(call.in(0), static_cast<double>(call.integer("p", 2)), behind_channels(call), true)};
 }
 
-/// Zeros, and x where a pooling found it.
+/// Zeros, and x where a pooling found it: of windows that overlap some found the same, which stands there once.
 Variables max_unpool_node(const Call& call) {
   const Variable& x = call.in(0);
   const Integers sizes = spatial_sizes(call, x);
@@ -155,8 +155,13 @@ Variables max_unpool_node(const Call& call) {
   }
   const Shape natural = shape_of(shape, call);
   check_sizes("MaxUnpool", natural);
-  const Tensor at = call.in(1).value().reshape({-1});
-  const Variable y = reshape(index_add({natural.numel()}, 0, at, reshape(x, {-1})), natural);
+  const Tensor& at = call.in(1).value();
+  if (at.dtype() != int64 || at.shape() != x.value().shape()) {
+    call.refuse("input ", describe(x.value()), " with indices ", describe(at),
+                "; an index of int64 for each number is expected");
+  }
+  const Variable nothing = Variable(zeros(natural, x.value().dtype()));
+  const Variable y = scattered(call, nothing, at.to_vector<std::int64_t>(), x, "none");
   if (!call.has(2)) return {y};
   // The indices count in the natural size; a larger one has its zeros behind.
   const Integers wanted = call.integers_in(2);

@@ -18,21 +18,34 @@ struct GateFunction {
   std::string name;
   std::optional<double> alpha, beta;
 
-  Variable operator()(const Call& call, const Variable& x) const {
+  /// In small letters: files write "Tanh" and "tanh".
+  std::string known_name() const {
     std::string known = name;
     for (char& letter : known) letter = static_cast<char>(letter | 0x20);
+    return known;
+  }
+  bool has_beta() const {
+    const std::string known = known_name();
+    return known == "affine" || known == "scaledtanh" || known == "hardsigmoid";
+  }
+  bool has_alpha() const {
+    const std::string known = known_name();
+    return has_beta() || known == "leakyrelu" || known == "elu" || known == "thresholdedrelu";
+  }
+
+  Variable operator()(const Call& call, const Variable& x) const {
+    const std::string known = known_name();
     if (known == "sigmoid") return sigmoid(x);
     if (known == "tanh") return tanh(x);
     if (known == "relu") return relu(x);
     if (known == "softsign") return softsign(x);
-    if (known == "softplus") return neg(logsigmoid(neg(x)));
+    if (known == "softplus") return softplus_of(x);
     if (known == "leakyrelu") return leaky_relu(x, alpha.value_or(0.01));
     if (known == "elu") return elu(x, alpha.value_or(1));
     if (known == "affine") return add(mul(x, alpha.value_or(1)), beta.value_or(0));
     if (known == "scaledtanh") return mul(tanh(mul(x, beta.value_or(1))), alpha.value_or(1));
-    if (known == "thresholdedrelu") return where(core::gt(x.value(), alpha.value_or(1)), x, 0.0);
-    if (known == "hardsigmoid")
-      return clamp(add(mul(x, alpha.value_or(0.2)), beta.value_or(0.5)), 0.0, 1.0);
+    if (known == "thresholdedrelu") return thresholded_relu_of(x, alpha.value_or(1));
+    if (known == "hardsigmoid") return hard_sigmoid_of(x, alpha.value_or(0.2), beta.value_or(0.5));
     call.refuse("activation ", in_quotes(name),
                 "; known are Relu, Tanh, Sigmoid, Affine, LeakyRelu, ThresholdedRelu, ScaledTanh, "
                 "HardSigmoid, Elu, Softsign and Softplus");
@@ -112,7 +125,8 @@ struct CellKind {
   CellStep step;
 };
 
-/// The named activations of direction `number`, with their numbers in order.
+/// The named activations of direction `number`. The numbers of all directions are one list, in the order of those functions
+/// that have such a number.
 std::vector<GateFunction> functions_of(const Call& call, const CellKind& kind,
                                        std::int64_t directions, std::int64_t number) {
   std::vector<std::string> names = call.texts("activations");
@@ -127,15 +141,21 @@ std::vector<GateFunction> functions_of(const Call& call, const CellKind& kind,
   }
   const std::vector<double> alphas = call.reals("activation_alpha");
   const std::vector<double> betas = call.reals("activation_beta");
+  std::size_t alpha = 0;
+  std::size_t beta = 0;
   std::vector<GateFunction> functions;
-  for (std::size_t i = 0; i < each; ++i) {
-    const std::size_t at = static_cast<std::size_t>(number) * each + i;
-    GateFunction f{names[at], {}, {}};
-    if (at < alphas.size()) f.alpha = alphas[at];
-    if (at < betas.size()) f.beta = betas[at];
+  for (const std::string& name : names) {
+    GateFunction f{name, {}, {}};
+    if (f.has_alpha() && alpha < alphas.size()) f.alpha = alphas[alpha++];
+    if (f.has_beta() && beta < betas.size()) f.beta = betas[beta++];
     functions.push_back(std::move(f));
   }
-  return functions;
+  if (alpha < alphas.size() || beta < betas.size()) {
+    call.refuse(alphas.size(), " activation_alpha and ", betas.size(), " activation_beta, ", alpha,
+                " and ", beta, " of these activations have such a number");
+  }
+  const auto first = functions.begin() + number * static_cast<std::int64_t>(each);
+  return {first, first + static_cast<std::int64_t>(each)};
 }
 
 /// a where time t is within a sequence's length, else b; all [N,H].

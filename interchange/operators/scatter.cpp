@@ -5,13 +5,9 @@
 #include <map>
 
 namespace gradus::interchange {
-namespace {
 
-/// `data` and `updates` flat, element i of the updates meant for element at[i]. Several updates of one element: the last
-/// replaces, all are added or multiplied.
 Variable scattered(const Call& call, const Variable& data, const Integers& at,
-                   const Variable& updates) {
-  const std::string reduction = call.text("reduction", "none");
+                   const Variable& updates, const std::string& reduction) {
   const Shape shape = data.value().shape();
   const Variable flat = reshape(data, {-1});
   const Variable values = reshape(updates, {-1});
@@ -44,6 +40,8 @@ Variable scattered(const Call& call, const Variable& data, const Integers& at,
   return reshape(result, shape);
 }
 
+namespace {
+
 /// Element [i,j,k] of the updates goes to [index[i,j,k], j, k] (axis 0).
 Variables scatter_elements_node(const Call& call) {
   const Variable& data = call.in(0);
@@ -68,7 +66,7 @@ Variables scatter_elements_node(const Call& call) {
     }
     at.push_back(offset);
   }
-  return {scattered(call, data, at, updates)};
+  return {scattered(call, data, at, updates, call.text("reduction", "none"))};
 }
 
 /// The last dimension of the indices says where in the first dimensions each slice of the updates goes.
@@ -102,7 +100,7 @@ Variables scatter_nd_node(const Call& call) {
     }
     for (std::int64_t k = 0; k < slice; ++k) at.push_back(offset + k);
   }
-  return {scattered(call, data, at, updates)};
+  return {scattered(call, data, at, updates, call.text("reduction", "none"))};
 }
 
 }  // namespace

@@ -189,13 +189,7 @@ Variables trilu_node(const Call& call) {
   const Variable& x = call.in(0);
   if (x.value().rank() < 2) call.refuse("input 0 is ", describe(x.value()), "; a matrix expected");
   const auto k = call.has(1) ? static_cast<std::int64_t>(call.in(1).value().item()) : 0;
-  const Tensor rows = arange(x.value().size(-2)).reshape({-1, 1});
-  const Tensor columns = arange(x.value().size(-1)).reshape({1, -1});
-  const Tensor distance = core::sub(columns, rows);
-  const Tensor border = tensor_of(Integers{k}).reshape({1, 1});
-  const Tensor stays =
-      call.flag("upper", true) ? core::ge(distance, border) : core::le(distance, border);
-  return {where(stays, x, Variable(zeros(x.value().shape(), x.value().dtype())))};
+  return {call.flag("upper", true) ? triu(x, k) : tril(x, k)};
 }
 
 }  // namespace

@@ -64,6 +64,104 @@ run 0 eval again --data digits --json
 again=$(sed 's/.*"report":{"accuracy":\([0-9.]*\).*/\1/' out)
 [ "$answers" = "$again" ] || fail "exported with test accuracy $answers, imported with $again"
 
+# The same of tables, whose numbers are no pixels, with classes that have names: without data and with them.
+awk 'BEGIN { srand(3); print "a,b,c,kind"; for (i = 0; i < 150; ++i) { a = 300 + 80*rand(); b = -900*rand(); c = rand();
+  print a "," b "," c "," (a > 340 ? (b > -450 ? "oak" : "elm") : "ash") } }' >trees.csv
+run 0 train --data trees.csv --model mlp --epochs 60 --out trees --quiet
+report() { sed 's/.*"report"://' out; }
+run 0 eval trees --json
+answers=$(report)
+cp trees.csv others.csv
+run 0 eval trees --data others.csv --json
+of_others=$(report)
+echo "$of_others" | awk -F'[:,]' '{ exit !($2 > 0.8) }' || fail "no training that could be missed: $of_others"
+run 0 export trees trees.onnx
+run 0 import trees.onnx -o trees_again
+says out "pixels: plain numbers, then mean"
+run 0 import trees.onnx -o trees_with --data trees.csv
+run 0 eval trees_with --json
+[ "$answers" = "$(report)" ] || fail "imported with its data it answers $(report), before $answers"
+for net in trees_again trees_with; do
+  run 0 eval $net --data others.csv --json
+  [ "$of_others" = "$(report)" ] || fail "$net answers $(report), before $of_others"
+done
+run 0 eval trees_again --data trees.csv
+says out "oak" "elm" "ash"
+run 0 export trees_again back.onnx
+run 0 import back.onnx -o back_again
+says out "pixels: plain numbers, then mean"
+# Numbers from 0 to 1 come back as such, not as the bytes of pictures.
+awk 'BEGIN { srand(5); print "a,b,kind"; for (i = 0; i < 120; ++i) { a = rand(); b = rand();
+  printf "%.4f,%.4f,%s\n", a, b, (a > b ? "yew" : "bay") } }' >shares.csv
+run 0 train --data shares.csv --model mlp --epochs 10 --out shares --quiet
+cp shares.csv more.csv
+run 0 eval shares --data more.csv --json
+answers=$(report)
+run 0 export shares shares.onnx
+run 0 import shares.onnx -o shares_again
+run 0 eval shares_again --data more.csv --json
+[ "$answers" = "$(report)" ] || fail "numbers to 1: answers $(report), before $answers"
+# A file that counts its classes in another order than the data: by name they are the same.
+LC_ALL=C sed 's/\["ash","elm","oak"\]/["oak","elm","ash"]/' trees.onnx >turned.onnx
+sed 's/oak/fir/; s/ash/oak/; s/fir/ash/' trees.csv >swapped.csv
+accuracy() { sed 's/.*"report":{"accuracy":\([0-9.]*\).*/\1/' out; }
+run 0 import trees.onnx -o swapped --data swapped.csv
+run 0 eval swapped --json
+answers=$(accuracy)
+run 0 import turned.onnx -o turned --data trees.csv
+run 0 eval turned --json
+[ "$answers" = "$(accuracy)" ] || fail "classes in another order: $(accuracy) are right, $answers expected"
+sed 's/oak/fir/' trees.csv >firs.csv
+refuses 2 "has a class 'fir'" import trees.onnx -o other --data firs.csv
+refuses 2 "takes images of height 8" import "$digits" -o other --image-size 16x16
+
+# rows FILE SIZE TYPE: x [N,SIZE] of that type, one octal byte each, times w [6,2]
+rows() {
+  {
+    printf '\010\007:~\n\023\n\001x\n\001w\022\001y\032\000"\006MatMul\022\004rows*;\010\006\010\002\020\001B\001wJ0'
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do printf '\000\000\200\077'; done
+    printf "Z\021\n\001x\022\014\n\n\010\\$3\022\006\n\000\n\002\010\\$2"
+    printf 'b\021\n\001y\022\014\n\n\010\001\022\006\n\000\n\002\010\002B\004\n\000\020\015'
+  } >"$1"
+}
+rows rows.onnx 006 001
+run 0 import rows.onnx -o rows
+says out "images [1,1,6] in 2 classes"
+run 0 import rows.onnx -o rows --image-size 3x2 --overwrite
+says out "images [1,2,3] in 2 classes"
+refuses 2 "--image-size 2x2: rows.onnx takes images of pixels 6" import rows.onnx -o other --image-size 2x2
+rows wide.onnx 006 013
+refuses 65 "wide.onnx: takes float64 of 2 dimensions" import wide.onnx -o other
+
+# No output of a run takes the place of what is read, or of another; no name is made a file of.
+cp "$corpus/beside.onnx" .
+printf '\000\000\200\077\000\000\000\100' >data.bin
+cp beside.onnx kept.onnx
+refuses 2 "is the file of the net" run beside.onnx --input x.npy --output ./beside.onnx
+same beside.onnx kept.onnx
+refuses 2 "is the file of an input" run beside.onnx --input x.npy --output x.npy
+ln -s x.npy link.npy
+refuses 2 "is the file of an input" run beside.onnx --input x.npy --output link.npy
+refuses 2 "'nosuch' is no name here, there are y" run beside.onnx --input x.npy --output nosuch=b.npy
+[ ! -e nosuch=b.npy ] || fail "a file is called as an output that is not there"
+for value in x y z; do
+  kind=b
+  [ $value = x ] && kind=Z
+  printf "$kind\017\n\001$value\022\012\n\010\010\001\022\004\n\002\010\002"
+done >values
+{
+  printf '\010\007:Q\n\014\n\001x\022\001y"\004Relu\n\013\n\001x\022\001z"\003Abs\022\001g'
+  cat values
+  printf 'B\004\n\000\020\015'
+} >two.onnx
+run 0 run two.onnx --input x.npy --output first.npy --output second.npy
+refuses 2 "is the file of another output" run two.onnx --input x.npy --output one.npy --output ./one.npy
+[ ! -e one.npy ] || fail "a refused run wrote a file"
+refuses 2 "one file is expected" run beside.onnx --input x.npy --output y=a.npy --output y=b.npy
+array three.npy '\000\000\200\077\000\000\000\100'
+sed 's/(2,), /(1,2),/' three.npy >wide.npy
+refuses 65 "beside.onnx: " run beside.onnx --input wide.npy
+
 refuses 66 "no such file" import absent.onnx -o other
 refuses 65 "" import "$corpus/u1.npy" -o other
 refuses 65 "takes float32 of 1 dimensions" import "$corpus/types.onnx" -o other

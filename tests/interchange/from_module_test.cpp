@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <gradus/core/math.h>
 #include <gradus/interchange/fold.h>
+#include <gradus/interchange/graph_net.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/dropout.h>
 #include <gradus/layers/linear.h>
@@ -261,4 +262,37 @@ TEST_CASE("a batch axis that is none, names that clash and inputs that do not fi
         "export: 0.weight is the name of an input or output and of a parameter");
   CHECK_THROWS_AS(graph_of(net, {4}), ShapeError);
   CHECK(net.is_training());
+}
+
+TEST_CASE("a net of another opset is not written among nodes of this one") {
+  Sequential inner{ReLU{}};
+  Graph graph = graph_of(inner, {3});
+  graph.opset = 9;
+  Sequential net;
+  net.append(interchange::GraphNet(graph));
+  CHECK(refusal(net, {3}) ==
+        "export: 0 GraphNet: its nodes are of opset 9, those of this file of 17, where they may "
+        "mean something else; alone it is exported");
+  CHECK(graph_of(net[0], {3}).opset == 9);
+}
+
+TEST_CASE("factors are written so that every reader comes to the size that this net has") {
+  struct Case {
+    std::int64_t size;
+    double factor;
+    std::size_t inputs;  // 3: a factor, 4: sizes
+  };
+  // 10·0.7F is 6.99.. in float64 and 7 in float32; (12/7)F is written 1.7142857, by which 7 pixels would become 11.
+  for (const Case& c : {Case{10, 0.7, 4}, Case{7, 12.0 / 7, 4}, Case{11, 0.7, 3}, Case{3, 2.5, 3},
+                        Case{7, 1.7142857, 3}, Case{10, 0.69999999, 3}}) {
+    CAPTURE(c.size);
+    CAPTURE(c.factor);
+    Sequential net{Upsample{{.scale_factor = c.factor}}};
+    const Graph graph = graph_of(net, {1, c.size, c.size});
+    CHECK(graph.nodes.back().inputs.size() == c.inputs);
+    interchange::GraphNet back(graph);
+    Generator random(3);
+    const Variable images = rand({2, 1, c.size, c.size}, random);
+    CHECK(core::equal(back(images).value(), net(images).value()));
+  }
 }

@@ -7,6 +7,7 @@
 #include <gradus/interchange/graph_json.h>
 #include <gradus/interchange/graph_net.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -23,6 +24,12 @@ Attribute integers(const std::string& name, const std::vector<std::int64_t>& val
   made.name = name;
   made.kind = Attribute::Kind::integers;
   made.ints = values;
+  return made;
+}
+
+Attribute integer(const std::string& name, std::int64_t value) {
+  Attribute made = integers(name, {value});
+  made.kind = Attribute::Kind::integer;
   return made;
 }
 
@@ -205,4 +212,134 @@ TEST_CASE("what cannot be computed is refused with the place of the node") {
   CHECK(message_of<DTypeError>([&] {
           net(Variable(zeros({2, 1, 4, 4}, int64)));
         }).starts_with("GraphNet: input 'images' is float32, got int64"));
+}
+
+namespace {
+
+/// images [N,1,4,4] -> `shaping` -> batch norm of `channels` -> "scores" of any shape.
+Graph norm_behind(const std::vector<GraphNode>& shaping, std::int64_t channels) {
+  Graph graph;
+  graph.opset = 13;
+  graph.nodes = shaping;
+  graph.nodes.push_back(call("BatchNormalization", {"r", "n.g", "n.b", "n.m", "n.v"}, "scores"));
+  graph.constants = {{"n.g", ones({channels})},
+                     {"n.b", zeros({channels})},
+                     {"n.m", zeros({channels})},
+                     {"n.v", ones({channels})}};
+  graph.inputs = small_net().inputs;
+  graph.outputs = {
+      {.name = "scores", .dtype = float32, .has_shape = false, .shape = {}, .axis_names = {}}};
+  return graph;
+}
+
+Tensor sizes_of(const std::vector<std::int64_t>& values) {
+  return Tensor::from(values.data(), {std::ssize(values)});
+}
+
+GraphNode constant_node_of(const std::string& output, const Tensor& value) {
+  Attribute made;
+  made.name = "value";
+  made.kind = Attribute::Kind::tensor;
+  made.tensor = value;
+  return call("Constant", {}, output, {made});
+}
+
+/// Do the running statistics move when the net is trained?
+bool statistics_move(Graph graph) {
+  const NoGrad off;
+  GraphNet net(std::move(graph));
+  net.train();
+  net(Variable(some_images()));
+  for (const auto& [name, tensor] : net.graph().constants) {
+    if (name == "n.v") return !core::equal(tensor, ones(tensor.shape()));
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("batch norms train behind all that gives 2 to 4 dimensions") {
+  const Tensor flat = sizes_of({-1, 16});
+  const Tensor last = sizes_of({3});
+  const auto behind = [](std::vector<GraphNode> nodes, std::int64_t channels,
+                         std::vector<std::pair<std::string, Tensor>> constants) {
+    Graph graph = norm_behind(nodes, channels);
+    for (auto& constant : constants) graph.constants.push_back(std::move(constant));
+    return statistics_move(std::move(graph));
+  };
+  CHECK(behind({call("Reshape", {"images", "s"}, "r")}, 16, {{"s", flat}}));
+  CHECK(behind({constant_node_of("s", flat), call("Reshape", {"images", "s"}, "r")}, 16, {}));
+  CHECK(behind({call("Unsqueeze", {"images", "a"}, "u"), call("Squeeze", {"u", "a"}, "r")}, 1,
+               {{"a", last}}));
+  CHECK(behind(
+      {call("ReduceMean", {"images"}, "r", {integers("axes", {2, 3}), integer("keepdims", 0)})}, 1,
+      {}));
+  CHECK(behind({call("ReduceMax", {"images"}, "r", {integers("axes", {3})})}, 1, {}));
+  CHECK(behind({call("ReduceSum", {"images", "a"}, "r", {integer("keepdims", 0)})}, 1,
+               {{"a", last}}));
+  CHECK(behind({call("Abs", {"images"}, "p"), call("Expand", {"p", "e"}, "r")}, 1,
+               {{"e", sizes_of({2, 1, 4, 4})}}));
+  // x.view(x.size(0), -1), and x.flatten(1) by the sizes from some on, as exporters write them.
+  CHECK(behind(
+      {call("Shape", {"images"}, "all"), call("Gather", {"all", "zero"}, "n"),
+       call("Unsqueeze", {"n", "front"}, "n1"),
+       call("Concat", {"n1", "rest"}, "s", {integer("axis", 0)}),
+       call("Reshape", {"images", "s"}, "r")},
+      16,
+      {{"zero", Tensor::scalar(0, int64)}, {"front", sizes_of({0})}, {"rest", sizes_of({-1})}}));
+  CHECK(behind({call("Shape", {"images"}, "all"), call("Slice", {"all", "front", "three"}, "s3"),
+                call("Concat", {"s3", "rest"}, "s", {integer("axis", 0)}),
+                call("Reshape", {"images", "s"}, "r")},
+               1, {{"front", sizes_of({0})}, {"three", sizes_of({-2})}, {"rest", sizes_of({-1})}}));
+}
+
+TEST_CASE(
+    "a batch norm that is no layer answers, and is not trained by statistics that stand still") {
+  const Graph volumes = norm_behind({call("Unsqueeze", {"images", "a"}, "r")}, 1);
+  Graph graph = volumes;
+  graph.constants.emplace_back("a", sizes_of({4}));
+  GraphNet net(graph);
+  CHECK(answer(net).shape() == Shape{2, 1, 4, 4, 1});
+  net.train();
+  const std::string line = message_of<BadDataError>([&] { net(Variable(some_images())); });
+  CHECK(line.starts_with("BatchNormalization: is no layer of its own here"));
+  CHECK(line.find("node 1 BatchNormalization") != std::string::npos);
+}
+
+TEST_CASE("equal weights that a file has once are trained each by itself") {
+  Graph graph = small_net();
+  graph.nodes.insert(graph.nodes.begin(), {call("Identity", {"f.bn.weight"}, "f.bn.running_var"),
+                                           call("Identity", {"f.bn.bias"}, "f.bn.running_mean")});
+  std::erase_if(graph.constants, [](const auto& constant) {
+    return constant.first == "f.bn.running_var" || constant.first == "f.bn.running_mean";
+  });
+  GraphNet net(graph);
+  GraphNet wanted(small_net());
+  CHECK(net.parameter_count() == wanted.parameter_count());
+  std::vector<std::string> kinds;
+  for (const auto& [name, module] : net.named_modules()) kinds.push_back(module->kind());
+  CHECK(std::find(kinds.begin(), kinds.end(), "BatchNorm2d") != kinds.end());
+  net.train();
+  net(Variable(some_images()));
+  for (const auto& [name, tensor] : net.graph().constants) {
+    if (name == "f.bn.running_var") CHECK_FALSE(core::equal(tensor, ones({2})));
+    if (name == "f.bn.weight") CHECK(core::equal(tensor, ones({2})));
+  }
+}
+
+TEST_CASE("weights of 16 bits and whole numbers are no layers; what cannot compute says where") {
+  for (const DType dtype : {float16, int64}) {
+    Graph graph = small_net();
+    graph.constants[0].second = graph.constants[0].second.to(dtype);
+    GraphNet net(graph);
+    const std::string line = message_of<DTypeError>([&] { answer(net); });
+    CHECK(line.find("node 0 Conv") != std::string::npos);
+  }
+}
+
+TEST_CASE("what the writer of a file said of it stays in the text") {
+  Graph graph = small_net();
+  graph.metadata = {{"author", "somebody"}, {"names", "{0: 'cat'}"}};
+  GraphNet net(graph);
+  CHECK(from_graph_json(to_graph_json(net.graph()), "text", 1 << 20).metadata == graph.metadata);
 }

@@ -106,6 +106,14 @@ TEST_CASE("names that nothing gives, or that are given twice, and cycles") {
             .find("given before") != std::string::npos);
 }
 
+TEST_CASE("names that are no text, which no other file could tell apart") {
+  if (without_onnx()) return;
+  CHECK(refusal(model(node("Relu", {"x"}, {"\xe4"}) + node("Relu", {"\xe4"}, {"y"})))
+            .starts_with("onnx: file: node 0 Relu: gives '"));
+  CHECK(refusal(model(one_node + tensor("\xfc", {2}, raw(8)))).find("is not UTF-8") !=
+        std::string::npos);
+}
+
 TEST_CASE("sizes that overflow, and tensors that are not there") {
   if (without_onnx()) return;
   const std::uint64_t large = std::uint64_t{1} << 40;

@@ -139,6 +139,27 @@ TEST_CASE("attributes of all kinds, constants of all dtypes and axes without a s
   check_same(everything(), parse_onnx(onnx_bytes(everything()), "everything"));
 }
 
+TEST_CASE("a cast to an integer type is written as its numbers are held beside it") {
+  const Attribute to = [] {
+    Attribute made;
+    made.name = "to";
+    made.ints = {6};  // int32
+    return made;
+  }();
+  Graph graph;
+  graph.nodes = {{.op = "Cast",
+                  .domain = "",
+                  .name = "",
+                  .inputs = {"x"},
+                  .outputs = {"y"},
+                  .attributes = {to}}};
+  graph.inputs = {{.name = "x", .dtype = int64, .has_shape = false, .shape = {}, .axis_names = {}}};
+  graph.outputs = {
+      {.name = "y", .dtype = int64, .has_shape = false, .shape = {}, .axis_names = {}}};
+  const Graph back = interchange::parse_onnx(interchange::onnx_bytes(graph), "graph");
+  CHECK(back.nodes[0].attributes[0].ints == std::vector<std::int64_t>{7});
+}
+
 TEST_CASE("the same graph gives the same bytes, and another's producer stays") {
   Graph graph = everything();
   CHECK(onnx_bytes(graph) == onnx_bytes(everything()));
