@@ -19,14 +19,13 @@ using nlohmann::json;
 
 namespace {
 
-/// The subjects whose kernels have the most faults to plant.
-const std::vector<std::string>& busiest() {
-  static const std::vector<std::string> names{"conv2d", "matmul", "max_pool2d", "batch_norm",
-                                              "softmax"};
-  return names;
+/// The subjects whose kernels have the most faults to plant; under the sanitizer of threads two quick ones of them.
+std::vector<std::string> busiest() {
+  if (under_thread_sanitizer()) return {"matmul", "softmax"};
+  return {"conv2d", "matmul", "max_pool2d", "batch_norm", "softmax"};
 }
 
-/// All subjects, by no name; with a sanitizer the busiest, and one in twelve of the others.
+/// All subjects, by no name; with a sanitizer the busiest, and some of the others.
 std::vector<std::string> subjects() {
   std::vector<std::string> names;
   if (!under_sanitizer()) return names;
@@ -35,7 +34,7 @@ std::vector<std::string> subjects() {
   for (std::size_t i = 0; i < list.size(); ++i) {
     const std::string name = list[i].at("name").get<std::string>();
     const bool there = std::find(names.begin(), names.end(), name) != names.end();
-    if (takes_its_turn(i, true, 12) && !there) names.push_back(name);
+    if (takes_its_turn(i, 12, 24) && !there) names.push_back(name);
   }
   return names;
 }
@@ -52,7 +51,7 @@ TEST_CASE("gradcheck --self-test --json: bugs are caught and named, and nothing 
   const auto nameable = result.at("nameable").get<std::int64_t>();
   const auto diagnosed = result.at("diagnosed").get<std::int64_t>();
   const auto misnamed = result.at("misnamed").get<std::int64_t>();
-  const int share = some.empty() ? 1 : 12;
+  const int share = some.empty() ? 1 : under_thread_sanitizer() ? 24 : 12;
   CHECK(planted >= 3000 / share);
   CHECK(caught * 1000 >= planted * 995);
   CHECK(caught <= planted);
@@ -86,7 +85,7 @@ TEST_CASE("gradcheck --self-test --json: bugs are caught and named, and nothing 
   CHECK(kernel_caught * 100 >= kernel_planted * 99);
   CHECK(result.at("kernel_false_alarms") == 0);
   CHECK(result.at("kernel_alarmed").empty());
-  CHECK(result.at("kernel_good").get<std::int64_t>() >= 1000);
+  CHECK(result.at("kernel_good").get<std::int64_t>() >= (under_thread_sanitizer() ? 250 : 1000));
   std::map<std::string, std::pair<std::int64_t, std::int64_t>> by_fault;  // planted, caught
   std::set<std::string> of_kernels;
   for (const json& row : result.at("kernel_faults")) {
@@ -95,7 +94,7 @@ TEST_CASE("gradcheck --self-test --json: bugs are caught and named, and nothing 
     caught_here += row.at("caught").get<std::int64_t>();
     of_kernels.insert(row.at("subject").get<std::string>());
   }
-  CHECK(by_fault.size() >= 15);
+  CHECK(by_fault.size() >= (under_thread_sanitizer() ? 12 : 15));
   for (const auto& [fault, counts] : by_fault) {
     const std::string& name = fault;
     CAPTURE(name);

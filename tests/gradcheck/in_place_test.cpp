@@ -24,6 +24,7 @@
 
 #include "support/custom_op.h"
 #include "support/error_message.h"
+#include "support/sanitizer.h"
 
 using namespace gradus;
 
@@ -234,10 +235,12 @@ template <class F> void for_each_sample(const F& f) {
   }
 }
 
-/// The sizes that train, in the dtype that trains: other kernels, other things to keep.
+/// The sizes that train, in the dtype that trains: other kernels, other things to keep. Under sanitizers those of some ops:
+/// the float32 proof has the others.
 template <class F> void for_each_training_sample(const F& f) {
-  for (const OpSamples& op : all_ops()) {
-    if (op.training_samples == nullptr) continue;
+  for (std::size_t i = 0; i < all_ops().size(); ++i) {
+    const OpSamples& op = all_ops()[i];
+    if (op.training_samples == nullptr || !takes_its_turn(i, 4, 8)) continue;
     for (const Sample& sample : op.training_samples()) f(op, sample, float32);
   }
 }
@@ -269,8 +272,9 @@ TEST_CASE("a write between forward and backward of each op, in the sizes that tr
     for (int target = -1; target < static_cast<int>(sample.inputs.size()); ++target)
       write_between(op, sample, dtype, *fill, target, count);
   });
-  CHECK(count.refused > 500);
-  CHECK(count.right > 500);
+  const int least = under_sanitizer() ? 50 : 500;
+  CHECK(count.refused > least);
+  CHECK(count.right > least);
 }
 
 TEST_CASE("whatever an op kept, a write to it is refused and named") {
@@ -340,7 +344,7 @@ TEST_CASE("the numbers behind a backward that is right do not depend on what nob
   CHECK(overwritten > 500);
   const int small = overwritten;
   for_each_training_sample(overwrite_the_rest);
-  CHECK(overwritten > small + 500);
+  CHECK(overwritten > small + (under_sanitizer() ? 50 : 500));
 }
 
 TEST_CASE("labels, an index, a condition: what is no input, written over") {

@@ -10,6 +10,8 @@
 #include <set>
 #include <string>
 
+#include <support/sanitizer.h>
+
 using namespace gradus;
 
 namespace {
@@ -57,7 +59,9 @@ std::string missing(const Names& needed, const Names& present) {
 }  // namespace
 
 TEST_CASE("every op passes the gradient check through every sample, first and second order") {
-  for (const OpSamples& op : all_ops()) {
+  for (std::size_t i = 0; i < all_ops().size(); ++i) {
+    const OpSamples& op = all_ops()[i];
+    if (!takes_its_turn(i, 1, 4)) continue;
     for (const Sample& sample : op.samples()) {
       CAPTURE(op.name);
       CAPTURE(sample.description);

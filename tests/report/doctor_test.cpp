@@ -9,6 +9,7 @@
 #include <set>
 
 #include <support/error_message.h>
+#include <support/sanitizer.h>
 
 #include "trial.h"
 
@@ -263,10 +264,12 @@ std::string words(const std::map<std::string, Severity>& found) {
 
 TEST_CASE("each planted pathology is found, in nets of two kinds where it can be") {
   std::set<std::string> planted;
+  std::size_t turn = 0;
   for (const auto& [id, plant] : pathologies()) {
     CAPTURE(id);
     planted.insert(id);
     for (const bool convolutions : {false, true}) {
+      if (!takes_its_turn(turn++, 3, 7)) continue;
       Trial trial{.net = convolutions ? convolutional(11) : multilayer(11),
                   .lr = convolutions ? 0.03 : 0.1};
       plant(trial);
@@ -283,8 +286,10 @@ TEST_CASE("each planted pathology is found, in nets of two kinds where it can be
 TEST_CASE("of milder ones nine in ten are found") {
   int found = 0;
   int all = 0;
+  std::size_t turn = 0;
   for (const auto& [id, plant] : milder_pathologies()) {
     for (const bool convolutions : {false, true}) {
+      if (!takes_its_turn(turn++, 3, 7)) continue;
       Trial trial{.net = convolutions ? convolutional(21) : multilayer(21),
                   .lr = convolutions ? 0.03 : 0.1};
       plant(trial);
@@ -295,11 +300,13 @@ TEST_CASE("of milder ones nine in ten are found") {
     }
   }
   MESSAGE(found << " of " << all);
-  CHECK(found * 10 >= all * 9);
+  CHECK(found > 0);
+  if (!under_sanitizer()) CHECK(found * 10 >= all * 9);
 }
 
 TEST_CASE("healthy trainings are left alone") {
   for (const std::uint64_t seed : {1, 2, 3}) {
+    if (under_sanitizer() && seed > 1) continue;
     CAPTURE(seed);
     std::vector<Trial> healthy;
     healthy.push_back({.net = multilayer(seed)});

@@ -26,7 +26,10 @@ inline bool under_sanitizer() {
   return under_thread_sanitizer();
 }
 
-/// Of subjects that are tried by the thousand: all, but one in `share` where that would take hours.
-inline bool takes_its_turn(std::size_t i, bool slow, std::size_t share) {
-  return !slow || i % share == 0;
+/// Of subjects that are tried by the thousand: all, but under the sanitizer of addresses or of threads one in so many, where
+/// the others go through the same text and would take hours.
+inline bool takes_its_turn(std::size_t i, std::size_t share_of_addresses,
+                           std::size_t share_of_threads) {
+  if (!under_sanitizer()) return true;
+  return i % (under_thread_sanitizer() ? share_of_threads : share_of_addresses) == 0;
 }
