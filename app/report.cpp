@@ -253,7 +253,7 @@ ReportSubject load_trained_net(const std::string& folder, const std::string& dat
   ReportSubject s{.run = load_trained(folder)};
   const RunRecord& run = s.run.record;
   Trained& trained = s.trained.emplace();
-  trained.metrics = read_metrics("report", folder, run.metrics);
+  trained.metrics = read_course("report", folder, run.metrics);
   s.data = load_same_data(run, data_dir, folder, quiet);
   TaskProgress progress("evaluating");
   evaluate(s.run.model, evaluation_loader(run.settings, s.data.test),

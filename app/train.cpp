@@ -217,6 +217,7 @@ void TrainCommand::settle() {
     if (!resumes() || !ranks_.is_first()) return;
     folder_.emplace(out_, purpose_of(options_));
     earlier_ = load_run(out_);
+    expect_usable(earlier_.record, out_.string());
   });
   if (resumes() && ranks_.many()) ranks_.share(earlier_, out_);
 }
@@ -259,7 +260,7 @@ void TrainCommand::begin() {
     const std::string label = (out_ / "checkpoint.safetensors").string();
     if (resumes()) {
       resume(*training_, label, run_, earlier_, ranks_.is_first());
-      if (folder_) folder_->go_on_from(earlier_.record.metrics);
+      if (folder_) folder_->go_on_from(earlier_.record);
     } else if (ranks_.is_first()) {
       folder_.emplace(out_, purpose_of(options_));
     }

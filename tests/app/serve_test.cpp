@@ -176,6 +176,28 @@ std::string digit(const gradus::Dataset& test, std::int64_t index) {
   return bytes;
 }
 
+/// Trains three epochs, then with a rate at which the loss soon is no number.
+void diverge(const TemporaryFolder& folder, const std::string& out,
+             const std::vector<std::string>& more) {
+  const int port = free_port();
+  RunningProgram program(
+      with({"train", "--model", "mlp", "--optimizer", "sgd", "--epochs", "100000", "--quiet",
+            "--out", (folder / out).string(), "--serve", "--port", std::to_string(port)},
+           more));
+  OpenPage page(program, port);
+  REQUIRE(program.wait_until([&] { return page.news().at("epoch").get<int>() > 3; }));
+  page.pause();
+  CHECK(page.post("/rate", "1e6") == 204);
+  CHECK(page.post("/go") == 204);
+  CHECK(program.finish() == 1);
+}
+
+std::string text_of_file(const fs::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
 }  // namespace
 
 TEST_CASE("a training that is watched, paused and drawn for is the same to the bit") {
@@ -281,9 +303,39 @@ TEST_CASE(
                        "--quiet"}) == 0);
   const std::string report = (folder / "report.html").string();
   REQUIRE(run_program({"report", (folder / "stopped").string(), "-o", report, "--quiet"}) == 0);
-  std::ostringstream text;
-  text << std::ifstream(report).rdbuf();
-  CHECK(text.str().find("learning rate changed after step") != std::string::npos);
+  CHECK(text_of_file(report).find("learning rate changed after step") != std::string::npos);
+}
+
+TEST_CASE("a training that diverges loses no epoch that went well, and tells how it ended") {
+  const TemporaryFolder folder;
+  const std::string report = (folder / "report.html").string();
+  for (const std::vector<std::string>& checkpoints :
+       {std::vector<std::string>{}, {"--checkpoint-steps", "1"}}) {
+    const std::string out = "run" + std::to_string(checkpoints.size());
+    const std::string run = (folder / out).string();
+    diverge(folder, out, checkpoints);
+    const std::vector<nlohmann::json> epochs = lines_of(run, "epoch");
+    REQUIRE(epochs.size() >= 3);
+    REQUIRE(lines_of(run, "diverged").size() == 1);
+
+    RunningProgram eval({"eval", run, "--json"});
+    REQUIRE(eval.finish() == 0);
+    const nlohmann::json result = nlohmann::json::parse(eval.output());
+    CHECK(result.at("test_accuracy") == epochs.back().at("test_accuracy"));
+    CHECK(result.at("test_loss") == epochs.back().at("test_loss"));
+
+    REQUIRE(run_program({"report", run, "-o", report, "--quiet"}) == 0);
+    const std::string page = text_of_file(report);
+    CHECK(page.find("\"state\":\"diverged\"") != std::string::npos);
+    CHECK(page.find("\"id\":\"rate-too-high\"") != std::string::npos);
+    CHECK(page.find("learning rate changed after step") != std::string::npos);
+
+    const std::string more = std::to_string(epochs.size() + 1);
+    REQUIRE(run_program({"train", "--resume", run, "--epochs", more, "--quiet"}) == 0);
+    CHECK(lines_of(run, "epoch").size() == epochs.size() + 1);
+    CHECK(lines_of(run, "diverged").empty());
+    CHECK(lines_of(run, "rate").empty());
+  }
 }
 
 TEST_CASE("who is not the page is refused, and changes nothing") {
