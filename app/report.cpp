@@ -155,10 +155,7 @@ ReadPictures own_pictures(const ReportCommandOptions& options, const RunRecord& 
 
 /// Labels as shares of classes, of which a picture of one's own has none: it adds nothing to the loss.
 Tensor shares_of(const Tensor& labels, std::int64_t own, std::int64_t classes) {
-  const Tensor shares = zeros({own + labels.numel(), classes});
-  for (std::int64_t i = 0; i < labels.numel(); ++i)
-    shares.data<float>()[(own + i) * classes + labels.at<std::int64_t>({i})] = 1;
-  return shares;
+  return core::cat({zeros({own, classes}), core::one_hot(labels, classes, float32)}, 0);
 }
 
 Watched choose_images(const ReportSubject& s, const ReadPictures& pictures,

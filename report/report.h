@@ -134,7 +134,7 @@ class Report {
   /// images, and what trace_step() throws.
   void watch(Module& net, const Batch& batch, const WatchOptions& options = {});
   /// The same; labels int64 [N], or float32 [N,classes]: shares of the classes. An image whose shares are all 0
-  /// has no label, adds nothing to the loss and sends no gradient.
+  /// has no label and sends no gradient; the loss is the mean over the others.
   void watch(Module& net, const Tensor& images, const Tensor& labels,
              const WatchOptions& options = {});
   /// With a loss of one's own, which looks at all images: none is left away.
