@@ -121,7 +121,7 @@ Vitals vitals_of(ReportSubject& s, const std::optional<ClassificationReport>& re
                 .parameters = parameter_vitals(s.run.model),
                 .data = data_vitals(s.data.train, s.data.test)};
   if (s.trained) {
-    vitals.learning_rate = run.settings.lr;
+    vitals.learning_rate = rate_to_blame(run.settings, s.trained->metrics);
     vitals.confusion = report->counts.to_vector<std::int64_t>();
     add_course(vitals, s.trained->metrics);
   }

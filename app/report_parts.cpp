@@ -91,6 +91,17 @@ std::vector<ParameterHistory> histories(const LoadedRun& s, const Metrics& metri
   return histories;
 }
 
+double rate_to_blame(const Settings& settings, const Metrics& metrics) {
+  double highest = settings.lr;
+  double last = settings.lr;
+  for (const double rate : learning_rates(metrics)) {
+    if (std::isnan(rate)) continue;
+    last = rate;
+    highest = std::max(highest, rate);
+  }
+  return metrics.diverged ? last : highest;
+}
+
 void add_course(Vitals& vitals, const Metrics& metrics) {
   vitals.diverged = metrics.diverged;
   for (const StepRecord& step : metrics.steps) vitals.step_losses.push_back(step.loss);

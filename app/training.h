@@ -119,7 +119,8 @@ class Training {
  private:
   void expect_possible(const Position& at, const std::string& label) const;
   bool stops(const TrainingEvents& events);
-  double backward(const Batch& batch, std::int64_t epoch, std::int64_t step);
+  void expect_finite(double loss, const char* which, std::int64_t step) const;
+  double backward(const Batch& batch, std::int64_t step);
   void take_step(const Batch& batch, const TrainingEvents& events);
   void finish_epoch(const TrainingEvents& events);
   bool patience_has_run_out() const;
@@ -131,6 +132,7 @@ class Training {
   TrainingData data_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Schedule> schedule_;  // nullptr: the lr stays
+  bool resumed_ = false;
   Position at_;
   EpochRecord best_;
   NamedTensors best_weights_;  // copies

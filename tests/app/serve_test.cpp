@@ -253,16 +253,22 @@ std::string digit(const gradus::Dataset& test, std::int64_t index) {
 void diverge(const TemporaryFolder& folder, const std::string& out,
              const std::vector<std::string>& more) {
   const int port = free_port();
+  using Output = RunningProgram::Output;
+  const bool tells = terminal_available();
   RunningProgram program(
       with({"train", "--model", "mlp", "--optimizer", "sgd", "--epochs", "100000", "--quiet",
             "--out", (folder / out).string(), "--serve", "--port", std::to_string(port)},
-           more));
+           more),
+      {.out = tells ? Output::terminal : Output::pipe});
   OpenPage page(program, port);
   REQUIRE(program.wait_until([&] { return page.news().at("epoch").get<int>() > 3; }));
   page.pause();
   CHECK(page.post("/rate", "1e6") == 204);
   CHECK(page.post("/go") == 204);
   CHECK(program.finish() == 1);
+  if (!tells) return;
+  CHECK(program.output().find("; the learning rate was ") != std::string::npos);
+  CHECK(program.output().find("try an --lr") == std::string::npos);  // it had nothing to do with it
 }
 
 std::string text_of_file(const fs::path& file) {
@@ -402,6 +408,7 @@ TEST_CASE("a training that diverges loses no epoch that went well, and tells how
     CHECK(page.find("\"state\":\"diverged\"") != std::string::npos);
     CHECK(page.find("\"id\":\"rate-too-high\"") != std::string::npos);
     CHECK(page.find("learning rate changed after step") != std::string::npos);
+    CHECK(page.find("no number, at a rate of 1e+06") != std::string::npos);
 
     const std::string more = std::to_string(epochs.size() + 1);
     REQUIRE(run_program({"train", "--resume", run, "--epochs", more, "--quiet"}) == 0);
