@@ -63,6 +63,7 @@ struct ReportRun {
   std::string folder{};
   RunState state = RunState::finished;
   std::string command{};  ///< that repeats it
+  std::string caveat{};   ///< what the command does not repeat; empty: it repeats all
   std::uint64_t seed = 0;
   std::string checksum{};
   std::vector<std::pair<std::string, std::string>> settings{};

@@ -117,6 +117,7 @@ Json ReportWriter::run() const {
   return {{"folder", run.folder},
           {"state", to_string(run.state)},
           {"command", run.command},
+          {"caveat", run.caveat},
           {"seed", run.seed},
           {"checksum", run.checksum},
           {"settings", settings},

@@ -383,6 +383,16 @@ TEST_CASE(
   const std::string report = (folder / "report.html").string();
   REQUIRE(run_program({"report", (folder / "stopped").string(), "-o", report, "--quiet"}) == 0);
   CHECK(text_of_file(report).find("learning rate changed after step") != std::string::npos);
+  const std::string caveat = "The command trains without the changes";
+  CHECK(text_of_file(report).find(caveat) != std::string::npos);
+  RunningProgram compare(
+      {"compare", (folder / "plain").string(), (folder / "stopped").string(), "--json"});
+  REQUIRE(compare.finish() == 0);
+  const nlohmann::json settings = nlohmann::json::parse(compare.output()).at("settings");
+  REQUIRE(settings.size() == 1);
+  CHECK(settings.dump().find("rates changed by hand") != std::string::npos);
+  REQUIRE(run_program({"report", (folder / "plain").string(), "-o", report, "--quiet"}) == 0);
+  CHECK(text_of_file(report).find(caveat) == std::string::npos);
 }
 
 TEST_CASE("a training that diverges loses no epoch that went well, and tells how it ended") {
