@@ -37,6 +37,16 @@ constexpr const char* names_key = "class_names";
 constexpr const char* checkpoint_name = "checkpoint.safetensors";
 constexpr const char* metrics_name = "metrics.jsonl";
 
+bool goes_on(RunFolder::Purpose purpose) {
+  return purpose == RunFolder::Purpose::resume || purpose == RunFolder::Purpose::serve;
+}
+
+/// By which the folder was named.
+const char* option_of(RunFolder::Purpose purpose) {
+  if (purpose == RunFolder::Purpose::serve) return "serve";
+  return purpose == RunFolder::Purpose::resume ? "--resume" : "--out";
+}
+
 [[noreturn]] void refuse(const char* option, const fs::path& folder, const std::string& what) {
   fail<UsageError>(option, " ", folder.string(), ": ", what);
 }
@@ -134,11 +144,11 @@ std::map<std::string, std::string> metadata_of_model(const RunRecord& run, std::
 
 RunFolder::RunFolder(fs::path folder, Purpose purpose)
     : folder_(without_last_slash(folder)),
-      kept_(purpose == Purpose::resume),
+      kept_(goes_on(purpose)),
       metrics_(folder_ / metrics_name) {
-  const char* option = purpose == Purpose::resume ? "--resume" : "--out";
+  const char* option = option_of(purpose);
   std::error_code error;
-  if (purpose == Purpose::resume) {
+  if (goes_on(purpose)) {
     expect_checkpoint(folder_);
   } else {
     made_ = make_folders(folder_, error);

@@ -63,10 +63,11 @@ LoadedRun load_trained(const std::filesystem::path& folder);
 /// Writes into the folder of a training.
 class RunFolder {
  public:
-  enum class Purpose { fresh, overwrite, resume };
+  /// Both resume and serve go on with a training; they have other words for what cannot be.
+  enum class Purpose { fresh, overwrite, resume, serve };
   /// Makes the folder and those above it. Throws UsageError, so that this is known before an hour of
   /// training, when it cannot be written, when another process has it, and with Purpose::fresh when a
-  /// training is there; NotFoundError with Purpose::resume when none is.
+  /// training is there; NotFoundError when none is there to go on with.
   RunFolder(std::filesystem::path folder, Purpose purpose);
   /// When no checkpoint was kept, takes away what the constructor made.
   ~RunFolder();

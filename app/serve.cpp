@@ -72,8 +72,6 @@ int run_serve(const ServeOptions& options) {
   LiveServer server("serve", options.address);
   set_num_threads(options.threads.value_or(num_threads()));
   if (unfinished) {
-    fmt::print("{} is at {}, paused where it was; Ctrl-C ends\n", folder, server.url());
-    std::fflush(stdout);
     server.live().pause();
     TrainOptions train;
     train.resume = folder;
