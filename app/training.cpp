@@ -128,9 +128,12 @@ void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image
   default_generator() = before;
 }
 
+Variable loss_of(const Variable& scores, const Tensor& labels, const Settings& settings) {
+  return cross_entropy(scores, labels, {.label_smoothing = settings.label_smoothing});
+}
+
 Variable loss_of(Module& model, const Batch& batch, const Settings& settings) {
-  return cross_entropy(model(batch.images), batch.labels,
-                       {.label_smoothing = settings.label_smoothing});
+  return loss_of(model(batch.images), batch.labels, settings);
 }
 
 void descend(const Variable& loss, Module& model, Optimizer& optimizer, const Settings& settings) {

@@ -75,6 +75,8 @@ std::unique_ptr<Optimizer> make_optimizer(const Settings& settings, const Module
 void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image,
                                 const DataLoader& train);
 
+/// How wrong scores [N,classes] are about labels, as the settings want it measured.
+Variable loss_of(const Variable& scores, const Tensor& labels, const Settings& settings);
 /// What the model makes of a batch, or of a shard of one, as the settings want it measured.
 Variable loss_of(Module& model, const Batch& batch, const Settings& settings);
 /// Clips the gradients that are there, if asked for, and takes a step against them.

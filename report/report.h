@@ -172,4 +172,7 @@ class Report {
   bool saved_ = true;
 };
 
+/// The same JSON without any `<`, which stands in strings alone: in an element of a page "</script>" would end it.
+std::string without_markup(const std::string& json);
+
 }  // namespace gradus
