@@ -1,6 +1,7 @@
 // What a trace says that a step costs: products and additions as plain loops count them, memory, and time foretold.
 #include <doctest/doctest.h>
 #include <gradus/autograd/functions.h>
+#include <gradus/autograd/op.h>
 #include <gradus/core/create.h>
 #include <gradus/core/random.h>
 #include <gradus/core/storage.h>
