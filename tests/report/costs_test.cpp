@@ -191,11 +191,11 @@ TEST_CASE("what modules keep is what the pool gets back, up to its rounding") {
     ImageSpec image;
   };
   Generator generator(1);
-  for (const auto& [name, image] :
-       {Subject{"lenet", {1, 28, 28, 10}}, Subject{"cnn", {1, 8, 8, 10}},
-        Subject{"resnet20", {3, 32, 32, 10}}}) {
-    CAPTURE(name);
-    Sequential net = make_model(name, image, generator);
+  for (const Subject& each : {Subject{"lenet", {1, 28, 28, 10}}, Subject{"cnn", {1, 8, 8, 10}},
+                              Subject{"resnet20", {3, 32, 32, 10}}}) {
+    CAPTURE(each.model);
+    const ImageSpec& image = each.image;
+    Sequential net = make_model(each.model, image, generator);
     const Tensor images = cost_images({16, image.channels, image.height, image.width}, 5);
     check_against_pool(net, images);
   }
