@@ -67,7 +67,7 @@ struct TrainOptions {
   bool json = false;
   bool quiet = false;
 };
-/// Shown by `server`, where there is one already.
+/// Shown by `server`, where there is one already, as `gradus serve` has: what is said is then said by its name.
 int run_train(const TrainOptions& options, LiveServer* server = nullptr);
 
 struct EvalOptions {

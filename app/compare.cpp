@@ -224,6 +224,8 @@ int run_compare(const CompareOptions& options) {
   const ComparedRun right = load_compared(options.right);
   Comparison result{.left = left.folder, .right = right.folder};
   result.settings = different_settings(left.record, right.record);
+  for (SettingDifference& rates : different_rates(left.metrics, right.metrics))
+    result.settings.push_back(std::move(rates));
   result.epochs = pair_epochs(left.metrics, right.metrics);
   result.steps = compare_steps(left.metrics.steps, right.metrics.steps);
   compare_weights(left.weights, right.weights, result);

@@ -7,6 +7,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cmath>
 #include <filesystem>
 #include <optional>
 
@@ -102,6 +103,7 @@ int run_eval(const EvalOptions& options) {
   const fs::path folder = options.folder;
   LoadedRun loaded = load_trained(folder);
   RunRecord& run = loaded.record;
+  expect_usable(run, folder.string());
   run.settings.threads = options.threads.value_or(num_threads());
   set_num_threads(run.settings.threads);
 
@@ -124,6 +126,10 @@ int run_eval(const EvalOptions& options) {
         answers.add(batch, logits);
         if (!options.json) progress.show(answers.size(), data.test.size());
       });
+  if (!std::isfinite(result.loss)) {
+    fail<BadDataError>(folder.string(), ": on ", where.name, " the test loss is ",
+                       "no finite number: these weights are of no use");
+  }
   EpochRecord measured = run.chosen();
   measured.seconds = seconds_since(start);
   measured.images_per_second = static_cast<double>(result.images) / measured.seconds;

@@ -50,6 +50,7 @@ Module& exported_part(Sequential& model) {
 
 void export_onnx(const ExportOptions& options) {
   NetSubject subject = net_subject(options);
+  if (subject.run) expect_usable(*subject.run, options.what);
   const ImageSpec& image = subject.image;
   interchange::Graph graph;
   try {
@@ -73,6 +74,7 @@ void export_weights(const ExportOptions& options) {
                      ": --fold and the sizes of images are for a .onnx file");
   }
   const LoadedRun run = load_trained(options.what);
+  expect_usable(run.record, options.what);
   save_safetensors(options.file, run.model.state_dict(),
                    metadata_of_model(run.record, run.record.chosen().epoch));
   fmt::print("{}: {} on {}, epoch {}, {} parameters\n", options.file, run.record.settings.model,

@@ -220,7 +220,7 @@ int run_import(const ImportOptions& options) {
   run.parameters = model.parameter_count();
   RunFolder folder(options.out,
                    options.overwrite ? RunFolder::Purpose::overwrite : RunFolder::Purpose::fresh);
-  folder.keep(model, {}, run);
+  folder.keep(model, {}, run, false);
   fmt::print("{}: {} from {}, {} nodes, {} parameters, images {} in {} classes\n", options.out,
              graph.name.empty() ? "a net" : printable(graph.name), options.file, graph.nodes.size(),
              run.parameters,

@@ -81,6 +81,8 @@ std::string to_json(const LiveGuess& guess);
 
 /// What to_run_json() says of two trainings and is not the same, but for how far they are.
 std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right);
+/// Changes of the learning rate by hand, where they are not the same.
+std::vector<SettingDifference> different_rates(const Metrics& left, const Metrics& right);
 
 /// What compare prints with --json.
 std::string to_json(const Comparison& comparison);

@@ -39,6 +39,19 @@ Json to_json_object(const TensorDifference& tensor) {
 
 }  // namespace
 
+std::vector<SettingDifference> different_rates(const Metrics& left, const Metrics& right) {
+  const auto changes = [](const Metrics& metrics) {
+    Json list = Json::array();
+    for (const RateRecord& change : metrics.rates)
+      list.push_back({{"step", change.step}, {"lr", change.lr}});
+    return list;
+  };
+  const Json a = changes(left);
+  const Json b = changes(right);
+  if (a == b) return {};
+  return {{"rates changed by hand", ascii(a), ascii(b)}};
+}
+
 std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right) {
   const Json a = Json::parse(to_run_json(left));
   const Json b = Json::parse(to_run_json(right));

@@ -1,22 +1,8 @@
 // What the page of `gradus serve` reads.
-#include <cmath>
-
 #include "json.h"
 #include "json_text.h"
 
 namespace gradus::app {
-namespace {
-
-/// Where the text stands in a page, "</script>" would end it.
-std::string without_markup(const std::string& json) {
-  std::string text;
-  for (const char c : json) text += c == '<' ? std::string("\\u003c") : std::string(1, c);
-  return text;
-}
-
-Json or_nothing(double value) { return std::isnan(value) ? Json() : Json(value); }
-
-}  // namespace
 
 std::string to_live_json(const ShownPage& page, const std::string& folder,
                          const std::string& token) {
@@ -32,7 +18,7 @@ std::string to_live_json(const ShownPage& page, const std::string& folder,
 std::string to_json(const LiveNews& news) {
   Json steps = Json::array();
   for (const ReportStep& step : news.new_steps)
-    steps.push_back({step.step, or_nothing(step.loss), or_nothing(step.learning_rate)});
+    steps.push_back({step.step, step.loss, step.learning_rate});
   Json epochs = Json::array();
   for (const EpochRecord& epoch : news.new_epochs) epochs.push_back(to_json_object(epoch));
   return dump_json({{"state", to_string(news.state)},
@@ -41,15 +27,14 @@ std::string to_json(const LiveNews& news) {
                     {"epoch", news.epoch},
                     {"epochs", news.epochs},
                     {"lr", news.lr},
-                    {"images_per_second", or_nothing(news.images_per_second)},
+                    {"images_per_second", news.images_per_second},
                     {"new_steps", std::move(steps)},
                     {"new_epochs", std::move(epochs)}});
 }
 
 std::string to_json(const LiveGuess& guess) {
   Json probabilities = Json::array();
-  for (const double probability : guess.probabilities)
-    probabilities.push_back(or_nothing(probability));
+  for (const double probability : guess.probabilities) probabilities.push_back(probability);
   return dump_json({{"step", guess.step}, {"probabilities", std::move(probabilities)}});
 }
 

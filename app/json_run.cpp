@@ -189,6 +189,7 @@ std::string to_run_json(const RunRecord& run) {
        {"last_epoch", to_json_object(run.last)},
        {"best_epoch", to_json_object(run.best)},
        {"position", to_json_object(run.position)},
+       {"diverged", run.diverged},
        {"metrics", {{"bytes", run.metrics.bytes}, {"crc32", run.metrics.crc32}}}});
 }
 
@@ -220,6 +221,7 @@ RunRecord from_run_json(const std::string& text, const std::string& label) {
     run.last = epoch_from_json(json.at("last_epoch"));
     run.best = epoch_from_json(json.at("best_epoch"));
     run.position = position_from(json.at("position"));
+    run.diverged = json.value("diverged", false);  // older checkpoints do not say
     run.metrics = {.bytes = json.at("metrics").at("bytes").get<std::int64_t>(),
                    .crc32 = json.at("metrics").at("crc32").get<std::uint32_t>()};
   } catch (const Json::exception& error) {

@@ -1,10 +1,10 @@
-// Connections are closed behind each answer: so no page that stays open holds a thread, and the end waits for none.
+// Connections are closed behind each answer: so no page that stays open holds a thread, and the end waits for none
+// (live_connections.h).
 #include "live_server.h"
 
 #include <gradus/core/words.h>
 
 #include <arpa/inet.h>
-#include <httplib.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -21,6 +21,7 @@
 
 #include "exit_code.h"
 #include "json.h"
+#include "live_connections.h"
 
 namespace gradus::app {
 namespace {
@@ -33,6 +34,7 @@ enum HttpStatus {
   http_bad_request = 400,
   http_forbidden = 403,
   http_conflict = 409,
+  http_unsupported = 415,
   http_fault = 500,
   http_not_now = 503
 };
@@ -118,7 +120,7 @@ void listen_alone(socket_t socket) {
 struct LiveServer::Http {
   ServeAddress address;
   const std::string token = new_token();
-  httplib::Server server;
+  LiveConnections server;
   Live live;
   std::optional<LivePage> page;
   std::thread thread;
@@ -132,15 +134,9 @@ struct LiveServer::Http {
 
 void LiveServer::Http::configure() {
   constexpr std::size_t threads = 8;  // of which a refresh, or one who sends nothing, takes one
-  constexpr time_t patience = 2;      // seconds with one who neither sends nor reads
-  constexpr std::size_t longest_body = std::size_t{1} << 20;
   server.new_task_queue = [] { return new httplib::ThreadPool(threads); };
   server.set_socket_options(listen_alone);
-  server.set_keep_alive_max_count(1);
-  server.set_keep_alive_timeout(1);
-  server.set_read_timeout(patience);
-  server.set_write_timeout(patience);
-  server.set_payload_max_length(longest_body);
+  server.set_payload_max_length(LiveConnections::longest_body);
   server.set_default_headers({{"Cache-Control", "no-store"},
                               {"X-Content-Type-Options", "nosniff"},
                               {"X-Frame-Options", "DENY"},
@@ -175,6 +171,10 @@ bool LiveServer::Http::refuses(const Request& request, Response& response) const
   const std::size_t origins = request.get_header_value_count("Origin");
   if (origins > 1 || (origins == 1 && origin != "http://" + host)) {
     refuse_request(response, http_forbidden, "asked by a page from elsewhere");
+    return true;
+  }
+  if (request.has_header("Content-Encoding")) {  // what is packed has no size before it is unpacked
+    refuse_request(response, http_unsupported, "nothing that is packed is taken");
     return true;
   }
   if (request.method == "GET" || request.method == "HEAD") return false;
@@ -246,6 +246,7 @@ LiveServer::~LiveServer() {
   if (!http_->thread.joinable()) return;
   // Before it runs, stop() is not heard.
   while (!http_->server.is_running() && !http_->has_ended) std::this_thread::yield();
+  http_->server.close();
   http_->server.stop();
   http_->thread.join();
 }

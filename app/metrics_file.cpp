@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "json.h"
 
@@ -80,16 +81,18 @@ fs::path counted_metrics(const fs::path& file, const MetricsRecord& counted) {
   return has_no_name ? unnamed(file) : file;
 }
 
-}  // namespace
-
-Metrics read_metrics(const char* operation, const fs::path& folder, const MetricsRecord& counted) {
-  const InputFile file(operation, counted_metrics(folder / "metrics.jsonl", counted).string());
+/// The lines that a checkpoint counts, as text.
+std::string read_counted(const InputFile& file, const MetricsRecord& counted) {
   if (counted.bytes < 0 || counted.bytes > file.size()) {
     fail<BadDataError>(file.label(), ": has ", file.size(), " bytes, its checkpoint counts ",
                        counted.bytes);
   }
   std::string text(static_cast<std::size_t>(counted.bytes), '\0');
   file.read(0, text.data(), counted.bytes);
+  return text;
+}
+
+Metrics metrics_in(const InputFile& file, const std::string& text, const MetricsRecord& counted) {
   Metrics metrics = from_metrics_lines(text, file.label());
   const std::uint32_t crc = crc32_of(0, text.data(), text.size());
   if (crc != counted.crc32) {
@@ -97,6 +100,38 @@ Metrics read_metrics(const char* operation, const fs::path& folder, const Metric
                        ", counted was ", counted.crc32);
   }
   return metrics;
+}
+
+/// With all that stands behind; of a process that was killed that may be anything, and does not count.
+Metrics with_the_end(const InputFile& file, std::string text, Metrics metrics) {
+  const std::int64_t behind = file.size() - std::ssize(text);
+  if (behind == 0) return metrics;
+  text.resize(static_cast<std::size_t>(file.size()));
+  file.read(file.size() - behind, text.data() + text.size() - behind, behind);
+  try {
+    Metrics all = from_metrics_lines(text, file.label());
+    return all.diverged ? all : metrics;
+  } catch (const BadDataError&) {
+    return metrics;
+  }
+}
+
+std::string counted_file(const fs::path& folder, const MetricsRecord& counted) {
+  return counted_metrics(folder / "metrics.jsonl", counted).string();
+}
+
+}  // namespace
+
+Metrics read_metrics(const char* operation, const fs::path& folder, const MetricsRecord& counted) {
+  const InputFile file(operation, counted_file(folder, counted));
+  return metrics_in(file, read_counted(file, counted), counted);
+}
+
+Metrics read_course(const char* operation, const fs::path& folder, const MetricsRecord& counted) {
+  const InputFile file(operation, counted_file(folder, counted));
+  std::string text = read_counted(file, counted);
+  Metrics metrics = metrics_in(file, text, counted);
+  return with_the_end(file, std::move(text), std::move(metrics));
 }
 
 MetricsFile::~MetricsFile() {

@@ -1,6 +1,7 @@
 // metrics.jsonl: lines that a training adds and a checkpoint counts.
 //
-// What is behind those that the checkpoint counts was written before the program was killed, and is cut off.
+// What is behind those that the checkpoint counts was written before the program was killed, or tells how a training
+// diverged that went back to its checkpoint: when it goes on from there, that is cut off.
 // A new training writes into metrics.jsonl.new, which takes the name when there is a checkpoint that counts
 // it: until then the lines of an earlier training are whole.
 #pragma once
@@ -16,6 +17,9 @@ namespace gradus::app {
 /// NotFoundError, its message opening with `operation`, and BadDataError for other lines than those counted.
 Metrics read_metrics(const char* operation, const std::filesystem::path& folder,
                      const MetricsRecord& counted);
+/// The same, and what came behind them of a training that diverged, for which it went back to its checkpoint.
+Metrics read_course(const char* operation, const std::filesystem::path& folder,
+                    const MetricsRecord& counted);
 
 class MetricsFile {
  public:

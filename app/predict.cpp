@@ -8,6 +8,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <span>
 
@@ -36,6 +37,18 @@ Prediction predict_row(const RunRecord& run, const std::string& file, const Tens
   return prediction;
 }
 
+/// Of each picture: probabilities of anything else are no answer.
+void expect_scores(const Tensor& logits, const std::string& folder,
+                   const std::vector<std::string>& files) {
+  const std::vector<double> scores = logits.to(float64).to_vector<double>();
+  const auto wrong = std::find_if_not(scores.begin(), scores.end(),
+                                      [](double score) { return std::isfinite(score); });
+  if (wrong == scores.end()) return;
+  const auto row = (wrong - scores.begin()) / logits.size(1);
+  fail<BadDataError>(folder, ": gives ", files[static_cast<std::size_t>(row)], " a score that is ",
+                     "no finite number: these weights are of no use");
+}
+
 void print(const Prediction& prediction, std::size_t width, bool json) {
   if (json) {
     fmt::print("{}\n", to_json(prediction));
@@ -53,6 +66,7 @@ int run_predict(const PredictOptions& options) {
   set_num_threads(options.threads.value_or(num_threads()));
   LoadedRun loaded = load_trained(options.folder);
   const RunRecord& run = loaded.record;
+  expect_usable(run, options.folder);
   const ImageForm form = picture_form(run);
   const std::vector<std::string> files = picture_files(options.images);
   std::size_t width = 0;
@@ -68,6 +82,7 @@ int run_predict(const PredictOptions& options) {
     const Dataset dataset = as_dataset(pictures, run);
     const DataLoader loader(dataset, {.batch_size = std::ssize(pictures.files), .prefetch = 0});
     evaluate(loaded.model, loader, [&](const Batch&, const Tensor& logits) {
+      expect_scores(logits, options.folder, pictures.files);
       const Tensor probabilities = core::softmax(logits, 1);
       for (std::size_t i = 0; i < pictures.files.size(); ++i) {
         const Tensor row = probabilities[static_cast<std::int64_t>(i)].contiguous();

@@ -142,6 +142,7 @@ struct RunRecord {
   EpochRecord best{};  ///< that of the best validation accuracy; best.epoch is 0 without validation
   Position position{};
   MetricsRecord metrics{};
+  bool diverged = false;  ///< before anything good was kept: the weights are those that led nowhere
 
   /// The epoch whose weights count.
   const EpochRecord& chosen() const { return best.epoch > 0 ? best : last; }
@@ -149,6 +150,8 @@ struct RunRecord {
   bool gave_up() const {
     return settings.patience > 0 && best.epoch > 0 && last.epoch - best.epoch >= settings.patience;
   }
+  /// Did an evaluation with these very weights give numbers?
+  bool tested() const { return position.batch == 0 && last.epoch > 0; }
   /// Are there epochs to go?
   bool unfinished() const { return position.epoch <= settings.epochs && !gave_up(); }
   /// "rose", or the number of a class without a name.

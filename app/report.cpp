@@ -121,7 +121,7 @@ Vitals vitals_of(ReportSubject& s, const std::optional<ClassificationReport>& re
                 .parameters = parameter_vitals(s.run.model),
                 .data = data_vitals(s.data.train, s.data.test)};
   if (s.trained) {
-    vitals.learning_rate = run.settings.lr;
+    vitals.learning_rate = rate_to_blame(run.settings, s.trained->metrics);
     vitals.confusion = report->counts.to_vector<std::int64_t>();
     add_course(vitals, s.trained->metrics);
   }
@@ -155,10 +155,7 @@ ReadPictures own_pictures(const ReportCommandOptions& options, const RunRecord& 
 
 /// Labels as shares of classes, of which a picture of one's own has none: it adds nothing to the loss.
 Tensor shares_of(const Tensor& labels, std::int64_t own, std::int64_t classes) {
-  const Tensor shares = zeros({own + labels.numel(), classes});
-  for (std::int64_t i = 0; i < labels.numel(); ++i)
-    shares.data<float>()[(own + i) * classes + labels.at<std::int64_t>({i})] = 1;
-  return shares;
+  return core::cat({zeros({own, classes}), core::one_hot(labels, classes, float32)}, 0);
 }
 
 Watched choose_images(const ReportSubject& s, const ReadPictures& pictures,
@@ -253,7 +250,7 @@ ReportSubject load_trained_net(const std::string& folder, const std::string& dat
   ReportSubject s{.run = load_trained(folder)};
   const RunRecord& run = s.run.record;
   Trained& trained = s.trained.emplace();
-  trained.metrics = read_metrics("report", folder, run.metrics);
+  trained.metrics = read_course("report", folder, run.metrics);
   s.data = load_same_data(run, data_dir, folder, quiet);
   TaskProgress progress("evaluating");
   evaluate(s.run.model, evaluation_loader(run.settings, s.data.test),

@@ -31,7 +31,7 @@ struct ReportSubject {
 };
 
 /// The training in `folder`, with the weights that count, and all its answers. What takes a while shows progress on
-/// stderr unless `quiet`. Throws what load_trained(), read_metrics() and load_same_data() throw.
+/// stderr unless `quiet`. Throws what load_trained(), read_course() and load_same_data() throw.
 ReportSubject load_trained_net(const std::string& folder, const std::string& data_dir, bool quiet);
 
 ReportOptions report_options(const RunRecord& run, bool trained = true);

@@ -54,6 +54,9 @@ ReportRun how_it_went(const LoadedRun& s, const Metrics& metrics, const std::str
     const StepRecord& step = metrics.steps[i];
     shown.steps.push_back({.step = step.step, .loss = step.loss, .learning_rate = rates[i]});
   }
+  if (!metrics.rates.empty())
+    shown.caveat =
+        "The command trains without the changes of the learning rate that were made by hand.";
   for (const RateRecord& change : metrics.rates) {
     shown.settings.emplace_back(fmt::format("learning rate changed after step {}", change.step),
                                 fmt::format("from {} to {}", change.from, change.lr));
@@ -89,6 +92,17 @@ std::vector<ParameterHistory> histories(const LoadedRun& s, const Metrics& metri
       of(name).snapshots.push_back({.epoch = snapshot.epoch, .value = kernel});
   }
   return histories;
+}
+
+double rate_to_blame(const Settings& settings, const Metrics& metrics) {
+  double highest = settings.lr;
+  double last = settings.lr;
+  for (const double rate : learning_rates(metrics)) {
+    if (std::isnan(rate)) continue;
+    last = rate;
+    highest = std::max(highest, rate);
+  }
+  return metrics.diverged ? last : highest;
 }
 
 void add_course(Vitals& vitals, const Metrics& metrics) {

@@ -22,6 +22,8 @@ std::vector<ParameterHistory> histories(const LoadedRun& run, const Metrics& met
 
 /// Of each parameter what is seen of it without a training.
 std::vector<Vitals::Parameter> parameter_vitals(const Module& net);
+/// The learning rate by which it went as it went: the highest, but where it diverged the last.
+double rate_to_blame(const Settings& settings, const Metrics& metrics);
 /// What is known of the steps, of vitals that have their parameters.
 void add_course(Vitals& vitals, const Metrics& metrics);
 

@@ -5,6 +5,7 @@
 #include <gradus/core/log.h>
 #include <gradus/core/version.h>
 #include <gradus/io/atomic_file.h>
+#include <gradus/io/input_file.h>
 #include <gradus/io/safetensors.h>
 
 #include <fcntl.h>
@@ -36,8 +37,25 @@ constexpr const char* names_key = "class_names";
 constexpr const char* checkpoint_name = "checkpoint.safetensors";
 constexpr const char* metrics_name = "metrics.jsonl";
 
+bool goes_on(RunFolder::Purpose purpose) {
+  return purpose == RunFolder::Purpose::resume || purpose == RunFolder::Purpose::serve;
+}
+
+/// By which the folder was named.
+const char* option_of(RunFolder::Purpose purpose) {
+  if (purpose == RunFolder::Purpose::serve) return "serve";
+  return purpose == RunFolder::Purpose::resume ? "--resume" : "--out";
+}
+
 [[noreturn]] void refuse(const char* option, const fs::path& folder, const std::string& what) {
   fail<UsageError>(option, " ", folder.string(), ": ", what);
+}
+
+std::string bytes_of_file(const std::string& name) {
+  const InputFile file("checkpoint", name);
+  std::string bytes(static_cast<std::size_t>(file.size()), '\0');
+  file.read(0, bytes.data(), file.size());
+  return bytes;
 }
 
 void expect_checkpoint(const fs::path& folder) {
@@ -126,11 +144,11 @@ std::map<std::string, std::string> metadata_of_model(const RunRecord& run, std::
 
 RunFolder::RunFolder(fs::path folder, Purpose purpose)
     : folder_(without_last_slash(folder)),
-      kept_(purpose == Purpose::resume),
+      kept_(goes_on(purpose)),
       metrics_(folder_ / metrics_name) {
-  const char* option = purpose == Purpose::resume ? "--resume" : "--out";
+  const char* option = option_of(purpose);
   std::error_code error;
-  if (purpose == Purpose::resume) {
+  if (goes_on(purpose)) {
     expect_checkpoint(folder_);
   } else {
     made_ = make_folders(folder_, error);
@@ -198,9 +216,19 @@ bool RunFolder::is_still_there() const {
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-void RunFolder::keep(const Module& model, const NamedTensors& training_state, RunRecord& run) {
-  if (!is_still_there())
-    fail<IoError>(folder_.string(), ": is no longer the folder that this training has locked");
+void RunFolder::expect_still_there() const {
+  if (is_still_there()) return;
+  fail<IoError>(folder_.string(), ": is no longer the folder that this training has locked");
+}
+
+void RunFolder::keep(const Module& model, const NamedTensors& training_state, RunRecord& run,
+                     bool tested) {
+  expect_still_there();
+  if (tested) {
+    tested_.clear();
+  } else if (kept_ && is_tested_) {
+    tested_ = bytes_of_file(checkpoint_file().string());
+  }
   run.metrics = metrics_.flush();
   NamedTensors tensors = model.state_dict();
   for (const auto& [name, tensor] : training_state)
@@ -208,6 +236,7 @@ void RunFolder::keep(const Module& model, const NamedTensors& training_state, Ru
   std::map<std::string, std::string> metadata = metadata_of_model(run, run.last.epoch);
   metadata.emplace(run_key, to_run_json(run));
   save_safetensors(checkpoint_file().string(), tensors, metadata);
+  is_tested_ = tested;
   if (kept_) return;
   kept_ = true;
   metrics_.take_name();
@@ -216,6 +245,38 @@ void RunFolder::keep(const Module& model, const NamedTensors& training_state, Ru
     flush_folder(below.has_parent_path() ? below.parent_path().string() : ".");
     if (below == made_) break;
   }
+}
+
+void RunFolder::put_tested_back(RunRecord& run) {
+  const std::string file = checkpoint_file().string();
+  write_file_atomically(file, tested_);
+  const RunRecord kept = from_run_json(read_safetensors_header(file).metadata.at(run_key), file);
+  run.last = kept.last;
+  run.best = kept.best;
+  run.position = kept.position;
+}
+
+void RunFolder::keep_diverged(const Module& model, const NamedTensors& training_state,
+                              RunRecord& run, const Position& failed) {
+  expect_still_there();
+  const bool holds_the_ruin = kept_ && !is_tested_ && run.position.step == failed.step;
+  if (!tested_.empty()) {
+    metrics_.flush();
+    put_tested_back(run);
+  } else if (!kept_ || (holds_the_ruin && run.best.epoch == 0)) {
+    run.position = failed;
+    run.diverged = true;
+    keep(model, training_state, run, false);
+  } else {
+    metrics_.flush();
+  }
+}
+
+void expect_usable(const RunRecord& run, const std::string& folder) {
+  if (!run.diverged) return;
+  fail<BadDataError>(folder, ": diverged after step ", run.position.step,
+                     ", before anything good was kept: its weights are of no use; gradus report ",
+                     folder, " says why");
 }
 
 bool is_checkpoint(const fs::path& file) {
@@ -264,6 +325,8 @@ KnownWeights load_weights(const std::string& file) {
   const std::string path = folder ? (fs::path(file) / checkpoint_name).string() : file;
   std::map<std::string, std::string> metadata;
   const Separated found = separate(load_safetensors(path, &metadata));
+  if (const auto run = metadata.find(run_key); run != metadata.end())
+    expect_usable(from_run_json(run->second, path), file);
   KnownWeights known{.tensors = best_of(found), .class_names = {}};
   if (const auto names = metadata.find(names_key); names != metadata.end())
     known.class_names = names_from_json(names->second, path);

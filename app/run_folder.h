@@ -5,6 +5,9 @@
 // is killed, what is there is one state of one training, and goes on to the same bits as if nothing had
 // happened. metrics.jsonl only gets longer; a checkpoint says how many of its bytes are its own.
 //
+// A loss that is no number is seen a step or more after the model was ruined. So while a checkpoint within an epoch is on
+// the disk, the one of the last whole epoch, which was evaluated, is kept in memory, and put back then.
+//
 // Nothing is written before the first checkpoint, so that an earlier training that is written over is whole
 // until then. One process at a time: the folder is locked.
 #pragma once
@@ -33,7 +36,7 @@ struct KnownWeights {
 };
 
 /// Of a .safetensors file, a checkpoint or the folder of a training: of the latter two the weights that count.
-/// Throws NotFoundError, BadDataError.
+/// Throws NotFoundError, BadDataError; that also where they are of no use.
 KnownWeights load_weights(const std::string& file);
 
 /// A training read back.
@@ -51,6 +54,9 @@ std::vector<std::string> all_class_names(const RunRecord& run);
 inline constexpr const char* pixels_of_pictures = "(pixel/255 - mean)/stddev";
 inline constexpr const char* pixels_of_numbers = "(number - mean)/stddev";
 
+/// Throws BadDataError for a training that diverged before there was anything good to keep, in `folder` or file.
+void expect_usable(const RunRecord& run, const std::string& folder);
+
 /// Throws NotFoundError when `folder` holds no training, BadDataError when its checkpoint is damaged.
 LoadedRun load_run(const std::filesystem::path& folder);
 /// The same with the weights that count in the model, to be used rather than trained on.
@@ -59,10 +65,11 @@ LoadedRun load_trained(const std::filesystem::path& folder);
 /// Writes into the folder of a training.
 class RunFolder {
  public:
-  enum class Purpose { fresh, overwrite, resume };
+  /// Both resume and serve go on with a training; they have other words for what cannot be.
+  enum class Purpose { fresh, overwrite, resume, serve };
   /// Makes the folder and those above it. Throws UsageError, so that this is known before an hour of
   /// training, when it cannot be written, when another process has it, and with Purpose::fresh when a
-  /// training is there; NotFoundError with Purpose::resume when none is.
+  /// training is there; NotFoundError when none is there to go on with.
   RunFolder(std::filesystem::path folder, Purpose purpose);
   /// When no checkpoint was kept, takes away what the constructor made.
   ~RunFolder();
@@ -76,14 +83,24 @@ class RunFolder {
   bool replaces_another() const { return replaces_ && !kept_; }
 
   /// Of the training that goes on here. Throws IoError.
-  void go_on_from(const MetricsRecord& metrics) { metrics_.go_on_from(metrics); }
+  void go_on_from(const RunRecord& run) {
+    metrics_.go_on_from(run.metrics);
+    is_tested_ = run.tested();
+  }
   /// Adds a line to metrics.jsonl, which appears there with the next checkpoint.
   void add_metrics(const std::string& line) { metrics_.add(line); }
   /// Replaces the checkpoint; fills in run.metrics. Throws IoError, also where somebody has put another
-  /// folder in the place of this one.
-  void keep(const Module& model, const NamedTensors& training_state, RunRecord& run);
+  /// folder in the place of this one. `tested`: shown to be good, RunRecord::tested() and nothing changed since.
+  void keep(const Module& model, const NamedTensors& training_state, RunRecord& run, bool tested);
+  /// The training ends at `failed`, where a loss is no number. Steps before that may have ruined the model already, so the
+  /// checkpoint is again that of the last whole epoch. Where there is none the model is kept, as one that is of no use, but
+  /// not in the place of steps that went well. `run` then says what is kept. Throws IoError as keep() does.
+  void keep_diverged(const Module& model, const NamedTensors& training_state, RunRecord& run,
+                     const Position& failed);
 
  private:
+  void expect_still_there() const;
+  void put_tested_back(RunRecord& run);
   void lock(const char* option);
   void settle_earlier();
   bool is_still_there() const;
@@ -93,6 +110,8 @@ class RunFolder {
   int lock_ = -1;               // the folder, opened
   bool replaces_ = false;
   bool kept_ = false;
+  bool is_tested_ = false;  // the checkpoint
+  std::string tested_;      // the bytes of the last such one, while another is in its place
   MetricsFile metrics_;
 };
 

@@ -66,12 +66,12 @@ int run_serve(const ServeOptions& options) {
   std::error_code error;
   if (fs::is_regular_file(folder, error))
     fail<UsageError>(folder, ": serve shows the folder of a training");
-  const bool unfinished = load_run(folder).record.unfinished();
+  const RunRecord found = load_run(folder).record;
+  expect_usable(found, folder);
+  const bool unfinished = found.unfinished();
   LiveServer server("serve", options.address);
   set_num_threads(options.threads.value_or(num_threads()));
   if (unfinished) {
-    fmt::print("{} is at {}, paused where it was; Ctrl-C ends\n", folder, server.url());
-    std::fflush(stdout);
     server.live().pause();
     TrainOptions train;
     train.resume = folder;

@@ -1,6 +1,5 @@
 // gradus trace: every tensor of one step of a training, made again. What a training did at a step follows from its
 // settings, so it is trained anew up to there; that it was the same is known by the loss.
-#include <gradus/autograd/functions.h>
 #include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
@@ -120,7 +119,7 @@ int run_trace(const TraceCommandOptions& options) {
   const Batch batch = *batches.epoch(at.epoch - 1, at.batch).begin();
   model.train();
   const Trace trace = trace_step(model, batch.images, [&](const Variable& scores) {
-    return cross_entropy(scores, batch.labels, {.label_smoothing = settings.label_smoothing});
+    return loss_of(scores, batch.labels, settings);
   });
   NamedTensors tensors =
       copies_of(tensors_of(trace));  // the step that follows writes into parameters

@@ -77,7 +77,8 @@ std::string what_is_kept(const RunRecord& run, const RunFolder& folder, const fs
                      run.last.epoch, run.position.step, next, out.string());
 }
 
-RunFolder::Purpose purpose_of(const TrainOptions& options) {
+RunFolder::Purpose purpose_of(const TrainOptions& options, bool of_serve) {
+  if (of_serve) return RunFolder::Purpose::serve;
   if (!options.resume.empty()) return RunFolder::Purpose::resume;
   return options.overwrite ? RunFolder::Purpose::overwrite : RunFolder::Purpose::fresh;
 }
@@ -187,6 +188,8 @@ class TrainCommand {
 
  private:
   bool resumes() const { return !options_.resume.empty(); }
+  /// Is it `gradus serve` that trains?
+  bool of_serve() const { return server_ != nullptr && !options_.serve; }
   bool quiet() const { return options_.quiet || !ranks_.is_first(); }
   void show();
   bool train_to_the_end();
@@ -215,8 +218,9 @@ void TrainCommand::settle() {
       take_imported_model(options_.from, settings_);
     out_ = folder_of(options_, settings_);
     if (!resumes() || !ranks_.is_first()) return;
-    folder_.emplace(out_, purpose_of(options_));
+    folder_.emplace(out_, purpose_of(options_, of_serve()));
     earlier_ = load_run(out_);
+    expect_usable(earlier_.record, out_.string());
   });
   if (resumes() && ranks_.many()) ranks_.share(earlier_, out_);
 }
@@ -259,9 +263,9 @@ void TrainCommand::begin() {
     const std::string label = (out_ / "checkpoint.safetensors").string();
     if (resumes()) {
       resume(*training_, label, run_, earlier_, ranks_.is_first());
-      if (folder_) folder_->go_on_from(earlier_.record.metrics);
+      if (folder_) folder_->go_on_from(earlier_.record);
     } else if (ranks_.is_first()) {
-      folder_.emplace(out_, purpose_of(options_));
+      folder_.emplace(out_, purpose_of(options_, of_serve()));
     }
   });
 }
@@ -272,7 +276,12 @@ void TrainCommand::show() {
   if (resumes()) start.metrics = metrics_so_far(out_, earlier_.record.metrics);
   server_->live().begin(start, batches_->batches(), training_->lr());
   server_->show(data_, out_.string());
-  if (options_.serve) std::fputs(("shown at " + server_->url() + "\n").c_str(), stderr);
+  if (!of_serve()) {
+    std::fputs(("shown at " + server_->url() + "\n").c_str(), stderr);
+    return;
+  }
+  fmt::print("{} is at {}, paused where it was; Ctrl-C ends\n", out_.string(), server_->url());
+  std::fflush(stdout);
 }
 
 bool TrainCommand::train_to_the_end() {

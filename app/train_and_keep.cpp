@@ -29,14 +29,14 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
   constexpr double most_seconds = 60;  // of work, for a power failure to take
   Clock::time_point last_kept = Clock::now();
   Scalars scalars(training.position().step);
-  const auto keep = [&] {
+  const auto write_scalars = [&] {
+    if (run.settings.tensorboard && folder.kept())
+      scalars.write(folder.checkpoint_file().parent_path());
+  };
+  const auto keep = [&](bool rate_is_new = false) {
     run.position = training.position();
-    const auto write_scalars = [&] {
-      if (run.settings.tensorboard && folder.kept())
-        scalars.write(folder.checkpoint_file().parent_path());
-    };
     write_scalars();  // before the checkpoint that counts them, but in no folder that has none yet
-    folder.keep(model, training.state_dict(), run);
+    folder.keep(model, training.state_dict(), run, run.tested() && !rate_is_new);
     write_scalars();
     last_kept = Clock::now();
   };
@@ -48,7 +48,7 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
             folder.add_metrics(to_json(change));
             progress.line(fmt::format("learning rate {} instead of {}, from step {} on", change.lr,
                                       change.from, change.step + 1));
-            if (!folder.replaces_another()) keep();
+            if (!folder.replaces_another()) keep(true);
             return change;
           },
       .should_stop = interrupted};
@@ -92,7 +92,10 @@ bool train_and_keep(Training& training, const Module& model, RunFolder& folder, 
     complete = training.run(events);
   } catch (const Diverged&) {
     folder.add_metrics(diverged_line(training.position()));
-    if (!folder.replaces_another()) keep();  // the model is as it was before the step
+    if (!folder.replaces_another()) {  // the model is as it was before the step
+      folder.keep_diverged(model, training.state_dict(), run, training.position());
+      write_scalars();
+    }
     throw;
   }
   // An earlier training is not given up for less than what is due.

@@ -40,13 +40,6 @@ std::unique_ptr<Schedule> make_schedule(const Settings& settings, Optimizer& opt
                                            CosineAnnealingOptions{.epochs = settings.epochs});
 }
 
-void expect_finite(double loss, const char* which, std::int64_t epoch, std::int64_t step,
-                   const Optimizer& optimizer) {
-  if (std::isfinite(loss)) return;
-  fail<Diverged>("training diverged: the ", which, " is ", loss, " in epoch ", epoch, ", at step ",
-                 step, "; try an --lr below ", optimizer.base_lr());
-}
-
 /// Is `epoch` to be preferred to the best so far?
 bool is_better(const EpochRecord& epoch, const EpochRecord& best) {
   if (best.epoch == 0) return true;
@@ -88,6 +81,17 @@ NamedTensors copies_of(const NamedTensors& tensors) {
   return copies;
 }
 
+/// `step` is that which failed, or the last before the evaluation that did.
+void Training::expect_finite(double loss, const char* which, std::int64_t step) const {
+  if (std::isfinite(loss)) return;
+  // What was resumed has the rate that it has: there --lr cannot be given.
+  const bool chosen = !resumed_ && optimizer_->base_lr() == settings_.lr;
+  fail<Diverged>(
+      "training diverged: the ", which, " is ", loss, " in epoch ", at_.epoch, ", at step ", step,
+      chosen ? text_of("; try an --lr below ", settings_.lr)
+             : text_of("; the learning rate was ", optimizer_->lr(), ": choose a lower one"));
+}
+
 std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model) {
   if (s.optimizer == "sgd") {
     return std::make_unique<SGD>(
@@ -124,9 +128,12 @@ void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image
   default_generator() = before;
 }
 
+Variable loss_of(const Variable& scores, const Tensor& labels, const Settings& settings) {
+  return cross_entropy(scores, labels, {.label_smoothing = settings.label_smoothing});
+}
+
 Variable loss_of(Module& model, const Batch& batch, const Settings& settings) {
-  return cross_entropy(model(batch.images), batch.labels,
-                       {.label_smoothing = settings.label_smoothing});
+  return loss_of(model(batch.images), batch.labels, settings);
 }
 
 void descend(const Variable& loss, Module& model, Optimizer& optimizer, const Settings& settings) {
@@ -260,6 +267,7 @@ void Training::resume(const RunRecord& run, const NamedTensors& state, const std
     fail<BadDataError>(label, ": fits no optimizer ", settings_.optimizer, ": ", error.what());
   }
   default_generator() = Generator(position.generator_seed, position.generator_position);
+  resumed_ = true;
   at_ = position;
   best_ = of;
   best_weights_ = std::move(best);
@@ -306,24 +314,24 @@ bool Training::stops(const TrainingEvents& events) {
 }
 
 /// Leaves the gradients of the loss, which it returns.
-double Training::backward(const Batch& batch, std::int64_t epoch, std::int64_t step) {
+double Training::backward(const Batch& batch, std::int64_t step) {
   optimizer_->zero_grad();
   if (parallel_) {
     const double loss = parallel_->backward(batch, [this](Module& model, const Batch& shard) {
       return loss_of(model, shard, settings_);
     });
-    expect_finite(loss, "loss", epoch, step, *optimizer_);
+    expect_finite(loss, "loss", step);
     return loss;
   }
   const Variable loss = loss_of(model_, batch, settings_);
-  expect_finite(loss.item(), "loss", epoch, step, *optimizer_);
+  expect_finite(loss.item(), "loss", step);
   loss.backward();
   return loss.item();
 }
 
 void Training::take_step(const Batch& batch, const TrainingEvents& events) {
   StepRecord step{.epoch = at_.epoch, .step = at_.step + 1};
-  step.loss = backward(batch, step.epoch, step.step);
+  step.loss = backward(batch, step.step);
   const bool seen =
       (at_.step == 0 || at_.batch + 1 == data_.train.batches()) && events.on_movements;
   const NamedTensors before = seen ? values_of(model_) : NamedTensors{};
@@ -348,13 +356,13 @@ void Training::finish_epoch(const TrainingEvents& events) {
   Communicator* const world = parallel_ ? &parallel_->communicator() : nullptr;
   if (data_.validation != nullptr) {
     const Evaluation validation = evaluate(model_, *data_.validation, {}, world);
-    expect_finite(validation.loss, "validation loss", epoch.epoch, at_.step, *optimizer_);
+    expect_finite(validation.loss, "validation loss", at_.step);
     epoch.validation_loss = validation.loss;
     epoch.validation_accuracy = validation.accuracy;
   }
   const Evaluation result = evaluate(model_, data_.test, {}, world);
   at_.evaluation_seconds += seconds_since(start);
-  expect_finite(result.loss, "test loss", epoch.epoch, at_.step, *optimizer_);
+  expect_finite(result.loss, "test loss", at_.step);
   epoch.test_loss = result.loss;
   epoch.test_accuracy = result.accuracy;
   epoch.seconds = seconds();

@@ -75,6 +75,8 @@ std::unique_ptr<Optimizer> make_optimizer(const Settings& settings, const Module
 void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image,
                                 const DataLoader& train);
 
+/// How wrong scores [N,classes] are about labels, as the settings want it measured.
+Variable loss_of(const Variable& scores, const Tensor& labels, const Settings& settings);
 /// What the model makes of a batch, or of a shard of one, as the settings want it measured.
 Variable loss_of(Module& model, const Batch& batch, const Settings& settings);
 /// Clips the gradients that are there, if asked for, and takes a step against them.
@@ -119,7 +121,8 @@ class Training {
  private:
   void expect_possible(const Position& at, const std::string& label) const;
   bool stops(const TrainingEvents& events);
-  double backward(const Batch& batch, std::int64_t epoch, std::int64_t step);
+  void expect_finite(double loss, const char* which, std::int64_t step) const;
+  double backward(const Batch& batch, std::int64_t step);
   void take_step(const Batch& batch, const TrainingEvents& events);
   void finish_epoch(const TrainingEvents& events);
   bool patience_has_run_out() const;
@@ -131,6 +134,7 @@ class Training {
   TrainingData data_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Schedule> schedule_;  // nullptr: the lr stays
+  bool resumed_ = false;
   Position at_;
   EpochRecord best_;
   NamedTensors best_weights_;  // copies

@@ -56,6 +56,16 @@ Tensor first_of(const Tensor& tensor, std::int64_t count) {
   return tensor.narrow(0, 0, std::min(count, tensor.size(0)));
 }
 
+/// Shares of classes by which cross_entropy(), which divides by all images, gives the mean over those that have a label.
+Tensor of_labelled(const Tensor& labels) {
+  if (!is_floating(labels.dtype()) || labels.rank() != 2 || labels.numel() == 0) return labels;
+  std::int64_t labelled = 0;
+  for (std::int64_t i = 0; i < labels.size(0); ++i)
+    if (core::max(labels[i]).item() != 0) ++labelled;
+  if (labelled == 0 || labelled == labels.size(0)) return labels;
+  return labels * (static_cast<double>(labels.size(0)) / static_cast<double>(labelled));
+}
+
 void check_batch(const Tensor& images, const WatchOptions& options) {
   if (options.samples < 1)
     fail<ValueError>("Report::watch: samples must be at least 1, got ", options.samples);
@@ -122,9 +132,12 @@ void Report::watch(Module& net, const Tensor& images, const Tensor& labels,
   }
   for (std::int64_t count = std::min(options.samples, images.size(0));; count /= 2) {
     detail::ReportContent seen = *content_;
-    seen.trace = trace_step(net, first_of(images, count), first_of(labels, count),
+    const Tensor known = first_of(labels, count);
+    seen.trace = trace_step(net, first_of(images, count), of_labelled(known),
                             {.input_gradient = options.input_gradient});
-    seen.samples = detail::samples_of(*seen.trace, options);
+    seen.trace->labels = known.clone();
+    seen.samples =
+        detail::samples_of(*seen.trace, detail::scores_of(net, first_of(images, count)), options);
     const bool last = count < 2 * least_samples || size_with(seen) <= seen.options.limit;
     if (!last) continue;
     static_cast<detail::ReportContent&>(*content_) = std::move(seen);
@@ -137,7 +150,7 @@ void Report::watch(Module& net, const Tensor& images, const TraceLoss& loss,
                    const WatchOptions& options) {
   check_batch(images, options);
   content_->trace = trace_step(net, images, loss, {.input_gradient = options.input_gradient});
-  content_->samples = detail::samples_of(*content_->trace, options);
+  content_->samples = detail::samples_of(*content_->trace, {}, options);
   saved_ = false;
 }
 

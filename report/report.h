@@ -63,6 +63,7 @@ struct ReportRun {
   std::string folder{};
   RunState state = RunState::finished;
   std::string command{};  ///< that repeats it
+  std::string caveat{};   ///< what the command does not repeat; empty: it repeats all
   std::uint64_t seed = 0;
   std::string checksum{};
   std::vector<std::pair<std::string, std::string>> settings{};
@@ -134,7 +135,7 @@ class Report {
   /// images, and what trace_step() throws.
   void watch(Module& net, const Batch& batch, const WatchOptions& options = {});
   /// The same; labels int64 [N], or float32 [N,classes]: shares of the classes. An image whose shares are all 0
-  /// has no label, adds nothing to the loss and sends no gradient.
+  /// has no label and sends no gradient; the loss is the mean over the others.
   void watch(Module& net, const Tensor& images, const Tensor& labels,
              const WatchOptions& options = {});
   /// With a loss of one's own, which looks at all images: none is left away.
@@ -170,5 +171,8 @@ class Report {
   std::unique_ptr<Content> content_;
   bool saved_ = true;
 };
+
+/// The same JSON without any `<`, which stands in strings alone: in an element of a page "</script>" would end it.
+std::string without_markup(const std::string& json);
 
 }  // namespace gradus

@@ -10,6 +10,23 @@
 
 #include <nlohmann/json.hpp>
 
+namespace gradus {
+
+std::string without_markup(const std::string& json) {
+  std::string safe;
+  safe.reserve(json.size());
+  for (const char c : json) {
+    if (c == '<') {
+      safe += "\\u003c";
+    } else {
+      safe += c;
+    }
+  }
+  return safe;
+}
+
+}  // namespace gradus
+
 namespace gradus::detail {
 namespace {
 
@@ -117,6 +134,7 @@ Json ReportWriter::run() const {
   return {{"folder", run.folder},
           {"state", to_string(run.state)},
           {"command", run.command},
+          {"caveat", run.caveat},
           {"seed", run.seed},
           {"checksum", run.checksum},
           {"settings", settings},
@@ -335,18 +353,8 @@ void collect(const ReportContent& content, Numbers& numbers) {
 }
 
 std::string json_of(const ReportContent& content, const Numbers& numbers) {
-  const std::string text =
-      ReportWriter(content, numbers).all().dump(-1, ' ', false, Json::error_handler_t::replace);
-  std::string safe;
-  safe.reserve(text.size());
-  for (const char c : text) {  // a `<` stands in strings alone, and could end the element
-    if (c == '<') {
-      safe += "\\u003c";
-    } else {
-      safe += c;
-    }
-  }
-  return safe;
+  return without_markup(
+      ReportWriter(content, numbers).all().dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::string why_no_gradcheck(const std::string& text) {

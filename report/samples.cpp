@@ -1,7 +1,9 @@
 // The images of a batch as pictures, and what the net takes them for.
+#include <gradus/autograd/anomaly.h>
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 #include <gradus/report/detail/content.h>
+#include <gradus/report/detail/untouched.h>
 
 #include <algorithm>
 #include <cmath>
@@ -50,11 +52,10 @@ Tensor as_bytes(const Tensor& pixels) {
   return bytes;
 }
 
-/// The classes as shares of 1: [N,C], or undefined where the output is no such table.
-Tensor probabilities_of(const Trace& trace) {
-  const Tensor& output = trace.nodes[trace.output].value;
-  if (!trace.labels.defined() || output.rank() != 2 || output.size(1) < 1) return {};
-  return core::softmax(output.to(float64), 1);
+/// The classes as shares of 1: [N,C], or undefined where the scores are no such table.
+Tensor probabilities_of(const Tensor& scores) {
+  if (!scores.defined() || scores.rank() != 2 || scores.size(1) < 1) return {};
+  return core::softmax(scores.to(float64), 1);
 }
 
 /// The class with the largest share; of shares that are all 0 none is known.
@@ -67,9 +68,18 @@ std::optional<std::int64_t> label_of(const Tensor& labels, std::int64_t image) {
 
 }  // namespace
 
-std::vector<ReportSample> samples_of(const Trace& trace, const WatchOptions& options) {
+Tensor scores_of(Module& net, const Tensor& images) {
+  const Untouched borrowed(net);
+  const DetectAnomaly may_diverge(false);
+  const NoGrad unrecorded;
+  net.eval();
+  return net(images).value();
+}
+
+std::vector<ReportSample> samples_of(const Trace& trace, const Tensor& scores,
+                                     const WatchOptions& options) {
   const Tensor& images = trace.nodes[trace.images].value;
-  const Tensor probabilities = probabilities_of(trace);
+  const Tensor probabilities = probabilities_of(scores);
   const bool are_pictures = images.rank() == 4 && images.numel() > 0 &&
                             !options.normalization.mean.empty() &&
                             !options.normalization.stddev.empty();

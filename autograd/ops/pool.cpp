@@ -40,7 +40,10 @@ struct MaxPool2d final : Op {
 
   Tensor forward(const Variable& x) {
     const core::MaxPool2dResult result = core::max_pool2d_compact(x.value(), options);
-    if (needs(0)) choices = result.indices;
+    if (needs(0)) {
+      choices = result.indices;
+      keeps(choices, "choices");
+    }
     return result.values;
   }
 
@@ -109,7 +112,10 @@ struct AdaptiveMaxPool2d final : Op {
 
   Tensor forward(const Variable& x) {
     const core::MaxPool2dResult result = core::adaptive_max_pool2d(x.value(), output_size);
-    if (needs(0)) indices = result.indices;
+    if (needs(0)) {
+      indices = result.indices;
+      keeps(indices, "indices");
+    }
     return result.values;
   }
 

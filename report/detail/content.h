@@ -31,8 +31,12 @@ struct ReportContent {
   std::vector<WorstImage> worst{};
 };
 
-/// The images of the trace.
-std::vector<ReportSample> samples_of(const Trace& trace, const WatchOptions& options);
+/// What the net gives when it is used rather than trained: in the step of a trace a batch norm mixes the images, and a
+/// dropout draws. The net stays as it was.
+Tensor scores_of(Module& net, const Tensor& images);
+/// The images of the trace, and what scores [N,C] take them for; undefined ones know no classes.
+std::vector<ReportSample> samples_of(const Trace& trace, const Tensor& scores,
+                                     const WatchOptions& options);
 /// Every array of the report, by what it is good for.
 void collect(const ReportContent& content, Numbers& numbers);
 /// The report as JSON (format 1) in which no `<` stands; arrays are where `numbers` says.

@@ -164,6 +164,27 @@ run 1 train --lr 1e30 --quiet --out new
 says err "in epoch 1, at step 2" "new/checkpoint.safetensors holds 0 epochs and 1 steps; to see why: gradus report new"
 [ "$(ls new)" = "$(ls run)" ] || fail "of a training that diverged is kept: $(ls new)"
 grep -q '"event":"diverged"' new/metrics.jsonl || fail "new/metrics.jsonl does not tell that it diverged"
+# Of no use, and nobody uses it by mistake.
+run 1 train --model mlp --optimizer sgd --lr 1e30 --checkpoint-steps 1 --quiet --out soon
+run 0 data digits --preview own.png --count 1
+for folder in new soon; do
+  of_no_use="$folder: diverged after step 1, before anything good was kept: its weights are of no use; gradus report $folder says why"
+  for command in "eval $folder" "eval $folder --json" "predict $folder own.png" "export $folder x.safetensors" \
+    "export $folder x.onnx" "train --resume $folder" "train --resume $folder --epochs 40" "serve $folder --port 0"; do
+    # shellcheck disable=SC2086  # a list of words
+    refuses 65 "$of_no_use" $command
+  done
+  refuses 65 "$folder: diverged after step 1" train --model "$([ $folder = new ] && echo cnn || echo mlp)" --from $folder --out x
+  for file in x x.safetensors x.onnx; do [ ! -e $file ] || fail "$file was made of weights that are of no use"; done
+  run 0 report $folder --quiet --gradcheck 0
+  run 0 trace $folder --at-step 1 --quiet -o step.safetensors
+done
+# The same of weights of an earlier version, which does not say so: by what they give.
+sed 's/\\"diverged\\":true/\\"diverged\\":null/' new/checkpoint.safetensors >broken/checkpoint.safetensors
+refuses 65 "what it says of its training is damaged" eval broken
+sed 's/,\\"diverged\\":true/                  /' new/checkpoint.safetensors >broken/checkpoint.safetensors
+refuses 65 "broken: on digits the test loss is no finite number: these weights are of no use" eval broken
+refuses 65 "broken: gives own.png a score that is no finite number: these weights are of no use" predict broken own.png
 
 # 74: a result that does not reach its reader.
 if [ -w /dev/full ]; then

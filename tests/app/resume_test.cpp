@@ -350,10 +350,21 @@ TEST_CASE("only one process trains in a folder") {
   const std::string out = folder / "run";
   RunningProgram first({"train", "--epochs", "100000", "--quiet", "--out", out});
   REQUIRE(first.wait_until([&] { return holds_checkpoint(out); }));
-  for (const std::string way : {"--resume ", "--overwrite --out "}) {
+  struct Way {
+    std::string words;
+    std::string named;  // how the folder is, in the error
+  };
+  for (const Way& way :
+       {Way{"train --resume ", "--resume "}, Way{"train --overwrite --out ", "--out "},
+        Way{"serve --port 0 ", "serve "}}) {
+    CAPTURE(way.words);
     const std::string log = folder / "log";
-    static_cast<void>(std::system((GRADUS_PROGRAM " train " + way + out + " 2>" + log).c_str()));
-    CHECK(contains(read_bytes(log), "another process is training there"));
+    const std::string told = folder / "told";
+    static_cast<void>(
+        std::system((GRADUS_PROGRAM " " + way.words + out + " >" + told + " 2>" + log).c_str()));
+    CHECK(contains(read_bytes(log),
+                   "gradus: " + way.named + out + ": another process is training there"));
+    CHECK(read_bytes(told).empty());  // such as where a page is that nobody shows
   }
   CHECK(exit_code({"eval", out}) == 0);
   first.send(SIGINT);

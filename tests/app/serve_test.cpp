@@ -8,11 +8,13 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -51,6 +53,77 @@ class Listening {
 };
 
 int free_port() { return Listening().port(); }
+
+/// One who asks, byte by byte.
+class Asking {
+ public:
+  explicit Asking(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  }
+  ~Asking() { ::close(socket_); }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+
+  /// How much of it is taken.
+  std::size_t say(const std::string& text) const {
+    std::size_t said = 0;
+    while (said < text.size()) {
+      const ssize_t count = ::send(socket_, text.data() + said, text.size() - said, MSG_NOSIGNAL);
+      if (count <= 0) break;
+      said += static_cast<std::size_t>(count);
+    }
+    return said;
+  }
+  /// What is answered until the other side hangs up.
+  std::string hear() const {
+    std::string heard;
+    char buffer[4096];
+    for (;;) {
+      const ssize_t count = ::recv(socket_, buffer, sizeof buffer, 0);
+      if (count <= 0) return heard;
+      heard.append(buffer, static_cast<std::size_t>(count));
+    }
+  }
+
+ private:
+  int socket_;
+};
+
+/// Eight, as many as are served at a time, who send a byte every 200 ms for as long as it lives, but a minute at most.
+class Dawdlers {
+ public:
+  explicit Dawdlers(int port) {
+    for (int i = 0; i < 8; ++i) asking_.push_back(std::make_unique<Asking>(port));
+    for (const auto& each : asking_) each->say("GET / HTTP/1.1\r\nX: ");
+    thread_ = std::thread([this] {
+      for (int i = 0; i < 300 && !at_end_; ++i) {
+        for (const auto& each : asking_) each->say("a");
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      }
+    });
+  }
+  ~Dawdlers() {
+    at_end_ = true;
+    thread_.join();
+  }
+  Dawdlers(const Dawdlers&) = delete;
+  Dawdlers& operator=(const Dawdlers&) = delete;
+
+ private:
+  std::vector<std::unique_ptr<Asking>> asking_;
+  std::atomic<bool> at_end_{false};
+  std::thread thread_;
+};
+
+double seconds_of(const std::function<void()>& what) {
+  const auto start = std::chrono::steady_clock::now();
+  what();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 /// What a browser does that has the page open.
 class OpenPage {
@@ -176,6 +249,34 @@ std::string digit(const gradus::Dataset& test, std::int64_t index) {
   return bytes;
 }
 
+/// Trains three epochs, then with a rate at which the loss soon is no number.
+void diverge(const TemporaryFolder& folder, const std::string& out,
+             const std::vector<std::string>& more) {
+  const int port = free_port();
+  using Output = RunningProgram::Output;
+  const bool tells = terminal_available();
+  RunningProgram program(
+      with({"train", "--model", "mlp", "--optimizer", "sgd", "--epochs", "100000", "--quiet",
+            "--out", (folder / out).string(), "--serve", "--port", std::to_string(port)},
+           more),
+      {.out = tells ? Output::terminal : Output::pipe});
+  OpenPage page(program, port);
+  REQUIRE(program.wait_until([&] { return page.news().at("epoch").get<int>() > 3; }));
+  page.pause();
+  CHECK(page.post("/rate", "1e6") == 204);
+  CHECK(page.post("/go") == 204);
+  CHECK(program.finish() == 1);
+  if (!tells) return;
+  CHECK(program.output().find("; the learning rate was ") != std::string::npos);
+  CHECK(program.output().find("try an --lr") == std::string::npos);  // it had nothing to do with it
+}
+
+std::string text_of_file(const fs::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
 }  // namespace
 
 TEST_CASE("a training that is watched, paused and drawn for is the same to the bit") {
@@ -281,9 +382,50 @@ TEST_CASE(
                        "--quiet"}) == 0);
   const std::string report = (folder / "report.html").string();
   REQUIRE(run_program({"report", (folder / "stopped").string(), "-o", report, "--quiet"}) == 0);
-  std::ostringstream text;
-  text << std::ifstream(report).rdbuf();
-  CHECK(text.str().find("learning rate changed after step") != std::string::npos);
+  CHECK(text_of_file(report).find("learning rate changed after step") != std::string::npos);
+  const std::string caveat = "The command trains without the changes";
+  CHECK(text_of_file(report).find(caveat) != std::string::npos);
+  RunningProgram compare(
+      {"compare", (folder / "plain").string(), (folder / "stopped").string(), "--json"});
+  REQUIRE(compare.finish() == 0);
+  const nlohmann::json settings = nlohmann::json::parse(compare.output()).at("settings");
+  REQUIRE(settings.size() == 1);
+  CHECK(settings.dump().find("rates changed by hand") != std::string::npos);
+  REQUIRE(run_program({"report", (folder / "plain").string(), "-o", report, "--quiet"}) == 0);
+  CHECK(text_of_file(report).find(caveat) == std::string::npos);
+}
+
+TEST_CASE("a training that diverges loses no epoch that went well, and tells how it ended") {
+  const TemporaryFolder folder;
+  const std::string report = (folder / "report.html").string();
+  for (const std::vector<std::string>& checkpoints :
+       {std::vector<std::string>{}, {"--checkpoint-steps", "1"}}) {
+    const std::string out = "run" + std::to_string(checkpoints.size());
+    const std::string run = (folder / out).string();
+    diverge(folder, out, checkpoints);
+    const std::vector<nlohmann::json> epochs = lines_of(run, "epoch");
+    REQUIRE(epochs.size() >= 3);
+    REQUIRE(lines_of(run, "diverged").size() == 1);
+
+    RunningProgram eval({"eval", run, "--json"});
+    REQUIRE(eval.finish() == 0);
+    const nlohmann::json result = nlohmann::json::parse(eval.output());
+    CHECK(result.at("test_accuracy") == epochs.back().at("test_accuracy"));
+    CHECK(result.at("test_loss") == epochs.back().at("test_loss"));
+
+    REQUIRE(run_program({"report", run, "-o", report, "--quiet"}) == 0);
+    const std::string page = text_of_file(report);
+    CHECK(page.find("\"state\":\"diverged\"") != std::string::npos);
+    CHECK(page.find("\"id\":\"rate-too-high\"") != std::string::npos);
+    CHECK(page.find("learning rate changed after step") != std::string::npos);
+    CHECK(page.find("no number, at a rate of 1e+06") != std::string::npos);
+
+    const std::string more = std::to_string(epochs.size() + 1);
+    REQUIRE(run_program({"train", "--resume", run, "--epochs", more, "--quiet"}) == 0);
+    CHECK(lines_of(run, "epoch").size() == epochs.size() + 1);
+    CHECK(lines_of(run, "diverged").empty());
+    CHECK(lines_of(run, "rate").empty());
+  }
 }
 
 TEST_CASE("who is not the page is refused, and changes nothing") {
@@ -328,20 +470,64 @@ TEST_CASE("a page that is closed in the middle of a request harms no training") 
     page.pause();
     for (const char* begun :
          {"", "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "POST /guess HTTP/1.1\r\nContent-Le"}) {
-      const int connection = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_port = htons(static_cast<std::uint16_t>(port));
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      REQUIRE(::connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-      CHECK(::send(connection, begun, std::strlen(begun), 0) ==
-            static_cast<ssize_t>(std::strlen(begun)));
-      ::close(connection);
+      CHECK(Asking(port).say(begun) == std::strlen(begun));
     }
     CHECK(page.post("/go") == 204);
   }
   CHECK(watched.finish() == 0);
   CHECK(lines_of(folder / "run", "step").size() == 720);
+}
+
+TEST_CASE(
+    "who sends a byte now and then keeps neither others from the page nor the training from its "
+    "end") {
+  const TemporaryFolder folder;
+  const int port = free_port();
+  RunningProgram watched(
+      with(training(folder, "run"), {"--serve", "--port", std::to_string(port)}));
+  OpenPage page(watched, port);
+  page.pause();
+  constexpr double patience = 30;  // seconds: a request has 5, dawdlers take 60
+  {
+    const Dawdlers dawdlers(port);
+    CHECK(seconds_of([&] { page.news(); }) < patience);
+  }
+  const Dawdlers dawdlers(port);
+  watched.send(SIGINT);
+  CHECK(seconds_of([&] { CHECK(watched.finish() == 130); }) < patience);
+}
+
+TEST_CASE("a request that does not end, or is packed, is cut off before it fills the memory") {
+  const TemporaryFolder folder;
+  const int port = free_port();
+  RunningProgram watched(
+      with(training(folder, "run"), {"--serve", "--port", std::to_string(port)}));
+  OpenPage page(watched, port);
+  page.pause();
+  const std::string host = "Host: 127.0.0.1:" + std::to_string(port) + "\r\n";
+  const std::string token =
+      host + "X-Gradus-Token: " + page.facts().at("token").get<std::string>() + "\r\n";
+  const std::string much(std::size_t{64} << 20, 'a');  // more than the buffers of a socket hold
+  std::string fields;
+  while (fields.size() < (std::size_t{64} << 20)) fields += "X: a\r\n";
+  CHECK(Asking(port).say("GET /" + much) < much.size());
+  CHECK(Asking(port).say("GET / HTTP/1.1\r\nX: " + much) < much.size());
+  CHECK(Asking(port).say("GET / HTTP/1.1\r\n" + fields) < fields.size());
+  CHECK(Asking(port).say("POST /guess HTTP/1.1\r\n" + token + "Content-Length: 67108864\r\n\r\n" +
+                         much) < much.size());
+  CHECK(Asking(port).say("POST /guess HTTP/1.1\r\n" + token +
+                         "Transfer-Encoding: chunked\r\n\r\n4000000\r\n" + much) < much.size());
+  const Asking packed(port);
+  packed.say("POST /guess HTTP/1.1\r\n" + token +
+             "Content-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n");
+  CHECK(packed.hear().starts_with("HTTP/1.1 415 "));
+  std::string long_head = "GET /news HTTP/1.1\r\n" + host;
+  while (long_head.size() < 60000) long_head += "X: " + std::string(1000, 'a') + "\r\n";
+  const Asking wordy(port);
+  wordy.say(long_head + "\r\n");
+  CHECK(wordy.hear().starts_with("HTTP/1.1 200 "));
+  CHECK(page.post("/go") == 204);
+  CHECK(watched.finish() == 0);
 }
 
 TEST_CASE("a port that is taken is told at once, and nothing is written") {

@@ -1,11 +1,15 @@
 // What a trace says that a step costs: products and additions as plain loops count them, memory, and time foretold.
 #include <doctest/doctest.h>
 #include <gradus/autograd/functions.h>
+#include <gradus/autograd/op.h>
 #include <gradus/core/create.h>
 #include <gradus/core/random.h>
+#include <gradus/core/storage.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/conv.h>
+#include <gradus/layers/dropout.h>
 #include <gradus/layers/linear.h>
+#include <gradus/layers/models.h>
 #include <gradus/layers/norm.h>
 #include <gradus/layers/pool.h>
 #include <gradus/layers/sequential.h>
@@ -14,7 +18,9 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <set>
+#include <vector>
 
 using namespace gradus;
 
@@ -58,6 +64,57 @@ CountedCosts count_costs(const Shape& x, const Shape& y, const Conv2d& layer) {
                                      j * o.stride.width + v * o.dilation.width});
               }
   return costs;
+}
+
+/// What a module's ops keep, by the pool; and how many ops there are.
+struct Returned {
+  std::int64_t bytes = 0;
+  std::int64_t ops = 0;
+};
+
+std::vector<Returned> returned_by_modules(const Trace& trace, Module& net, const Tensor& images) {
+  std::vector<Returned> returned(trace.modules.size());
+  std::vector<std::shared_ptr<Node>> tape = tape_behind(net(images).node());
+  for (; !tape.empty();
+       tape.pop_back()) {  // the newest first: what several keep counts with the first
+    const std::shared_ptr<Node> node = tape.back();
+    const std::int64_t live = storage_statistics().live_bytes;
+    node->op.reset();
+    node->kept.clear();
+    const std::int64_t freed = live - storage_statistics().live_bytes;
+    std::size_t at = 0;
+    for (std::size_t m = 0; m < trace.modules.size(); ++m)
+      if (trace.modules[m].path == node->within.path()) at = m;
+    for (; at != no_index; at = trace.modules[at].parent) {
+      returned[at].bytes += freed;
+      ++returned[at].ops;
+    }
+  }
+  return returned;
+}
+
+std::int64_t block_for(std::int64_t bytes) {
+  const std::int64_t live = storage_statistics().live_bytes;
+  const Storage block(bytes);
+  return storage_statistics().live_bytes - live;
+}
+
+/// A block is rounded up by an eighth at most. Beside what a trace counts an op keeps a few numbers for each channel: a
+/// batch norm five times as many.
+void check_against_pool(Module& net, const Tensor& images) {
+  constexpr std::int64_t most_channels = 64;
+  constexpr std::int64_t vectors = 5;
+  constexpr std::int64_t blocks = 2;  // of an op that are counted: their headers
+  const Trace trace = trace_step(net, images, cost_labels(images.size(0), 10), {.values = false});
+  const std::vector<Returned> returned = returned_by_modules(trace, net, images);
+  const std::int64_t of_an_op =
+      vectors * block_for(most_channels * size_of(float32)) + blocks * block_for(0);
+  for (std::size_t m = 0; m < trace.modules.size(); ++m) {
+    CAPTURE(trace.modules[m].path);
+    const std::int64_t counted = trace.modules[m].kept_bytes;
+    CHECK(returned[m].bytes >= counted);
+    CHECK(returned[m].bytes <= counted + counted / 8 + returned[m].ops * of_an_op);
+  }
 }
 
 }  // namespace
@@ -123,8 +180,28 @@ TEST_CASE("what modules keep is what a step keeps that nobody watches") {
   const std::int64_t activation = 4 * 4 * 6 * 6 * size_of(float32);
   CHECK(trace.modules[2].kept_bytes == activation);
   CHECK(trace.modules[3].kept_bytes == 0);
+  CHECK(trace.modules[4].kept_bytes == 4 * 4 * 3 * 3 * size_of(uint8));  // which of each window
   CHECK(trace.modules[6].kept_bytes == activation / 4);
   CHECK(trace.modules[0].kept_bytes == of_nodes - activation);
+}
+
+TEST_CASE("what modules keep is what the pool gets back, up to its rounding") {
+  struct Subject {
+    const char* model;
+    ImageSpec image;
+  };
+  Generator generator(1);
+  for (const Subject& each : {Subject{"lenet", {1, 28, 28, 10}}, Subject{"cnn", {1, 8, 8, 10}},
+                              Subject{"resnet20", {3, 32, 32, 10}}}) {
+    CAPTURE(each.model);
+    const ImageSpec& image = each.image;
+    Sequential net = make_model(each.model, image, generator);
+    const Tensor images = cost_images({16, image.channels, image.height, image.width}, 5);
+    check_against_pool(net, images);
+  }
+  Sequential adaptive{Conv2d{1, 8, {.kernel_size = 3}}, AdaptiveMaxPool2d{3}, Flatten{},
+                      Dropout{0.5}, Linear{8 * 3 * 3, 10}};
+  check_against_pool(adaptive, cost_images({64, 1, 16, 16}, 5));
 }
 
 TEST_CASE("each algorithm's time is predicted from its products") {

@@ -3,17 +3,21 @@
 #include <doctest/doctest.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
+#include <gradus/core/math.h>
 #include <gradus/core/random.h>
 #include <gradus/layers/activation.h>
 #include <gradus/layers/conv.h>
+#include <gradus/layers/dropout.h>
 #include <gradus/layers/linear.h>
 #include <gradus/layers/models.h>
+#include <gradus/layers/norm.h>
 #include <gradus/layers/sequential.h>
 #include <gradus/layers/shape.h>
 #include <gradus/report/report.h>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -329,6 +333,53 @@ TEST_CASE("an image whose label is not known is shown without one, and sends no 
   CHECK(samples[1].at("label") == 1);
   const TraceNode& output = report.trace().nodes[report.trace().output];
   for (const float slope : output.gradient[0].contiguous().to_vector<float>()) CHECK(slope == 0);
+}
+
+TEST_CASE("images without a label make the loss of the others no smaller") {
+  Sequential net = small_net();
+  const Tensor images = report_images({5, 1, 8, 8});
+  const Tensor some = images.narrow(0, 2, 3);
+  const Trace wanted = trace_step(net, some, report_labels(3));
+  Report report = Report::without_file();
+  const Tensor labels =
+      Tensor::from({{0., 0., 0.}, {0., 0., 0.}, {1., 0., 0.}, {0., 1., 0.}, {0., 0., 1.}})
+          .to(float32);
+  report.watch(net, images, labels);
+  const Trace& found = report.trace();
+  CHECK(found.nodes[found.loss].value.item() ==
+        doctest::Approx(wanted.nodes[wanted.loss].value.item()).epsilon(1e-6));
+  for (std::size_t i = 0; i < wanted.parameters.size(); ++i) {
+    const Tensor& gradient = wanted.parameters[i].gradient;
+    const Tensor difference = found.parameters[i].gradient - gradient;
+    CHECK(core::max(core::abs(difference)).item() <= 1e-6 * core::max(core::abs(gradient)).item());
+  }
+  CHECK(found.labels.to_vector<float>() == labels.to_vector<float>());
+}
+
+TEST_CASE("what the net takes an image for is what it does in use, not in a step of training") {
+  Generator weights(4);
+  Sequential net{Conv2d{1, 3, 3, weights},         BatchNorm2d{3}, ReLU{}, Dropout{0.5}, Flatten{},
+                 Linear{3 * 6 * 6, 3, {}, weights}};
+  const Tensor images = report_images({4, 1, 8, 8});
+  for (int i = 0; i < 3; ++i) net(images);  // running statistics of their own
+  const Generator before = default_generator();
+  Report report = Report::without_file();
+  report.watch(net, images, report_labels(4));
+  CHECK(net.is_training());
+  CHECK(default_generator().position() == before.position());
+  const json samples = read(report.html()).data.at("samples");
+  net.eval();
+  const NoGrad unrecorded;
+  const Tensor used = softmax(Variable(net(images).value().to(float64)), 1).value();
+  const Tensor& step = report.trace().nodes[report.trace().output].value;
+  CHECK(max(abs(Variable(net(images).value() - step))).item() > 0.01);
+  for (std::int64_t i = 0; i < 4; ++i) {
+    const auto given = samples[static_cast<std::size_t>(i)].at("probabilities");
+    const std::vector<double> wanted = used[i].to_vector<double>();
+    CHECK(given.get<std::vector<double>>() == wanted);
+    const auto most = std::max_element(wanted.begin(), wanted.end()) - wanted.begin();
+    CHECK(samples[static_cast<std::size_t>(i)].at("predicted") == most);
+  }
 }
 
 TEST_CASE("a loss of one's own, and one that diverged, have their reports") {

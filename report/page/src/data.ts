@@ -32,6 +32,7 @@ export interface Run {
   folder: string;
   state: "finished" | "interrupted" | "diverged" | "running";
   command: string;
+  caveat?: string; // what the command does not repeat; empty where it repeats all
   seed: number | string;
   checksum: string;
   settings: [string, string][];

@@ -311,6 +311,7 @@ async function testRunAlone(browser, file) {
   check("a run that diverged, without a traced step, shows what there is", String(await viewIds(page)) === "run,flow" && complaints.length === 0, complaints.join("; "));
   await show(page, "run");
   check("and says that it diverged", (await textOf(page, ".finding.is-bad")).includes("diverged"));
+  check("and what the command does not repeat", (await textOf(page, "main .note")).includes("leaves something out"));
   await close();
 }
 

@@ -129,7 +129,7 @@ function makeRun(evil) {
   const random = generator(8);
   const loss = (x) => 1.9 * Math.exp(-x / 60) + 0.12;
   return {
-    ...{ folder: evil("runs/shapes"), state: "finished", command: evil("gradus train --data shapes --model small --epochs 8 --seed 7"), seed: 7, checksum: "3f9ac1d2 77b04e51" },
+    ...{ folder: evil("runs/shapes"), state: "finished", command: evil("gradus train --data shapes --model small --epochs 8 --seed 7"), caveat: evil("The command leaves something out."), seed: 7, checksum: "3f9ac1d2 77b04e51" },
     settings: [["optimizer", "sgd, momentum 0.9"], ["batch size", "32"], ["schedule", "one cycle"], [evil("augmentation"), evil("none")]],
     epochs: Array.from({ length: 8 }, (_, e) => ({
       ...{ epoch: e + 1, loss: loss(25 * (e + 1)), accuracy: 1 - 0.8 * Math.exp(-e / 2) - 0.03, validation_loss: loss(22 * (e + 1)) + 0.05, validation_accuracy: 0.95 - 0.8 * Math.exp(-e / 2) },

@@ -123,10 +123,10 @@ export const runView: View = {
   missing: (report) => (report.run ? null : "no run"),
   show(state: State, root: HTMLElement) {
     const run = state.report.run!;
-    if (run.state === "diverged") root.append(h("p", { class: "finding is-bad" }, "This run diverged: where a curve ends, the loss was no longer a number. The weights are those of before that step."));
+    if (run.state === "diverged") root.append(h("p", { class: "finding is-bad" }, "This run diverged: where a curve ends, the loss was no longer a number. The weights are the last that were kept before that."));
     append(
       root,
-      h("section", { class: "card" }, h("h3", {}, "Settings"), facts(run), h("h3", {}, "To repeat it"), command(run)),
+      h("section", { class: "card" }, h("h3", {}, "Settings"), facts(run), h("h3", {}, "To repeat it"), command(run), run.caveat && note(name(run.caveat))),
       run.steps.length > 0 && stepCurves(run),
       run.epochs.length > 0 ? epochCurves(run) : note("No epoch was finished, so there is no curve of epochs."),
     );

@@ -27,6 +27,9 @@ export function samplePicker(state: State, change: () => void): HTMLElement {
   );
 }
 
+/// Layers that do one thing in a training, and another when the net is used.
+const isOfTraining = (type: string): boolean => /^(BatchNorm|Dropout)/.test(type);
+
 function answer(state: State): HTMLElement {
   const { report, choices } = state;
   const sample = report.samples[choices.sample];
@@ -140,7 +143,7 @@ export const samplesView: View = {
       root.replaceChildren(
         samplePicker(state, draw),
         answer(state),
-        h("section", { class: "card" }, h("h3", {}, "What every layer made of it"), h("label", { class: "field" }, own, "each channel on a scale of its own"), details),
+        h("section", { class: "card" }, h("h3", {}, "What every layer made of it"), report.modules.some(({ type }) => isOfTraining(type)) && note("These are the numbers of the step that was watched, in which batch norms and dropouts may act as in training. The probabilities above are those of the net in use, as predict gives them."), h("label", { class: "field" }, own, "each channel on a scale of its own"), details),
       );
     };
     draw();
