@@ -145,7 +145,8 @@ struct GraphNet::Parts {
   /// How often batch norms were trained is no constant: who exported them wrote it beside the graph.
   void restore_batches() {
     const NamedTensors state = root.state_dict();
-    for (const auto& [key, text] : graph.metadata) {
+    for (const auto& [name, text] : graph.metadata) {
+      const std::string& key = name;  // clang 14 captures no binding
       const auto found = std::find_if(state.begin(), state.end(), [&](const auto& member) {
         return member.first == key && key.ends_with("num_batches_tracked");
       });

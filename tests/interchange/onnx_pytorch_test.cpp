@@ -59,7 +59,8 @@ std::size_t check_net(const fs::path& onnx) {
   check_near(y.value(), fixture.tensors.at("train/y"));
   mean(y * y).backward();
   std::size_t gradients = 0;
-  for (const auto& [name, parameter] : net.named_parameters()) {
+  for (const auto& [of_parameter, parameter] : net.named_parameters()) {
+    const std::string& name = of_parameter;
     const auto expected = fixture.tensors.find("grad/" + name);
     if (expected == fixture.tensors.end()) continue;  // a number that the exporter wrote
     CAPTURE(name);
@@ -69,7 +70,8 @@ std::size_t check_net(const fs::path& onnx) {
   SGD(net.parameters(), {.lr = std::stod(fixture.metadata.at("lr"))}).step();
   std::map<std::string, Tensor> state;
   for (const auto& [name, tensor] : net.state_dict()) state.emplace(name, tensor);
-  for (const auto& [key, expected] : fixture.tensors) {
+  for (const auto& [of_tensor, expected] : fixture.tensors) {
+    const std::string& key = of_tensor;
     if (!key.starts_with("after/")) continue;
     CAPTURE(key);
     const auto mine = state.find(key.substr(6));

@@ -72,7 +72,8 @@ TEST_CASE(
     GraphNet back(interchange::parse_onnx(interchange::onnx_bytes(graph), net.name));
     const auto compare = [&](bool to_the_bit) {
       const std::map<std::string, Tensor> mine = by_name(back);
-      for (const auto& [name, tensor] : net.net->state_dict()) {
+      for (const auto& [of_tensor, tensor] : net.net->state_dict()) {
+        const std::string& name = of_tensor;
         CAPTURE(name);
         const auto found = mine.find(name);
         REQUIRE(found != mine.end());
@@ -115,7 +116,8 @@ TEST_CASE(
     back.eval();
     again.eval();
     const std::map<std::string, Tensor> state = by_name(again);
-    for (const auto& [key, tensor] : back.state_dict()) {
+    for (const auto& [of_tensor, tensor] : back.state_dict()) {
+      const std::string& key = of_tensor;
       CAPTURE(key);
       REQUIRE(state.contains(key));
       CHECK(apart(state.at(key), tensor) == 0);
@@ -137,7 +139,8 @@ TEST_CASE("an imported net within another is written with it, its names below it
   CHECK(graph.nodes.front().inputs == std::vector<std::string>{"images", "0.0.weight"});
   GraphNet back(interchange::parse_onnx(interchange::onnx_bytes(graph), "net"));
   const std::map<std::string, Tensor> state = by_name(back);
-  for (const auto& [name, tensor] : net.state_dict()) {
+  for (const auto& [of_tensor, tensor] : net.state_dict()) {
+    const std::string& name = of_tensor;
     CAPTURE(name);
     REQUIRE(state.contains(name));
     CHECK(apart(state.at(name), tensor) == 0);

@@ -237,7 +237,9 @@ TEST_CASE("onnx's own cases come out as the table says, at least 500 of them rig
   CHECK(found.size() == expected.size());
   int passed = 0;
   int with_gradient = 0;
-  for (const auto& [name, verdict] : found) {
+  for (const auto& each : found) {
+    const auto& name = each.first;
+    const auto& verdict = each.second;
     const auto wanted = expected.find(name);
     REQUIRE_MESSAGE(wanted != expected.end(), name, " is not in the table: ", verdict);
     CHECK_MESSAGE(verdict == wanted->second, name);

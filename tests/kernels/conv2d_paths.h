@@ -16,6 +16,7 @@
 #include <gradus/core/kernels/conv2d/implicit_gemm.h>
 #include <gradus/core/kernels/conv2d/output_lanes.h>
 #include <gradus/core/kernels/conv2d/partial_sums.h>
+#include <gradus/core/kernels/conv2d/plane_correlation.h>
 #include <gradus/core/kernels/conv2d/pointwise.h>
 #include <gradus/core/kernels/conv2d/tiles.h>
 #include <gradus/core/kernels/conv2d/winograd.h>
@@ -190,7 +191,7 @@ template <class T> class Paths {
 
   /// Depthwise, by planes.
   void planes() {
-    const std::int64_t width = depthwise_kernels<T>().lanes;
+    const std::int64_t width = plane_kernels<T>().lanes;
     const std::int64_t columns = g_.out_width();
     const std::string stride = "planes, stride " + std::to_string(g_.stride_w);
     add(columns % width == 0, stride + ", whole vectors");

@@ -265,7 +265,8 @@ std::string words(const std::map<std::string, Severity>& found) {
 TEST_CASE("each planted pathology is found, in nets of two kinds where it can be") {
   std::set<std::string> planted;
   std::size_t turn = 0;
-  for (const auto& [id, plant] : pathologies()) {
+  for (const auto& [rule, plant] : pathologies()) {
+    const std::string& id = rule;
     CAPTURE(id);
     planted.insert(id);
     for (const bool convolutions : {false, true}) {
@@ -305,7 +306,7 @@ TEST_CASE("of milder ones nine in ten are found") {
 }
 
 TEST_CASE("healthy trainings are left alone") {
-  for (const std::uint64_t seed : {1, 2, 3}) {
+  for (const std::uint64_t seed : {1U, 2U, 3U}) {
     if (under_sanitizer() && seed > 1) continue;
     CAPTURE(seed);
     std::vector<Trial> healthy;
@@ -317,7 +318,8 @@ TEST_CASE("healthy trainings are left alone") {
     healthy.push_back({.net = deep<ReLU>(4, seed), .lr = 0.003, .adam = true, .epochs = 10});
     healthy.push_back({.net = convolutional(seed), .lr = 0.05, .weight_decay = 5e-4, .epochs = 8});
     for (Trial& trial : healthy) {
-      for (const auto& [id, severity] : found_in(std::move(trial))) {
+      for (const auto& [rule, severity] : found_in(std::move(trial))) {
+        const std::string& id = rule;
         CAPTURE(id);
         CHECK(severity == Severity::note);
       }
