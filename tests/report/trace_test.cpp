@@ -249,8 +249,8 @@ TEST_CASE("the gradients are those of a step that nobody watches, to the bit") {
     cross_entropy(output, labels_of(2, 10)).backward();
     CHECK(same_bits(trace.nodes[trace.output].value, output.value()));
     REQUIRE(trace.parameters.size() == net.named_parameters().size());
-    for (const auto& [name, variable] : net.named_parameters()) {
-      const std::string& parameter = name;
+    for (const auto& [of_variable, variable] : net.named_parameters()) {
+      const std::string& parameter = of_variable;
       CAPTURE(parameter);
       const auto found = std::find_if(
           trace.parameters.begin(), trace.parameters.end(),
