@@ -113,7 +113,8 @@ class MpiCommunicator final : public Communicator {
   [[noreturn]] void end_of(const std::vector<int>& lost, const std::string& what) {
     int teller = 0;
     while (std::find(lost.begin(), lost.end(), teller) != lost.end()) ++teller;
-    const auto waits_for = std::max<std::ptrdiff_t>(std::ssize(lost), 1);
+    constexpr std::ptrdiff_t most = 4;  // however many there are
+    const auto waits_for = std::clamp<std::ptrdiff_t>(std::ssize(lost), 1, most);
     std::this_thread::sleep_for(std::chrono::seconds(waits_for - 1 + (teller == rank() ? 0 : 3)));
     tell(text_of("rank ", rank(), ": ", what));
     leave(options_.exit_code_of_lost_rank);
@@ -313,6 +314,22 @@ void start_mpi(const MpiOptions& options) {
               "), Gradus needs MPI_THREAD_SERIALIZED");
 }
 
+/// An mpirun of another MPI starts processes that are each alone to this one. What it tells them shows it: of all the
+/// numbers of processes in the environment (an mpirun may have been started below another) none is that of MPI.
+void expect_own_mpirun(int size) {
+  const char* other = nullptr;
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    const char* told = std::getenv(name);
+    if (told == nullptr) continue;
+    if (std::atoi(told) == size) return;
+    other = told;
+  }
+  if (other == nullptr) return;
+  fail<MpirunError>("mpi_run: mpirun has started ", other, " processes, and MPI sees ", size,
+                    ": this mpirun is not that of the MPI which this program was built with (",
+                    mpi_description(), ")");
+}
+
 }  // namespace
 
 int mpi_run(const MpiOptions& options, const std::function<int(Communicator&)>& body) {
@@ -325,6 +342,7 @@ int mpi_run(const MpiOptions& options, const std::function<int(Communicator&)>& 
   {
     MpiCommunicator world(rank, size, options);
     try {
+      expect_own_mpirun(size);
       if (size > 1) world.meet();
       result = body(world);
       world.finish();
