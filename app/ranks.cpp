@@ -5,12 +5,17 @@
 #include <gradus/core/version.h>
 #include <gradus/distributed/in_memory.h>
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <sstream>
 #include <utility>
 
 #include "data_parts.h"
@@ -50,11 +55,14 @@ RunRecord what_counts(RunRecord run) {
   return run;
 }
 
-/// A folder for this process, gone with it.
+/// A new folder for this process, gone with it. Never one that is there already: that is somebody's.
 class OwnFolder {
  public:
-  OwnFolder() : path_(fs::temp_directory_path() / ("gradus-" + std::to_string(::getpid()))) {
-    fs::create_directories(path_);
+  OwnFolder() {
+    std::string name = (fs::temp_directory_path() / "gradus-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr)
+      fail<IoError>(name, ": no folder can be made there: ", std::strerror(errno));
+    path_ = name;
   }
   ~OwnFolder() {
     std::error_code ignored;
