@@ -2,6 +2,7 @@
 // MPI_Testsome; one thread at a time is in MPI (MPI_THREAD_SERIALIZED), by a lock. No call blocks but the first and the
 // last, and these are watched: so whatever becomes of another rank, this one can still tell.
 #include <gradus/distributed/mpi.h>
+#include <gradus/distributed/mpi/detail/turn.h>
 
 #include <mpi.h>
 
@@ -107,15 +108,9 @@ class MpiCommunicator final : public Communicator {
     leave(code);
   }
 
-  /// Ends this process, and with it all, because of other ranks. Of those that see it one tells, and the others give it time
-  /// to: who waits for the fewest, since others may be waited for only because they wait themselves; of equal ones the
-  /// first that is not lost.
+  /// Ends this process, and with it all, because of other ranks. Of those that see it one tells, and the others give it time to.
   [[noreturn]] void end_of(const std::vector<int>& lost, const std::string& what) {
-    int teller = 0;
-    while (std::find(lost.begin(), lost.end(), teller) != lost.end()) ++teller;
-    constexpr std::ptrdiff_t most = 4;  // however many there are
-    const auto waits_for = std::clamp<std::ptrdiff_t>(std::ssize(lost), 1, most);
-    std::this_thread::sleep_for(std::chrono::seconds(waits_for - 1 + (teller == rank() ? 0 : 3)));
+    std::this_thread::sleep_for(detail::time_until_turn(lost, rank()));
     tell(text_of("rank ", rank(), ": ", what));
     leave(options_.exit_code_of_lost_rank);
   }
