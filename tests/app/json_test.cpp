@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
+#include <app/json.h>
 #include <support/json_result.h>
 #include <support/temporary_folder.h>
 
@@ -36,6 +38,21 @@ void check_result(const json& result) {
 }
 
 }  // namespace
+
+TEST_CASE(
+    "a checkpoint says which BLAS library it is of; an older one, which does not, is read all the "
+    "same") {
+  // Written before checkpoints said it.
+  std::ifstream file(GRADUS_FIXTURES "/../fuzz/corpus/run.json");
+  const std::string older((std::istreambuf_iterator<char>(file)), {});
+  REQUIRE(!json::parse(older).contains("blas"));
+  gradus::app::RunRecord run = gradus::app::from_run_json(older, "older");
+  CHECK(run.blas.empty());
+  run.blas = "OpenBLAS (Haswell)";
+  const std::string text = gradus::app::to_run_json(run);
+  CHECK(json::parse(text).at("blas") == "OpenBLAS (Haswell)");
+  CHECK(gradus::app::from_run_json(text, "newer").blas == run.blas);
+}
 
 TEST_CASE("train, eval, the checkpoint and metrics.jsonl tell one story") {
   const TemporaryFolder folder;
