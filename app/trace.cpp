@@ -5,6 +5,7 @@
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/core/simd.h>
+#include <gradus/core/words.h>
 #include <gradus/io/safetensors.h>
 #include <gradus/report/trace.h>
 
