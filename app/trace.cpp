@@ -22,6 +22,7 @@
 #include "metrics_file.h"
 #include "output_file.h"
 #include "progress.h"
+#include "run_description.h"
 #include "run_folder.h"
 #include "training.h"
 
@@ -110,8 +111,9 @@ int run_trace(const TraceCommandOptions& options) {
                      ": other last bits; GRADUS_SIMD chooses");
   }
   if (!run.blas.empty() && run.blas != core::blas_description()) {
-    fail<UsageError>("trace: ", options.folder, " has matrix products of ", in_quotes(run.blas),
-                     ", here are those of ", core::blas_description(), ": other last bits");
+    fail<UsageError>("trace: ", options.folder, " has matrix products of ",
+                     in_quotes(run.blas, longest_blas), ", here are those of ",
+                     core::blas_description(), ": other last bits");
   }
   const DataParts data = load_same_data(run, options.data_dir, options.folder, options.quiet);
   manual_seed(settings.seed);

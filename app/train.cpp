@@ -128,8 +128,9 @@ void resume(Training& training, const std::string& label, RunRecord& run, const 
              " vectors, here with " + run.simd + ": the last bits differ");
   }
   if (!earlier.record.blas.empty() && run.blas != earlier.record.blas) {
-    log_warn(label + ": its matrix products are those of " + in_quotes(earlier.record.blas) +
-             ", here of " + run.blas + ": the last bits differ");
+    log_warn(label + ": its matrix products are those of " +
+             in_quotes(earlier.record.blas, longest_blas) + ", here of " + run.blas +
+             ": the last bits differ");
   }
   const std::int64_t epochs = earlier.record.settings.epochs;
   if (run.settings.epochs != epochs && run.settings.schedule != "none") {

@@ -1,5 +1,6 @@
 // What the program prints for other programs is JSON, with the keys and types it promises.
 #include <doctest/doctest.h>
+#include <gradus/core/math.h>
 #include <gradus/io/safetensors.h>
 #include <gradus/layers/models.h>
 
@@ -7,12 +8,12 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include <app/json.h>
 #include <support/json_result.h>
+#include <support/program.h>
 #include <support/temporary_folder.h>
 
 using nlohmann::json;
@@ -39,19 +40,17 @@ void check_result(const json& result) {
 
 }  // namespace
 
-TEST_CASE(
-    "a checkpoint says which BLAS library it is of; an older one, which does not, is read all the "
-    "same") {
-  // Written before checkpoints said it.
-  std::ifstream file(GRADUS_FIXTURES "/../fuzz/corpus/run.json");
-  const std::string older((std::istreambuf_iterator<char>(file)), {});
-  REQUIRE(!json::parse(older).contains("blas"));
-  gradus::app::RunRecord run = gradus::app::from_run_json(older, "older");
-  CHECK(run.blas.empty());
-  run.blas = "OpenBLAS (Haswell)";
-  const std::string text = gradus::app::to_run_json(run);
-  CHECK(json::parse(text).at("blas") == "OpenBLAS (Haswell)");
-  CHECK(gradus::app::from_run_json(text, "newer").blas == run.blas);
+TEST_CASE("a checkpoint says of which BLAS library it is; an older one does not, and is read") {
+  const TemporaryFolder folder;
+  const std::string out = (folder / "run").string();
+  RunningProgram training({"train", "--epochs", "1", "--quiet", "--out", out});
+  REQUIRE(training.finish() == 0);
+  json checkpoint = json::parse(
+      gradus::read_safetensors_header(out + "/checkpoint.safetensors").metadata.at("run"));
+  CHECK(checkpoint.at("blas") == gradus::core::blas_description());
+  CHECK(gradus::app::from_run_json(checkpoint.dump(), "new").blas == checkpoint.at("blas"));
+  checkpoint.erase("blas");
+  CHECK(gradus::app::from_run_json(checkpoint.dump(), "older").blas.empty());
 }
 
 TEST_CASE("train, eval, the checkpoint and metrics.jsonl tell one story") {
