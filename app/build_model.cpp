@@ -90,13 +90,14 @@ Sequential imported_model(const interchange::Graph& graph, RunRecord& run) {
   return model;
 }
 
-void take_imported_model(const std::string& from, Settings& settings) {
+bool take_imported_model(const std::string& from, Settings& settings) {
   std::error_code error;
-  if (!std::filesystem::is_directory(from, error)) return;
+  if (!std::filesystem::is_directory(from, error)) return false;
   const LoadedRun run = load_run(from);
-  if (!interchange::is_graph_json(run.record.settings.net)) return;
+  if (!interchange::is_graph_json(run.record.settings.net)) return false;
   settings.model = run.record.settings.model;
   settings.net = run.record.settings.net;
+  return true;
 }
 
 bool is_net_file(const std::string& model) { return model.ends_with(".json"); }

@@ -33,8 +33,8 @@ Sequential new_model(const Settings& settings, const ImageSpec& image);
 /// The net that a graph is, for the images and classes of `run`, whose settings get its description: with the weights
 /// of the graph. Throws BadDataError for a graph that does not give such classes of such images.
 Sequential imported_model(const interchange::Graph& graph, RunRecord& run);
-/// Where no model was asked for and `from` is the folder of an imported net, that net is the model.
-void take_imported_model(const std::string& from, Settings& settings);
+/// Where no model was asked for and `from` is the folder of an imported net, that net is the model. Is it so?
+bool take_imported_model(const std::string& from, Settings& settings);
 
 /// What became of weights that a training begins with.
 struct FirstWeights {

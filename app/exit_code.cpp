@@ -2,6 +2,7 @@
 #include "exit_code.h"
 
 #include <gradus/distributed/communicator.h>
+#include <gradus/distributed/mpi.h>
 
 #include <system_error>
 
@@ -15,7 +16,7 @@ template <class E> bool is_a(const std::exception& error) {
 }  // namespace
 
 int exit_code_of(const std::exception& error) {
-  if (is_a<UsageError>(error)) return exit_usage;
+  if (is_a<UsageError>(error) || is_a<MpirunError>(error)) return exit_usage;
   if (is_a<Diverged>(error) || is_a<AnomalyError>(error)) return exit_check_failed;
   if (is_a<RankError>(error)) return exit_rank_lost;
   if (is_a<NotFoundError>(error)) return exit_no_input;

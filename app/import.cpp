@@ -1,5 +1,6 @@
 // gradus import: a net from an ONNX file becomes the folder of a training that has not begun, which all other commands
 // take: its graph stands in the settings, as the layers of a NET.json do, and its numbers in the checkpoint.
+#include <gradus/core/math.h>
 #include <gradus/core/simd.h>
 #include <gradus/core/words.h>
 #include <gradus/interchange/graph_json.h>
@@ -176,7 +177,8 @@ RunRecord record_of(const ImportOptions& options, const Settings& settings, cons
                 .pixels = told.pixels.value_or(Pixels{}),
                 .normalization = told.normalization,
                 .data_checksum = "00000000",
-                .simd = simd_in_use()};
+                .simd = simd_in_use(),
+                .blas = core::blas_description()};
   if (options.data.empty()) return run;
   const DataParts data = load_parts(settings.data, true);
   const ImageSpec found = image_spec(data.train);

@@ -79,6 +79,8 @@ std::string to_live_json(const ShownPage& page, const std::string& folder,
 std::string to_json(const LiveNews& news);
 std::string to_json(const LiveGuess& guess);
 
+/// What a training was told or found, but not how far it came: names and values as JSON, always in one order.
+std::vector<std::pair<std::string, std::string>> all_settings(const RunRecord& run);
 /// What to_run_json() says of two trainings and is not the same, but for how far they are.
 std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right);
 /// Changes of the learning rate by hand, where they are not the same.

@@ -52,14 +52,23 @@ std::vector<SettingDifference> different_rates(const Metrics& left, const Metric
   return {{"rates changed by hand", ascii(a), ascii(b)}};
 }
 
-std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right) {
-  const Json a = Json::parse(to_run_json(left));
-  const Json b = Json::parse(to_run_json(right));
-  std::vector<SettingDifference> different;
-  for (const auto& [key, value] : a.items()) {
+std::vector<std::pair<std::string, std::string>> all_settings(const RunRecord& run) {
+  const Json json = Json::parse(to_run_json(run));
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const auto& [key, value] : json.items()) {
     if (key == "last_epoch" || key == "best_epoch" || key == "position" || key == "metrics")
       continue;
-    if (value != b.at(key)) different.push_back({key, ascii(value), ascii(b.at(key))});
+    all.emplace_back(key, ascii(value));
+  }
+  return all;
+}
+
+std::vector<SettingDifference> different_settings(const RunRecord& left, const RunRecord& right) {
+  const auto a = all_settings(left);
+  const auto b = all_settings(right);
+  std::vector<SettingDifference> different;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b.at(i)) different.push_back({a[i].first, a[i].second, b[i].second});
   }
   return different;
 }

@@ -186,6 +186,7 @@ std::string to_run_json(const RunRecord& run) {
        {"tensorboard", s.tensorboard},
        {"shards", s.shards},
        {"simd", run.simd},
+       {"blas", run.blas},
        {"last_epoch", to_json_object(run.last)},
        {"best_epoch", to_json_object(run.best)},
        {"position", to_json_object(run.position)},
@@ -218,6 +219,7 @@ RunRecord from_run_json(const std::string& text, const std::string& label) {
     run.data_checksum = json.at("data_checksum").get<std::string>();
     run.parameters = json.at("parameters").get<std::int64_t>();
     run.simd = json.at("simd").get<std::string>();
+    run.blas = json.value("blas", "");  // older checkpoints do not say
     run.last = epoch_from_json(json.at("last_epoch"));
     run.best = epoch_from_json(json.at("best_epoch"));
     run.position = position_from(json.at("position"));

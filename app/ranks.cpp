@@ -5,12 +5,16 @@
 #include <gradus/core/version.h>
 #include <gradus/distributed/in_memory.h>
 
-#include <unistd.h>
+#include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <sstream>
 #include <utility>
 
 #include "data_parts.h"
@@ -50,11 +54,14 @@ RunRecord what_counts(RunRecord run) {
   return run;
 }
 
-/// A folder for this process, gone with it.
+/// A new folder for this process, gone with it. Never one that is there already: that is somebody's.
 class OwnFolder {
  public:
-  OwnFolder() : path_(fs::temp_directory_path() / ("gradus-" + std::to_string(::getpid()))) {
-    fs::create_directories(path_);
+  OwnFolder() {
+    std::string name = (fs::temp_directory_path() / "gradus-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr)
+      fail<IoError>(name, ": no folder can be made there: ", std::strerror(errno));
+    path_ = name;
   }
   ~OwnFolder() {
     std::error_code ignored;
@@ -68,12 +75,49 @@ class OwnFolder {
   fs::path path_;
 };
 
+/// As share_of_processors() takes it. Ranks of one running system have its processors in common.
+std::string place_of_this_process() {
+  std::string place;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> place;
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return place;
+  for (std::size_t number = 0; number < CPU_SETSIZE; ++number) {
+    if (CPU_ISSET(number, &allowed)) place += " " + std::to_string(number);
+  }
+  return place;
+}
+
+constexpr char separator = '\0';  // is in no name of a file
 constexpr const char* checkpoint = "checkpoint.safetensors";
 
 }  // namespace
 
+int share_of_processors(const std::vector<std::string>& places, std::size_t rank) {
+  std::map<std::string, int> users;  // of each processor, by its machine and number
+  std::vector<std::string> own;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    std::istringstream words(places[i]);
+    std::string machine;
+    words >> machine;
+    for (std::string number; words >> number;) {
+      const std::string processor = machine + " " + number;
+      ++users[processor];
+      if (i == rank) own.push_back(processor);
+    }
+  }
+  if (own.empty()) return 0;
+  double share = 0;
+  for (const std::string& processor : own) share += 1.0 / users.at(processor);
+  constexpr double rounding = 1e-6;  // three thirds are a whole
+  return std::max(1, static_cast<int>(share + rounding));
+}
+
 Ranks::Ranks(Communicator* world) : world_(world) {
-  if (world != nullptr) return;
+  if (world != nullptr) {
+    if (many()) places_ = world_->gather(place_of_this_process(), "the other ranks to start");
+    return;
+  }
   alone_ = std::move(in_memory_ranks(1)[0]);
   world_ = alone_.get();
 }
@@ -119,21 +163,30 @@ void Ranks::agree(const std::function<void()>& body) const {
 
 int Ranks::threads() const {
   if (std::getenv("GRADUS_NUM_THREADS") != nullptr) return num_threads();
-  return std::max(1, num_threads() / world_->local_size());
+  if (!many()) return num_threads();
+  const int share = share_of_processors(places_, static_cast<std::size_t>(world_->rank()));
+  if (share == 0) return std::max(1, num_threads() / world_->local_size());
+  return std::min(share, num_threads());
 }
 
 void Ranks::expect_same(const RunRecord& run) const {
   if (!many()) return;
-  expect_same_facts(*world_, {{"the version of Gradus", std::string(version)}});
-  const std::vector<std::string> all =
-      world_->gather(to_run_json(what_counts(run)), "what the other ranks are to train");
-  const RunRecord first = from_run_json(all[0], "rank 0");
-  for (std::size_t rank = 1; rank < all.size(); ++rank) {
-    const auto different = different_settings(first, from_run_json(all[rank], "another rank"));
-    if (different.empty()) continue;
-    fail<UsageError>("--distributed: all ranks must train the same: ", different[0].name, " is ",
-                     different[0].left, " on rank 0, ", different[0].right, " on rank ", rank);
-  }
+  std::vector<std::pair<std::string, std::string>> facts{
+      {"the version of Gradus", std::string(version)}};
+  const auto settings = all_settings(what_counts(run));
+  facts.insert(facts.end(), settings.begin(), settings.end());
+  expect_same_facts(*world_, facts);
+}
+
+void Ranks::share_imported(Settings& settings, bool imported, bool told) const {
+  if (!many()) return;
+  const std::string mine =
+      is_first() && imported ? settings.model + separator + settings.net : std::string();
+  const std::string first = world_->gather(mine, "the net of rank 0")[0];
+  if (is_first() || told || first.empty()) return;
+  const std::size_t end = first.find(separator);
+  settings.model = first.substr(0, end);
+  settings.net = first.substr(end + 1);
 }
 
 void Ranks::share(LoadedRun& run, const fs::path& folder) const {

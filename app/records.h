@@ -138,6 +138,8 @@ struct RunRecord {
   std::string data_checksum{};
   std::int64_t parameters = 0;
   std::string simd{};  ///< the vectors that it was computed with, to which the last bits belong
+  std::string
+      blas{};  ///< likewise the library of matrix products and its kernels; empty in older checkpoints
   EpochRecord last{};  ///< the last whole epoch; last.epoch is 0 when there is none
   EpochRecord best{};  ///< that of the best validation accuracy; best.epoch is 0 without validation
   Position position{};

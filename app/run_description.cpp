@@ -1,6 +1,7 @@
 // Options stand in a command where they are not what the program would take by itself.
 #include "run_description.h"
 
+#include <gradus/core/math.h>
 #include <gradus/core/simd.h>
 
 #include <spdlog/fmt/fmt.h>
@@ -30,7 +31,8 @@ RunRecord describe_run(const Settings& settings, const DataParts& data) {
           .validation_images = data.validation.size(),
           .test_images = data.test.size(),
           .data_checksum = data.checksum,
-          .simd = simd_in_use()};
+          .simd = simd_in_use(),
+          .blas = core::blas_description()};
 }
 
 std::string command_of(const Settings& s) {
@@ -93,6 +95,7 @@ std::vector<std::pair<std::string, std::string>> described(const RunRecord& run)
   add_if(s.label_smoothing > 0, "label smoothing", s.label_smoothing);
   add("threads", s.threads);
   add("vectors", run.simd);
+  add_if(!run.blas.empty(), "matrix products", run.blas);
   add_if(run.best.epoch > 0, "epoch shown, the best", run.best.epoch);
   return list;
 }

@@ -1,6 +1,7 @@
 // A training in words: what it was asked for, and the command that repeats it.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,9 @@
 #include "records.h"
 
 namespace gradus::app {
+
+/// Of RunRecord::blas as much as a message shows; the name of the kernels stands at its end.
+inline constexpr std::size_t longest_blas = 200;
 
 /// A training with these settings on these data that has not begun; its parameters are not counted yet.
 RunRecord describe_run(const Settings& settings, const DataParts& data);

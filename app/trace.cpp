@@ -1,9 +1,11 @@
 // gradus trace: every tensor of one step of a training, made again. What a training did at a step follows from its
 // settings, so it is trained anew up to there; that it was the same is known by the loss.
 #include <gradus/core/error.h>
+#include <gradus/core/math.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/core/simd.h>
+#include <gradus/core/words.h>
 #include <gradus/io/safetensors.h>
 #include <gradus/report/trace.h>
 
@@ -20,6 +22,7 @@
 #include "metrics_file.h"
 #include "output_file.h"
 #include "progress.h"
+#include "run_description.h"
 #include "run_folder.h"
 #include "training.h"
 
@@ -106,6 +109,11 @@ int run_trace(const TraceCommandOptions& options) {
     fail<UsageError>("trace: ", options.folder, " was computed with ", run.simd,
                      " vectors, here are ", simd_in_use(),
                      ": other last bits; GRADUS_SIMD chooses");
+  }
+  if (!run.blas.empty() && run.blas != core::blas_description()) {
+    fail<UsageError>("trace: ", options.folder, " has matrix products of ",
+                     in_quotes(run.blas, longest_blas), ", here are those of ",
+                     core::blas_description(), ": other last bits");
   }
   const DataParts data = load_same_data(run, options.data_dir, options.folder, options.quiet);
   manual_seed(settings.seed);

@@ -127,6 +127,11 @@ void resume(Training& training, const std::string& label, RunRecord& run, const 
     log_warn(label + ": was computed with " + in_quotes(earlier.record.simd) +
              " vectors, here with " + run.simd + ": the last bits differ");
   }
+  if (!earlier.record.blas.empty() && run.blas != earlier.record.blas) {
+    log_warn(label + ": its matrix products are those of " +
+             in_quotes(earlier.record.blas, longest_blas) + ", here of " + run.blas +
+             ": the last bits differ");
+  }
   const std::int64_t epochs = earlier.record.settings.epochs;
   if (run.settings.epochs != epochs && run.settings.schedule != "none") {
     log_warn(fmt::format("{}: the {} schedule was planned for {} epochs, from here on for {}",
@@ -212,17 +217,24 @@ class TrainCommand {
 };
 
 void TrainCommand::settle() {
+  const bool told_model = !options_.model.empty();
+  bool imported = false;
   ranks_.stage([&] {
     settings_ = resumes() ? Settings{} : resolve(options_);
-    if (!resumes() && !options_.from.empty() && options_.model.empty())
-      take_imported_model(options_.from, settings_);
-    out_ = folder_of(options_, settings_);
+    // Only the first rank needs to have what --from names.
+    if (!resumes() && ranks_.is_first() && !options_.from.empty() && !told_model)
+      imported = take_imported_model(options_.from, settings_);
     if (!resumes() || !ranks_.is_first()) return;
-    folder_.emplace(out_, purpose_of(options_, of_serve()));
-    earlier_ = load_run(out_);
-    expect_usable(earlier_.record, out_.string());
+    folder_.emplace(options_.resume, purpose_of(options_, of_serve()));
+    earlier_ = load_run(options_.resume);
+    expect_usable(earlier_.record, options_.resume);
   });
-  if (resumes() && ranks_.many()) ranks_.share(earlier_, out_);
+  if (!resumes()) {
+    ranks_.share_imported(settings_, imported, told_model);
+  } else if (ranks_.many()) {
+    ranks_.share(earlier_, options_.resume);
+  }
+  out_ = folder_of(options_, settings_);
 }
 
 void TrainCommand::build() {

@@ -157,9 +157,7 @@ Evaluation evaluate(Module& model, const DataLoader& data, const SeeBatch& see,
     return world == nullptr ? rank * data.batches() : rank * data.batches() / world->size();
   };
   const int rank = world == nullptr ? 0 : world->rank();
-  const std::int64_t end = begin(rank + 1);
-  for (const Batch& batch : data.epoch(0, begin(rank))) {
-    if (batch.index == end) break;
+  for (const Batch& batch : data.epoch(0, begin(rank), begin(rank + 1))) {
     const Variable logits = model(batch.images);  // [B,classes]
     if (see) see(batch, logits.value());
     const std::int64_t images = batch.labels.size(0);

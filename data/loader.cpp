@@ -400,14 +400,20 @@ std::int64_t DataLoader::samples() const {
   return std::min(size(), batches() * options_.batch_size);
 }
 
-Epoch DataLoader::epoch(std::int64_t number, std::int64_t first_batch) const {
+Epoch DataLoader::epoch(std::int64_t number, std::int64_t first_batch,
+                        std::optional<std::int64_t> end_batch) const {
   if (number < 0) fail<ValueError>("data loader: epoch must not be negative, got ", number);
   if (first_batch < 0 || first_batch > batches()) {
     fail<ValueError>("data loader: first_batch must be from 0 to ", batches(), ", got ",
                      first_batch);
   }
+  const std::int64_t end = end_batch.value_or(batches());
+  if (end < first_batch || end > batches()) {
+    fail<ValueError>("data loader: end_batch must be from first_batch, ", first_batch, ", to ",
+                     batches(), ", got ", end);
+  }
   Generator generator = Generator(options_.seed).fork(static_cast<std::uint64_t>(number));
-  detail::EpochPlan plan{dataset_, options_, generator, size(), batches()};
+  detail::EpochPlan plan{dataset_, options_, generator, size(), end};
   plan.order = options_.shuffle ? randperm(size(), generator) : arange(size());
   return Epoch(std::make_unique<Epoch::Source>(std::move(plan), first_batch));
 }

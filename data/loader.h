@@ -25,6 +25,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -142,9 +143,11 @@ class DataLoader {
   std::int64_t batches() const;
   std::int64_t samples() const;
 
-  /// Pass number `number`, 0 or more, from the batch with index `first_batch` on: those before it are
-  /// not made. Throws ValueError when either is negative, or first_batch above batches().
-  Epoch epoch(std::int64_t number, std::int64_t first_batch = 0) const;
+  /// Pass number `number`, 0 or more, from the batch with index `first_batch` on, up to that before `end_batch`, without one
+  /// to the last: others are not made. Throws ValueError when `number` is negative, first_batch or end_batch above
+  /// batches(), or end_batch below first_batch.
+  Epoch epoch(std::int64_t number, std::int64_t first_batch = 0,
+              std::optional<std::int64_t> end_batch = {}) const;
 
  private:
   template <class D> class Own final : public ImageSource {

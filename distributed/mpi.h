@@ -13,12 +13,18 @@
 
 namespace gradus {
 
+/// The program was started by the mpirun of another MPI than its own: each of its processes would be alone.
+class MpirunError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// How the ranks of a program live together.
 struct MpiOptions {
   /// After so many seconds of silence a rank counts as lost. It must be longer than the ranks may differ in a step, in
   /// reading their data, and than rank 0 takes to write a checkpoint. Until MPI has started it is 60 at least.
   double timeout = 300;
-  /// What a rank exits with because of what it has caught; null: 70.
+  /// What a rank exits with because of what it has caught, a MpirunError among it; null: 70.
   std::function<int(const std::exception&)> exit_code{};
   /// What a rank exits with that has lost another.
   int exit_code_of_lost_rank = 75;

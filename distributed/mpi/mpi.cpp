@@ -2,6 +2,7 @@
 // MPI_Testsome; one thread at a time is in MPI (MPI_THREAD_SERIALIZED), by a lock. No call blocks but the first and the
 // last, and these are watched: so whatever becomes of another rank, this one can still tell.
 #include <gradus/distributed/mpi.h>
+#include <gradus/distributed/mpi/detail/turn.h>
 
 #include <mpi.h>
 
@@ -107,14 +108,9 @@ class MpiCommunicator final : public Communicator {
     leave(code);
   }
 
-  /// Ends this process, and with it all, because of other ranks. Of those that see it one tells, and the others give it time
-  /// to: who waits for the fewest, since others may be waited for only because they wait themselves; of equal ones the
-  /// first that is not lost.
+  /// Ends this process, and with it all, because of other ranks. Of those that see it one tells, and the others give it time to.
   [[noreturn]] void end_of(const std::vector<int>& lost, const std::string& what) {
-    int teller = 0;
-    while (std::find(lost.begin(), lost.end(), teller) != lost.end()) ++teller;
-    const auto waits_for = std::max<std::ptrdiff_t>(std::ssize(lost), 1);
-    std::this_thread::sleep_for(std::chrono::seconds(waits_for - 1 + (teller == rank() ? 0 : 3)));
+    std::this_thread::sleep_for(detail::time_until_turn(lost, rank()));
     tell(text_of("rank ", rank(), ": ", what));
     leave(options_.exit_code_of_lost_rank);
   }
@@ -313,6 +309,22 @@ void start_mpi(const MpiOptions& options) {
               "), Gradus needs MPI_THREAD_SERIALIZED");
 }
 
+/// An mpirun of another MPI starts processes that are each alone to this one. What it tells them shows it: of all the
+/// numbers of processes in the environment (an mpirun may have been started below another) none is that of MPI.
+void expect_own_mpirun(int size) {
+  const char* other = nullptr;
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    const char* told = std::getenv(name);
+    if (told == nullptr) continue;
+    if (std::atoi(told) == size) return;
+    other = told;
+  }
+  if (other == nullptr) return;
+  fail<MpirunError>("mpi_run: mpirun has started ", other, " processes, and MPI sees ", size,
+                    ": this mpirun is not that of the MPI which this program was built with (",
+                    mpi_description(), ")");
+}
+
 }  // namespace
 
 int mpi_run(const MpiOptions& options, const std::function<int(Communicator&)>& body) {
@@ -325,6 +337,7 @@ int mpi_run(const MpiOptions& options, const std::function<int(Communicator&)>& 
   {
     MpiCommunicator world(rank, size, options);
     try {
+      expect_own_mpirun(size);
       if (size > 1) world.meet();
       result = body(world);
       world.finish();

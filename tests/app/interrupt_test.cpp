@@ -35,7 +35,7 @@ int saved_epoch(const fs::path& folder) {
 }  // namespace
 
 TEST_CASE("a signal in the middle of a training leaves all steps that were done") {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
     const TemporaryFolder folder;
     const fs::path out = folder / "run";
     RunningProgram training({"train", "--epochs", "100000", "--json", "--out", out.string()});
@@ -104,4 +104,22 @@ TEST_CASE("a second signal ends the program at once") {
   CHECK(training.finish() == 130);
   RunningProgram evaluation({"eval", out.string()});
   CHECK(evaluation.finish() == 0);
+}
+
+TEST_CASE("a request to stop may come as often as it likes, and before Ctrl-C") {
+  const TemporaryFolder folder;
+  const fs::path out = folder / "run";
+  // A step takes long enough for all signals to come within it.
+  RunningProgram training({"train", "--model", "mobilenet", "--epochs", "100000", "--batch-size",
+                           "1437", "--checkpoint-steps", "1", "--json", "--out", out.string()});
+  REQUIRE(training.wait_until([&] { return checkpoint_of(out).is_object(); }));
+  for (const int signal : {SIGUSR1, SIGUSR1, SIGINT}) {
+    training.send(signal);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  CHECK(training.finish() == 130);
+  // Who is ended at once prints nothing.
+  REQUIRE(!training.output().empty());
+  CHECK(nlohmann::json::parse(training.output()).at("interrupted") == true);
+  CHECK(checkpoint_of(out).at("position").at("step") >= 1);
 }

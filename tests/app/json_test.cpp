@@ -1,5 +1,6 @@
 // What the program prints for other programs is JSON, with the keys and types it promises.
 #include <doctest/doctest.h>
+#include <gradus/core/math.h>
 #include <gradus/io/safetensors.h>
 #include <gradus/layers/models.h>
 
@@ -10,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include <app/json.h>
 #include <support/json_result.h>
+#include <support/program.h>
 #include <support/temporary_folder.h>
 
 using nlohmann::json;
@@ -36,6 +39,19 @@ void check_result(const json& result) {
 }
 
 }  // namespace
+
+TEST_CASE("a checkpoint says of which BLAS library it is; an older one does not, and is read") {
+  const TemporaryFolder folder;
+  const std::string out = (folder / "run").string();
+  RunningProgram training({"train", "--epochs", "1", "--quiet", "--out", out});
+  REQUIRE(training.finish() == 0);
+  json checkpoint = json::parse(
+      gradus::read_safetensors_header(out + "/checkpoint.safetensors").metadata.at("run"));
+  CHECK(checkpoint.at("blas") == gradus::core::blas_description());
+  CHECK(gradus::app::from_run_json(checkpoint.dump(), "new").blas == checkpoint.at("blas"));
+  checkpoint.erase("blas");
+  CHECK(gradus::app::from_run_json(checkpoint.dump(), "older").blas.empty());
+}
 
 TEST_CASE("train, eval, the checkpoint and metrics.jsonl tell one story") {
   const TemporaryFolder folder;

@@ -55,6 +55,17 @@ run 0 eval runs/digits-mlp
 run 0 train --epochs 1 --quiet --optimizer adamw --batch-size 5000 --lr 1e-3 --out deep/er/folder
 [ -f deep/er/folder/checkpoint.safetensors ] || fail "no model in deep/er/folder"
 
+# Other kernels of the BLAS library: other last bits, so who goes on with them is told, and a step cannot be repeated. Where it
+# has no kernels to choose from there is nothing to tell.
+kernels() { GRADUS_LOG_LEVEL=debug "$gradus" train --epochs 1 --schedule none --out kernels --overwrite 2>&1 | grep "BLAS: "; }
+if [ "$(OPENBLAS_CORETYPE=Prescott kernels)" != "$(kernels)" ]; then
+  run 0 train --resume kernels --epochs 2 --quiet
+  [ ! -s err ] || fail "the same kernels, but a warning: $(cat err)"
+  OPENBLAS_CORETYPE=Prescott refuses 2 "has matrix products of " trace kernels --at-step 3
+  OPENBLAS_CORETYPE=Prescott run 0 train --resume kernels --epochs 3 --quiet
+  says err "kernels/checkpoint.safetensors: its matrix products are those of 'OpenBLAS" ", here of OpenBLAS" "(Prescott, " "the last bits differ"
+fi
+
 # The environment.
 GRADUS_NUM_THREADS=2 run 0 train --epochs 1 --quiet --json --out e
 [ "$(value threads)" = 2 ] || fail "GRADUS_NUM_THREADS=2, but $(value threads) threads"

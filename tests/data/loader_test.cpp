@@ -6,12 +6,15 @@
 #include <gradus/data/loader.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -165,6 +168,38 @@ TEST_CASE("a pass may begin at any batch, and has the rest of the whole one") {
           "data loader: first_batch must be from 0 to 4, got 5");
     CHECK(message_of<ValueError>([&] { loader.epoch(0, -1); }) ==
           "data loader: first_batch must be from 0 to 4, got -1");
+  }
+}
+
+TEST_CASE("a pass may end early: batches from there on are not made") {
+  for (const std::int64_t prefetch : {0, 2}) {
+    std::atomic<int> made = 0;
+    const Transform counting = [&](const Tensor& images, Generator&) {
+      ++made;
+      return images;
+    };
+    const DataLoader loader(numbered(30),
+                            {.batch_size = 3, .prefetch = prefetch, .transform = counting});
+    for (const auto& [first, end] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+             {0, 10}, {2, 5}, {9, 10}, {0, 0}, {10, 10}}) {
+      made = 0;
+      {
+        Epoch pass = loader.epoch(0, first, end);
+        std::int64_t next = first;
+        for (const Batch& batch : pass) {
+          CHECK(batch.index == next);
+          ++next;
+        }
+        CHECK(next == end);
+        // Time for a batch too many.
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+      CHECK(made == end - first);
+    }
+    CHECK(message_of<ValueError>([&] { loader.epoch(0, 3, 2); }) ==
+          "data loader: end_batch must be from first_batch, 3, to 10, got 2");
+    CHECK(message_of<ValueError>([&] { loader.epoch(0, 0, 11); }) ==
+          "data loader: end_batch must be from first_batch, 0, to 10, got 11");
   }
 }
 

@@ -96,6 +96,8 @@ class Command {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
+  void send(int signal) const { ::kill(process_, signal); }
+
   bool has_ended() {
     siginfo_t ended{};
     ::waitid(P_PID, static_cast<id_t>(process_), &ended, WEXITED | WNOHANG | WNOWAIT);

@@ -2,6 +2,7 @@
 // what becomes of the others when one is killed, stopped, or is to do something else.
 #include <doctest/doctest.h>
 
+#include <gradus/core/math.h>
 #include <gradus/core/random.h>
 #include <gradus/io/safetensors.h>
 
@@ -242,7 +243,7 @@ TEST_CASE("ranks that are to train other things are refused before the first ste
       return running.output();
     };
     CHECK(contains(refused({"--weight-decay", "0.1"}, {"--weight-decay", "0.2"}),
-                   "gradus: --distributed: all ranks must train the same: weight_decay is 0.1 on "
+                   "gradus: distributed: all ranks must compute the same: weight_decay is 0.1 on "
                    "rank 0, 0.2 on rank 1\n"));
     CHECK(contains(refused({"--shards", "8"}, {"--shards", "16"}),
                    "shards is 8 on rank 0, 16 on rank 1"));
@@ -278,5 +279,145 @@ TEST_CASE("what is wrong on all ranks is told once, what is wrong on one with it
     CHECK(contains(too_many.output(),
                    "gradus: --distributed: 3 processes need as many shards at least, there are 2; "
                    "choose --shards\n"));
+  }
+}
+
+TEST_CASE("Ctrl-C and SIGUSR1 for mpirun stop all ranks after a step, which is kept and goes on") {
+  if (!mpi_is_here()) return;
+  // Many short steps: the signal comes in the middle of an epoch.
+  const Words settings{"train", "--model", "cnn",        "--batch-size", "8",
+                       "--lr",  "0.001",   "--schedule", "none",         "--quiet"};
+  for (const Mpi& mpi : all_mpi()) {
+    CAPTURE(mpi.mpirun);
+    const TemporaryFolder folder;
+    const fs::path alone = trained_alone(mpi, folder, settings + Words{"--epochs", "4"});
+    for (const int number : {SIGINT, SIGUSR1}) {
+      const int signal = number;
+      CAPTURE(signal);
+      const fs::path out = folder / std::to_string(signal);
+      Command command(
+          command_for(mpi, 2,
+                      settings + together + Words{"--epochs", "100000", "--out", out.string()}),
+          folder / "log");
+      while (!has_checkpoint(out) && !command.has_ended())
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      command.send(signal);
+      const int code = command.finish(120);
+      CAPTURE(command.output());
+      // OpenMPI's mpirun that is interrupted exits with a code of its own, and hands nothing on any more.
+      const bool tells = !mpi.is_open_mpi() || signal != SIGINT;
+      CHECK(code == (tells ? 130 : 1));
+      if (tells) CHECK(contains(command.output(), "gradus: interrupted; "));
+      const std::string file = (out / "checkpoint.safetensors").string();
+      // By itself it keeps whole epochs.
+      CHECK(!contains(read_safetensors_header(file).metadata.at("run"), "\"batch\":0,"));
+      Command again({mpi.program, "train", "--resume", out.string(), "--epochs", "4", "--quiet"},
+                    folder / "again.log");
+      const int resume_code = again.finish();
+      CAPTURE(again.output());
+      REQUIRE(resume_code == 0);
+      check_same_bits(out, alone);
+    }
+  }
+}
+
+TEST_CASE("a resume takes nothing away from a folder of temporary files that is there already") {
+  if (!mpi_is_here()) return;
+  for (const Mpi& mpi : all_mpi()) {
+    CAPTURE(mpi.mpirun);
+    const TemporaryFolder folder;
+    const fs::path alone = trained_alone(mpi, folder, quick);
+    const fs::path temporary = folder / "temporary";
+    fs::create_directory(temporary);
+    // exec keeps the number of the process.
+    const std::string script =
+        "export TMPDIR=\"$0\"; mkdir \"$TMPDIR/gradus-$$\" && touch \"$TMPDIR/gradus-$$/mine\" && "
+        "exec \"$@\"";
+    const Words resume = command_for({.mpirun = mpi.mpirun, .program = "/bin/sh"}, 2,
+                                     Words{"-c", script, temporary.string(), mpi.program, "train",
+                                           "--resume", alone.string(), "--epochs", "4", "--quiet"} +
+                                         together);
+    Command command(resume, folder / "log");
+    const int code = command.finish(120);
+    CAPTURE(command.output());
+    REQUIRE(code == 0);
+    int kept = 0;
+    for (const auto& entry : fs::directory_iterator(temporary))
+      kept += fs::exists(entry.path() / "mine") ? 1 : 0;
+    CHECK(kept == 2);
+  }
+}
+
+TEST_CASE("only the first process needs the folder of an imported net") {
+  if (!mpi_is_here()) return;
+  for (const Mpi& mpi : all_mpi()) {
+    CAPTURE(mpi.mpirun);
+    const TemporaryFolder folder;
+    const std::string onnx = GRADUS_FIXTURES "/onnx_import/digits.onnx";
+    Command import({mpi.program, "import", onnx, "-o", folder / "net", "--data", "digits"},
+                   folder / "import.log");
+    const int imported = import.finish();
+    CAPTURE(import.output());
+    if (contains(import.output(), "this build has no ONNX")) return;
+    REQUIRE(imported == 0);
+    const Words settings{"train", "--epochs", "1", "--quiet", "--from"};
+    const fs::path alone = trained_alone(mpi, folder, settings + Words{(folder / "net").c_str()});
+    const Words out{"--out", folder / "together"};
+    Command command(command_for(mpi, 1, settings + Words{folder / "net"} + together + out) +
+                        Words{":", "-n", "1", mpi.program} + settings +
+                        Words{folder / "only there"} + together + out,
+                    folder / "log");
+    const int code = command.finish(120);
+    CAPTURE(command.output());
+    REQUIRE(code == 0);
+    check_same_bits(folder / "together", alone);
+  }
+}
+
+TEST_CASE("the mpirun of another MPI is refused, whose processes would each train alone") {
+  if (!mpi_is_here()) return;
+  if (all_mpi().size() < 2) {
+    MESSAGE("not run: one MPI alone is here");
+    return;
+  }
+  for (const Mpi& mpi : all_mpi()) {
+    for (const Mpi& other : all_mpi()) {
+      if (other.mpirun == mpi.mpirun) continue;
+      CAPTURE(mpi.mpirun);
+      CAPTURE(other.program);
+      const TemporaryFolder folder;
+      Command command(command_for({.mpirun = mpi.mpirun, .program = other.program}, 2,
+                                  quick + together + Words{"--out", folder / "never"}),
+                      folder / "log");
+      const int code = command.finish(120);
+      CAPTURE(command.output());
+      CHECK(code == 2);
+      CHECK(contains(command.output(), "mpirun has started 2 processes, and MPI sees 1: "));
+      CHECK(!fs::exists(folder / "never"));
+    }
+  }
+}
+
+TEST_CASE("ranks whose matrix products have other kernels are refused") {
+  if (!mpi_is_here()) return;
+  const std::string blas = core::blas_description();
+  if (!contains(blas, "DYNAMIC_ARCH") || contains(blas, "Prescott")) {
+    MESSAGE("not run: no other kernels here than those of ", blas);
+    return;
+  }
+  for (const Mpi& mpi : all_mpi()) {
+    CAPTURE(mpi.mpirun);
+    const TemporaryFolder folder;
+    const Words train = quick + together + Words{"--out", folder / "never"};
+    Command command(
+        command_for(mpi, 1, train) +
+            Words{":", "-n", "1", "/usr/bin/env", "OPENBLAS_CORETYPE=Prescott", mpi.program} +
+            train,
+        folder / "log");
+    const int code = command.finish(120);
+    CAPTURE(command.output());
+    CHECK(code == 2);
+    CHECK(contains(command.output(), "all ranks must compute the same: blas is "));
+    CHECK(!fs::exists(folder / "never"));
   }
 }
