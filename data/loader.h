@@ -36,7 +36,7 @@ struct BatchShards {
   std::int64_t count = 0;  ///< shards that each batch is cut into; 0: batches are whole
   std::int64_t begin = 0;  ///< the first that is made here
   std::int64_t end = 0;    ///< behind the last that is made here
-  friend bool operator==(const BatchShards&, const BatchShards&) = default;
+  bool operator==(const BatchShards&) const = default;  ///< the same of the same count
 };
 
 /// What a DataLoader gives at a time.
