@@ -1,9 +1,10 @@
 // loss.backward(), whole. Read this first.
 //
 // The tape is made of Nodes, numbered as they were recorded: an input is always older than an
-// output. So taking nodes from a max-heap by number visits each one after everything that depends
-// on it: a topological order, without recursion and without a search. A node runs once, when the
-// gradients of all its uses have been summed.
+// output. So nodes from the newest to the oldest are a topological order, each after everything that
+// depends on it, without recursion. A node runs once, when the gradients of all its uses have been
+// summed. A leaf's are when its oldest use has run: it does not wait for the rest of the tape, so that
+// a hook may begin to send a late layer's gradient while those of early layers are still computed.
 #include <gradus/autograd/anomaly.h>
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
@@ -11,20 +12,52 @@
 #include <gradus/core/math.h>
 
 #include <algorithm>
-#include <queue>
+#include <limits>
 #include <set>
 #include <unordered_map>
 
 namespace gradus {
+namespace {
+
+struct Step {
+  std::uint64_t turn;   // the highest runs first: a node's own number, a leaf's oldest use's
+  Variable gradient{};  // the sum of what has arrived
+};
+using Steps = std::unordered_map<Node*, Step>;
+
+/// The tape behind `outputs` in the order in which it runs, each node with its step.
+std::vector<Steps::value_type*> order_of(const Variables& outputs, Steps& steps) {
+  std::vector<Steps::value_type*> order;
+  const auto visit = [&](Node* node, std::uint64_t use) {
+    const auto [step, first] = steps.try_emplace(node, Step{node->is_leaf ? use : node->number});
+    if (first) order.push_back(&*step);
+    if (node->is_leaf) step->second.turn = std::min(step->second.turn, use);
+  };
+  for (const Variable& output : outputs)
+    visit(output.node().get(), std::numeric_limits<std::uint64_t>::max());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const Node* const node = order[i]->first;
+    for (const auto& input : node->inputs) {
+      if (input) visit(input.get(), node->number);
+    }
+  }
+  // A leaf is older than its uses, so it stands right behind the oldest.
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return std::pair(a->second.turn, a->first->number) >
+           std::pair(b->second.turn, b->first->number);
+  });
+  return order;
+}
+
+}  // namespace
 
 Variables run_backward(const Variables& outputs, Variables seeds, const Variables& wanted,
                        const GradOptions& options, bool with_hooks) {
   const detail::InBackward anomalies_are_the_engines;
   // A gradient is made of ops: recorded or not, the code is the same.
   const GradMode mode(options.create_graph, Place());
-  const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
-  std::priority_queue<Node*, std::vector<Node*>, decltype(older)> ready(older);
-  std::unordered_map<Node*, Variable> arrived;  // the gradients of nodes in `ready`, summed so far
+  Steps steps;
+  const std::vector<Steps::value_type*> order = order_of(outputs, steps);
 
   // `from` is the op that computed the gradient, of its input `input`; null for a seed.
   const auto deliver = [&](Node* node, Variable gradient, const Node* from, std::size_t input) {
@@ -41,23 +74,21 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
       }
       fail<GradError>(line.str());
     }
-    const auto [sum, first] = arrived.try_emplace(node);
-    if (first) ready.push(node);
-    sum->second = first ? std::move(gradient)
-                        : accumulate(std::move(sum->second), gradient, options.create_graph);
+    Variable& sum = steps.find(node)->second.gradient;
+    const bool first = !sum.defined();
+    sum = first ? std::move(gradient) : accumulate(std::move(sum), gradient, options.create_graph);
     if ((from == nullptr || !first) && detects_anomaly())
-      detail::check_gradient(first ? "the seed of" : "the sum over all uses of", *node,
-                             sum->second);
+      detail::check_gradient(first ? "the seed of" : "the sum over all uses of", *node, sum);
   };
 
   for (std::size_t i = 0; i < outputs.size(); ++i)
     deliver(outputs[i].node().get(), std::move(seeds[i]), nullptr, 0);
 
   Variables found(wanted.size());
-  while (!ready.empty()) {
-    Node* node = ready.top();
-    ready.pop();
-    Variable gradient = std::move(arrived.extract(node).mapped());
+  for (Steps::value_type* const place : order) {
+    Node* const node = place->first;
+    Variable gradient = std::move(place->second.gradient);
+    if (!gradient.defined()) continue;  // no use of it had one to give
     if (with_hooks && !node->hooks.empty()) gradient = node->run_hooks(std::move(gradient));
 
     if (wanted.empty()) node->collect(gradient, options.create_graph);

@@ -2,6 +2,7 @@
 """How data-parallel training scales, on paper: a step's time by number of machines, for LeNet and ResNet-20.
 
     python3 bench/network_model.py [--bandwidth BYTES_PER_SECOND] [--latency SECONDS] [--message SECONDS]
+                                    [--shards N]
 
 A step on p machines, each with b images:
 
@@ -9,10 +10,11 @@ A step on p machines, each with b images:
     bytes      w = 2 * (p - 1) / p * 4 * parameters            out of each machine, and into it
     messages   m = 2 * (p - 1) * buckets                       likewise
     exchange   e = w / bandwidth + m * message + 2 * latency   the round trips of buckets under way run side by side
-    time       t = c + max(last, e - backward * c)
+    time       t = c + max(last, e - behind * c / s)           s shards on each machine, one after the other
 
-`backward` is the part of computing behind which an exchange can hide: backward without its beginning, about a half. `last`
-is what never hides: the bucket of the first layers, complete only when backward is.
+`behind` is the part of a shard's computing that is left when its first bucket is complete, and behind which the exchange
+can hide: of ResNet-20, with buckets of 1 MiB, a third of backward, a fifth of all. Only that of a machine's last shard counts,
+for until then nothing is complete. `last` is what never hides: the bucket of the first layers, complete only when backward is.
 
 Weak scaling: b stays, the batch grows with p. Strong scaling: the batch stays at 1024 images.
 """
@@ -22,7 +24,7 @@ NETS = {  # parameters, buckets of 1 MiB
     "LeNet": (61_706, 1),
     "ResNet-20": (272_474, 2),
 }
-BACKWARD = 0.5
+BEHIND = 0.2
 MACHINES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -37,7 +39,7 @@ def step_seconds(net, machines, images, image_seconds, args):
     messages = 2 * (machines - 1) * args.message
     exchange = transfer + messages * buckets + 2 * args.latency
     last = exchange / buckets
-    exposed = max(last, exchange - BACKWARD * compute)
+    exposed = max(last, exchange - BEHIND * compute / args.shards)
     return compute + exposed, exposed
 
 
@@ -48,6 +50,7 @@ def main():
     parser.add_argument("--message", type=float, default=1e-5, help="seconds of work for a message")
     parser.add_argument("--lenet", type=float, default=2.0e-4, help="seconds an image")
     parser.add_argument("--resnet20", type=float, default=2.0e-2, help="seconds an image")
+    parser.add_argument("--shards", type=int, default=1, help="of each machine")
     parser.add_argument("--images", type=int, default=64, help="a machine's in a step (weak scaling)")
     args = parser.parse_args()
     print(f"{args.bandwidth * 8 / 1e9:g} Gbit/s, {args.latency * 1e3:g} ms, {args.message * 1e6:g} us a message")

@@ -222,7 +222,7 @@ Batch make_batch(const detail::EpochPlan& plan, std::int64_t number) {
   const Generator generator = plan.generator.fork(static_cast<std::uint64_t>(number));
   const BatchShards& cut = plan.options.shards;
   if (cut.count == 0) return make_images(plan, number, begin, begin + count, generator);
-  Batch batch{.images = {}, .labels = {}, .index = number, .samples = count};
+  Batch batch{.images = {}, .labels = {}, .index = number, .samples = count, .part = cut};
   for (std::int64_t shard = cut.begin; shard < cut.end; ++shard) {
     const std::int64_t from = shard_begin(count, cut.count, shard);
     const std::int64_t to = shard_begin(count, cut.count, shard + 1);

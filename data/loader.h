@@ -32,6 +32,14 @@
 
 namespace gradus {
 
+/// The shards of a batch that one process of several makes (distributed/data_parallel.h).
+struct BatchShards {
+  std::int64_t count = 0;  ///< shards that each batch is cut into; 0: batches are whole
+  std::int64_t begin = 0;  ///< the first that is made here
+  std::int64_t end = 0;    ///< behind the last that is made here
+  bool operator==(const BatchShards&) const = default;  ///< the same of the same count
+};
+
 /// What a DataLoader gives at a time.
 struct Batch {
   Tensor images;             ///< float32 [B,C,H,W], normalized
@@ -41,13 +49,7 @@ struct Batch {
   /// Of a batch that is cut: the shards that are made here, in order, each with the index of the batch and its own
   /// samples; images and labels of one with no samples, and of the batch itself, are undefined.
   std::vector<Batch> shards{};
-};
-
-/// The shards of a batch that one process of several makes (distributed/data_parallel.h).
-struct BatchShards {
-  std::int64_t count = 0;  ///< shards that each batch is cut into; 0: batches are whole
-  std::int64_t begin = 0;  ///< the first that is made here
-  std::int64_t end = 0;    ///< behind the last that is made here
+  BatchShards part{};  ///< which of all shards these are; count 0: the batch is whole
 };
 
 /// Where shard number `shard`, 0 to `count`, begins among the images of a batch: in order, no two sizes further apart

@@ -16,14 +16,6 @@ constexpr int report_channel = Communicator::first_channel;
 constexpr int state_channel = report_channel + 1;     // and the three behind it
 constexpr int gradients_channel = state_channel + 4;  // and all behind it
 
-std::vector<Variable> trained_parameters(const Module& net) {
-  std::vector<Variable> trained;
-  for (const Variable& parameter : net.parameters()) {
-    if (parameter.requires_grad()) trained.push_back(parameter);
-  }
-  return trained;
-}
-
 /// What must be the same everywhere: who computes otherwise would add up what does not belong together.
 std::vector<std::pair<std::string, std::string>> facts_of(const Module& net,
                                                           const DistributedOptions& options) {
@@ -42,6 +34,28 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Module& net,
           {"the list of parameters", trained.str()}};
 }
 
+std::string text_of_part(const BatchShards& part) {
+  if (part.count == 0) return "none";
+  return text_of(part.begin, " to ", part.end - 1, " of ", part.count);
+}
+
+/// Facts are of index and images of the batch, and of seed and position of each generator.
+void expect_same_step(const std::vector<std::uint64_t>& first,
+                      const std::vector<std::uint64_t>& other, int rank) {
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    if (first[i] == other[i]) continue;
+    const std::string both = text_of(first[i], " on rank 0, ", other[i], " on rank ", rank);
+    if (i == 0)
+      fail<ValueError>("distributed: all ranks must train the same batch: its index is ", both);
+    if (i == 1)
+      fail<ValueError>("distributed: all ranks must train the same batch: its images are ", both);
+    fail<ValueError>(
+        "distributed: all ranks must draw the same random numbers between two steps: the ",
+        i % 2 == 0 ? "seed" : "position", " of generator ", i / 2 - 1, " of ", first.size() / 2 - 1,
+        " (the last is default_generator()) is ", both);
+  }
+}
+
 }  // namespace
 
 BatchShards shards_of(std::int64_t shards, const Communicator& world) {
@@ -56,7 +70,7 @@ struct DistributedDataParallel::Parts {
         tree(options.shards, world.size()),
         exchange(world, options.overlap && world.size() > 1),
         state(net, world, tree, state_channel, exchange),
-        gradients(trained_parameters(net), world, tree, options.bucket_bytes, gradients_channel,
+        gradients(net.named_parameters(), world, tree, options.bucket_bytes, gradients_channel,
                   exchange) {}
   ~Parts() { exchange.stop(); }
   Parts(const Parts&) = delete;
@@ -65,8 +79,9 @@ struct DistributedDataParallel::Parts {
   std::int64_t first_shard() const { return tree.begin(world.rank()); }
   std::int64_t local_shards() const { return tree.begin(world.rank() + 1) - first_shard(); }
 
+  void expect_part(const Batch& batch) const;
   void run_shard(std::int64_t local, const Batch& batch, const Loss& loss);
-  void begin_report(bool asked_to_stop);
+  void begin_report(const Batch& batch, bool asked_to_stop);
   double finish_report(const Batch& batch, bool& stopping);
 
   Module& net;
@@ -75,12 +90,31 @@ struct DistributedDataParallel::Parts {
   detail::Exchange exchange;
   detail::ShardState state;
   detail::GradientBuckets gradients;
-  std::vector<double> losses{};  // of the local shards
+  std::vector<double> losses{};        // of the local shards
+  std::vector<std::uint64_t> facts{};  // that all ranks must have alike
   std::string own_report{};
   std::string reports{};
   ByteCounts report_bytes{};
   std::unique_ptr<Pending> report{};
 };
+
+/// Is it cut as this rank is to have it?
+void DistributedDataParallel::Parts::expect_part(const Batch& batch) const {
+  const BatchShards wanted = shards_of(tree.shards(), world);
+  if (batch.part != wanted || std::ssize(batch.shards) != local_shards()) {
+    fail<ValueError>("distributed: a batch must have the shards of part(), ", text_of_part(wanted),
+                     ", it has ", text_of_part(batch.part));
+  }
+  for (std::int64_t local = 0; local < local_shards(); ++local) {
+    const std::int64_t shard = first_shard() + local;
+    const std::int64_t images = shard_begin(batch.samples, tree.shards(), shard + 1) -
+                                shard_begin(batch.samples, tree.shards(), shard);
+    const std::int64_t found = batch.shards[static_cast<std::size_t>(local)].samples;
+    if (found == images) continue;
+    fail<ValueError>("distributed: shard ", shard, " of a batch of ", batch.samples,
+                     " images must have ", images, ", it has ", found);
+  }
+}
 
 void DistributedDataParallel::Parts::run_shard(std::int64_t local, const Batch& batch,
                                                const Loss& loss) {
@@ -92,23 +126,28 @@ void DistributedDataParallel::Parts::run_shard(std::int64_t local, const Batch& 
   if (shard.samples > 0) {
     const Variable result = loss(net, shard);
     value = result.item();
-    result.backward(full(result.shape(), share, result.dtype()));
+    gradients.run_backward_of(result, full(result.shape(), share, result.dtype()));
   }
   losses.push_back(value);
   gradients.end_shard();
   state.end_shard(local, share);
 }
 
-/// Of a rank: its losses, whether it wants to stop, and of rank 0 its integers.
-void DistributedDataParallel::Parts::begin_report(bool asked_to_stop) {
-  own_report.assign(reinterpret_cast<const char*>(losses.data()), losses.size() * sizeof(double));
+/// Of a rank: what all must have alike, its losses, whether it wants to stop, and of rank 0 its integers.
+void DistributedDataParallel::Parts::begin_report(const Batch& batch, bool asked_to_stop) {
+  facts = state.random_numbers();
+  facts.insert(facts.begin(), {static_cast<std::uint64_t>(batch.index),
+                               static_cast<std::uint64_t>(batch.samples)});
+  own_report.assign(reinterpret_cast<const char*>(facts.data()), facts.size() * sizeof facts[0]);
+  own_report.append(reinterpret_cast<const char*>(losses.data()), losses.size() * sizeof losses[0]);
   own_report += asked_to_stop ? '\1' : '\0';
   if (world.rank() == 0) own_report += state.integers();
   report_bytes.clear();
   std::size_t total = 0;
   for (int rank = 0; rank < world.size(); ++rank) {
     const std::int64_t shards = tree.begin(rank + 1) - tree.begin(rank);
-    report_bytes.push_back(shards * static_cast<std::int64_t>(sizeof(double)) + 1 +
+    report_bytes.push_back(std::ssize(facts) * static_cast<std::int64_t>(sizeof facts[0]) +
+                           shards * static_cast<std::int64_t>(sizeof(double)) + 1 +
                            (rank == 0 ? state.integer_bytes() : 0));
     total += static_cast<std::size_t>(report_bytes.back());
   }
@@ -122,8 +161,13 @@ double DistributedDataParallel::Parts::finish_report(const Batch& batch, bool& s
   report.reset();
   double mean = 0;
   const char* from = reports.data();
+  std::vector<std::uint64_t> first(facts.size());
+  std::memcpy(first.data(), from, facts.size() * sizeof facts[0]);
   for (int rank = 0; rank < world.size(); ++rank) {
     const char* const begin = from;
+    std::memcpy(facts.data(), from, facts.size() * sizeof facts[0]);
+    expect_same_step(first, facts, rank);
+    from += facts.size() * sizeof facts[0];
     for (std::int64_t shard = tree.begin(rank); shard < tree.begin(rank + 1); ++shard) {
       const std::int64_t images = shard_begin(batch.samples, tree.shards(), shard + 1) -
                                   shard_begin(batch.samples, tree.shards(), shard);
@@ -159,9 +203,12 @@ BatchShards DistributedDataParallel::part() const {
 
 double DistributedDataParallel::backward(const Batch& batch, const Loss& loss) {
   Parts& parts = *parts_;
-  if (std::ssize(batch.shards) != parts.local_shards()) {
-    fail<ValueError>("distributed: a batch must have the ", parts.local_shards(),
-                     " shards of part(), it has ", batch.shards.size());
+  try {
+    parts.expect_part(batch);
+    parts.gradients.expect_the_same(net_.named_parameters());
+  } catch (const ValueError& error) {
+    if (world_.size() == 1) throw;
+    world_.abort(error);  // the others wait for this rank
   }
   double mean = 0;
   try {
@@ -170,7 +217,7 @@ double DistributedDataParallel::backward(const Batch& batch, const Loss& loss) {
     for (std::int64_t local = 0; local < parts.local_shards(); ++local)
       parts.run_shard(local, batch, loss);
     parts.state.exchange();
-    parts.begin_report(asked_);
+    parts.begin_report(batch, asked_);
     parts.exchange.wait();
     stopping_ = false;
     parts.state.store_sums();

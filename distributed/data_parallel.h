@@ -26,8 +26,8 @@
 // So 1, 2, 3 or 8 ranks, any bucket size and any number of threads give one and the same model. It is not that of a
 // training without shards, and another number of shards is another model too: the same numbers, added in another order.
 //
-// Gradients travel in buckets, of the last parameters first, since backward reaches these first. Each bucket begins
-// its way as soon as the gradients of the last local shard are in it, while backward goes on.
+// Gradients travel in buckets, of the last parameters first, since backward completes these first. Each bucket begins
+// its way as soon as the gradients of the last local shard are in it, while backward goes on with the layers before.
 #pragma once
 
 #include <gradus/autograd/variable.h>
@@ -60,8 +60,9 @@ class DistributedDataParallel {
   using Loss = std::function<Variable(Module& net, const Batch& shard)>;
 
   /// Gives all ranks the parameters, buffers and random numbers of rank 0. Parameters that require no gradient stay out
-  /// of it. Borrows both; the parameters must stay the same Variables. Throws ValueError for shards fewer than ranks and,
-  /// on every rank, where the ranks have other nets, options or versions of Gradus.
+  /// of it, and which do must not change while this lives. Borrows both; the parameters must stay the same Variables.
+  /// Throws ValueError for shards fewer than ranks and, on every rank, where the ranks have other nets, options or versions
+  /// of Gradus.
   DistributedDataParallel(Module& net, Communicator& world, const DistributedOptions& options = {});
   ~DistributedDataParallel();
   DistributedDataParallel(const DistributedDataParallel&) = delete;
@@ -70,9 +71,14 @@ class DistributedDataParallel {
   /// The shards that this rank is to get of each batch: for DataLoaderOptions.
   BatchShards part() const;
   /// Puts the gradient of the mean loss over the whole batch into grad() of every parameter that some shard used, the
-  /// same bits on every rank, in the place of what was there; and returns that loss. Throws ValueError for a batch that
-  /// has other shards than part(). What `loss` throws ends all ranks, and so does a rank that does not call this as often
-  /// as the others.
+  /// same bits on every rank, in the place of what was there; and returns that loss. Hooks of the parameters see the
+  /// gradient of a shard, whenever they were registered. `loss` may call grad() and backward() itself: only what
+  /// differentiates the Variable that it returns counts.
+  ///
+  /// What `loss` throws ends all ranks, and so do: a batch that has other shards than part(), or is not that of the other
+  /// ranks; a parameter that was frozen or unfrozen; a rank that drew other random numbers from default_generator() or
+  /// from a layer's generator between two steps; a hook of a parameter that differentiates by the same parameter; and a
+  /// rank that does not call this as often as the others. The shards and the parameters are a ValueError where a rank is alone.
   double backward(const Batch& batch, const Loss& loss);
 
   /// Makes stopping() true on all ranks after the next backward().

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <thread>
 #include <utility>
 
 namespace gradus {
@@ -198,6 +199,32 @@ std::vector<std::unique_ptr<Communicator>> in_memory_ranks(int ranks, double tim
   for (int rank = 0; rank < ranks; ++rank)
     all.push_back(std::make_unique<InMemory>(room, rank, timeout));
   return all;
+}
+
+void run_in_memory(int ranks, const std::function<void(Communicator&)>& body, double timeout) {
+  const auto communicators = in_memory_ranks(ranks, timeout);
+  std::vector<std::string> failures(communicators.size());
+  const auto run = [&](Communicator& world, std::string& failure) {
+    try {
+      body(world);
+      world.finish();
+    } catch (const std::exception& error) {
+      const bool is_told = dynamic_cast<const RankError*>(&error) != nullptr;
+      try {
+        world.abort(error);
+      } catch (const RankError& told) {
+        failure = is_told ? error.what() : told.what();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < communicators.size(); ++i)
+      threads.emplace_back([&, i] { run(*communicators[i], failures[i]); });
+  }
+  for (const std::string& failure : failures) {
+    if (!failure.empty()) throw RankError(failure);
+  }
 }
 
 }  // namespace gradus

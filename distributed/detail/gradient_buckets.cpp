@@ -1,4 +1,5 @@
 // Filling buckets, and emptying them.
+#include <gradus/autograd/op.h>
 #include <gradus/core/create.h>
 #include <gradus/distributed/detail/gradient_buckets.h>
 
@@ -6,24 +7,40 @@
 
 namespace gradus::detail {
 
-GradientBuckets::GradientBuckets(std::vector<Variable> parameters, Communicator& world,
+GradientBuckets::GradientBuckets(const NamedVariables& parameters, Communicator& world,
                                  const ShardTree& tree, std::int64_t bucket_bytes, int channel,
                                  Exchange& exchange)
-    : parameters_(std::move(parameters)),
-      exchange_(exchange),
-      placed_(parameters_.size()),
-      arrived_(parameters_.size(), false) {
-  fill_buckets(world, tree, bucket_bytes, channel);
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    hooks_.push_back(parameters_[i].register_hook([this, i](const Variable& gradient) {
-      if (collecting_) arrive(i, gradient.value(), 1);
-      return Variable();
-    }));
+    : exchange_(exchange) {
+  for (const auto& [name, parameter] : parameters) {
+    if (!parameter.requires_grad()) continue;
+    names_.push_back(name);
+    parameters_.push_back(parameter);
   }
+  placed_.resize(parameters_.size());
+  arrived_.resize(parameters_.size());
+  hooks_.resize(parameters_.size());
+  fill_buckets(world, tree, bucket_bytes, channel);
 }
 
 GradientBuckets::~GradientBuckets() {
-  for (HookHandle& hook : hooks_) hook.remove();
+  for (Hook& hook : hooks_) hook.handle.remove();
+}
+
+void GradientBuckets::expect_the_same(const NamedVariables& parameters) const {
+  const auto fail_about = [](const std::string& name, std::string_view what) {
+    fail<ValueError>("distributed: ", name, " ", what,
+                     " since this DistributedDataParallel was made; make another");
+  };
+  std::size_t next = 0;
+  for (const auto& [name, parameter] : parameters) {
+    const bool was_trained = next < names_.size() && names_[next] == name;
+    if (was_trained && !parameter.requires_grad()) fail_about(name, "was frozen");
+    if (!was_trained && parameter.requires_grad()) fail_about(name, "began to require a gradient");
+    if (!was_trained) continue;
+    if (parameter.node() != parameters_[next].node()) fail_about(name, "became another Variable");
+    ++next;
+  }
+  if (next < names_.size()) fail_about(names_[next], "was taken out of the net");
 }
 
 void GradientBuckets::fill_buckets(Communicator& world, const ShardTree& tree,
@@ -58,10 +75,59 @@ void GradientBuckets::fill_buckets(Communicator& world, const ShardTree& tree,
 void GradientBuckets::begin_shard(std::int64_t local_shard, bool last) {
   shard_ = local_shard;
   last_ = last;
-  collecting_ = true;
   arrived_.assign(arrived_.size(), false);
   if (local_shard == 0) next_ = 0;
   for (Bucket& bucket : buckets_) bucket.complete = 0;
+}
+
+/// Behind all hooks that there are. One that was frozen for a while has lost those that it had.
+void GradientBuckets::hook_up(std::size_t parameter) {
+  const Variable& variable = parameters_[parameter];
+  Hook& own = hooks_[parameter];
+  if (!variable.node()->hooks.empty() && variable.node()->hooks.back().first == own.number) return;
+  own.handle.remove();
+  own.handle = variable.register_hook([this, parameter](const Variable& gradient) {
+    if (collecting_) collect(parameter, gradient.value());
+    return Variable();
+  });
+  own.number = variable.node()->hooks.back().first;
+}
+
+void GradientBuckets::run_backward_of(const Variable& result, const Variable& seed) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    parameters_[i].zero_grad();
+    if (parameters_[i].requires_grad()) hook_up(i);
+  }
+  struct Collecting {
+    bool& on;
+    explicit Collecting(bool& flag) : on(flag) { on = true; }
+    ~Collecting() { on = false; }
+    Collecting(const Collecting&) = delete;
+    Collecting& operator=(const Collecting&) = delete;
+  };
+  {
+    const Collecting now(collecting_);
+    result.backward(seed);
+  }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (arrived_[i] == parameters_[i].grad().defined()) continue;
+    fail<ValueError>("distributed: the gradient of ", names_[i],
+                     arrived_[i]
+                         ? " came from another pass, begun by a hook, not from the loss"
+                         : " came without its hooks: was it frozen for a while in the loss?");
+  }
+}
+
+void GradientBuckets::collect(std::size_t parameter, const Tensor& gradient) {
+  if (arrived_[parameter]) {
+    fail<ValueError>("distributed: the gradient of ", names_[parameter],
+                     " came twice in a shard: a hook began a pass of its own");
+  }
+  if (parameters_[parameter].node()->hooks.back().first != hooks_[parameter].number) {
+    fail<ValueError>("distributed: a hook on ", names_[parameter],
+                     " was registered in the backward pass, too late to be heard");
+  }
+  arrive(parameter, gradient, 1);
 }
 
 void GradientBuckets::arrive(std::size_t parameter, const Tensor& gradient, double shards) {
@@ -84,7 +150,6 @@ void GradientBuckets::end_shard() {
     if (!arrived_[i]) arrive(i, zeros({parameters_[i].numel()}, parameters_[i].dtype()), 0);
     parameters_[i].zero_grad();
   }
-  collecting_ = false;
 }
 
 void GradientBuckets::store_sums() {

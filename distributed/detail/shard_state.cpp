@@ -3,6 +3,7 @@
 #include <gradus/core/math.h>
 #include <gradus/distributed/detail/shard_state.h>
 
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -15,6 +16,45 @@ bool is_averaged(const Tensor& buffer) {
 
 std::int64_t size_in_bytes(const Tensor& tensor) {
   return tensor.numel() * size_of(tensor.dtype());
+}
+
+/// Calls `work` as for the numbers of a buffer that is averaged.
+template <class Work> void with_numbers(DType dtype, const Work& work) {
+  dtype == float32 ? work.template operator()<float>() : work.template operator()<double>();
+}
+
+/// What a shard with this share of the images adds to the sum over shards, [n]: what changed, weighted; of a number that
+/// was not finite, the new one, weighted. Which of the two, all shards see alike.
+Tensor part_of_change(const Tensor& before, const Tensor& now, double share) {
+  const Tensor part = core::mul(core::sub(now, before), share).contiguous();
+  const Tensor was = before.contiguous();
+  const Tensor is = now.contiguous();
+  with_numbers(part.dtype(), [&]<class T>() {
+    for (std::int64_t i = 0; i < part.numel(); ++i) {
+      if (!std::isfinite(was.data<T>()[i]))
+        part.data<T>()[i] = is.data<T>()[i] * static_cast<T>(share);
+    }
+  });
+  return part.reshape({part.numel()});
+}
+
+/// What becomes of a buffer, given the sum of these parts, [n].
+Tensor after_changes(const Tensor& before, const Tensor& sum) {
+  const Tensor after = core::add(before, sum.reshape(before.shape())).contiguous();
+  const Tensor was = before.contiguous();
+  with_numbers(after.dtype(), [&]<class T>() {
+    for (std::int64_t i = 0; i < after.numel(); ++i) {
+      const T old = was.data<T>()[i];
+      const T added = sum.data<T>()[i];
+      T& result = after.data<T>()[i];
+      if (std::isfinite(old)) {
+        if (added == 0) result = old;
+      } else {
+        result = std::isnan(added) && std::isnan(old) ? old : added;
+      }
+    }
+  });
+  return after;
 }
 
 /// Finds the generators of a module and of all below it.
@@ -95,9 +135,9 @@ void ShardState::end_shard(std::int64_t local_shard, double share) {
     for (std::size_t i = 0; i < now.size(); ++i) {
       if (now[i].dtype() != sum.dtype) continue;
       const std::int64_t count = now[i].numel();
-      const Tensor change =
-          share == 0 ? zeros({count}, sum.dtype) : core::mul(core::sub(now[i], before_[i]), share);
-      sum.bucket->put(local_shard, offset, change.reshape({count}));
+      sum.bucket->put(
+          local_shard, offset,
+          share == 0 ? zeros({count}, sum.dtype) : part_of_change(before_[i], now[i], share));
       offset += count;
     }
   }
@@ -123,7 +163,7 @@ void ShardState::store_sums() {
     for (std::size_t i = 0; i < now.size(); ++i) {
       if (now[i].dtype() != sum.dtype) continue;
       const std::int64_t count = now[i].numel();
-      now[i].copy_(core::add(before_[i], change.narrow(0, offset, count).reshape(now[i].shape())));
+      now[i].copy_(after_changes(before_[i], change.narrow(0, offset, count)));
       offset += count;
     }
   }
@@ -132,6 +172,15 @@ void ShardState::store_sums() {
     *all[i] = generators_before_[i];
     all[i]->next();
   }
+}
+
+std::vector<std::uint64_t> ShardState::random_numbers() const {
+  std::vector<std::uint64_t> all;
+  for (const Generator& generator : generators_before_) {
+    all.push_back(generator.seed());
+    all.push_back(generator.position());
+  }
+  return all;
 }
 
 void ShardState::store_integers(const std::string& integers) {

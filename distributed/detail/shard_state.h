@@ -2,7 +2,8 @@
 //
 // Each shard begins with the buffers of the step before, and with random numbers of its own. What it changes in a buffer,
 // weighted by its share of the images, is added up over shards; an average of batches, as batch norm keeps, so becomes
-// the average over all of the batch. A buffer that no shard changes keeps its bits.
+// the average over all of the batch. A number that no shard changes keeps its bits, an infinity, a NaN and -0 too; of one
+// that was no finite number before, as a running maximum begins with, the new values themselves are averaged.
 #pragma once
 
 #include <gradus/core/random.h>
@@ -34,6 +35,8 @@ class ShardState {
   /// After it: buffers of all shards, and generators a step further.
   void store_sums();
 
+  /// Seed and position of each generator, as the step found it.
+  std::vector<std::uint64_t> random_numbers() const;
   /// How long integers() is.
   std::int64_t integer_bytes() const { return integer_bytes_; }
   /// Buffers of integers as the first shard left them, for the rank that has it.

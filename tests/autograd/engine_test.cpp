@@ -11,8 +11,10 @@
 #include <cmath>
 #include <optional>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/error_message.h"
@@ -43,6 +45,26 @@ struct Counted final : Op {
   Variables backward(const Variable& dy) override {
     ++*runs;
     return {dy * 2.0};
+  }
+};
+
+/// w·x, telling `seen` when it runs backward.
+struct Told final : Op {
+  static constexpr std::string_view name = "told";
+  std::vector<std::string>* seen;
+  std::string line;
+  Variable w;
+  Variable x;
+  Told(std::vector<std::string>* told, std::string its_name)
+      : seen(told), line(std::move(its_name)) {}
+  Tensor forward(const Variable& factor, const Variable& input) {
+    w = factor;
+    x = input;
+    return core::mul(w.value(), x.value());
+  }
+  Variables backward(const Variable& dy) override {
+    seen->push_back(line);
+    return {needs(0) ? dy * x : Variable(), needs(1) ? dy * w : Variable()};
   }
 };
 
@@ -82,6 +104,93 @@ TEST_CASE("a diamond runs each node once, after both of its uses") {
   y.backward();
   CHECK(runs == 20);
   CHECK(gradient(x) == std::pow(4.0, 20));
+}
+
+TEST_CASE("a leaf has its gradient, and runs its hooks, as soon as its oldest use has run") {
+  const Variable x = leaf(2);
+  const Variable early = leaf(3);
+  const Variable shared = leaf(5);
+  const Variable late = leaf(7);
+  std::vector<std::string> seen;
+  std::vector<bool> collected;  // late's gradient, when early's hook runs
+  const auto tells = [&](const char* name) {
+    return [&seen, name](const Variable& grad) {
+      seen.push_back(text_of(name, " ", grad.item()));
+      return Variable();
+    };
+  };
+  x.register_hook(tells("x"));
+  early.register_hook(tells("early"));
+  early.register_hook([&](const Variable&) {
+    collected.push_back(late.grad().defined());
+    return Variable();
+  });
+  shared.register_hook(tells("shared"));
+  late.register_hook(tells("late"));
+  const auto net = [&] {
+    Variable y = apply(Told(&seen, "first"), early, x);  // 6
+    y = apply(Told(&seen, "second"), shared, y);         // 30
+    y = apply(Told(&seen, "third"), shared, y);          // 150
+    return apply(Told(&seen, "fourth"), late, y);        // 1050
+  };
+  const std::vector<std::string> wanted{"fourth",     "late 150", "third",     "second",
+                                        "shared 420", "first",    "early 350", "x 525"};
+  for (const bool create_graph : {false, true}) {
+    CAPTURE(create_graph);
+    seen.clear();
+    late.zero_grad();
+    const Variable y = net();
+    y.backward({.create_graph = create_graph});
+    CHECK(seen == wanted);
+    CHECK(collected.back());
+    // grad(), too, and whatever is asked for: a result, or a leaf.
+    seen.clear();
+    late.zero_grad();
+    const Variable again = net();
+    const Variables found =
+        grad({again}, {shared, again, late}, {}, {.create_graph = create_graph});
+    CHECK(found[0].item() == 420);
+    CHECK(found[1].item() == 1);
+    CHECK(found[2].item() == 150);
+    CHECK(seen == wanted);
+    CHECK(!collected.back());
+  }
+}
+
+TEST_CASE("a leaf whose oldest use sends it nothing keeps what the others sent") {
+  struct NoSlope final : Op {
+    Tensor forward(const Variable& x) { return x.value().clone(); }
+    Variables backward(const Variable&) override { return {Variable()}; }
+  };
+  const Variable w = leaf(3);
+  const Variable old = w * 5.0;  // never runs: nothing arrives
+  const Variable cut = apply(NoSlope(), old);
+  (w * cut).backward();
+  CHECK(gradient(w) == 15);
+  // As an output with uses besides, its seed counts with them.
+  w.zero_grad();
+  CHECK(grad({w, w * 2.0}, {w})[0].item() == 3);
+}
+
+TEST_CASE("what throws in the middle ends the pass: what was complete by then has been collected") {
+  const Variable x = leaf(2);
+  const Variable early = leaf(3);
+  const Variable late = leaf(7);
+  std::vector<std::string> seen;
+  const HookHandle throwing =
+      late.register_hook([](const Variable&) -> Variable { throw std::runtime_error("enough"); });
+  const auto loss = [&] {
+    return apply(Told(&seen, "second"), late, apply(Told(&seen, "first"), early, x));
+  };
+  CHECK_THROWS_WITH(loss().backward(), "enough");
+  CHECK(seen == std::vector<std::string>{"second"});
+  CHECK(!late.grad().defined());
+  CHECK(!early.grad().defined());
+  HookHandle(throwing).remove();
+  early.register_hook([](const Variable&) -> Variable { throw std::runtime_error("again"); });
+  CHECK_THROWS_WITH(loss().backward(), "again");
+  CHECK(gradient(late) == 6);
+  CHECK(!early.grad().defined());
 }
 
 TEST_CASE("gradients of several backward calls add up until they are dropped") {

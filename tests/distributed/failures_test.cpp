@@ -2,6 +2,9 @@
 #include <doctest/doctest.h>
 
 #include <gradus/autograd/functions.h>
+#include <gradus/core/create.h>
+#include <gradus/core/math.h>
+#include <gradus/core/random.h>
 #include <gradus/data/loader.h>
 #include <gradus/distributed/data_parallel.h>
 #include <gradus/distributed/watchdog.h>
@@ -13,6 +16,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -201,8 +205,26 @@ TEST_CASE("shards for fewer ranks than there are, and batches of other shards, a
   DistributedDataParallel model(net, *alone[0]);
   const DataLoader whole(load_digits().train, {.batch_size = 32, .prefetch = 0});
   const Batch batch = *whole.epoch(0).begin();
-  CHECK(message_of<ValueError>([&] { model.backward(batch, {}); }) ==
-        "distributed: a batch must have the 8 shards of part(), it has 0");
+  const auto refusal = [&](const Batch& wrong) {
+    return message_of<ValueError>([&] { model.backward(wrong, {}); });
+  };
+  CHECK(refusal(batch) ==
+        "distributed: a batch must have the shards of part(), 0 to 7 of 8, it has none");
+  const auto cut = [](const BatchShards& part) {
+    return *DataLoader(load_digits().train, {.batch_size = 32, .prefetch = 0, .shards = part})
+                .epoch(0)
+                .begin();
+  };
+  CHECK(refusal(cut({.count = 16, .begin = 0, .end = 8})) ==
+        "distributed: a batch must have the shards of part(), 0 to 7 of 8, it has 0 to 7 of 16");
+  Batch uneven = cut(model.part());
+  uneven.shards[3].samples = 5;
+  CHECK(refusal(uneven) == "distributed: shard 3 of a batch of 32 images must have 4, it has 5");
+  // A refused batch has changed nothing.
+  const auto loss = [](Module& m, const Batch& shard) {
+    return cross_entropy(m(flatten(shard.images, 1)), shard.labels);
+  };
+  CHECK(model.backward(cut(model.part()), loss) > 0);
   CHECK(message_of<ValueError>([&] {
           DistributedDataParallel(net, *alone[0], {.bucket_bytes = 0});
         }) == "distributed: bucket_bytes must be at least 1, got 0");
@@ -238,4 +260,168 @@ TEST_CASE(
   }
   CHECK(message_of<ValueError>([] { Watchdog(0, {}); }) ==
         "watchdog: seconds must be above 0, got 0");
+}
+
+TEST_CASE("a batch of another rank's shards, or another batch, ends all with both in the message") {
+  const auto errors = [](const std::function<Batch(Communicator&, const BatchShards&)>& batch) {
+    return refusals([&](Communicator& world) {
+      Linear net(64, 10);
+      DistributedDataParallel model(net, world, {.shards = 6});
+      model.backward(batch(world, model.part()), [](Module& m, const Batch& shard) {
+        return cross_entropy(m(flatten(shard.images, 1)), shard.labels);
+      });
+    });
+  };
+  const auto cut = [](std::int64_t size, const BatchShards& part, std::int64_t index = 0) {
+    return *DataLoader(load_digits().train, {.batch_size = size, .prefetch = 0, .shards = part})
+                .epoch(0, index)
+                .begin();
+  };
+  for (const std::string& error : errors([&](Communicator&, const BatchShards&) {
+         return cut(32, {.count = 6, .begin = 0, .end = 2});
+       })) {
+    CHECK(contains(error, "a batch must have the shards of part(), "));
+    CHECK(contains(error, "it has 0 to 1 of 6"));
+  }
+  for (const std::string& error : errors([&](Communicator&world, const BatchShards&part) {
+         return cut(world.rank() == 1 ? 64 : 32, part);
+       })) {
+    CHECK(contains(error,
+                   "distributed: all ranks must train the same batch: its images are 32 on rank "
+                   "0, 64 on rank 1"));
+  }
+  for (const std::string& error : errors([&](Communicator&world, const BatchShards&part) {
+         return cut(32, part, world.rank() == 2 ? 1 : 0);
+       })) {
+    CHECK(contains(error, "train the same batch: its index is 0 on rank 0, 1 on rank 2"));
+  }
+}
+
+TEST_CASE("parameters that are frozen, unfrozen or exchanged after the start are refused") {
+  struct Changing : Module {
+    Variable weight{full({10, 64}, 0.1), true};
+    Variable bias{full({10}, 0.1), true};
+    bool has_bias = true;
+    void visit(Visitor& v) override {
+      v("weight", weight);
+      if (has_bias) v("bias", bias);
+    }
+    Variable forward(const Variable& x) override { return linear(x, weight, bias); }
+  };
+  const auto loss = [](Module& m, const Batch& shard) {
+    return cross_entropy(m(flatten(shard.images, 1)), shard.labels);
+  };
+  const auto refusal = [&](const std::function<void(Changing&)>& before,
+                           const std::function<void(Changing&)>& change) {
+    const auto alone = in_memory_ranks(1);
+    Changing net;
+    before(net);
+    DistributedDataParallel model(net, *alone[0]);
+    const DataLoader loader(load_digits().train,
+                            {.batch_size = 32, .prefetch = 0, .shards = model.part()});
+    change(net);
+    return message_of<ValueError>([&] { model.backward(*loader.epoch(0).begin(), loss); });
+  };
+  const auto nothing = [](Changing&) {};
+  const std::string end = " since this DistributedDataParallel was made; make another";
+  CHECK(refusal(nothing, [](Changing& net) { net.weight.requires_grad_(false); }) ==
+        "distributed: weight was frozen" + end);
+  CHECK(refusal([](Changing& net) { net.weight.requires_grad_(false); },
+                [](Changing& net) { net.weight.requires_grad_(true); }) ==
+        "distributed: weight began to require a gradient" + end);
+  CHECK(refusal(nothing, [](Changing& net) { net.bias = Variable(full({10}, 0.2), true); }) ==
+        "distributed: bias became another Variable" + end);
+  CHECK(refusal(nothing, [](Changing& net) { net.has_bias = false; }) ==
+        "distributed: bias was taken out of the net" + end);
+  // On several ranks all end.
+  for (const std::string& error : refusals([&](Communicator& world) {
+         Changing net;
+         DistributedDataParallel model(net, world);
+         const DataLoader loader(load_digits().train,
+                                 {.batch_size = 32, .prefetch = 0, .shards = model.part()});
+         if (world.rank() == 1) net.weight.requires_grad_(false);
+         model.backward(*loader.epoch(0).begin(), loss);
+       }))
+    CHECK(error == "rank 1: distributed: weight was frozen" + end);
+
+  // Frozen for a while between two steps, it is trained again, though its hooks are gone.
+  const auto alone = in_memory_ranks(1);
+  Changing net;
+  DistributedDataParallel model(net, *alone[0]);
+  const DataLoader loader(load_digits().train,
+                          {.batch_size = 32, .prefetch = 0, .shards = model.part()});
+  const Batch batch = *loader.epoch(0).begin();
+  model.backward(batch, loss);
+  const Tensor wanted = net.weight.grad().value().clone();
+  net.weight.requires_grad_(false);
+  net.weight.requires_grad_(true);
+  net.weight.zero_grad();
+  model.backward(batch, loss);
+  REQUIRE(net.weight.grad().defined());
+  CHECK(core::equal(net.weight.grad().value(), wanted));
+  // Within a loss, where its gradient would be lost, that is an error.
+  const std::string lost = [&] {
+    try {
+      model.backward(batch, [&](Module& m, const Batch& shard) {
+        const Variable result = loss(m, shard);
+        net.weight.requires_grad_(false);
+        net.weight.requires_grad_(true);
+        return result;
+      });
+    } catch (const RankError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  }();
+  CHECK(contains(lost, "distributed: the gradient of weight came without its hooks"));
+}
+
+TEST_CASE("a rank that draws random numbers between steps, which the others do not, is named") {
+  for (const std::string& error : refusals([](Communicator& world) {
+         Linear net(64, 10);
+         DistributedDataParallel model(net, world);
+         manual_seed(1);
+         const DataLoader loader(load_digits().train,
+                                 {.batch_size = 32, .prefetch = 0, .shards = model.part()});
+         int steps = 0;
+         for (const Batch& batch : loader.epoch(0)) {
+           model.backward(batch, [](Module& m, const Batch& shard) {
+             return cross_entropy(m(flatten(shard.images, 1)), shard.labels);
+           });
+           CHECK(++steps < 3);
+           if (steps == 2 && world.rank() == 1) default_generator().next();
+         }
+       })) {
+    CHECK(contains(
+        error,
+        "all ranks must draw the same random numbers between two steps: the position "
+        "of generator 0 of 1 (the last is default_generator()) is 2 on rank 0, 3 on rank 1"));
+  }
+}
+
+TEST_CASE("run_in_memory: a rank that throws anywhere ends the others at once, by name") {
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(message_of<RankError>([] {
+          run_in_memory(3, [](Communicator& world) {
+            Linear net(64, 10);
+            DistributedDataParallel model(net, world);
+            if (world.rank() == 1) fail<ValueError>("no such file");
+            const DataLoader loader(load_digits().train,
+                                    {.batch_size = 32, .prefetch = 0, .shards = model.part()});
+            model.backward(*loader.epoch(0).begin(), [](Module& m, const Batch& shard) {
+              return cross_entropy(m(flatten(shard.images, 1)), shard.labels);
+            });
+          });
+        }) == "rank 1: no such file");
+  CHECK(message_of<RankError>([] {
+          run_in_memory(2, [](Communicator& world) {
+            if (world.rank() == 0) throw RankError("rank 0: of its own");
+            world.gather("", "a text");
+          });
+        }) == "rank 0: of its own");
+  // Far below the 300 s after which a silent rank counts as lost.
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(100));
+  std::atomic<int> sum = 0;
+  run_in_memory(3, [&](Communicator& world) { sum += world.rank(); });
+  CHECK(sum == 3);
 }
