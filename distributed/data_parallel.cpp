@@ -1,5 +1,6 @@
 // A step: the local shards one after the other, then what all ranks have to say.
 #include <gradus/core/create.h>
+#include <gradus/core/math.h>
 #include <gradus/core/simd.h>
 #include <gradus/core/version.h>
 #include <gradus/distributed/data_parallel.h>
@@ -27,6 +28,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Module& net,
     trained << name << (parameter.requires_grad() ? " " : " frozen ");
   return {{"the version of Gradus", std::string(version)},
           {"the kind of vectors (GRADUS_SIMD)", simd_in_use()},
+          {"the kernels of the BLAS library (OPENBLAS_CORETYPE)", core::blas_description()},
           {"the number of shards", std::to_string(options.shards)},
           {"the size of a bucket", std::to_string(options.bucket_bytes)},
           {"the net", to_string(net)},
