@@ -1,10 +1,13 @@
 // The GEMM wrapper against three loops, and what it adds to BLAS.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include <gradus/core/error.h>
@@ -207,5 +210,16 @@ TEST_CASE("gemm_parallel gives the same bits with one, two and three threads") {
 
 TEST_CASE("the BLAS library is pinned to one thread and describes itself") {
   CHECK(blas_is_single_threaded());
-  CHECK(blas_description().find("single-threaded") != std::string::npos);
+  const std::string description = blas_description();
+  CHECK(description.find("single-threaded") != std::string::npos);
+  // The same to all threads at once, who may compare it.
+  std::atomic<int> different = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 2000; ++k) different += blas_description() == description ? 0 : 1;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(different == 0);
 }

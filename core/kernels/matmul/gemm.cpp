@@ -248,9 +248,14 @@ bool blas_is_single_threaded() {
 }
 
 std::string blas_description() {
-  const std::string threads =
-      blas_is_single_threaded() ? "single-threaded" : "NOT pinned to one thread";
-  return std::string(openblas_get_config()) + " (" + openblas_get_corename() + ", " + threads + ")";
+  // Asked once: OpenBLAS puts its text together in memory that is the same for all threads.
+  static const std::string description = [] {
+    const std::string threads =
+        blas_is_single_threaded() ? "single-threaded" : "NOT pinned to one thread";
+    return std::string(openblas_get_config()) + " (" + openblas_get_corename() + ", " + threads +
+           ")";
+  }();
+  return description;
 }
 
 template void gemm(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, float,
