@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <support/error_message.h>
 #include <support/temporary_folder.h>
 
@@ -284,39 +286,47 @@ TEST_CASE("what is wrong on all ranks is told once, what is wrong on one with it
 
 TEST_CASE("Ctrl-C and SIGUSR1 for mpirun stop all ranks after a step, which is kept and goes on") {
   if (!mpi_is_here()) return;
-  // Many short steps: the signal comes in the middle of an epoch.
+  // Many short steps: the signal comes in the middle of an epoch, of whichever.
   const Words settings{"train", "--model", "cnn",        "--batch-size", "8",
                        "--lr",  "0.001",   "--schedule", "none",         "--quiet"};
   for (const Mpi& mpi : all_mpi()) {
     CAPTURE(mpi.mpirun);
-    const TemporaryFolder folder;
-    const fs::path alone = trained_alone(mpi, folder, settings + Words{"--epochs", "4"});
     for (const int number : {SIGINT, SIGUSR1}) {
       const int signal = number;
       CAPTURE(signal);
-      const fs::path out = folder / std::to_string(signal);
-      Command command(
-          command_for(mpi, 2,
-                      settings + together + Words{"--epochs", "100000", "--out", out.string()}),
-          folder / "log");
-      while (!has_checkpoint(out) && !command.has_ended())
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-      command.send(signal);
-      const int code = command.finish(120);
-      CAPTURE(command.output());
-      // OpenMPI's mpirun that is interrupted exits with a code of its own, and hands nothing on any more.
-      const bool tells = !mpi.is_open_mpi() || signal != SIGINT;
-      CHECK(code == (tells ? 130 : 1));
-      if (tells) CHECK(contains(command.output(), "gradus: interrupted; "));
-      const std::string file = (out / "checkpoint.safetensors").string();
-      // By itself it keeps whole epochs.
-      CHECK(!contains(read_safetensors_header(file).metadata.at("run"), "\"batch\":0,"));
-      Command again({mpi.program, "train", "--resume", out.string(), "--epochs", "4", "--quiet"},
+      const TemporaryFolder folder;
+      const fs::path out = folder / "run";
+      nlohmann::json position;
+      // After the last step of an epoch nothing would tell that it was kept because of the signal.
+      for (int attempt = 0; position.is_null() || position.at("batch") == 0; ++attempt) {
+        REQUIRE(attempt < 5);
+        fs::remove_all(out);
+        Command command(
+            command_for(mpi, 2,
+                        settings + together + Words{"--epochs", "100000", "--out", out.string()}),
+            folder / "log");
+        while (!has_checkpoint(out) && !command.has_ended())
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        command.send(signal);
+        const int code = command.finish(120);
+        CAPTURE(command.output());
+        // OpenMPI's mpirun that is interrupted exits with a code of its own, and hands nothing on any more. That of MPICH,
+        // when it has handed on a signal, may exit with 0 whatever its processes do, `sh -c 'exit 130'` too.
+        const bool tells = !mpi.is_open_mpi() || signal != SIGINT;
+        const bool is_right = code == (tells ? 130 : 1) || (!mpi.is_open_mpi() && code == 0);
+        CHECK_MESSAGE(is_right, code);
+        if (tells) CHECK(contains(command.output(), "gradus: interrupted; "));
+        const std::string file = (out / "checkpoint.safetensors").string();
+        position =
+            nlohmann::json::parse(read_safetensors_header(file).metadata.at("run")).at("position");
+      }
+      const Words to_its_end{"--epochs", std::to_string(position.at("epoch").get<int>())};
+      Command again(Words{mpi.program, "train", "--resume", out.string(), "--quiet"} + to_its_end,
                     folder / "again.log");
       const int resume_code = again.finish();
       CAPTURE(again.output());
       REQUIRE(resume_code == 0);
-      check_same_bits(out, alone);
+      check_same_bits(out, trained_alone(mpi, folder, settings + to_its_end));
     }
   }
 }
