@@ -65,7 +65,8 @@ bool needs_more(int argc, char** argv) {
   if (command == "serve" || command == "import" || command == "run") return true;
   for (int i = 2; i < argc; ++i) {
     const std::string_view word = argv[i];
-    if (word == "--serve" || word == "--distributed" || word.ends_with(".onnx")) return true;
+    if (word.starts_with("--serve") || word.starts_with("--distributed") || word.ends_with(".onnx"))
+      return true;
   }
   return false;
 }

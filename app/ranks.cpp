@@ -12,7 +12,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <sstream>
 #include <utility>
@@ -20,7 +19,6 @@
 #include "data_parts.h"
 #include "exit_code.h"
 #include "json.h"
-#include "output_file.h"
 
 namespace gradus::app {
 namespace {
@@ -165,7 +163,11 @@ int Ranks::threads() const {
   if (std::getenv("GRADUS_NUM_THREADS") != nullptr) return num_threads();
   if (!many()) return num_threads();
   const int share = share_of_processors(places_, static_cast<std::size_t>(world_->rank()));
-  if (share == 0) return std::max(1, num_threads() / world_->local_size());
+  if (share == 0) {  // no processors are known: of ranks in the same place each has a part of them
+    const auto here = std::count(places_.begin(), places_.end(),
+                                 places_[static_cast<std::size_t>(world_->rank())]);
+    return std::max(1, num_threads() / static_cast<int>(here));
+  }
   return std::min(share, num_threads());
 }
 
@@ -191,10 +193,9 @@ void Ranks::share_imported(Settings& settings, bool imported, bool told) const {
 
 void Ranks::share(LoadedRun& run, const fs::path& folder) const {
   std::string bytes;
-  if (is_first()) {
-    std::ifstream file(folder / checkpoint, std::ios::binary);
-    bytes.assign(std::istreambuf_iterator<char>(file), {});
-  }
+  stage([&] {
+    if (is_first()) bytes = bytes_of_file((folder / checkpoint).string());
+  });
   auto size = static_cast<std::int64_t>(bytes.size());
   const std::string what = "the checkpoint";
   world_->broadcast(reinterpret_cast<std::byte*>(&size), sizeof size, what);

@@ -43,6 +43,13 @@ std::string command_of(const Settings& s) {
   const auto add_if = [&](bool given, const char* option, const auto& value) {
     if (given) add(option, fmt::format("{}", value));
   };
+  add_if(!s.data.data_dir.empty(), "--data-dir", s.data.data_dir);
+  const ImageForm& form = s.data.form;
+  add_if(form.width > 0, "--image-size", fmt::format("{}x{}", form.width, form.height));
+  if (form.squash) command += " --squash";
+  add_if(form.channels > 0, "--channels", form.channels);
+  if (s.data.skip_bad) command += " --skip-bad";
+  add_if(!s.data.label_column.empty(), "--label-column", s.data.label_column);
   add("--model", s.model);
   add_if(!s.from.empty(), "--from", s.from.substr(0, s.from.rfind(", CRC-32 ")));
   add_if(s.data.test_fraction > 0, "--test-split", s.data.test_fraction);
@@ -53,6 +60,7 @@ std::string command_of(const Settings& s) {
   add("--epochs", std::to_string(s.epochs));
   add_if(s.patience > 0, "--patience", s.patience);
   add("--batch-size", std::to_string(s.batch_size));
+  add_if(s.shards > 0, "--shards", s.shards);
   add("--optimizer", s.optimizer);
   add("--lr", fmt::format("{}", s.lr));
   add_if(s.optimizer == "sgd", "--momentum", s.momentum);
@@ -86,6 +94,7 @@ std::vector<std::pair<std::string, std::string>> described(const RunRecord& run)
   add("epochs", s.epochs);
   add_if(s.patience > 0, "patience", s.patience);
   add("images a step", s.batch_size);
+  add_if(s.shards > 0, "shards of each", s.shards);
   add("optimizer", s.optimizer);
   add("learning rate", s.lr);
   add("schedule", s.schedule);

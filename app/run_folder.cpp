@@ -51,13 +51,6 @@ const char* option_of(RunFolder::Purpose purpose) {
   fail<UsageError>(option, " ", folder.string(), ": ", what);
 }
 
-std::string bytes_of_file(const std::string& name) {
-  const InputFile file("checkpoint", name);
-  std::string bytes(static_cast<std::size_t>(file.size()), '\0');
-  file.read(0, bytes.data(), file.size());
-  return bytes;
-}
-
 void expect_checkpoint(const fs::path& folder) {
   std::error_code error;
   if (fs::exists(folder / checkpoint_name, error)) return;
@@ -132,6 +125,13 @@ NamedTensors best_of(const Separated& tensors) {
 }
 
 }  // namespace
+
+std::string bytes_of_file(const std::string& name) {
+  const InputFile file("checkpoint", name);
+  std::string bytes(static_cast<std::size_t>(file.size()), '\0');
+  file.read(0, bytes.data(), file.size());
+  return bytes;
+}
 
 std::map<std::string, std::string> metadata_of_model(const RunRecord& run, std::int64_t epoch) {
   return {{"format", "pt"},  // what PyTorch's tools expect of a file with PyTorch's names

@@ -57,6 +57,9 @@ inline constexpr const char* pixels_of_numbers = "(number - mean)/stddev";
 /// Throws BadDataError for a training that diverged before there was anything good to keep, in `folder` or file.
 void expect_usable(const RunRecord& run, const std::string& folder);
 
+/// All of a file, of a checkpoint for one. Throws NotFoundError and IoError.
+std::string bytes_of_file(const std::string& name);
+
 /// Throws NotFoundError when `folder` holds no training, BadDataError when its checkpoint is damaged.
 LoadedRun load_run(const std::filesystem::path& folder);
 /// The same with the weights that count in the model, to be used rather than trained on.

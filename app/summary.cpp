@@ -4,6 +4,7 @@
 // Bytes are read from the tape of a step that nobody watches, for that would keep a ReLU from being
 // computed with the layer in front of it: the flops are the same then, but not what is kept. The tape is
 // taken down from its end, and each op is charged with what the pool gets back with it.
+#include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/op.h>
 #include <gradus/core/create.h>
@@ -46,9 +47,10 @@ std::vector<SummaryRow> rows_of(const Trace& trace) {
 /// to be taken down; and with it the modules around.
 void count_kept(std::vector<SummaryRow>& rows, const Trace& trace, Module& model,
                 const Tensor& images) {
-  std::vector<std::shared_ptr<Node>> tape = tape_behind(model(images).node());
+  const std::shared_ptr<Node> last = model(images).node();
+  std::vector<Node*> tape = nodes_of(last.get());
   for (; !tape.empty(); tape.pop_back()) {  // the newest first
-    const std::shared_ptr<Node> node = tape.back();
+    Node* const node = tape.back();
     const std::int64_t live = storage_statistics().live_bytes;
     node->op.reset();
     node->kept.clear();

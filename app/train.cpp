@@ -7,7 +7,6 @@
 #include <gradus/core/words.h>
 #include <gradus/data/loader.h>
 #include <gradus/distributed/mpi.h>
-#include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -376,7 +375,8 @@ int run_train(const TrainOptions& options, LiveServer* server) {
     try {
       return train_on(options, &world, nullptr);
     } catch (const StageFailed& failed) {
-      if (world.rank() == 0) std::fputs(text_of("gradus: ", failed.what(), "\n").c_str(), stderr);
+      if (world.rank() == 0)
+        std::fputs(text_of("gradus: ", without_controls(failed.what()), "\n").c_str(), stderr);
       return failed.code;
     }
   });

@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 #include <unordered_map>
 
 namespace gradus {
@@ -25,16 +24,15 @@ struct Step {
 };
 using Steps = std::unordered_map<Node*, Step>;
 
-/// The tape behind `outputs` in the order in which it runs, each node with its step.
-std::vector<Steps::value_type*> order_of(const Variables& outputs, Steps& steps) {
+/// The tape that leads to `outputs` in the order in which it runs, each node with its step.
+std::vector<Steps::value_type*> order_of(const std::vector<Node*>& outputs, Steps& steps) {
   std::vector<Steps::value_type*> order;
   const auto visit = [&](Node* node, std::uint64_t use) {
     const auto [step, first] = steps.try_emplace(node, Step{node->is_leaf ? use : node->number});
     if (first) order.push_back(&*step);
     if (node->is_leaf) step->second.turn = std::min(step->second.turn, use);
   };
-  for (const Variable& output : outputs)
-    visit(output.node().get(), std::numeric_limits<std::uint64_t>::max());
+  for (Node* const output : outputs) visit(output, std::numeric_limits<std::uint64_t>::max());
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Node* const node = order[i]->first;
     for (const auto& input : node->inputs) {
@@ -56,8 +54,10 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
   const detail::InBackward anomalies_are_the_engines;
   // A gradient is made of ops: recorded or not, the code is the same.
   const GradMode mode(options.create_graph, Place());
+  std::vector<Node*> last;
+  for (const Variable& output : outputs) last.push_back(output.node().get());
   Steps steps;
-  const std::vector<Steps::value_type*> order = order_of(outputs, steps);
+  const std::vector<Steps::value_type*> order = order_of(last, steps);
 
   // `from` is the op that computed the gradient, of its input `input`; null for a seed.
   const auto deliver = [&](Node* node, Variable gradient, const Node* from, std::size_t input) {
@@ -82,7 +82,7 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
   };
 
   for (std::size_t i = 0; i < outputs.size(); ++i)
-    deliver(outputs[i].node().get(), std::move(seeds[i]), nullptr, 0);
+    deliver(last[i], std::move(seeds[i]), nullptr, 0);
 
   Variables found(wanted.size());
   for (Steps::value_type* const place : order) {
@@ -114,20 +114,16 @@ Variable accumulate(Variable total, const Variable& part, bool create_graph) {
   return total;
 }
 
-std::vector<Node*> nodes_of(const Variable& output) {
+std::vector<Node*> nodes_of(Node* last) {
   std::vector<Node*> all;
-  std::set<const Node*> seen{nullptr};
-  std::vector<Node*> open{output.node().get()};
-  while (!open.empty()) {
-    Node* node = open.back();
-    open.pop_back();
-    if (!seen.insert(node).second) continue;
-    all.push_back(node);
-    for (const auto& input : node->inputs) open.push_back(input.get());
-  }
-  const auto older = [](const Node* a, const Node* b) { return a->number < b->number; };
-  std::sort(all.begin(), all.end(), older);
+  if (last == nullptr) return all;
+  Steps steps;
+  for (const Steps::value_type* place : order_of({last}, steps)) all.push_back(place->first);
+  std::sort(all.begin(), all.end(),
+            [](const Node* a, const Node* b) { return a->number < b->number; });
   return all;
 }
+
+std::vector<Node*> nodes_of(const Variable& output) { return nodes_of(output.node().get()); }
 
 }  // namespace gradus

@@ -11,7 +11,9 @@ namespace gradus {
 Variables run_backward(const Variables& outputs, Variables seeds, const Variables& wanted,
                        const GradOptions& options, bool with_hooks = true);
 
-/// Every node of the tape behind `output`, oldest first.
+/// Every node of the tape that leads to `last`, oldest first; none for a null one.
+std::vector<Node*> nodes_of(Node* last);
+/// Those behind an output.
 std::vector<Node*> nodes_of(const Variable& output);
 /// They live no longer than the output does.
 std::vector<Node*> nodes_of(const Variable&& output) = delete;

@@ -200,7 +200,7 @@ Batch make_images(const detail::EpochPlan& plan, std::int64_t number, std::int64
                                                  : normalizing(dataset.normalization,
                                                                dtype == uint8 ? 255 : 1, shape[0]);
   Batch batch{Tensor::empty({count, shape[0], shape[1], shape[2]}, float32),
-              Tensor::empty({count}, int64), number, count};
+              Tensor::empty({count}, int64), number, count, generator.seed()};
   if (in_memory) {
     gather(dataset, index, scaling, batch);
   } else {
@@ -222,7 +222,12 @@ Batch make_batch(const detail::EpochPlan& plan, std::int64_t number) {
   const Generator generator = plan.generator.fork(static_cast<std::uint64_t>(number));
   const BatchShards& cut = plan.options.shards;
   if (cut.count == 0) return make_images(plan, number, begin, begin + count, generator);
-  Batch batch{.images = {}, .labels = {}, .index = number, .samples = count, .part = cut};
+  Batch batch{.images = {},
+              .labels = {},
+              .index = number,
+              .samples = count,
+              .seed = generator.seed(),
+              .part = cut};
   for (std::int64_t shard = cut.begin; shard < cut.end; ++shard) {
     const std::int64_t from = shard_begin(count, cut.count, shard);
     const std::int64_t to = shard_begin(count, cut.count, shard + 1);

@@ -55,8 +55,6 @@ class Communicator {
   /// 0, 1, ..., size() - 1.
   int rank() const { return rank_; }
   int size() const { return size_; }
-  /// How many ranks compute on this machine, this one included.
-  virtual int local_size() const = 0;
 
   /// Begins to give rank j the send_bytes[j] bytes that stand in `send` behind those of the ranks before it, and to
   /// receive as many from each rank j as it has for this one, into `receive`, likewise one behind the other.

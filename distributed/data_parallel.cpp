@@ -41,7 +41,7 @@ std::string text_of_part(const BatchShards& part) {
   return text_of(part.begin, " to ", part.end - 1, " of ", part.count);
 }
 
-/// Facts are of index and images of the batch, and of seed and position of each generator.
+/// Facts are of index, images and seed of the batch, and of seed and position of each generator.
 void expect_same_step(const std::vector<std::uint64_t>& first,
                       const std::vector<std::uint64_t>& other, int rank) {
   for (std::size_t i = 0; i < first.size(); ++i) {
@@ -51,10 +51,18 @@ void expect_same_step(const std::vector<std::uint64_t>& first,
       fail<ValueError>("distributed: all ranks must train the same batch: its index is ", both);
     if (i == 1)
       fail<ValueError>("distributed: all ranks must train the same batch: its images are ", both);
+    if (i == 2) {
+      fail<ValueError>(
+          "distributed: all ranks must train the same batch: its loader has another seed or is in "
+          "another "
+          "epoch, its random numbers are of ",
+          both);
+    }
+    const std::size_t of_generators = i - 3;
     fail<ValueError>(
         "distributed: all ranks must draw the same random numbers between two steps: the ",
-        i % 2 == 0 ? "seed" : "position", " of generator ", i / 2 - 1, " of ", first.size() / 2 - 1,
-        " (the last is default_generator()) is ", both);
+        of_generators % 2 == 0 ? "seed" : "position", " of generator ", of_generators / 2, " of ",
+        (first.size() - 3) / 2, " (the last is default_generator()) is ", both);
   }
 }
 
@@ -139,7 +147,7 @@ void DistributedDataParallel::Parts::run_shard(std::int64_t local, const Batch& 
 void DistributedDataParallel::Parts::begin_report(const Batch& batch, bool asked_to_stop) {
   facts = state.random_numbers();
   facts.insert(facts.begin(), {static_cast<std::uint64_t>(batch.index),
-                               static_cast<std::uint64_t>(batch.samples)});
+                               static_cast<std::uint64_t>(batch.samples), batch.seed});
   own_report.assign(reinterpret_cast<const char*>(facts.data()), facts.size() * sizeof facts[0]);
   own_report.append(reinterpret_cast<const char*>(losses.data()), losses.size() * sizeof losses[0]);
   own_report += asked_to_stop ? '\1' : '\0';

@@ -130,8 +130,6 @@ class InMemory final : public Communicator {
         }));
   }
 
-  int local_size() const override { return size(); }
-
   std::unique_ptr<Pending> all_to_all(int channel, const std::byte* send,
                                       const ByteCounts& send_bytes, std::byte* receive,
                                       const ByteCounts& receive_bytes) override {

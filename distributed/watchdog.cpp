@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -31,7 +32,7 @@ struct Watchdog::State {
   struct Process {
     int rank;
     int number;
-    int descriptor;
+    int descriptor;  // -1: it had ended before it was watched
   };
 
   double limit = 0;
@@ -51,7 +52,9 @@ struct Watchdog::State {
   }
 
   void forget() {
-    for (const Process& process : processes) ::close(process.descriptor);
+    for (const Process& process : processes) {
+      if (process.descriptor >= 0) ::close(process.descriptor);
+    }
     processes.clear();
   }
 
@@ -84,9 +87,10 @@ bool Watchdog::State::grow_older(double seconds, WatchdogAlarm& found) {
 /// `polled`: the pipe, then the processes.
 bool Watchdog::State::has_ended(const std::vector<pollfd>& polled, WatchdogAlarm& found) {
   for (const Process& process : processes) {
-    const bool ended = std::any_of(polled.begin() + 1, polled.end(), [&](const pollfd& p) {
-      return p.fd == process.descriptor && p.revents != 0;
-    });
+    const bool ended = process.descriptor < 0 ||
+                       std::any_of(polled.begin() + 1, polled.end(), [&](const pollfd& p) {
+                         return p.fd == process.descriptor && p.revents != 0;
+                       });
     if (!ended) continue;
     found = {text_of("rank ", process.rank, " (process ", process.number,
                      ") has ended before its time: killed, or crashed"),
@@ -139,11 +143,9 @@ Watchdog::~Watchdog() {
   state_->thread.join();
 }
 
-double Watchdog::seconds() const { return state_->limit; }
-
 void Watchdog::watch(int rank, int process) {
   const int descriptor = open_process(process);
-  if (descriptor < 0) return;
+  if (descriptor < 0 && errno != ESRCH) return;  // ESRCH: it has ended already
   {
     const std::lock_guard lock(state_->mutex);
     state_->processes.push_back({rank, process, descriptor});

@@ -30,8 +30,6 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  /// The time allowed, as given.
-  double seconds() const;
   /// From now on the end of that process of this machine is the end of `rank`. Where the system does not know how to
   /// tell (Linux before 5.3), nothing happens, and silence alone alarms.
   void watch(int rank, int process);

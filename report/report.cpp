@@ -130,14 +130,15 @@ void Report::watch(Module& net, const Tensor& images, const Tensor& labels,
     fail<ShapeError>("Report::watch: needs a label for each image, got labels ", labels.shape(),
                      " and images ", images.shape());
   }
-  for (std::int64_t count = std::min(options.samples, images.size(0));; count /= 2) {
+  const std::int64_t most = std::min(options.samples, images.size(0));
+  const Tensor scores = detail::scores_of(net, first_of(images, most));
+  for (std::int64_t count = most;; count /= 2) {
     detail::ReportContent seen = *content_;
     const Tensor known = first_of(labels, count);
     seen.trace = trace_step(net, first_of(images, count), of_labelled(known),
                             {.input_gradient = options.input_gradient});
     seen.trace->labels = known.clone();
-    seen.samples =
-        detail::samples_of(*seen.trace, detail::scores_of(net, first_of(images, count)), options);
+    seen.samples = detail::samples_of(*seen.trace, first_of(scores, count), options);
     const bool last = count < 2 * least_samples || size_with(seen) <= seen.options.limit;
     if (!last) continue;
     static_cast<detail::ReportContent&>(*content_) = std::move(seen);

@@ -1,12 +1,12 @@
 // One step with a Recorder on it. The net is borrowed (detail/untouched.h), its modules are listed before
 // it runs, and what follows from the nodes is summed up behind.
 #include <gradus/autograd/anomaly.h>
+#include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/error.h>
 #include <gradus/report/detail/recorder.h>
 #include <gradus/report/detail/untouched.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <set>
@@ -55,7 +55,8 @@ void count_kept(Trace& trace, Module& net, const Variable& images) {
   for (const auto& [name, parameter] : net.named_parameters())
     counted.insert(parameter.value().storage().data());
   for (const auto& [name, buffer] : net.named_buffers()) counted.insert(buffer.storage().data());
-  for (const std::shared_ptr<Node>& node : tape_behind(net(images).node())) {
+  const std::shared_ptr<Node> last = net(images).node();
+  for (const Node* node : nodes_of(last.get())) {
     std::int64_t bytes = 0;
     for (const KeptNumbers& kept : node->kept)
       if (counted.insert(kept.numbers.storage().data()).second) bytes += bytes_of(kept.numbers);
@@ -89,22 +90,6 @@ void watch_step(Trace& trace, Module& net, const Variable& x, const TraceLoss& l
 }
 
 }  // namespace
-
-std::vector<std::shared_ptr<Node>> tape_behind(const std::shared_ptr<Node>& last) {
-  std::vector<std::shared_ptr<Node>> tape;
-  std::set<const Node*> seen;
-  std::vector<std::shared_ptr<Node>> ahead = {last};
-  while (!ahead.empty()) {
-    const std::shared_ptr<Node> node = ahead.back();
-    ahead.pop_back();
-    if (node == nullptr || !seen.insert(node.get()).second) continue;
-    tape.push_back(node);
-    ahead.insert(ahead.end(), node->inputs.begin(), node->inputs.end());
-  }
-  const auto older = [](const auto& a, const auto& b) { return a->number < b->number; };
-  std::sort(tape.begin(), tape.end(), older);
-  return tape;
-}
 
 std::string_view to_string(TraceRole role) {
   switch (role) {

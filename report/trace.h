@@ -9,7 +9,8 @@
 // activation in one op, which is run once more without it. Activations of layers are not fused while a
 // trace runs, so that what stands before them is seen; bit for bit that is the same. What a module keeps is
 // counted in a second run forward, in which they are: memory is what it is in a training. The net stays as it
-// was: parameters, gradients, buffers, generators, training or evaluation. Its hooks run, as in a step.
+// was: parameters, gradients, buffers, generators, training or evaluation. Its hooks run, as in a step,
+// whenever it is run forward: twice.
 // What was not computed is an undefined Tensor, never zeros.
 #pragma once
 
@@ -96,8 +97,9 @@ struct TraceModule {
   std::int64_t backward_flops = 0;
   std::int64_t additions = 0;  ///< as of its nodes
   std::int64_t backward_additions = 0;
-  /// What its ops keep in a training's step, each number once, without parameters, buffers and images. The nodes
-  /// may keep more: there each activation is by itself.
+  /// What its ops keep in a training's step, each number once, without parameters, buffers and images, without the pool's
+  /// rounding and what a norm keeps for each channel (gradus summary counts these). The nodes may keep more: there each
+  /// activation is by itself.
   std::int64_t kept_bytes = 0;
 };
 
@@ -186,9 +188,6 @@ struct TraceOptions {
 
 /// From what the net gives to one number.
 using TraceLoss = std::function<Variable(const Variable& output)>;
-
-/// All nodes that lead to `last`, the oldest first; none of a null one.
-std::vector<std::shared_ptr<Node>> tape_behind(const std::shared_ptr<Node>& last);
 
 /// One step on images [N,...] with cross_entropy(). labels int64 [N], or float32 [N,classes]. The loss may
 /// be NaN. Throws ValueError for undefined images or labels, and what the net and cross_entropy() throw.

@@ -117,13 +117,14 @@ struct Conv2d final : Op, ConvolutionCall {
 };
 
 /// dx = conv2d_input_grad(dy, w)        dL/d(dy) = dL/d(dx) ⋆ w,   dL/dw = conv2d_weight_grad(dy, dL/d(dx))
-struct Conv2dInputGrad final : Op {
+struct Conv2dInputGrad final : Op, InputGradCall {
   static constexpr std::string_view name = "conv2d_input_grad";
   Shape input;
   Conv2dOptions options;
   Variable dy, w;
 
   Conv2dInputGrad(const Shape& shape, const Conv2dOptions& o) : input(shape), options(o) {}
+  Conv2dOptions convolution() const override { return options; }
 
   Tensor forward(const Variable& slope, const Variable& weight) {
     if (needs(1)) dy = slope;

@@ -22,9 +22,6 @@ class BucketSum {
   BucketSum(Communicator& world, const ShardTree& tree, std::int64_t numbers, DType dtype,
             int channel);
 
-  std::int64_t numbers() const { return numbers_; }
-  DType dtype() const { return dtype_; }
-
   /// The numbers from `offset` on, [n], of the local shard with this index, 0 first. Of each place the shards come in order,
   /// each once.
   void put(std::int64_t local_shard, std::int64_t offset, const Tensor& numbers);

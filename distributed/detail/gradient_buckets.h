@@ -31,7 +31,6 @@ class GradientBuckets {
   GradientBuckets(const GradientBuckets&) = delete;
   GradientBuckets& operator=(const GradientBuckets&) = delete;
 
-  std::size_t buckets() const { return buckets_.size(); }
   /// Throws ValueError unless the same of `parameters` require gradients as at first.
   void expect_the_same(const NamedVariables& parameters) const;
   /// From now on gradients that arrive are those of this local shard.

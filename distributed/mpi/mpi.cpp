@@ -1,6 +1,7 @@
 // The only file that knows MPI. Messages are MPI_Isend and MPI_Irecv with the channel as their tag, asked for with
 // MPI_Testsome; one thread at a time is in MPI (MPI_THREAD_SERIALIZED), by a lock. No call blocks but the first and the
 // last, and these are watched: so whatever becomes of another rank, this one can still tell.
+#include <gradus/core/words.h>
 #include <gradus/distributed/mpi.h>
 #include <gradus/distributed/mpi/detail/turn.h>
 
@@ -57,34 +58,27 @@ std::string place_of_process() {
 /// "gradus: " and a line, in one call, so that lines of several ranks do not mix. To be followed by the end of all: mpirun hands
 /// on what ranks write only until it sees one end, so this gives it the time.
 void tell(const std::string& line) {
-  const std::string text = "gradus: " + line + "\n";
+  const std::string text = "gradus: " + without_controls(line) + "\n";
   static_cast<void>(::write(STDERR_FILENO, text.data(), text.size()) > 0);
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
 }
 
 class MpiCommunicator final : public Communicator {
  public:
-  MpiCommunicator(int rank, int size, const MpiOptions& options)
-      : Communicator(rank, size), options_(options) {
-    MPI_Comm_dup(MPI_COMM_WORLD, &ranks_);
-    MPI_Comm_set_errhandler(ranks_, MPI_ERRORS_RETURN);
+  MpiCommunicator(int rank, int size, MPI_Comm ranks, const MpiOptions& options)
+      : Communicator(rank, size), options_(options), ranks_(ranks) {
     if (size == 1) return;
     set_watchdog(std::make_unique<Watchdog>(
         options.timeout, [this](const WatchdogAlarm& alarm) { end_of(alarm.ranks, alarm.what); }));
   }
   ~MpiCommunicator() override { set_watchdog(nullptr); }
 
-  int local_size() const override { return local_size_; }
-
-  /// Finds out who is on this machine, and watches the processes there.
+  /// Finds out who is on this machine, and watches the processes that can be seen there.
   void meet() {
-    std::string mine = place_of_process() + " " + std::to_string(::getpid());
+    const std::string mine = place_of_process() + " " + std::to_string(::getpid());
     const std::vector<std::string> all = gather(mine, "the other ranks to start");
     const auto place = [](const std::string& text) { return text.substr(0, text.rfind(' ')); };
-    const auto system = [](const std::string& text) { return text.substr(0, text.find(' ')); };
-    local_size_ = 0;
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (system(all[i]) == system(mine)) ++local_size_;
       const int other = static_cast<int>(i);
       if (other == rank() || place(all[i]) != place(mine)) continue;
       watchdog()->watch(other, std::stoi(all[i].substr(all[i].rfind(' ') + 1)));
@@ -141,9 +135,8 @@ class MpiCommunicator final : public Communicator {
   }
 
   const MpiOptions& options_;
-  MPI_Comm ranks_ = MPI_COMM_NULL;
+  MPI_Comm ranks_;
   std::mutex mutex_;  // held in MPI
-  int local_size_ = 1;
 };
 
 /// One message to and one from each other rank.
@@ -290,7 +283,7 @@ bool hydra_has_all_ranks_here() {
 }
 
 /// Other threads of this process never call MPI at the same time; see there.
-void start_mpi(const MpiOptions& options) {
+MPI_Comm start_mpi(const MpiOptions& options) {
   constexpr double least =
       60;  // seconds: to start processes takes longer than a step, and nobody is slow yet
   Watchdog watchdog(std::max(options.timeout, least), [&](const WatchdogAlarm& alarm) {
@@ -304,9 +297,14 @@ void start_mpi(const MpiOptions& options) {
   ::setenv("UCX_TLS", hydra_has_all_ranks_here() ? "posix,sysv,self" : "^cma", 0);
   int provided = 0;
   MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
-  if (provided >= MPI_THREAD_SERIALIZED) return;
-  fail<Error>("mpi_run: this MPI lets only one thread of a process call it (level ", provided,
-              "), Gradus needs MPI_THREAD_SERIALIZED");
+  if (provided < MPI_THREAD_SERIALIZED) {
+    fail<Error>("mpi_run: this MPI lets only one thread of a process call it (level ", provided,
+                "), Gradus needs MPI_THREAD_SERIALIZED");
+  }
+  MPI_Comm ranks = MPI_COMM_NULL;
+  MPI_Comm_dup(MPI_COMM_WORLD, &ranks);
+  MPI_Comm_set_errhandler(ranks, MPI_ERRORS_RETURN);
+  return ranks;
 }
 
 /// An mpirun of another MPI starts processes that are each alone to this one. What it tells them shows it: of all the
@@ -328,14 +326,14 @@ void expect_own_mpirun(int size) {
 }  // namespace
 
 int mpi_run(const MpiOptions& options, const std::function<int(Communicator&)>& body) {
-  start_mpi(options);
+  const MPI_Comm ranks = start_mpi(options);
   int rank = 0;
   int size = 1;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   int result = 0;
   {
-    MpiCommunicator world(rank, size, options);
+    MpiCommunicator world(rank, size, ranks, options);
     try {
       expect_own_mpirun(size);
       if (size > 1) world.meet();

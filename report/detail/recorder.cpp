@@ -158,10 +158,15 @@ void Recorder::called(std::unique_ptr<Replay> replay, const Variable& result) {
   place_in_modules(step, node != nullptr ? node->within : CallScope::current());
   const std::size_t event = claim(step.op, ProfileDirection::forward);
   if (event != no_index) {
+    const auto* const transposed =
+        node == nullptr ? nullptr : dynamic_cast<const InputGradCall*>(node->op.get());
+    const Conv2dOptions windows =
+        transposed == nullptr ? Conv2dOptions{} : transposed->convolution();
     for (std::size_t i = event; i < profiler_.events().size(); ++i) {
       if (i != event && claimed_[i]) continue;
       step.flops += profiler_.events()[i].flops;
-      step.additions += additions_of(profiler_.events()[i], nullptr);
+      step.additions +=
+          additions_of(profiler_.events()[i], transposed == nullptr ? nullptr : &windows);
     }
     const ProfileEvent& own = profiler_.events()[event];
     if (own.end_ns > own.begin_ns) step.forward_us = microseconds_of(own);

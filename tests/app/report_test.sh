@@ -21,6 +21,16 @@ for word in '<script src' 'href="http' '@import'; do
   if grep -qF "$word" report.html; then fail "the page asks the network: $word"; fi
 done
 
+# The command that it shows repeats the training, to the bit.
+run 0 train --data digits --model mobilenet --epochs 1 --shards 4 --quiet --out cut
+run 0 report cut --quiet
+command=$(grep -o '"command":"[^"]*"' report.html | head -n 1 | cut -d '"' -f 4)
+# shellcheck disable=SC2086
+run 0 ${command#gradus } --quiet --out repeated
+run 0 export cut cut.safetensors
+run 0 export repeated repeated.safetensors
+cmp cut.safetensors repeated.safetensors || fail "$command trains something else"
+
 # The same of one that was not finished, one that diverged after an epoch, and one that cannot learn.
 run 0 train --data digits --model mlp --epochs 1 --quiet --out short
 run 0 report short --quiet -o report.html

@@ -258,6 +258,16 @@ TEST_CASE(
     ::waitpid(child, nullptr, 0);
     CHECK(lost == (forgets ? -1 : 5));
   }
+  // One that is gone before it can be watched.
+  std::atomic<int> lost = -1;
+  const pid_t child = child_that_waits();
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  Watchdog watchdog(300, [&](const WatchdogAlarm& alarm) { lost = alarm.ranks.at(0); });
+  watchdog.watch(5, child);
+  for (int i = 0; i < 3000 && lost == -1; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(lost == 5);
   CHECK(message_of<ValueError>([] { Watchdog(0, {}); }) ==
         "watchdog: seconds must be above 0, got 0");
 }
@@ -294,6 +304,23 @@ TEST_CASE("a batch of another rank's shards, or another batch, ends all with bot
          return cut(32, part, world.rank() == 2 ? 1 : 0);
        })) {
     CHECK(contains(error, "train the same batch: its index is 0 on rank 0, 1 on rank 2"));
+  }
+  // The same index and size, of other pictures.
+  const auto shuffled = [](std::uint64_t seed, std::int64_t epoch, const BatchShards& part) {
+    return *DataLoader(
+                load_digits().train,
+                {.batch_size = 32, .shuffle = true, .seed = seed, .prefetch = 0, .shards = part})
+                .epoch(epoch)
+                .begin();
+  };
+  for (const bool seed : {true, false}) {
+    for (const std::string& error : errors([&](Communicator&world, const BatchShards&part) {
+           const bool other = world.rank() == 1;
+           return shuffled(other && seed ? 2 : 1, other && !seed ? 1 : 0, part);
+         })) {
+      CHECK(contains(error,
+                     "train the same batch: its loader has another seed or is in another epoch"));
+    }
   }
 }
 

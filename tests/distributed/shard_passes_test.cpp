@@ -248,7 +248,6 @@ class Counting final : public Communicator {
       : Communicator(inner.rank(), inner.size()), inner_(inner) {}
   std::atomic<int> begun = 0;
 
-  int local_size() const override { return inner_.local_size(); }
   std::unique_ptr<Pending> all_to_all(int channel, const std::byte* send,
                                       const ByteCounts& send_bytes, std::byte* receive,
                                       const ByteCounts& receive_bytes) override {

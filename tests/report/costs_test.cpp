@@ -1,5 +1,6 @@
 // What a trace says that a step costs: products and additions as plain loops count them, memory, and time foretold.
 #include <doctest/doctest.h>
+#include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/op.h>
 #include <gradus/core/create.h>
@@ -74,10 +75,11 @@ struct Returned {
 
 std::vector<Returned> returned_by_modules(const Trace& trace, Module& net, const Tensor& images) {
   std::vector<Returned> returned(trace.modules.size());
-  std::vector<std::shared_ptr<Node>> tape = tape_behind(net(images).node());
-  for (; !tape.empty();
-       tape.pop_back()) {  // the newest first: what several keep counts with the first
-    const std::shared_ptr<Node> node = tape.back();
+  const std::shared_ptr<Node> last = net(images).node();
+  std::vector<Node*> tape = nodes_of(last.get());
+  // The newest first: what several keep counts with the first.
+  for (; !tape.empty(); tape.pop_back()) {
+    Node* const node = tape.back();
     const std::int64_t live = storage_statistics().live_bytes;
     node->op.reset();
     node->kept.clear();
@@ -154,6 +156,30 @@ TEST_CASE("products and additions of 50 random convolutions are as many as loops
     CHECK(trace.modules[1].backward_additions == 2 * multiplications - std::ssize(counted.pixels) -
                                                      std::ssize(counted.weights) +
                                                      (bias ? y.numel() - out : 0));
+  }
+}
+
+TEST_CASE("additions of a transposed convolution are those of the sums that its products fall on") {
+  struct Geometry {
+    std::int64_t kernel, stride, padding;
+  };
+  for (const Geometry& g : {Geometry{1, 2, 0}, Geometry{4, 2, 1}, Geometry{3, 1, 1}}) {
+    const std::int64_t kernel = g.kernel;
+    CAPTURE(kernel);
+    constexpr std::int64_t in = 2, out = 3, images = 2, side = 5;
+    Sequential net{ConvTranspose2d{
+        in, out, {.kernel_size = kernel, .stride = g.stride, .padding = g.padding, .bias = false}}};
+    const Trace trace = trace_step(net, cost_images({images, in, side, side}, 1),
+                                   [](const Variable& y) { return sum(y); });
+    std::set<std::array<std::int64_t, 2>> places;  // of a plane, the padding's too
+    for (std::int64_t i = 0; i < side; ++i)
+      for (std::int64_t j = 0; j < side; ++j)
+        for (std::int64_t u = 0; u < kernel; ++u)
+          for (std::int64_t v = 0; v < kernel; ++v)
+            places.insert({i * g.stride + u, j * g.stride + v});
+    const std::int64_t products = images * in * out * side * side * kernel * kernel;
+    CHECK(trace.modules[1].flops == 2 * products);
+    CHECK(trace.modules[1].additions == products - images * out * std::ssize(places));
   }
 }
 

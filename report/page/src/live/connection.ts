@@ -97,7 +97,7 @@ export class Training {
     // Another answer may have come in between, with the same.
     this.steps.push(...news.new_steps.filter(([step]) => step > (this.steps.at(-1)?.[0] ?? 0)));
     this.epochs.push(...news.new_epochs.filter(({ epoch }) => epoch > (this.epochs.at(-1)?.epoch ?? 0)));
-    if (this.steps.length > mostSteps) this.steps = this.steps.filter((_, i) => i % 2 === this.steps.length % 2);
+    if (this.steps.length > mostSteps) this.steps = this.steps.filter((_, i) => i % 2 === (this.steps.length - 1) % 2);
     this.news = news;
   }
 }
