@@ -1,5 +1,6 @@
 // gradus export: what others want of a net, without what only going on with its training needs: the weights in a
 // .safetensors file, or the whole net in a .onnx file.
+#include <gradus/core/words.h>
 #include <gradus/interchange/from_module.h>
 #include <gradus/interchange/graph_net.h>
 #include <gradus/interchange/onnx_file.h>
@@ -63,8 +64,8 @@ void export_onnx(const ExportOptions& options) {
   }
   if (subject.run) note_training(graph, *subject.run);
   interchange::write_onnx(graph, options.file);
-  fmt::print("{}: {} for [N,{},{},{}], {} nodes, {} parameters\n", options.file, graph.name,
-             image.channels, image.height, image.width, graph.nodes.size(),
+  fmt::print("{}: {} for [N,{},{},{}], {} nodes, {} parameters\n", options.file,
+             printable(graph.name), image.channels, image.height, image.width, graph.nodes.size(),
              subject.model.parameter_count());
 }
 

@@ -74,8 +74,9 @@ bool is_same_file(const std::string& a, const std::string& b) {
 
 /// No output goes where another goes, or where something stands that is read.
 void expect_apart(const std::vector<std::string>& targets, const std::vector<std::string>& sources,
-                  const std::string& model) {
-  std::vector<std::pair<std::string, const char*>> taken = {{model, "the net"}};
+                  const std::vector<std::string>& of_net) {
+  std::vector<std::pair<std::string, const char*>> taken;
+  for (const std::string& file : of_net) taken.emplace_back(file, "the net");
   for (const std::string& source : sources) taken.emplace_back(source, "an input");
   for (const std::string& target : targets) {
     if (target.empty()) continue;
@@ -103,7 +104,8 @@ Tensor as_declared(const Tensor& array, const GraphValue& value, const std::stri
 
 int run_graph_file(const RunGraphOptions& options) {
   set_num_threads(options.threads.value_or(num_threads()));
-  interchange::Graph graph = interchange::read_onnx(options.file);
+  std::vector<std::string> of_net = {options.file};
+  interchange::Graph graph = interchange::read_onnx(options.file, &of_net);
   const std::vector<GraphValue> ins = graph.inputs;
   const std::vector<GraphValue> outs = graph.outputs;
   const std::vector<std::string> sources = files_of(options.inputs, ins, "--input");
@@ -115,7 +117,7 @@ int run_graph_file(const RunGraphOptions& options) {
                        printable(ins[i].name), "=FILE.npy");
     inputs.emplace_back(as_declared(load_npy(sources[i]), ins[i], sources[i]));
   }
-  expect_apart(targets, sources, options.file);
+  expect_apart(targets, sources, of_net);
   const NoGrad no_grad;
   Variables results;
   try {

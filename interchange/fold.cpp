@@ -32,6 +32,7 @@ std::optional<ChannelLine> line_of(const GraphFacts& facts, const GraphNode& nor
     const Tensor* tensor = facts.constant(norm.inputs[i]);
     if (tensor == nullptr || !is_floating(tensor->dtype())) return std::nullopt;
     numbers.push_back(tensor->to(float64).to_vector<double>());
+    if (numbers.back().size() != numbers.front().size()) return std::nullopt;
   }
   const double eps = norm.real("epsilon", 1e-5);
   ChannelLine line{.factor = numbers[0], .mean = numbers[2], .shift = numbers[1]};

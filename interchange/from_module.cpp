@@ -13,7 +13,6 @@
 #include <gradus/layers/sequential.h>
 
 #include <map>
-#include <memory>
 #include <set>
 #include <utility>
 #include <vector>

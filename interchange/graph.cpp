@@ -1,10 +1,35 @@
 // What is asked of a graph without computing it.
+#include <gradus/core/error.h>
 #include <gradus/core/words.h>
 #include <gradus/interchange/graph.h>
 
 #include <charconv>
 
 namespace gradus::interchange {
+namespace {
+
+using Kind = Attribute::Kind;
+
+/// Has the attribute what its kind says?
+bool holds(const Attribute& attribute, Kind kind) {
+  if (attribute.kind != kind) return false;
+  if (kind == Kind::integer) return !attribute.ints.empty();
+  if (kind == Kind::real) return !attribute.floats.empty();
+  return kind != Kind::text || !attribute.texts.empty();
+}
+
+/// The attribute, if there is one; throws where it is of another kind, which nobody may take for one left out.
+const Attribute* of_kind(const GraphNode& node, const std::string& name, Kind kind,
+                         const char* what) {
+  const Attribute* found = node.find(name);
+  if (found != nullptr && !holds(*found, kind)) {
+    fail<BadDataError>(node.op, ": attribute ", in_quotes(name), " is not ", what,
+                       ", which is expected");
+  }
+  return found;
+}
+
+}  // namespace
 
 const Attribute* GraphNode::find(const std::string& attribute) const {
   for (const Attribute& candidate : attributes) {
@@ -14,13 +39,37 @@ const Attribute* GraphNode::find(const std::string& attribute) const {
 }
 
 std::int64_t GraphNode::integer(const std::string& attribute, std::int64_t otherwise) const {
-  const Attribute* found = find(attribute);
-  return found == nullptr || found->ints.empty() ? otherwise : found->ints[0];
+  const Attribute* found = of_kind(*this, attribute, Kind::integer, "a whole number");
+  return found == nullptr ? otherwise : found->ints[0];
 }
 
 double GraphNode::real(const std::string& attribute, double otherwise) const {
-  const Attribute* found = find(attribute);
-  return found == nullptr || found->floats.empty() ? otherwise : as_written(found->floats[0]);
+  const Attribute* found = of_kind(*this, attribute, Kind::real, "a number");
+  return found == nullptr ? otherwise : as_written(found->floats[0]);
+}
+
+std::string GraphNode::text(const std::string& attribute, const std::string& otherwise) const {
+  const Attribute* found = of_kind(*this, attribute, Kind::text, "a text");
+  return found == nullptr ? otherwise : found->texts[0];
+}
+
+std::vector<std::int64_t> GraphNode::integers(const std::string& attribute,
+                                              const std::vector<std::int64_t>& otherwise) const {
+  const Attribute* found = of_kind(*this, attribute, Kind::integers, "a list of whole numbers");
+  return found == nullptr ? otherwise : found->ints;
+}
+
+std::vector<double> GraphNode::reals(const std::string& attribute) const {
+  const Attribute* found = of_kind(*this, attribute, Kind::reals, "a list of numbers");
+  std::vector<double> numbers;
+  if (found == nullptr) return numbers;
+  for (const float number : found->floats) numbers.push_back(as_written(number));
+  return numbers;
+}
+
+std::vector<std::string> GraphNode::texts(const std::string& attribute) const {
+  const Attribute* found = of_kind(*this, attribute, Kind::texts, "a list of texts");
+  return found == nullptr ? std::vector<std::string>() : found->texts;
 }
 
 double as_written(float number) {

@@ -36,10 +36,20 @@ struct GraphNode {
 
   /// The attribute of that name, or nullptr.
   const Attribute* find(const std::string& attribute) const;
-  /// The whole number of that attribute, or `otherwise` where it is absent or none.
+  /// The whole number of that attribute, or `otherwise` where there is none. This and what follows throw BadDataError
+  /// for an attribute of another kind.
   std::int64_t integer(const std::string& attribute, std::int64_t otherwise) const;
   /// The real number likewise, as_written().
   double real(const std::string& attribute, double otherwise) const;
+  /// The text likewise.
+  std::string text(const std::string& attribute, const std::string& otherwise) const;
+  /// The whole numbers likewise.
+  std::vector<std::int64_t> integers(const std::string& attribute,
+                                     const std::vector<std::int64_t>& otherwise) const;
+  /// The real numbers, as_written(); none where there is no such attribute.
+  std::vector<double> reals(const std::string& attribute) const;
+  /// The texts likewise.
+  std::vector<std::string> texts(const std::string& attribute) const;
 };
 
 /// A value that goes in or comes out. An axis is a number, or a name ("N") where any size goes (then the size is -1).

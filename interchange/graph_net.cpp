@@ -39,15 +39,23 @@ class GraphScope final : public Module {
     return name;
   }
 
-  /// The scope of that name within this one, made where there is none.
-  GraphScope& within(const std::string& name) {
+  GraphScope* scope_called(const std::string& name) {
     for (auto& [known, child] : children) {
-      auto* scope = dynamic_cast<GraphScope*>(child.get());
-      if (known == name && scope != nullptr) return *scope;
+      if (known == name) return dynamic_cast<GraphScope*>(child.get());
+    }
+    return nullptr;
+  }
+
+  /// The scope of that name within this one, made where there is none. Where the name was taken by something else, the
+  /// scope that was made for it has '_' behind: one for all that say the name.
+  GraphScope& within(std::string name) {
+    for (;; name += '_') {
+      if (GraphScope* scope = scope_called(name)) return *scope;
+      if (!is_taken(name)) break;
     }
     auto made = std::make_unique<GraphScope>();
     GraphScope& scope = *made;
-    children.emplace_back(free_name(name), std::move(made));
+    children.emplace_back(name, std::move(made));
     return scope;
   }
 };
@@ -178,6 +186,7 @@ struct GraphNet::Parts {
     std::set<std::size_t> within;
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
       if (within.contains(i)) continue;
+      const NodeScope scope(graph.nodes[i], i);
       auto layer = layer_of(graph, facts, i);
       if (!layer) continue;
       for (std::size_t k = 1; k < layer->nodes.size(); ++k) within.insert(layer->nodes[k]);

@@ -11,6 +11,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gradus::interchange {
 
@@ -29,7 +30,8 @@ bool has_onnx();
 /// values, for one that is damaged or no ONNX, that is of another opset, larger than the limits, with names that are
 /// unknown or given twice, nodes that take what only later ones give, tensors that do not have as many bytes as their
 /// sizes say, external data elsewhere; and for strings, sequences, sparse tensors and nodes with graphs of their own.
-Graph read_onnx(const std::string& path);
+/// Where `external_files` is not null, the paths of the files that external data were read from are added to it.
+Graph read_onnx(const std::string& path, std::vector<std::string>* external_files = nullptr);
 /// The same of the bytes of a file, which `label` names in messages. External data are refused.
 Graph parse_onnx(std::string_view bytes, const std::string& label);
 /// The one tensor of a .pb file (a TensorProto), by the same rules.

@@ -15,9 +15,6 @@ const OperatorNames weighted = {"Conv",
                                 "Gemm",
                                 "MatMul",
                                 "PRelu",
-                                "RNN",
-                                "GRU",
-                                "LSTM",
                                 "Einsum",
                                 "LayerNormalization",
                                 "InstanceNormalization"};
@@ -55,6 +52,7 @@ GraphFacts::GraphFacts(const Graph& graph) {
   }
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const std::string& input : graph.nodes[i].inputs) users_[input].push_back(i);
+    const NodeScope scope(graph.nodes[i], i);
     infer(graph.nodes[i]);
   }
 }

@@ -120,7 +120,7 @@ std::optional<std::int64_t> GraphFacts::length(const GraphNode& node, std::size_
 
 /// Axes were an attribute, then became the second input. 0: none are named.
 std::optional<std::int64_t> GraphFacts::count_of_axes(const GraphNode& node) const {
-  if (const Attribute* axes = node.find("axes")) return std::ssize(axes->ints);
+  if (node.find("axes") != nullptr) return std::ssize(node.integers("axes", {}));
   return name_at(node, 1).empty() ? 0 : length(node, 1);
 }
 

@@ -15,8 +15,7 @@ using Integers = std::vector<std::int64_t>;
 
 Integers listed(const GraphNode& node, const std::string& name, std::size_t count,
                 std::int64_t otherwise) {
-  const Attribute* found = node.find(name);
-  return found == nullptr ? Integers(count, otherwise) : found->ints;
+  return node.integers(name, Integers(count, otherwise));
 }
 
 bool has_input(const GraphNode& node, std::size_t i) {
@@ -29,9 +28,9 @@ struct LayerWindow {
 };
 std::optional<LayerWindow> layer_window(const GraphNode& node, const Shape& weight) {
   const auto axes = static_cast<std::size_t>(weight.rank() - 2);
-  const Attribute* rule = node.find("auto_pad");
-  const bool none = rule != nullptr && rule->texts == std::vector<std::string>{"VALID"};
-  if (rule != nullptr && !none && rule->texts != std::vector<std::string>{"NOTSET"}) return {};
+  const std::string rule = node.text("auto_pad", "NOTSET");
+  const bool none = rule == "VALID";
+  if (!none && rule != "NOTSET") return {};
   const Integers pads = none ? Integers(2 * axes, 0) : listed(node, "pads", 2 * axes, 0);
   LayerWindow w{listed(node, "strides", axes, 1),
                 {},

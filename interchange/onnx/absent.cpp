@@ -14,7 +14,7 @@ namespace {
 }  // namespace
 
 bool has_onnx() { return false; }
-Graph read_onnx(const std::string& path) { refuse(path); }
+Graph read_onnx(const std::string& path, std::vector<std::string>*) { refuse(path); }
 Graph parse_onnx(std::string_view, const std::string& label) { refuse(label); }
 Tensor read_onnx_tensor(const std::string& path) { refuse(path); }
 void write_onnx(const Graph&, const std::string& path) { refuse(path); }

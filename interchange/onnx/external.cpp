@@ -34,8 +34,9 @@ fs::path below(const fs::path& folder, const fs::path& location, const std::stri
 
 }  // namespace
 
-std::string external_bytes(const std::string& folder, const std::string& location,
-                           std::int64_t offset, std::int64_t size, const std::string& place) {
+std::string external_bytes(const std::string& folder, const ExternalPlace& from, std::int64_t size,
+                           const std::string& place) {
+  const std::string& location = from.location;
   if (folder.empty())
     fail<BadDataError>(place, ": external data, which only a file in a folder may have");
   if (location.find('\0') != std::string::npos) {
@@ -43,12 +44,13 @@ std::string external_bytes(const std::string& folder, const std::string& locatio
                        ", a path with a byte 0; none may have one");
   }
   const InputFile file(place, below(folder, location, place).string());
-  if (offset < 0 || offset > file.size() || size < -1 || size > file.size() - offset) {
+  const bool is_there = from.offset <= file.size() && size <= file.size() - from.offset;
+  if (!is_there || (from.length < 0 && size != file.size() - from.offset)) {
     fail<BadDataError>(file.label(), ": has ", file.size(), " bytes, the tensor wants ", size,
-                       " from byte ", offset, " on");
+                       " from byte ", from.offset, " on", is_there ? " and no length is told" : "");
   }
-  std::string bytes(static_cast<std::size_t>(size < 0 ? file.size() - offset : size), '\0');
-  file.read(offset, bytes.data(), std::ssize(bytes));
+  std::string bytes(static_cast<std::size_t>(size), '\0');
+  file.read(from.offset, bytes.data(), size);
   return bytes;
 }
 

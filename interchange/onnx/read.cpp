@@ -40,6 +40,9 @@ class Reader {
     return std::move(graph_);
   }
 
+  /// Paths of the files that data of the model were in.
+  const std::set<std::string>& external_files() const { return external_files_; }
+
  private:
   std::int64_t opset(const onnx::ModelProto& from) const {
     std::int64_t version = 1;
@@ -60,7 +63,7 @@ class Reader {
     for (const onnx::TensorProto& tensor : from.initializer()) {
       const std::string place = label_ + ": initializer " + in_quotes(tensor.name());
       introduce(tensor.name(), place);
-      graph_.constants.emplace_back(tensor.name(), tensor_of(tensor, folder_, place));
+      graph_.constants.emplace_back(tensor.name(), read_tensor(tensor, place));
     }
     // Files of IR version 3 list their initializers among the inputs.
     const std::set<std::string> constants = known_;
@@ -148,7 +151,16 @@ class Reader {
     graph_.nodes.push_back(std::move(made));
   }
 
-  Attribute read_attribute(const onnx::AttributeProto& from, const std::string& place) const {
+  Tensor read_tensor(const onnx::TensorProto& from, const std::string& place) {
+    Tensor tensor = tensor_of(from, folder_, place);
+    if (from.data_location() == onnx::TensorProto::EXTERNAL) {
+      const std::filesystem::path folder = folder_;
+      external_files_.insert((folder / external_place(from, place).location).string());
+    }
+    return tensor;
+  }
+
+  Attribute read_attribute(const onnx::AttributeProto& from, const std::string& place) {
     using onnx::AttributeProto;
     Attribute made;
     made.name = from.name();
@@ -167,7 +179,7 @@ class Reader {
         break;
       case AttributeProto::TENSOR:
         made.kind = Attribute::Kind::tensor;
-        made.tensor = tensor_of(from.t(), folder_, place);
+        made.tensor = read_tensor(from.t(), place);
         break;
       case AttributeProto::INTS:
         made.kind = Attribute::Kind::integers;
@@ -196,6 +208,7 @@ class Reader {
   std::string folder_;
   Graph graph_;
   std::set<std::string> known_;
+  std::set<std::string> external_files_;
   std::map<std::string, std::string> later_;  // what nodes give, and the operators that do
 };
 
@@ -211,9 +224,15 @@ std::string bytes_of(const std::string& path) {
 
 bool has_onnx() { return true; }
 
-Graph read_onnx(const std::string& path) {
+Graph read_onnx(const std::string& path, std::vector<std::string>* external_files) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
-  return Reader("onnx: " + printable(path), folder.empty() ? "." : folder).model(bytes_of(path));
+  Reader reader("onnx: " + printable(path), folder.empty() ? "." : folder);
+  Graph graph = reader.model(bytes_of(path));
+  if (external_files != nullptr) {
+    external_files->insert(external_files->end(), reader.external_files().begin(),
+                           reader.external_files().end());
+  }
+  return graph;
 }
 
 Graph parse_onnx(std::string_view bytes, const std::string& label) {

@@ -52,6 +52,12 @@ std::int64_t raw_size(int data_type) {
   }
 }
 
+/// Bytes of all elements in raw data.
+std::int64_t raw_bytes(int data_type, const Shape& shape, const std::string& place) {
+  const DType dtype = held_as(data_type, place);
+  return shape.numel() * (dtype == int64 ? raw_size(data_type) : size_of(dtype));
+}
+
 std::int64_t to_int64(std::uint64_t value, const std::string& place) {
   if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     fail<BadDataError>(place, ": the uint64 ", value, ", int64 holds at most 2^63 - 1");
@@ -81,8 +87,7 @@ void expect(std::int64_t found, std::int64_t wanted, const char* what, const Sha
 Tensor from_raw(int data_type, const Shape& shape, std::string_view raw, const std::string& place) {
   const DType dtype = held_as(data_type, place);
   const bool widened = dtype == int64 && data_type != TensorProto::INT64;
-  const std::int64_t size = widened ? raw_size(data_type) : size_of(dtype);
-  expect(std::ssize(raw), shape.numel() * size, "bytes", shape, place);
+  expect(std::ssize(raw), raw_bytes(data_type, shape, place), "bytes", shape, place);
   Tensor tensor = Tensor::empty(shape, dtype);
   if (raw.empty()) return tensor;
   if (dtype == boolean) {
@@ -163,13 +168,20 @@ Tensor from_lists(const TensorProto& from, const Shape& shape, const std::string
 
 Tensor from_external(const TensorProto& from, const Shape& shape, const std::string& folder,
                      const std::string& place) {
-  std::string location;
-  std::int64_t offset = 0;
-  std::int64_t length = -1;
+  const ExternalPlace at = external_place(from, place);
+  const std::int64_t size = raw_bytes(from.data_type(), shape, place);
+  if (at.length >= 0) expect(at.length, size, "bytes", shape, place);
+  return from_raw(from.data_type(), shape, external_bytes(folder, at, size, place), place);
+}
+
+}  // namespace
+
+ExternalPlace external_place(const TensorProto& from, const std::string& place) {
+  ExternalPlace at;
   for (const onnx::StringStringEntryProto& entry : from.external_data()) {
-    if (entry.key() == "location") location = entry.value();
+    if (entry.key() == "location") at.location = entry.value();
     if (entry.key() != "offset" && entry.key() != "length") continue;
-    std::int64_t& number = entry.key() == "offset" ? offset : length;
+    std::int64_t& number = entry.key() == "offset" ? at.offset : at.length;
     const std::string& text = entry.value();
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || end != text.data() + text.size() || number < 0) {
@@ -177,11 +189,8 @@ Tensor from_external(const TensorProto& from, const Shape& shape, const std::str
                          ", a whole number from 0 to 2^63 - 1 is expected");
     }
   }
-  return from_raw(from.data_type(), shape, external_bytes(folder, location, offset, length, place),
-                  place);
+  return at;
 }
-
-}  // namespace
 
 std::string name_of_type(std::int64_t data_type) {
   const int known = data_type > 0 && data_type <= 16 ? static_cast<int>(data_type) : 0;

@@ -22,9 +22,17 @@ std::string name_of_type(std::int64_t data_type);
 /// Throws BadDataError.
 Tensor tensor_of(const onnx::TensorProto& from, const std::string& folder,
                  const std::string& place);
-/// The `size` bytes, or all there are for -1, of `location` from `offset` on. Throws BadDataError for a place that is
-/// not in `folder` or below it, for a symbolic link on the way there, and for bytes that are not there.
-std::string external_bytes(const std::string& folder, const std::string& location,
-                           std::int64_t offset, std::int64_t size, const std::string& place);
+/// Where a file says that the bytes of a tensor are.
+struct ExternalPlace {
+  std::string location;      ///< a path below the folder of the file
+  std::int64_t offset = 0;   ///< in that file
+  std::int64_t length = -1;  ///< -1: up to its end
+};
+/// Of a tensor that has its data in another file, which `place` names. Throws BadDataError for numbers that are none.
+ExternalPlace external_place(const onnx::TensorProto& from, const std::string& place);
+/// The `size` bytes there. Throws BadDataError, before any are read, for a place that is not in `folder` or below it, for
+/// a symbolic link on the way there, for bytes that are not there, and where the end of the file tells another number.
+std::string external_bytes(const std::string& folder, const ExternalPlace& from, std::int64_t size,
+                           const std::string& place);
 
 }  // namespace gradus::interchange

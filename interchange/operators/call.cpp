@@ -9,17 +9,6 @@
 namespace gradus::interchange {
 namespace {
 
-using Kind = Attribute::Kind;
-
-/// The attribute, if there is one; throws where it is of another kind.
-const Attribute* attribute_of(const Call& call, const std::string& name, Kind kind,
-                              const char* what) {
-  const Attribute* found = call.node.find(name);
-  if (found != nullptr && found->kind != kind)
-    call.refuse("attribute ", in_quotes(name), " is not ", what, ", which is expected");
-  return found;
-}
-
 /// y = x in another dtype       dL/dx = dL/dy in that of x
 struct CastTo final : Op {
   static constexpr std::string_view name = "cast";
@@ -62,39 +51,6 @@ Integers Call::integers_in(std::size_t i) const {
   if (values.dtype() != int64 || values.rank() > 1)
     refuse("input ", i, " is ", describe(values), "; a list of int64 is expected");
   return values.to_vector<std::int64_t>();
-}
-
-std::int64_t Call::integer(const std::string& name, std::int64_t otherwise) const {
-  const Attribute* found = attribute_of(*this, name, Kind::integer, "a whole number");
-  return found == nullptr ? otherwise : found->ints[0];
-}
-
-double Call::real(const std::string& name, double otherwise) const {
-  const Attribute* found = attribute_of(*this, name, Kind::real, "a number");
-  return found == nullptr ? otherwise : as_written(found->floats[0]);
-}
-
-std::string Call::text(const std::string& name, const std::string& otherwise) const {
-  const Attribute* found = attribute_of(*this, name, Kind::text, "a text");
-  return found == nullptr ? otherwise : found->texts[0];
-}
-
-Integers Call::integers(const std::string& name, const Integers& otherwise) const {
-  const Attribute* found = attribute_of(*this, name, Kind::integers, "a list of whole numbers");
-  return found == nullptr ? otherwise : found->ints;
-}
-
-std::vector<double> Call::reals(const std::string& name) const {
-  const Attribute* found = attribute_of(*this, name, Kind::reals, "a list of numbers");
-  std::vector<double> numbers;
-  if (found == nullptr) return numbers;
-  for (const float number : found->floats) numbers.push_back(as_written(number));
-  return numbers;
-}
-
-std::vector<std::string> Call::texts(const std::string& name) const {
-  const Attribute* found = attribute_of(*this, name, Kind::texts, "a list of texts");
-  return found == nullptr ? std::vector<std::string>() : found->texts;
 }
 
 Integers Call::integers_since(std::int64_t since, const std::string& name, std::size_t input,

@@ -39,15 +39,23 @@ struct Call {
   bool wants(std::size_t i) const { return i < node.outputs.size() && !node.outputs[i].empty(); }
 
   /// Attributes, or the default. Throw BadDataError where the attribute is of another kind.
-  std::int64_t integer(const std::string& name, std::int64_t otherwise) const;
+  std::int64_t integer(const std::string& name, std::int64_t otherwise) const {
+    return node.integer(name, otherwise);
+  }
   bool flag(const std::string& name, bool otherwise) const {
     return integer(name, otherwise ? 1 : 0) != 0;
   }
-  double real(const std::string& name, double otherwise) const;
-  std::string text(const std::string& name, const std::string& otherwise) const;
-  Integers integers(const std::string& name, const Integers& otherwise = {}) const;
-  std::vector<double> reals(const std::string& name) const;
-  std::vector<std::string> texts(const std::string& name) const;
+  double real(const std::string& name, double otherwise) const {
+    return node.real(name, otherwise);
+  }
+  std::string text(const std::string& name, const std::string& otherwise) const {
+    return node.text(name, otherwise);
+  }
+  Integers integers(const std::string& name, const Integers& otherwise = {}) const {
+    return node.integers(name, otherwise);
+  }
+  std::vector<double> reals(const std::string& name) const { return node.reals(name); }
+  std::vector<std::string> texts(const std::string& name) const { return node.texts(name); }
   bool given(const std::string& name) const { return node.find(name) != nullptr; }
   /// An attribute that became an input in opset `since`; `otherwise` where it is left out.
   Integers integers_since(std::int64_t since, const std::string& name, std::size_t input,

@@ -1,6 +1,7 @@
 // Tensors from numbers: constants, ranges, patterns, and the sizes of others.
 #include <gradus/interchange/operators/call.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -83,7 +84,8 @@ template <int kind> Variables window_node(const Call& call) {
   constexpr double weights[3][3] = {{0.5, 0.5, 0}, {25.0 / 46, 21.0 / 46, 0}, {0.42, 0.5, 0.08}};
   const std::int64_t size = static_cast<std::int64_t>(call.in(0).value().item());
   if (size < 0) call.refuse("a window of ", size, "; 0 or more expected");
-  const auto period = static_cast<double>(call.flag("periodic", true) ? size : size - 1);
+  const std::int64_t steps = call.flag("periodic", true) ? size : size - 1;
+  const auto period = static_cast<double>(std::max<std::int64_t>(steps, 1));
   const Tensor angle = core::mul(arange(size).to(float64), 2 * std::numbers::pi / period);
   const auto& [a0, a1, a2] = weights[kind];
   const Tensor sum = core::add(

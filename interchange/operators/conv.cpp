@@ -2,8 +2,6 @@
 // volume is a sum over the slices of the kernel, each a convolution of images.
 #include <gradus/interchange/operators/call.h>
 
-#include <algorithm>
-
 namespace gradus::interchange {
 namespace {
 
@@ -45,10 +43,10 @@ Variable slices_as_images(const Variable& x) {
   return reshape(permute(x, {0, 2, 1, 3, 4}), {s[0] * s[2], s[1], s[3], s[4]});
 }
 
-/// The way back.
-Variable images_as_slices(const Variable& y, std::int64_t batch) {
+/// The way back. Both sizes are told: an empty batch does not say how deep it is.
+Variable images_as_slices(const Variable& y, std::int64_t batch, std::int64_t depth) {
   const Shape& s = y.value().shape();
-  return permute(reshape(y, {batch, s[0] / batch, s[1], s[2], s[3]}), {0, 2, 1, 3, 4});
+  return permute(reshape(y, {batch, depth, s[1], s[2], s[3]}), {0, 2, 1, 3, 4});
 }
 
 Variable conv_volumes(const Variable& x, const Variable& weight, const Variable& bias,
@@ -68,7 +66,7 @@ Variable conv_volumes(const Variable& x, const Variable& weight, const Variable&
                                       u == 0 ? bias : Variable(), slices, groups);
     sum = sum.defined() ? add(sum, part) : part;
   }
-  return images_as_slices(sum, x.value().size(0));
+  return images_as_slices(sum, x.value().size(0), out);
 }
 
 Variables conv_node(const Call& call) {
@@ -137,7 +135,7 @@ Variable spread_volumes(const Variable& x, const Variable& weight, const Windows
   for (std::int64_t u = 0; u < w.kernel[0]; ++u) {
     const Variable part = images_as_slices(
         spread_images(slices_as_images(x), select(weight, 2, u), of_slices(w), groups),
-        x.value().size(0));
+        x.value().size(0), depth);
     Shape shape = part.value().shape();
     shape[2] = whole;
     const Variable placed = slice_scatter(shape, 2, u * w.dilation[0], w.stride[0], part);

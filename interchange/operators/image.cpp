@@ -1,5 +1,5 @@
 // Images of other sizes: padding, resizing, sampling. Resizing is a product with a matrix along each axis, whose rows say
-// which pixels an output pixel is made of; so every mode has its gradient.
+// which pixels an output pixel is made of; so every mode has its gradient. The nearest pixel is taken as it is.
 #include <gradus/core/words.h>
 #include <gradus/interchange/operators/call.h>
 
@@ -119,21 +119,40 @@ std::array<double, 4> cubic_weights(double t, double a) {
   return {far(1 + t), near(t), near(1 - t), far(2 - t)};
 }
 
-/// Row i holds what output pixel i takes of each input pixel; a column more takes of the extrapolation's value.
+std::string coordinate_rule(const Call& call) {
+  return call.text("coordinate_transformation_mode", call.opset < 11 ? "asymmetric" : "half_pixel");
+}
+
+/// Of a crop: which output pixels lie beyond the image.
+Tensor beyond(const Call& call, const AxisResize& a) {
+  Tensor outside = zeros({a.out}, boolean);
+  for (std::int64_t i = 0; i < a.out; ++i) {
+    const double x = source_of(call, coordinate_rule(call), a, i);
+    outside.data<bool>()[i] = x < 0 || x > static_cast<double>(a.in - 1);
+  }
+  return outside;
+}
+
+/// The input pixel that each output pixel shows.
+Integers nearest_pixels(const Call& call, const AxisResize& a) {
+  const std::string rule = coordinate_rule(call);
+  Integers pixels;
+  for (std::int64_t i = 0; i < a.out; ++i) {
+    const std::int64_t at = rounded(call, source_of(call, rule, a, i));
+    pixels.push_back(std::clamp<std::int64_t>(at, 0, a.in - 1));
+  }
+  return pixels;
+}
+
+/// Row i holds what output pixel i takes of each input pixel.
 Tensor resize_matrix(const Call& call, const AxisResize& a, const std::string& mode, DType dtype) {
-  const std::string rule =
-      call.text("coordinate_transformation_mode", call.opset < 11 ? "asymmetric" : "half_pixel");
+  const std::string rule = coordinate_rule(call);
   const bool exclude = call.flag("exclude_outside", false);
   const Tensor matrix = zeros({a.out, a.in}, float64);
   auto* rows = matrix.data<double>();
   for (std::int64_t i = 0; i < a.out; ++i) {
     const double x = source_of(call, rule, a, i);
     double* row = rows + i * a.in;
-    if (rule == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(a.in - 1))) continue;
-    if (mode == "nearest") {
-      row[std::clamp<std::int64_t>(rounded(call, x), 0, a.in - 1)] = 1;
-      continue;
-    }
     const double base = std::floor(x);
     const double t = x - base;
     std::array<double, 4> weights{0, 1 - t, t, 0};
@@ -195,6 +214,8 @@ std::vector<AxisResize> resize_axes(const Call& call) {
     if (crops && call.text("coordinate_transformation_mode", "") == "tf_crop_and_resize") {
       a.first = region[i];
       a.last = region[i + given];
+      if (!(std::abs(a.first) < 1e9 && std::abs(a.last) < 1e9))
+        call.refuse("a region from ", a.first, " to ", a.last, "; below 10^9 expected");
     }
     if (sizes.empty()) {
       a.scale = scales[i];
@@ -214,26 +235,30 @@ std::vector<AxisResize> resize_axes(const Call& call) {
 
 Variables resize_node(const Call& call) {
   Variable x = call.in(0);
-  const DType given = x.value().dtype();
-  const DType dtype = is_floating(given) ? given : float64;
-  x = cast(x, dtype);
   const std::string mode = call.text("mode", "nearest");
   if (mode != "nearest" && mode != "linear" && mode != "bilinear" && mode != "cubic")
     call.refuse("mode ", in_quotes(mode), "; known are nearest, linear and cubic");
   const std::vector<AxisResize> axes = resize_axes(call);
-  // Where an output pixel takes nothing (a crop beyond the image) stands the value of the node.
-  Variable covered = Variable(ones(x.value().shape(), dtype));
+  // A pixel that is taken whole needs no arithmetic: integers stay exact, and an infinity keeps to its place.
+  const bool nearest = mode == "nearest";
+  const DType given = x.value().dtype();
+  const bool counts = is_floating(given) || (nearest && !is_storage_only(given));
+  const DType dtype = counts ? given : float64;
+  x = cast(x, dtype);
   const bool crops = call.text("coordinate_transformation_mode", "") == "tf_crop_and_resize";
+  Tensor outside = zeros(Shape::filled(x.value().rank(), 1), boolean);
   for (int d = 0; d < x.value().rank(); ++d) {
     const AxisResize& a = axes[static_cast<std::size_t>(d)];
     if (a.in == a.out && a.scale == 1 && !crops) continue;
-    const Tensor matrix = resize_matrix(call, a, mode, dtype);
-    x = resized(x, d, matrix);
-    if (crops) covered = resized(covered, d, matrix);
+    x = nearest ? index_select(x, d, tensor_of(nearest_pixels(call, a)))
+                : resized(x, d, resize_matrix(call, a, mode, dtype));
+    Shape along = Shape::filled(x.value().rank(), 1);
+    along[d] = a.out;
+    if (crops) outside = core::logical_or(outside, beyond(call, a).reshape(along));
   }
-  if (crops) {
-    const Tensor outside = core::lt(covered.value(), 0.5);
-    x = masked_fill(x, outside, call.real("extrapolation_value", 0));
+  if (crops) {  // beyond the image stands the value of the node
+    const double value = call.real("extrapolation_value", 0);
+    x = masked_fill(x, outside, is_floating(dtype) ? value : std::trunc(value));
   }
   return {cast(x, given)};
 }

@@ -1,8 +1,6 @@
 // Normalisation.
 #include <gradus/interchange/operators/call.h>
 
-#include <algorithm>
-
 namespace gradus::interchange {
 namespace {
 
@@ -52,12 +50,21 @@ Variables layer_norm_node(const Call& call) {
   const Variable& x = call.in(0);
   const std::int64_t axis = axis_of(call, call.integer("axis", -1), x.value().rank());
   Dims dims;
-  for (int d = static_cast<int>(axis); d < x.value().rank(); ++d) dims.push_back(d);
-  const Variable center = mean(x, dims, true);
-  const Variable spread = rsqrt(add(var(x, dims, true, 0), call.real("epsilon", 1e-5)));
-  Variable y = mul(mul(sub(x, center), spread), call.in(1));
+  Shape normalized;
+  for (int d = static_cast<int>(axis); d < x.value().rank(); ++d) {
+    dims.push_back(d);
+    normalized.push_back(x.value().size(d));
+  }
+  const double eps = call.real("epsilon", 1e-5);
+  // Scale and bias broadcast, which those of layer_norm() do not.
+  Variable y = mul(layer_norm(x, normalized, {}, {}, eps), call.in(1));
   if (call.has(2)) y = add(y, call.in(2));
-  return {y, center, spread};
+  Variables results{y};
+  if (call.wants(1) || call.wants(2)) {
+    results.push_back(mean(x, dims, true));
+    results.push_back(rsqrt(add(var(x, dims, true, 0), eps)));
+  }
+  return results;
 }
 
 /// x / (bias + alpha/size·Σ x²)^beta, summed over channels beside: from ⌊(size-1)/2⌋ before to ⌈(size-1)/2⌉ behind.
@@ -67,7 +74,9 @@ Variables lrn_node(const Call& call) {
   const Shape s = x.value().shape();
   if (size < 1 || s.rank() < 3)
     call.refuse("size ", size, " of ", s, "; 1 or more, of [N,C,..], expected");
-  const Variable squares = reshape(square(x), {s[0], 1, s[1], s.numel() / (s[0] * s[1])});
+  std::int64_t pixels = 1;  // not numel/(N·C), which an empty batch has none of
+  for (int d = 2; d < s.rank(); ++d) pixels *= s[d];
+  const Variable squares = reshape(square(x), {s[0], 1, s[1], pixels});
   const Variable around = pad(squares, {0, 0, (size - 1) / 2, size / 2});
   const Variable means = avg_pool2d(around, {.kernel_size = {size, 1}, .stride = 1});
   const Variable base =

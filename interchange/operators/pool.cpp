@@ -2,7 +2,6 @@
 #include <gradus/core/conv.h>
 #include <gradus/interchange/operators/call.h>
 
-#include <algorithm>
 #include <limits>
 
 namespace gradus::interchange {
@@ -25,32 +24,53 @@ Pool2dOptions options_of(const Windows& w, std::size_t first, bool ceil_mode, bo
           .ceil_mode = ceil_mode};
 }
 
-/// pool() over rows, images or volumes without padding of their own.
-Variable pool_all(const Variable& x, const Windows& w, bool ceil_mode, Pool pool, bool dilated) {
-  Windows bare = w;
-  bare.begin.assign(w.begin.size(), 0);
-  bare.end = bare.begin;
+/// What was pooled as images, with as many axes as x has.
+Variable like_given(const Variable& pooled, const Variable& x) {
+  return x.value().rank() == 3 ? squeeze(pooled, 2) : pooled;
+}
+
+/// pool() over rows, images or volumes that have no padding of their own.
+Variable pool_bare(const Variable& x, const Windows& bare, bool ceil_mode, Pool pool,
+                   bool dilated) {
   const Shape s = x.value().shape();
-  if (s.rank() == 3) return squeeze(pool(of_images(x), options_of(bare, 0, ceil_mode, dilated)), 2);
-  if (s.rank() == 4) return pool(x, options_of(bare, 0, ceil_mode, dilated));
+  if (s.rank() < 5)
+    return like_given(pool(of_images(x), options_of(bare, 0, ceil_mode, dilated)), x);
   const Variable images =
       pool(reshape(x, {s[0], s[1] * s[2], s[3], s[4]}), options_of(bare, 1, ceil_mode, dilated));
   const Shape i = images.value().shape();
   Windows depth;
-  depth.kernel = {w.kernel[0], 1};
-  depth.stride = {w.stride[0], 1};
-  depth.dilation = {w.dilation[0], 1};
+  depth.kernel = {bare.kernel[0], 1};
+  depth.stride = {bare.stride[0], 1};
+  depth.dilation = {bare.dilation[0], 1};
   depth.begin = depth.end = {0, 0};
   const Variable rows = reshape(images, {s[0], s[1], s[2], i[2] * i[3]});
   const Variable pooled = pool(rows, options_of(depth, 0, ceil_mode, dilated));
   return reshape(pooled, {s[0], s[1], pooled.value().size(2), i[2], i[3]});
 }
 
+/// pool() over x with the padding of `w` already around it, which it takes for numbers of x. With ceil_mode the last window
+/// hangs over, as long as it starts before the padding behind: as pooling does that knows its padding.
+Variable pool_all(const Variable& x, const Windows& w, bool ceil_mode, Pool pool, bool dilated) {
+  Windows bare = w;
+  bare.begin.assign(w.begin.size(), 0);
+  bare.end = bare.begin;
+  Variable y = pool_bare(x, bare, ceil_mode, pool, dilated);
+  for (std::size_t i = 0; ceil_mode && i < w.kernel.size(); ++i) {
+    const int d = static_cast<int>(i) + 2;
+    const std::int64_t size = x.value().size(d);
+    const std::int64_t reach = (dilated ? w.dilation[i] : 1) * (w.kernel[i] - 1) + 1;
+    const std::int64_t last = (size - reach + w.stride[i] - 1) / w.stride[i];
+    const bool starts_behind = last > 0 && last * w.stride[i] >= size - w.end[i];
+    if (starts_behind) y = narrow(y, d, 0, last);
+  }
+  return y;
+}
+
 /// Can pooling of images take that padding? It wants the same before and behind, and at most half of the kernel.
 bool is_plain(const Windows& w, const Variable& x) {
   bool half = true;
   for (std::size_t i = 0; i < w.kernel.size(); ++i) half = half && 2 * w.begin[i] <= w.kernel[i];
-  return half && w.symmetric() && x.value().rank() == 4;
+  return half && w.symmetric() && x.value().rank() < 5;
 }
 
 Variable greatest(const Operand& x, const Pool2dOptions& options) { return max_pool2d(x, options); }
@@ -77,7 +97,7 @@ Tensor indices_in_all(const Call& call, const Variable& x, const Windows& w, boo
         call.flag("storage_order", false) ? at[i] % width * height + at[i] / width : at[i];
     at[i] = i / outputs * height * width + place;
   }
-  return x.value().rank() == 3 ? result.squeeze(2) : result;
+  return like_given(result, x).value();
 }
 
 /// Padding never wins. Integers of 8 bits are exact in float32.
@@ -87,10 +107,10 @@ Variables max_pool_node(const Call& call) {
       cast(given, is_floating(given.value().dtype()) ? given.value().dtype() : float32);
   const Windows w = windows_of(call, spatial_sizes(call, x), {});
   const bool ceil_mode = call.flag("ceil_mode", false);
-  const bool native = is_plain(w, x);
-  const Variable y = native ? max_pool2d(x, options_of(w, 0, ceil_mode, true))
-                            : pool_all(padded(x, w, -std::numeric_limits<double>::infinity()), w,
-                                       ceil_mode, greatest, true);
+  const double never = -std::numeric_limits<double>::infinity();
+  const Variable y =
+      is_plain(w, x) ? like_given(max_pool2d(of_images(x), options_of(w, 0, ceil_mode, true)), x)
+                     : pool_all(padded(x, w, never), w, ceil_mode, greatest, true);
   Variables results{cast(y, given.value().dtype())};
   if (call.wants(1)) results.emplace_back(indices_in_all(call, x, w, ceil_mode));
   return results;
@@ -105,7 +125,7 @@ Variables average_pool_node(const Call& call) {
   if (is_plain(w, x)) {
     Pool2dOptions options = options_of(w, 0, ceil_mode, false);
     options.count_include_pad = count_all;
-    return {avg_pool2d(x, options)};
+    return {like_given(avg_pool2d(of_images(x), options), x)};
   }
   const Variable means = pool_all(padded(x, w, 0), w, ceil_mode, mean_of_window, false);
   if (count_all) return {means};

@@ -8,8 +8,6 @@
 #include <gradus/core/words.h>
 #include <gradus/interchange/operators/call.h>
 
-#include <algorithm>
-
 namespace gradus::interchange {
 namespace {
 

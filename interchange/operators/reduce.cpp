@@ -1,8 +1,6 @@
 // Reductions along axes, and sums along one.
 #include <gradus/interchange/operators/call.h>
 
-#include <algorithm>
-
 namespace gradus::interchange {
 namespace {
 

@@ -161,7 +161,7 @@ Variables space_to_depth_node(const Call& call) {
   const Variable& x = call.in(0);
   const std::int64_t b = call.integer("blocksize", 0);
   const Shape& s = x.value().shape();
-  if (s.rank() != 4 || b < 1 || s[2] % b != 0 || s[3] % b != 0)
+  if (s.rank() != 4 || b < 1 || b > 32768 || s[2] % b != 0 || s[3] % b != 0)
     call.refuse("blocks of ", b, " of ", s, "; [N,C,H,W] whose H and W they divide is expected");
   const Variable blocks = reshape(x, {s[0], s[1], s[2] / b, b, s[3] / b, b});
   return {reshape(permute(blocks, {0, 3, 5, 1, 2, 4}), {s[0], s[1] * b * b, s[2] / b, s[3] / b})};
@@ -174,14 +174,12 @@ Variables depth_to_space_node(const Call& call) {
   const Shape& s = x.value().shape();
   if (s.rank() != 4 || b < 1 || b > 32768 || s[1] % (b * b) != 0)
     call.refuse("blocks of ", b, " of ", s, "; [N,C,H,W] whose C their pixels divide is expected");
-  const std::int64_t c = s[1] / (b * b);
-  const Shape image{s[0], c, s[2] * b, s[3] * b};
   const std::string mode = call.text("mode", "DCR");
-  if (mode == "CRD") {
-    return {reshape(permute(reshape(x, {s[0], c, b, b, s[2], s[3]}), {0, 1, 4, 2, 5, 3}), image)};
-  }
+  if (mode == "CRD") return {pixel_shuffle(x, b)};
   if (mode != "DCR") call.refuse("mode ", mode, "; known are DCR and CRD");
-  return {reshape(permute(reshape(x, {s[0], b, b, c, s[2], s[3]}), {0, 3, 4, 1, 5, 2}), image)};
+  const std::int64_t c = s[1] / (b * b);
+  const Variable pixels = permute(reshape(x, {s[0], b, b, c, s[2], s[3]}), {0, 3, 4, 1, 5, 2});
+  return {reshape(pixels, {s[0], c, s[2] * b, s[3] * b})};
 }
 
 /// Above (upper, the default) or below a diagonal all stays, the rest is 0.

@@ -23,16 +23,20 @@ std::pair<Tensor, Tensor> waves(std::int64_t n, DType dtype) {
 /// dft_length. With onesided=1 the first half. The inverse is divided by n.
 Variables dft_node(const Call& call) {
   Variable x = call.in(0);
-  const std::int64_t axis = axis_of(call, call.integer("axis", 1), x.value().rank() - 1);
+  const std::int64_t last = x.value().rank() - 1;
+  const std::int64_t axis = axis_of(call, call.integer("axis", 1), x.value().rank());
+  const std::int64_t parts = x.value().size(last);
+  if (axis == last || parts < 1 || parts > 2) {
+    call.refuse("input 0 is ", describe(x.value()), ", axis ", axis,
+                "; an axis before the last is expected, which has the real and the imaginary part");
+  }
   const bool inverse = call.flag("inverse", false);
   const std::int64_t size = x.value().size(axis);
   const std::int64_t n = call.has(1) ? call.in(1).value().reshape({}).at<std::int64_t>({}) : size;
   if (n < 1 || n > 32768) call.refuse("a length of ", n, "; 1 to 32768 expected");
-  const std::int64_t last = x.value().rank() - 1;
   if (n < size) x = narrow(x, axis, 0, n);
   Variable real = select(x, last, 0);
-  Variable imaginary =
-      x.value().size(last) == 2 ? select(x, last, 1) : Variable(zeros_like(real.value()));
+  Variable imaginary = parts == 2 ? select(x, last, 1) : Variable(zeros_like(real.value()));
   const auto extended = [&](const Variable& part) {
     Shape shape = part.value().shape();
     shape[static_cast<int>(axis)] = n - part.value().size(axis);

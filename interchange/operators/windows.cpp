@@ -33,7 +33,10 @@ Windows windows_of(const Call& call, const Integers& sizes, const Integers& kern
   const std::size_t axes = sizes.size();
   Windows w;
   w.kernel = per_axis(call, "kernel_shape", axes, 1, 1);
-  if (!call.given("kernel_shape")) w.kernel = kernel;
+  if (!call.given("kernel_shape")) {
+    if (kernel.empty()) call.refuse("attribute \"kernel_shape\" is left out; it is needed");
+    w.kernel = kernel;
+  }
   if (w.kernel.size() != axes || (!kernel.empty() && w.kernel != kernel))
     call.refuse("kernel_shape is not that of the weights");
   w.stride = per_axis(call, "strides", axes, 1, 1);

@@ -130,6 +130,11 @@ says out "images [1,1,6] in 2 classes"
 run 0 import rows.onnx -o rows --image-size 3x2 --overwrite
 says out "images [1,2,3] in 2 classes"
 refuses 2 "--image-size 2x2: rows.onnx takes images of pixels 6" import rows.onnx -o other --image-size 2x2
+# A name that would move the cursor of a terminal is shown in quotes.
+LC_ALL=C sed "s/rows/r$(printf '\033')ws/" rows.onnx >escape.onnx
+run 0 import escape.onnx -o escape
+run 0 export escape named.onnx
+says out "named.onnx: 'r?ws' for [N,1,1,6]"
 rows wide.onnx 006 013
 refuses 65 "wide.onnx: takes float64 of 2 dimensions" import wide.onnx -o other
 
@@ -139,6 +144,9 @@ printf '\000\000\200\077\000\000\000\100' >data.bin
 cp beside.onnx kept.onnx
 refuses 2 "is the file of the net" run beside.onnx --input x.npy --output ./beside.onnx
 same beside.onnx kept.onnx
+cp data.bin kept.bin
+refuses 2 "is the file of the net" run beside.onnx --input x.npy --output ./data.bin
+same data.bin kept.bin
 refuses 2 "is the file of an input" run beside.onnx --input x.npy --output x.npy
 ln -s x.npy link.npy
 refuses 2 "is the file of an input" run beside.onnx --input x.npy --output link.npy

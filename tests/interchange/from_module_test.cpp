@@ -215,6 +215,19 @@ TEST_CASE("a batch norm stays where what it takes goes elsewhere too, or comes f
   CHECK(interchange::fold_batch_norms(graph) == 0);
 }
 
+TEST_CASE("a batch norm that has not a number of each kind for every channel stays") {
+  Sequential net{Linear{2, 3}, BatchNorm1d{3}};
+  for (const char* name : {"1.weight", "1.bias", "1.running_mean", "1.running_var"}) {
+    CAPTURE(name);
+    Graph graph = graph_of(net, {2});
+    for (auto& [known, tensor] : graph.constants) {
+      if (known == name) tensor = ones({1});
+    }
+    CHECK(interchange::fold_batch_norms(graph) == 0);
+    CHECK(graph.nodes.size() == 2);
+  }
+}
+
 namespace {
 
 /// A layer that ONNX does not know.

@@ -343,3 +343,32 @@ TEST_CASE("what the writer of a file said of it stays in the text") {
   GraphNet net(graph);
   CHECK(from_graph_json(to_graph_json(net.graph()), "text", 1 << 20).metadata == graph.metadata);
 }
+
+TEST_CASE("an attribute of another kind is refused, also where a node would become a layer") {
+  Attribute by_rows = integer("transB", 0);
+  by_rows.kind = Attribute::Kind::real;
+  by_rows.floats = {1};
+  Graph graph = small_net();
+  graph.nodes[4] = call("Gemm", {"d", "onnx::MatMul_7"}, "e", {by_rows});
+  CHECK(message_of<BadDataError>([&] { GraphNet net(graph); }) ==
+        "Gemm: attribute 'transB' is not a whole number, which is expected [in node 4 Gemm]");
+  graph = small_net();
+  graph.nodes[0].attributes = {integer("pads", 1)};
+  CHECK(message_of<BadDataError>([&] {
+          GraphNet net(graph);
+        }).starts_with("Conv: attribute 'pads' is not a list of whole numbers"));
+}
+
+TEST_CASE("names within one that is taken share the one that stands for it") {
+  Graph graph;
+  graph.opset = 13;
+  graph.nodes = {call("Add", {"x", "w"}, "a"), call("Add", {"a", "w.p"}, "b"),
+                 call("Add", {"b", "w.q"}, "y")};
+  for (const char* name : {"w", "w.p", "w.q"}) graph.constants.emplace_back(name, ones({2}));
+  graph.inputs = {
+      {.name = "x", .dtype = float32, .has_shape = true, .shape = {2}, .axis_names = {""}}};
+  graph.outputs = {
+      {.name = "y", .dtype = float32, .has_shape = true, .shape = {2}, .axis_names = {""}}};
+  GraphNet net(graph);
+  CHECK(names_of(net.named_parameters()) == std::vector<std::string>{"w", "w_.p", "w_.q"});
+}

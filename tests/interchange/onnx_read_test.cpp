@@ -178,7 +178,8 @@ TEST_CASE("data beside the file are read from its folder and below, and from now
   const auto read = [&](const std::string& location, const std::string& offset = "4",
                         const std::string& length = "8") {
     const std::string external = whole(14, 1) + entry("location", location) +
-                                 entry("offset", offset) + entry("length", length);
+                                 entry("offset", offset) +
+                                 (length.empty() ? "" : entry("length", length));
     std::ofstream(inside / "m.onnx", std::ios::binary)
         << model(one_node + tensor("w", {2}, external));
     return read_onnx((inside / "m.onnx").string()).constants[0].second;
@@ -202,4 +203,15 @@ TEST_CASE("data beside the file are read from its folder and below, and from now
   CHECK(refused("data", "4", "99999999999999999999").find("a whole number") != std::string::npos);
   CHECK(refused("data", "0", "12").find("has 12 bytes, its sizes [2] want 8") != std::string::npos);
   CHECK_THROWS_AS(read("absent"), NotFoundError);
+  // More than any machine holds, none of it on the disk: refused by its size, not by an attempt to read it.
+  constexpr std::uintmax_t tebibyte = std::uintmax_t{1} << 40;
+  std::ofstream(inside / "vast").close();
+  std::error_code error;
+  fs::resize_file(inside / "vast", tebibyte, error);
+  if (error) return;
+  CHECK(refused("vast", "0", std::to_string(tebibyte)).find("its sizes [2] want 8") !=
+        std::string::npos);
+  CHECK(refused("vast", "0", "").find("the tensor wants 8 from byte 0 on and no length is told") !=
+        std::string::npos);
+  CHECK(core::equal(read("data", "4", ""), Tensor::from({-2.F, 7.F})));
 }

@@ -34,6 +34,14 @@ Attribute wholes(const std::string& name, const std::vector<std::int64_t>& value
   return made;
 }
 
+Attribute real_of(const std::string& name, float value) {
+  Attribute made;
+  made.name = name;
+  made.kind = Attribute::Kind::real;
+  made.floats = {value};
+  return made;
+}
+
 Attribute reals_of(const std::string& name, const std::vector<float>& values) {
   Attribute made;
   made.name = name;
@@ -243,4 +251,110 @@ TEST_CASE("before opset 14 batch norm with more outputs takes the statistics of 
   CHECK(numbers_in(y[4]) == Numbers{1});
   const Numbers alone = numbers_in(computed("BatchNormalization", inputs, {}, 1, 13)[0]);
   CHECK(alone[0] == doctest::Approx(-4.5).epsilon(1e-5));  // (1 - 10)/√4
+}
+
+TEST_CASE("with ceil_mode a window more starts in the input, of rows and volumes as of images") {
+  const std::vector<Attribute> row = {wholes("kernel_shape", {2}), wholes("strides", {2}),
+                                      wholes("pads", {1, 1}), whole("ceil_mode", 1)};
+  const Tensor x = list<float>({1, 2, 3}).reshape({1, 1, 3});
+  CHECK(first_numbers("MaxPool", {x}, row) == Numbers{1, 3});
+  CHECK(first_numbers("AveragePool", {x}, row) == Numbers{1, 2.5});
+  const std::vector<Tensor> found = computed("MaxPool", {x}, row, 2);
+  CHECK(found[0].shape() == Shape{1, 1, 2});
+  CHECK(found[1].to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 2});
+  // A volume has as many along each axis: 3 -> 2, and 4 -> 3, where the last starts in the input.
+  const std::vector<Attribute> cube = {wholes("kernel_shape", {2, 2, 2}),
+                                       wholes("strides", {2, 2, 2}),
+                                       wholes("pads", {1, 1, 1, 1, 1, 1}), whole("ceil_mode", 1)};
+  const Tensor deep = arange(36).to(float32).reshape({1, 1, 3, 3, 4});
+  const Tensor greatest = computed("MaxPool", {deep}, cube)[0];
+  CHECK(greatest.shape() == Shape{1, 1, 2, 2, 3});
+  CHECK(numbers_in(greatest) == Numbers{0, 2, 3, 8, 10, 11, 24, 26, 27, 32, 34, 35});
+  CHECK(numbers_in(computed("AveragePool", {deep}, cube)[0])[11] == 27);
+}
+
+TEST_CASE("with ceil_mode padding that differs before and behind makes no window of its own") {
+  const auto pooled = [](const std::string& op, const std::vector<std::int64_t>& pads,
+                         std::int64_t ceil) {
+    const Tensor x = list<float>({1, 2, 3, 4}).reshape({1, 1, 1, 4});
+    return first_numbers(op, {x},
+                         {wholes("kernel_shape", {1, 2}), wholes("strides", {1, 2}),
+                          wholes("pads", {0, pads[0], 0, pads[1]}), whole("ceil_mode", ceil)});
+  };
+  CHECK(pooled("MaxPool", {0, 1}, 1) == Numbers{2, 4});
+  CHECK(pooled("AveragePool", {0, 1}, 1) == Numbers{1.5, 3.5});
+  CHECK(pooled("MaxPool", {1, 0}, 1) == Numbers{1, 3, 4});
+  CHECK(pooled("AveragePool", {1, 0}, 1) == Numbers{1, 2.5, 4});
+}
+
+TEST_CASE("a pool says that it needs the size of its window") {
+  CHECK(message_of<BadDataError>([] {
+          computed("MaxPool", {ones({1, 1, 4})});
+        }).starts_with("MaxPool: attribute \"kernel_shape\" is left out; it is needed"));
+}
+
+TEST_CASE("a batch of none has results of none") {
+  const Tensor volumes = zeros({0, 2, 4, 5, 6});
+  const Tensor conv =
+      computed("Conv", {volumes, ones({3, 2, 2, 2, 2})}, {wholes("strides", {2, 1, 1})})[0];
+  CHECK(conv.shape() == Shape{0, 3, 2, 4, 5});
+  CHECK(computed("ConvTranspose", {volumes, ones({2, 3, 2, 2, 2})})[0].shape() ==
+        Shape{0, 3, 5, 6, 7});
+  CHECK(computed("LRN", {zeros({0, 2, 3, 3})}, {whole("size", 3)})[0].shape() == Shape{0, 2, 3, 3});
+}
+
+TEST_CASE(
+    "a transform's axis counts from the back over all axes, the last of which has the parts") {
+  const Tensor x = arange(12).to(float32).reshape({2, 3, 2});
+  CHECK(first_numbers("DFT", {x}, {whole("axis", -2)}) ==
+        first_numbers("DFT", {x}, {whole("axis", 1)}));
+  CHECK(first_numbers("DFT", {x}, {whole("axis", -3)}) ==
+        Numbers{6, 8, 10, 12, 14, 16, -6, -6, -6, -6, -6, -6});
+  const auto refused = [](const Tensor& tensor, std::int64_t axis) {
+    return message_of<BadDataError>([&] { computed("DFT", {tensor}, {whole("axis", axis)}); });
+  };
+  CHECK(refused(x, -1).starts_with("DFT: input 0 is float32 [2,3,2], axis 2; an axis before"));
+  CHECK(
+      refused(zeros({2, 3, 3}), 1).starts_with("DFT: input 0 is float32 [2,3,3], axis 1; an axis"));
+}
+
+TEST_CASE(
+    "the nearest pixel is shown as it is: integers to the last bit, infinities in their place") {
+  const Tensor none;
+  const auto twice = [&](const Tensor& row) {
+    const Tensor sizes = list<std::int64_t>({1, 1, 1, 2 * row.numel()});
+    return computed("Resize", {row.reshape({1, 1, 1, -1}), none, none, sizes},
+                    nearest_as_pytorch)[0];
+  };
+  const std::int64_t big = (std::int64_t{1} << 53) + 1;
+  CHECK(twice(list<std::int64_t>({big, -big})).to_vector<std::int64_t>() ==
+        std::vector<std::int64_t>{big, big, -big, -big});
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  CHECK(numbers_in(twice(list<float>({1, std::numeric_limits<float>::infinity(), 2}))) ==
+        Numbers{1, 1, inf, inf, 2, 2});
+  // A crop of which half lies beyond the image.
+  const std::vector<Attribute> crop = {word("mode", "nearest"),
+                                       word("coordinate_transformation_mode", "tf_crop_and_resize"),
+                                       real_of("extrapolation_value", -1)};
+  const Tensor region = list<float>({0, 0, 0, 0, 1, 1, 1, 2});
+  const Tensor shown = computed("Resize",
+                                {list<std::int64_t>({big, 7, 9}).reshape({1, 1, 1, 3}), region,
+                                 none, list<std::int64_t>({1, 1, 1, 5})},
+                                crop)[0];
+  CHECK(shown.to_vector<std::int64_t>() == std::vector<std::int64_t>{big, 7, 9, -1, -1});
+}
+
+TEST_CASE("a window of one number is a number, and blocks that overflow are refused") {
+  for (const char* op : {"HannWindow", "HammingWindow", "BlackmanWindow"}) {
+    CAPTURE(op);
+    const Numbers window = first_numbers(op, {Tensor::scalar(1, int64)}, {whole("periodic", 0)});
+    REQUIRE(window.size() == 1);
+    CHECK(std::isfinite(window[0]));
+  }
+  const std::int64_t large = std::int64_t{1} << 32;
+  for (const char* op : {"SpaceToDepth", "DepthToSpace"}) {
+    CHECK(message_of<BadDataError>([&] {
+            computed(op, {zeros({1, 1, 0, 0})}, {whole("blocksize", large)});
+          }).starts_with(std::string(op) + ": blocks of 4294967296 of [1,1,0,0]"));
+  }
 }
