@@ -29,8 +29,17 @@ class Flatten final : public Module {
 /// y = x. Holds a place, for example of a layer that was taken out.
 class Identity final : public Module {
  public:
+  Identity() = default;
+  /// In the place of a layer that takes x of so many dimensions only.
+  explicit Identity(int rank) : rank_(rank) {}
+
   void visit(Visitor&) override {}
+  /// Throws ShapeError where x has other dimensions than those told.
   Variable forward(const Variable& x) override;
+  std::string extra() const override;
+
+ private:
+  int rank_ = -1;  // any
 };
 
 }  // namespace gradus
