@@ -336,6 +336,15 @@ void add_data(CLI::App& app, DataCommandOptions& o) {
   command.add_flag("--json", o.json, "Print it as one line of JSON");
 }
 
+/// Where a net is used and not trained.
+template <class Options> void add_no_fuse(CLI::App& command, Options& o) {
+  command
+      .add_flag("--no-fuse{false}", o.fuse,
+                "Leave batch norms where they are: a little slower, with the\n"
+                "last bits of the training's own evaluation")
+      ->option_text(" ");
+}
+
 void add_predict(CLI::App& app, PredictOptions& o) {
   CLI::App& command = *app.add_subcommand("predict", "Say what a trained model takes pictures for");
   command.add_option("DIR", o.folder, "Folder that train wrote")->required()->option_text(" ");
@@ -346,6 +355,7 @@ void add_predict(CLI::App& app, PredictOptions& o) {
       ->check(whole(1, 1'000'000));
   command.add_flag("--skip-bad", o.skip_bad, "Go on without pictures that cannot be read")
       ->option_text(" ");
+  add_no_fuse(command, o);
   add_threads(command, o);
   command.add_flag("--json", o.json, "Print a line of JSON for each picture");
 }
@@ -405,6 +415,7 @@ void add_eval(CLI::App& app, EvalOptions& o) {
       ->check(not_empty());
   add(eval, "--worst", o.worst, "FILE", "Write the most wrong images as a PNG", "none")
       ->check(not_empty());
+  add_no_fuse(eval, o);
   add_threads(eval, o);
   eval.add_flag("--json", o.json, "Print the result as one line of JSON, with the keys of train");
 }

@@ -76,6 +76,7 @@ struct EvalOptions {
   std::string data_dir;
   std::string worst;      ///< PNG of the most wrong images; empty: none
   std::string confusion;  ///< PNG of the confusion matrix; empty: none
+  bool fuse = true;       ///< fold batch norms, see Module::fuse()
   std::optional<int> threads;
   bool json = false;
 };
@@ -85,6 +86,7 @@ struct PredictOptions {
   std::string folder;
   std::vector<std::string> images;  ///< files, and folders of them
   std::int64_t top = 3;
+  bool fuse = true;  ///< likewise
   std::optional<int> threads;
   bool skip_bad = false;
   bool json = false;

@@ -118,6 +118,8 @@ int run_eval(const EvalOptions& options) {
   }
   run.settings.data = where;
   const DataLoader test = evaluation_loader(run.settings, data.test);
+  loaded.model.eval();
+  if (options.fuse) loaded.model.fuse();
   Answers answers;
   TaskProgress progress("evaluating");
   const Clock::time_point start = Clock::now();

@@ -67,6 +67,8 @@ int run_predict(const PredictOptions& options) {
   LoadedRun loaded = load_trained(options.folder);
   const RunRecord& run = loaded.record;
   expect_usable(run, options.folder);
+  loaded.model.eval();
+  if (options.fuse) loaded.model.fuse();
   const ImageForm form = picture_form(run);
   const std::vector<std::string> files = picture_files(options.images);
   std::size_t width = 0;

@@ -13,6 +13,7 @@ done
 [ "$(wc -l <out)" = 1 ] || fail "train --json prints more than its line: $(cat out)"
 [ "$(value epochs)" = 2 ] && [ "$(value interrupted)" = false ] || fail "unexpected values: $(cat out)"
 accuracy=$(value test_accuracy)
+loss=$(value test_loss)
 [ "$(wc -l <err)" = 3 ] || fail "without a terminal: a line at the start and one an epoch: $(cat err)"
 says err "epoch 1/2: loss " "epoch 2/2: loss " "images/s"
 if grep -q "$(printf '[\033\r]')" err out; then fail "control characters where there is no terminal"; fi
@@ -46,6 +47,10 @@ run 0 eval a --json --threads 2
 for key in epochs parameters seconds images_per_second test_loss train_loss data model seed threads out interrupted; do
   [ -n "$(value $key)" ] || fail "eval --json has no $key: $(cat out)"
 done
+awk "BEGIN { d = $(value test_loss) / $loss - 1; exit !(d < 1e-4 && d > -1e-4) }" ||
+  fail "train: a test loss of $loss, eval with batch norms folded: $(value test_loss)"
+run 0 eval a --json --no-fuse
+[ "$(value test_loss)" = "$loss" ] || fail "train: a test loss of $loss, eval --no-fuse: $(value test_loss)"
 run 0 eval a
 says out "cnn on digits, epoch 2: test accuracy"
 
