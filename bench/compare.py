@@ -1,24 +1,28 @@
 #!/usr/bin/env python3
-"""Runs bench_gradus and, where it was built, bench_libtorch in turns, and tells how they compare.
+"""Runs bench_gradus, bench_libtorch where it was built, and onnxruntime where ./run test-onnx has fetched it (inference
+only) in turns, and tells how they compare.
 
 Turns (A B A B ...) because a machine is never quite idle: what slows one program then slows the other, and the ratio
-stays. Both are started once for each workload and number of threads, and each turn lets one of them run for a moment.
-A third process multiplies large matrices with OpenBLAS between the workloads: the scale for convolutions. Every ratio
+stays. All are started once for each workload and number of threads, and each turn lets one of them run for a moment; the
+others are stopped, for threads that wait for work by spinning would take the processors from it. Another process multiplies large matrices with OpenBLAS between the workloads: the scale for convolutions. Every ratio
 and percentage is of figures from one and the same run; nothing is read back from an earlier one. A turn in which other
 programs kept the processors busy is taken again, as long as the patience lasts.
 
-Figures are medians over all steps of all turns. A ratio above 1 means that Gradus is faster. What both programs
+Figures are medians over all steps of all turns. A ratio above 1 means that Gradus is faster. What the programs
 compute in the first steps (losses, gradients, outputs) must agree to 1e-4; where it does not, the ratio is withheld and
 the exit status is 1.
 
 Writes results.json and results.md into the output folder; with --growth growth.json, and its picture where --plot says.
 """
 import argparse
+import atexit
 import fnmatch
 import json
 import math
 import os
 import pathlib
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -85,18 +89,22 @@ class Program:
     """A program with one workload, run turn by turn."""
 
     def __init__(self, path, workload, threads, seconds):
-        self.command = [path, "--workload", workload, "--threads", str(threads), "--seconds", str(seconds), "--turns"]
+        self.command = [path, "--workload", workload, "--turns"] if not isinstance(path, list) else list(path)
+        self.command += ["--threads", str(threads), "--seconds", str(seconds)]
         # libtorch's BLAS keeps threads of its own, which at::set_num_threads does not reach.
         limits = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=os.environ | limits)
         self.threads = threads
         self.turns = []
+        atexit.register(self.process.kill)  # one that is stopped would stay, whatever ends this program
 
     def turn(self):
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
+        self.process.send_signal(signal.SIGSTOP)
         if not line:
             raise SystemExit(f"bench: {' '.join(map(str, self.command))} ended with {self.process.wait()}")
         self.turns.append(json.loads(line))
@@ -104,7 +112,9 @@ class Program:
             raise SystemExit(f"bench: {self.command[0]} uses {self.turns[-1]['threads']} threads, not {self.threads}")
 
     def close(self):
+        self.process.send_signal(signal.SIGCONT)
         self.process.communicate()
+        atexit.unregister(self.process.kill)
 
     def ms(self):
         return statistics.median(ms for turn in self.turns for ms in turn["ms"])
@@ -191,6 +201,12 @@ def measure(workload, threads, scale, machine, options):
     name = f"{workload['workload']}/{workload['kind']}"
     programs = [Program(path, name, threads, options.seconds) for path in options.programs]
     theirs = programs[1] if len(programs) > 1 else None
+    runtime = None
+    if options.onnxruntime and workload["kind"] == "infer":
+        folder = options.out / "onnx" / workload["workload"]
+        subprocess.run([options.programs[0], "--export", folder, "--workload", name], check=True)
+        runtime = Program(options.onnxruntime + [folder], name, threads, options.seconds)
+        programs.append(runtime)
     products = None
     if workload["products"]:  # the third in turn
         products = Program(options.programs[0], name + "/products", threads, options.seconds)
@@ -201,9 +217,11 @@ def measure(workload, threads, scale, machine, options):
 
     ours = programs[0]
     remarks = []
-    wrong = disagreement(ours, theirs) if theirs else None
-    if wrong:
-        remarks.append(f"ERROR: {name}, threads {threads}: Gradus and libtorch disagree: {wrong}")
+    wrong = {}
+    for rival, program in (("libtorch", theirs), ("onnxruntime", runtime)):
+        wrong[rival] = disagreement(ours, program) if program else None
+        if wrong[rival]:
+            remarks.append(f"ERROR: {name}, threads {threads}: Gradus and {rival} disagree: {wrong[rival]}")
     unsteadiness = max(program.unsteadiness() for program in programs)
     if unsteadiness > UNSTEADY:
         remarks.append(f"{name}, threads {threads}: the slowest turn took {unsteadiness:.2f} times the fastest")
@@ -213,7 +231,9 @@ def measure(workload, threads, scale, machine, options):
         "threads": threads,
         "gradus_ms": round(ours.ms(), 4),
         "libtorch_ms": round(theirs.ms(), 4) if theirs else None,
-        "ratio": round(theirs.ms() / ours.ms(), 3) if theirs and not wrong else None,
+        "ratio": round(theirs.ms() / ours.ms(), 3) if theirs and not wrong["libtorch"] else None,
+        "onnxruntime_ms": round(runtime.ms(), 4) if runtime else None,
+        "onnxruntime_ratio": round(runtime.ms() / ours.ms(), 3) if runtime and not wrong["onnxruntime"] else None,
         "gflops": round(ours.gflops(), 2),
         "sgemm_percent": None,
         "products_percent": round(100 * ours.gflops() / products.gflops(), 1) if products else None,
@@ -279,6 +299,21 @@ def beside_products(rows):
     return ["", "### 1x1 convolutions: the rate of SGEMM on the same products that they reach", "", *lines] if lines else []
 
 
+def beside_onnxruntime(rows):
+    """Inference, beside onnxruntime on the same nets."""
+    rows = [row for row in rows if row["onnxruntime_ratio"] is not None]
+    if not rows:
+        return []
+    lines = ["", "### Inference beside onnxruntime", "", "| workload | threads | Gradus ms | onnxruntime ms | ratio |",
+             "|---|" + "---:|" * 4]
+    lines += [f"| {row['workload']} | {row['threads']} | {row['gradus_ms']:.3f} | {row['onnxruntime_ms']:.3f} "
+              f"| {row['onnxruntime_ratio']:.2f} |" for row in rows]
+    for threads in dict.fromkeys(row["threads"] for row in rows):
+        ratios = [row["onnxruntime_ratio"] for row in rows if row["threads"] == threads]
+        lines.append(f"| geometric mean | {threads} | | | {statistics.geometric_mean(ratios):.2f} |")
+    return lines
+
+
 def save(rows, remarks, disturbed, scales, seconds, options):
     for row in rows:
         row["sgemm_percent"] = round(100 * row["gflops"] / scales[row["threads"]].gflops(), 1)
@@ -288,7 +323,7 @@ def save(rows, remarks, disturbed, scales, seconds, options):
              "process, allocations are blocks that Gradus took from the system a step."]
     if disturbed:
         remarks = remarks + [f"Other programs were at work in {disturbed} of all turns."]
-    lines += table(rows) + beside_products(rows) + [""] + [f"- {remark}" for remark in remarks] + summary(rows)
+    lines += table(rows) + beside_onnxruntime(rows) + beside_products(rows) + [""] + [f"- {remark}" for remark in remarks] + summary(rows)
     text = "\n".join(lines).rstrip() + "\n"
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
@@ -313,7 +348,8 @@ def compare(options):
             print(f"[{index + 1}/{len(workloads)}] {row['workload']} {row['kind']}, threads {threads}: "
                   f"{row['gradus_ms']:.3f} ms"
                   + (f", libtorch {row['libtorch_ms']:.3f} ms" if options.programs[1:] else "")
-                  + (f", ratio {row['ratio']:.2f}" if row["ratio"] is not None else ""), flush=True)
+                  + (f", ratio {row['ratio']:.2f}" if row["ratio"] is not None else "")
+                  + (f", onnxruntime {row['onnxruntime_ms']:.3f} ms" if row["onnxruntime_ms"] else ""), flush=True)
         # Each time, so that a run that is stopped has results.
         text = save(rows, remarks, disturbed, scales, time.monotonic() - start, options)
     for scale in scales.values():
@@ -389,6 +425,9 @@ def main():
         parser.error(f"{options.programs[0]} is not built; ./run bench builds it")
     if not options.programs[1].exists():
         options.programs.pop()
+    package = root / "tests/onnx/node_modules/onnxruntime-node"
+    node = shutil.which("node")
+    options.onnxruntime = [node, root / "bench/onnxruntime.mjs"] if node and package.exists() else None
     if options.list:
         for workload in known_workloads(options.programs[0]):
             print(f"{workload['workload']}/{workload['kind']}")

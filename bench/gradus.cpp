@@ -3,6 +3,13 @@
 
 #include <cblas.h>
 
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "convolutions.h"
 #include "measure.h"
 
@@ -18,22 +25,6 @@ void fill(bench::Parameters& first, const Variable& parameter, std::int64_t fan_
 }
 
 Sequential build(const bench::Net& net, bench::Parameters& first);
-
-/// relu(body(x) + shortcut(x))
-struct Residual : Module {
-  Sequential body;
-  Sequential shortcut;
-
-  Residual(const Layer& layer, bench::Parameters& first)
-      : body(build(layer.body, first)), shortcut(build(layer.shortcut, first)) {}
-  void visit(Visitor& v) override {
-    v("body", body);
-    v("shortcut", shortcut);
-  }
-  Variable forward(const Variable& x) override {
-    return add(body(x), shortcut(x), Activation::relu);
-  }
-};
 
 Conv2d make_conv(const Layer& layer, bench::Parameters& first) {
   Conv2d conv{layer.in,
@@ -79,9 +70,14 @@ Sequential build(const bench::Net& net, bench::Parameters& first) {
         model.append(std::move(made));
         break;
       }
-      case Layer::Kind::residual:
-        model.append(Residual{layer, first});
+      case Layer::Kind::residual: {
+        auto body = std::make_unique<Sequential>(build(layer.body, first));
+        std::unique_ptr<Sequential> shortcut;
+        if (!layer.shortcut.empty())
+          shortcut = std::make_unique<Sequential>(build(layer.shortcut, first));
+        model.append(Residual(std::move(body), std::move(shortcut), Activation::relu));
         break;
+      }
     }
   }
   return model;
@@ -171,7 +167,10 @@ class Machine {
       optimizer_.emplace(model_.parameters(),
                          SGDOptions{.lr = bench::first_learning_rate, .momentum = bench::momentum});
     }
-    if (kind_ == bench::Kind::infer) model_.eval();
+    if (kind_ == bench::Kind::infer) {
+      model_.eval();
+      model_.fuse();
+    }
     if (kind_ == bench::Kind::conv_training) {
       const NoGrad none;
       seed_ = empty_like(model_(images_[0]).value());
@@ -248,10 +247,43 @@ class Machine {
   std::optional<Products> products_;
 };
 
+/// For a program in another language: the net of a workload as net.onnx, the pixels of all its batches, one after the
+/// other, as images.f32, and what the report says of it as workload.json.
+int export_workload(const std::string& folder, const std::string& name) {
+  const std::optional<Workload> workload = bench::find_workload(name);
+  if (!workload || workload->kind != bench::Kind::infer) {
+    std::fprintf(stderr, "bench_gradus: no workload '%s' of inference\n", name.c_str());
+    return 2;
+  }
+  const auto [channels, height, width] = workload->image;
+  bench::Parameters first;
+  Sequential model = build(workload->net, first);
+  model.eval();
+  std::filesystem::create_directories(folder);
+  interchange::write_onnx(interchange::graph_of(model, {channels, height, width}),
+                          folder + "/net.onnx");
+  std::ofstream images(folder + "/images.f32", std::ios::binary);
+  std::vector<float> pixels(static_cast<std::size_t>(workload->batch * channels * height * width));
+  for (std::int64_t b = 0; b < bench::batches(*workload); ++b) {
+    bench::fill_images(b, std::ssize(pixels), pixels.data());
+    images.write(reinterpret_cast<const char*>(pixels.data()),
+                 std::ssize(pixels) * static_cast<std::streamsize>(sizeof(float)));
+  }
+  std::ofstream(folder + "/workload.json")
+      << "{\"workload\":\"" << workload->name
+      << "\",\"kind\":\"infer\",\"flops\":" << flops(*workload)
+      << ",\"batches\":" << bench::batches(*workload) << ",\"shape\":[" << workload->batch << ','
+      << channels << ',' << height << ',' << width << "]}\n";
+  return images ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "--convolutions")
     return bench::measure_convolutions({argv + 2, argv + argc});
+  // --export FOLDER --workload NAME/infer
+  if (argc == 5 && std::string_view(argv[1]) == "--export")
+    return export_workload(argv[2], argv[4]);
   return bench::run<Machine>("gradus", argc, argv);
 }
