@@ -132,10 +132,11 @@ class Module {
 
   /// Makes a trained model faster to use: of each Sequential, at any depth, a batch norm behind a Conv1d, Conv2d,
   /// ConvTranspose2d or Linear is folded into its weight and bias, and an Identity stands in its place, so that all other
-  /// names stay. Returns how many there were. The function is the same but for rounding: of factor·(Σ w·x + b - mean) + shift
-  /// with k products, by 2k + 12 roundings of the sum of all absolute values, beside Winograd's. A checkpoint of such
-  /// a model fits such models only. Left are norms without running statistics, with hooks or behind a layer that has some,
-  /// and where numbers are shared within the model. Throws ValueError where a norm is in training; then nothing has changed.
+  /// names stay. Returns how many there were. Such a Sequential must be run as a whole: the layer alone has the norm in it.
+  /// The function is the same but for rounding: of factor·(Σ w·x + b - mean) + shift with k products, by 2k + 12 roundings
+  /// of the sum of all absolute values, beside Winograd's. A checkpoint of such a model fits such models only. Left are
+  /// norms without running statistics, with hooks or behind a layer that has some, and where numbers are shared within the
+  /// model. Throws ValueError where a norm is in training; then nothing has changed.
   int fuse();
 
   /// Drops the gradient of every parameter.
