@@ -88,9 +88,8 @@ class Machine:
 class Program:
     """A program with one workload, run turn by turn."""
 
-    def __init__(self, path, workload, threads, seconds):
-        self.command = [path, "--workload", workload, "--turns"] if not isinstance(path, list) else list(path)
-        self.command += ["--threads", str(threads), "--seconds", str(seconds)]
+    def __init__(self, command, threads, seconds):
+        self.command = [*command, "--threads", str(threads), "--seconds", str(seconds)]
         # libtorch's BLAS keeps threads of its own, which at::set_num_threads does not reach.
         limits = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -136,6 +135,11 @@ class Program:
     def unsteadiness(self):
         medians = [turn["median_ms"] for turn in self.turns]
         return max(medians) / min(medians)
+
+
+def of_workload(path, name):
+    """The command for one of the two programs that are built here."""
+    return [path, "--workload", name, "--turns"]
 
 
 def disagreement(ours, theirs):
@@ -199,17 +203,18 @@ def take_turns(machine, programs, turns, waiting=()):
 def measure(workload, threads, scale, machine, options):
     """One row of the results, without the percentage; what is to be said about it; how many turns were disturbed."""
     name = f"{workload['workload']}/{workload['kind']}"
-    programs = [Program(path, name, threads, options.seconds) for path in options.programs]
+    programs = [Program(of_workload(path, name), threads, options.seconds) for path in options.programs]
     theirs = programs[1] if len(programs) > 1 else None
     runtime = None
     if options.onnxruntime and workload["kind"] == "infer":
         folder = options.out / "onnx" / workload["workload"]
-        subprocess.run([options.programs[0], "--export", folder, "--workload", name], check=True)
-        runtime = Program(options.onnxruntime + [folder], name, threads, options.seconds)
+        if subprocess.run([options.programs[0], "--export", folder, "--workload", name]).returncode:
+            raise SystemExit(f"bench: {name} cannot be written as ONNX; without tests/onnx/node_modules it is left out")
+        runtime = Program([*options.onnxruntime, folder], threads, options.seconds)
         programs.append(runtime)
     products = None
     if workload["products"]:  # the third in turn
-        products = Program(options.programs[0], name + "/products", threads, options.seconds)
+        products = Program(of_workload(options.programs[0], name + "/products"), threads, options.seconds)
         programs.append(products)
     disturbed = take_turns(machine, programs, options.turns) + take_turns(machine, [scale], 1, waiting=programs)
     for program in programs:
@@ -337,7 +342,7 @@ def compare(options):
     workloads = chosen(options.programs[0], options.names, options.quick)
     machine = Machine(options.patience)
     start = time.monotonic()
-    scales = {n: Program(options.programs[0], "sgemm/sgemm", n, options.seconds / 4) for n in options.threads}
+    scales = {n: Program(of_workload(options.programs[0], "sgemm/sgemm"), n, options.seconds / 4) for n in options.threads}
     rows, remarks, disturbed = [], [], 0
     for index, workload in enumerate(workloads):
         for threads in options.threads:
@@ -372,7 +377,7 @@ def growth(options):
     machine = Machine(options.patience)
     for threads in options.threads:
         for series, (unit, sizes) in GROWTH.items():
-            programs = [Program(options.programs[0], name, threads, options.seconds) for _, _, name in sizes]
+            programs = [Program(of_workload(options.programs[0], name), threads, options.seconds) for _, _, name in sizes]
             # All sizes in each round: a slow moment is not one size's alone.
             disturbed = take_turns(machine, programs, options.turns)
             print(f"\n### {series}, threads {threads}\n\n| size | ms | µs per {unit} | GFLOP/s | MiB | allocations |\n"

@@ -255,6 +255,10 @@ int export_workload(const std::string& folder, const std::string& name) {
     std::fprintf(stderr, "bench_gradus: no workload '%s' of inference\n", name.c_str());
     return 2;
   }
+  if (!interchange::has_onnx()) {
+    std::fprintf(stderr, "bench_gradus: built without ONNX\n");
+    return 3;
+  }
   const auto [channels, height, width] = workload->image;
   bench::Parameters first;
   Sequential model = build(workload->net, first);
@@ -272,7 +276,11 @@ int export_workload(const std::string& folder, const std::string& name) {
   std::ofstream(folder + "/workload.json")
       << "{\"workload\":\"" << workload->name
       << "\",\"kind\":\"infer\",\"flops\":" << flops(*workload)
-      << ",\"batches\":" << bench::batches(*workload) << ",\"shape\":[" << workload->batch << ','
+      << ",\"batches\":" << bench::batches(*workload)
+      << ",\"compared_steps\":" << bench::compared_steps
+      << ",\"warm_seconds\":" << bench::warm_seconds
+      << ",\"turn_warm_seconds\":" << bench::turn_warm_seconds
+      << ",\"fewest_steps\":" << bench::fewest_steps << ",\"shape\":[" << workload->batch << ','
       << channels << ',' << height << ',' << width << "]}\n";
   return images ? 0 : 1;
 }

@@ -16,10 +16,6 @@ const option = (name, otherwise) => {
 };
 const threads = option('--threads', 1);
 const seconds = option('--seconds', 0.5);
-const comparedSteps = 3;
-const warmSeconds = 0.2;
-const turnWarmSeconds = 0.05;
-const fewestSteps = 3;
 
 /** As uniform() of measure.h. */
 function uniform(stream, i) {
@@ -68,10 +64,10 @@ function peakRss() {
 const results = [];
 for await (const _ of createInterface({ input: process.stdin })) {
   if (results.length === 0) {
-    for (let i = 0; i < comparedSteps; ++i) await step(results);
-    await stepFor(warmSeconds, 1);
+    for (let i = 0; i < workload.compared_steps; ++i) await step(results);
+    await stepFor(workload.warm_seconds, 1);
   }
-  await stepFor(turnWarmSeconds, 1);
+  await stepFor(workload.turn_warm_seconds, 1);
   const ms = [];
   const begin = performance.now();
   for (let start = begin; ; ) {
@@ -79,7 +75,7 @@ for await (const _ of createInterface({ input: process.stdin })) {
     const end = performance.now();
     ms.push(end - start);
     start = end;
-    if (ms.length >= fewestSteps && end - begin >= seconds * 1e3) break;
+    if (ms.length >= workload.fewest_steps && end - begin >= seconds * 1e3) break;
   }
   const sorted = [...ms].sort((a, b) => a - b);
   console.log(

@@ -46,8 +46,7 @@ struct Batch {
   Tensor labels;             ///< int64 [B]; with mixup float32 [B,classes], the share of each class
   std::int64_t index = 0;    ///< 0, 1, ... within the epoch
   std::int64_t samples = 0;  ///< images of the whole batch, also of those that are not made here
-  std::uint64_t seed =
-      0;  ///< of its random numbers: another one for each batch, epoch, and seed of a loader
+  std::uint64_t seed = 0;    ///< of its random numbers: others in each batch, epoch and loader
   /// Of a batch that is cut: the shards that are made here, in order, each with the index of the batch and its own
   /// samples; images and labels of one with no samples, and of the batch itself, are undefined.
   std::vector<Batch> shards{};

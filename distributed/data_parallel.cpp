@@ -54,8 +54,7 @@ void expect_same_step(const std::vector<std::uint64_t>& first,
     if (i == 2) {
       fail<ValueError>(
           "distributed: all ranks must train the same batch: its loader has another seed or is in "
-          "another "
-          "epoch, its random numbers are of ",
+          "another epoch, its random numbers are of ",
           both);
     }
     const std::size_t of_generators = i - 3;

@@ -186,7 +186,8 @@ struct GraphNet::Parts {
     std::set<std::size_t> within;
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
       if (within.contains(i)) continue;
-      const NodeScope scope(graph.nodes[i], i);
+      const std::string place = place_of(graph.nodes[i], i);
+      const ErrorScope scope(place);
       auto layer = layer_of(graph, facts, i);
       if (!layer) continue;
       for (std::size_t k = 1; k < layer->nodes.size(); ++k) within.insert(layer->nodes[k]);

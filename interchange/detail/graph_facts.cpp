@@ -1,4 +1,5 @@
 // Who takes which value, how many dimensions values have, and which constants a gradient may train.
+#include <gradus/core/error.h>
 #include <gradus/core/math.h>
 #include <gradus/interchange/detail/layers_of_graph.h>
 
@@ -52,7 +53,8 @@ GraphFacts::GraphFacts(const Graph& graph) {
   }
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     for (const std::string& input : graph.nodes[i].inputs) users_[input].push_back(i);
-    const NodeScope scope(graph.nodes[i], i);
+    const std::string place = place_of(graph.nodes[i], i);
+    const ErrorScope scope(place);
     infer(graph.nodes[i]);
   }
 }

@@ -1,7 +1,6 @@
 // Which nodes of a graph are layers, and which of its constants are trained.
 #pragma once
 
-#include <gradus/core/error.h>
 #include <gradus/interchange/graph.h>
 #include <gradus/layers/module.h>
 
@@ -28,19 +27,6 @@ struct GraphLayer {
   std::string input;   ///< the value that it takes
   std::string output;  ///< the one that it gives
   std::vector<LayerWeight> weights;
-};
-
-/// Tells errors the place of a node that is looked at before the net runs.
-class NodeScope final : public ErrorScope {
- public:
-  NodeScope(const GraphNode& node, std::size_t index)
-      : ErrorScope({}), node_(node), index_(index) {}
-
- private:
-  std::string name() const override { return place_of(node_, index_); }
-
-  const GraphNode& node_;
-  std::size_t index_;
 };
 
 /// What is known of the values of a graph before it runs.
