@@ -57,17 +57,20 @@ template <class T> class Range {
   }
 
   /// from[i] in these lanes, 0 in the others; touches no memory beyond them.
-  HWY_INLINE auto load(const T* from) const {
-    namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_TARGET <= HWY_AVX2
-    return hn::MaskedLoad(inside_, tag, from);
+  HWY_INLINE auto load(const T* from) const {
+    return hwy::HWY_NAMESPACE::MaskedLoad(inside_, tag, from);
+  }
 #else
+  // A call: so much text in each unrolled loop takes long to compile.
+  HWY_NOINLINE auto load(const T* from) const {
+    namespace hn = hwy::HWY_NAMESPACE;
     if (first_ == 0 && last_ == lanes) return hn::LoadU(tag, from);
     HWY_ALIGN T values[lanes] = {};
     std::copy(from + first_, from + last_, values + first_);
     return hn::Load(tag, values);
-#endif
   }
+#endif
 
  private:
   static constexpr hwy::HWY_NAMESPACE::ScalableTag<T> tag{};
