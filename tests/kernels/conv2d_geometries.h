@@ -56,7 +56,7 @@ class RandomGeometries {
       channels_per_group_ = 1;
       filters_per_group_ = one_in(2) ? 1 : between(2, 4);
       if (g.groups * filters_per_group_ > 160) filters_per_group_ = 1;
-      if (one_in(2)) return planes(g);
+      if (!one_in(4)) return planes(g);
     } else if (kind < 76) {  // lines
       g.in_height = g.kernel_h = 1;
       g.padding_h = 0;
@@ -144,13 +144,17 @@ class RandomGeometries {
     g.stride_h = g.stride_w = between(1, 2);
     g.padding_h = between(0, 3);
     g.padding_w = between(0, 3);
-    if (one_in(6)) (one_in(2) ? g.in_height : g.in_width) = 1;
+    if (one_in(4)) (one_in(2) ? g.in_height : g.in_width) = 1;
     const bool many = one_in(2);
     if (many) {
       g.batch = between(4, 8);
       g.groups = between(16, 64);
       g.in_height = g.stride_h * between(16, 40);
       g.in_width = g.stride_w * between(16, 40);
+    }
+    if (one_in(4)) {  // rows of outputs that are whole vectors, of any CPU
+      g.in_width = g.stride_w * 16 * between(1, 2);
+      g.padding_w = 1;
     }
     g = many ? cut(g, 2e6, 6e6) : cut(g, 3e3, 3e5);
     g.groups = std::max<std::int64_t>(2, g.groups);

@@ -62,7 +62,7 @@ struct Guarded {
 TEST_CASE("every path of every convolution agrees with plain loops, on 50 geometries or more") {
   constexpr int often = 50;
   constexpr int any_geometries = 3000;  // from then on those with a path that is still rare
-  constexpr int most_draws = 40'000;
+  constexpr int most_draws = 100'000;
   std::mt19937 engine = engine_of_this_run();
   RandomGeometries geometries(engine);
   const std::vector<std::string> all = conv2d_paths::all_paths();
