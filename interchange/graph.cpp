@@ -4,6 +4,7 @@
 #include <gradus/interchange/graph.h>
 
 #include <charconv>
+#include <string_view>
 
 namespace gradus::interchange {
 namespace {
@@ -18,15 +19,23 @@ bool holds(const Attribute& attribute, Kind kind) {
   return kind != Kind::text || !attribute.texts.empty();
 }
 
+/// "a whole number"
+std::string_view words(Kind kind) {
+  constexpr std::string_view of_each[]{
+      "a whole number",          "a number",          "a text",         "a tensor",
+      "a list of whole numbers", "a list of numbers", "a list of texts"};
+  return of_each[static_cast<std::size_t>(kind)];
+}
+
 /// The attribute, if there is one; throws where it is of another kind, which nobody may take for one left out.
-const Attribute* of_kind(const GraphNode& node, const std::string& name, Kind kind,
-                         const char* what) {
+const Attribute* of_kind(const GraphNode& node, const std::string& name, Kind kind) {
   const Attribute* found = node.find(name);
-  if (found != nullptr && !holds(*found, kind)) {
-    fail<BadDataError>(node.op, ": attribute ", in_quotes(name), " is not ", what,
-                       ", which is expected");
-  }
-  return found;
+  if (found == nullptr || holds(*found, kind)) return found;
+  if (found->kind == kind)
+    fail<BadDataError>(node.op, ": attribute ", in_quotes(name), " has no value: ", words(kind),
+                       " is expected");
+  fail<BadDataError>(node.op, ": attribute ", in_quotes(name), " is ", words(found->kind), ", not ",
+                     words(kind));
 }
 
 }  // namespace
@@ -39,28 +48,28 @@ const Attribute* GraphNode::find(const std::string& attribute) const {
 }
 
 std::int64_t GraphNode::integer(const std::string& attribute, std::int64_t otherwise) const {
-  const Attribute* found = of_kind(*this, attribute, Kind::integer, "a whole number");
+  const Attribute* found = of_kind(*this, attribute, Kind::integer);
   return found == nullptr ? otherwise : found->ints[0];
 }
 
 double GraphNode::real(const std::string& attribute, double otherwise) const {
-  const Attribute* found = of_kind(*this, attribute, Kind::real, "a number");
+  const Attribute* found = of_kind(*this, attribute, Kind::real);
   return found == nullptr ? otherwise : as_written(found->floats[0]);
 }
 
 std::string GraphNode::text(const std::string& attribute, const std::string& otherwise) const {
-  const Attribute* found = of_kind(*this, attribute, Kind::text, "a text");
+  const Attribute* found = of_kind(*this, attribute, Kind::text);
   return found == nullptr ? otherwise : found->texts[0];
 }
 
 std::vector<std::int64_t> GraphNode::integers(const std::string& attribute,
                                               const std::vector<std::int64_t>& otherwise) const {
-  const Attribute* found = of_kind(*this, attribute, Kind::integers, "a list of whole numbers");
+  const Attribute* found = of_kind(*this, attribute, Kind::integers);
   return found == nullptr ? otherwise : found->ints;
 }
 
 std::vector<double> GraphNode::reals(const std::string& attribute) const {
-  const Attribute* found = of_kind(*this, attribute, Kind::reals, "a list of numbers");
+  const Attribute* found = of_kind(*this, attribute, Kind::reals);
   std::vector<double> numbers;
   if (found == nullptr) return numbers;
   for (const float number : found->floats) numbers.push_back(as_written(number));
@@ -68,7 +77,7 @@ std::vector<double> GraphNode::reals(const std::string& attribute) const {
 }
 
 std::vector<std::string> GraphNode::texts(const std::string& attribute) const {
-  const Attribute* found = of_kind(*this, attribute, Kind::texts, "a list of texts");
+  const Attribute* found = of_kind(*this, attribute, Kind::texts);
   return found == nullptr ? std::vector<std::string>() : found->texts;
 }
 

@@ -351,12 +351,19 @@ TEST_CASE("an attribute of another kind is refused, also where a node would beco
   Graph graph = small_net();
   graph.nodes[4] = call("Gemm", {"d", "onnx::MatMul_7"}, "e", {by_rows});
   CHECK(message_of<BadDataError>([&] { GraphNet net(graph); }) ==
-        "Gemm: attribute 'transB' is not a whole number, which is expected [in node 4 Gemm]");
+        "Gemm: attribute 'transB' is a number, not a whole number [in node 4 Gemm]");
   graph = small_net();
   graph.nodes[0].attributes = {integer("pads", 1)};
   CHECK(message_of<BadDataError>([&] {
           GraphNet net(graph);
-        }).starts_with("Conv: attribute 'pads' is not a list of whole numbers"));
+        }).starts_with("Conv: attribute 'pads' is a whole number, not a list of whole numbers"));
+  by_rows.kind = Attribute::Kind::integer;
+  by_rows.ints.clear();
+  graph = small_net();
+  graph.nodes[4] = call("Gemm", {"d", "onnx::MatMul_7"}, "e", {by_rows});
+  CHECK(message_of<BadDataError>([&] {
+          GraphNet net(graph);
+        }).starts_with("Gemm: attribute 'transB' has no value: a whole number is expected"));
 }
 
 TEST_CASE("names within one that is taken share the one that stands for it") {
