@@ -5,20 +5,13 @@
 
 namespace gradus {
 
-/// Base, beside Op, of the op conv2d: dynamic_cast<const ConvolutionCall*>(node.op.get()) finds it on the
-/// tape.
+/// Base, beside Op, of the ops conv2d and conv2d_input_grad (which a transposed convolution is made of):
+/// dynamic_cast<const ConvolutionCall*>(node.op.get()) finds them on the tape, node.name says which it is.
 class ConvolutionCall {
  public:
   virtual ~ConvolutionCall() = default;
-  /// Those of the call, with a padding of sizes and the activation that is fused.
-  virtual Conv2dOptions convolution() const = 0;
-};
-
-/// The same of the op conv2d_input_grad, which a transposed convolution is made of.
-class InputGradCall {
- public:
-  virtual ~InputGradCall() = default;
-  /// Those of the convolution whose gradient it is.
+  /// Those of the convolution, or of that whose gradient it is, with a padding of sizes and the activation
+  /// that is fused.
   virtual Conv2dOptions convolution() const = 0;
 };
 

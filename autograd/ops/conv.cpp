@@ -117,7 +117,7 @@ struct Conv2d final : Op, ConvolutionCall {
 };
 
 /// dx = conv2d_input_grad(dy, w)        dL/d(dy) = dL/d(dx) ⋆ w,   dL/dw = conv2d_weight_grad(dy, dL/d(dx))
-struct Conv2dInputGrad final : Op, InputGradCall {
+struct Conv2dInputGrad final : Op, ConvolutionCall {
   static constexpr std::string_view name = "conv2d_input_grad";
   Shape input;
   Conv2dOptions options;

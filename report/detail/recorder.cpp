@@ -158,15 +158,13 @@ void Recorder::called(std::unique_ptr<Replay> replay, const Variable& result) {
   place_in_modules(step, node != nullptr ? node->within : CallScope::current());
   const std::size_t event = claim(step.op, ProfileDirection::forward);
   if (event != no_index) {
-    const auto* const transposed =
-        node == nullptr ? nullptr : dynamic_cast<const InputGradCall*>(node->op.get());
-    const Conv2dOptions windows =
-        transposed == nullptr ? Conv2dOptions{} : transposed->convolution();
+    const auto* const call =
+        node == nullptr ? nullptr : dynamic_cast<const ConvolutionCall*>(node->op.get());
+    const Conv2dOptions windows = call == nullptr ? Conv2dOptions{} : call->convolution();
     for (std::size_t i = event; i < profiler_.events().size(); ++i) {
       if (i != event && claimed_[i]) continue;
       step.flops += profiler_.events()[i].flops;
-      step.additions +=
-          additions_of(profiler_.events()[i], transposed == nullptr ? nullptr : &windows);
+      step.additions += additions_of(profiler_.events()[i], call == nullptr ? nullptr : &windows);
     }
     const ProfileEvent& own = profiler_.events()[event];
     if (own.end_ns > own.begin_ns) step.forward_us = microseconds_of(own);
@@ -181,7 +179,7 @@ void Recorder::called(std::unique_ptr<Replay> replay, const Variable& result) {
 
 void Recorder::note_convolution(const Replay& replay, std::size_t index, const Node* node) {
   const auto* const call = dynamic_cast<const ConvolutionCall*>(node->op.get());
-  if (call == nullptr) return;
+  if (call == nullptr || node->name != "conv2d") return;
   const TraceNode& step = trace_.nodes[index];
   TraceConvolution conv{.node = index, .options = call->convolution()};
   const auto value_of = [&](std::size_t input) {
