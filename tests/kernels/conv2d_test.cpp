@@ -1,6 +1,6 @@
 // The fast convolutions against the readable one: a grid of named geometries, and some hundred
-// random ones, for all three passes, in float and double. Also the adjoint identities and the bits
-// at different thread counts.
+// random ones, for all three passes, in float and double. Also the adjoint identities, the bits at
+// different thread counts, and with plans that are kept.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gradus/core/kernels/conv2d/conv2d.h>
@@ -488,6 +489,50 @@ TEST_CASE("a convolution gives the same bits with one, two and three threads") {
     }
   }
   gradus::set_num_threads(before);
+}
+
+TEST_CASE("a plan that is kept is that of the whole geometry: any other size has another") {
+  // Sizes that differ from the first in one field each. Their plans are kept when they are computed
+  // once more, here; a new thread has none.
+  const Conv2dGeometry first{.batch = 3,
+                             .in_channels = 4,
+                             .in_height = 9,
+                             .in_width = 8,
+                             .out_channels = 6,
+                             .kernel_h = 3,
+                             .kernel_w = 2,
+                             .padding_h = 1,
+                             .padding_w = 1};
+  std::vector<Conv2dGeometry> geometries{first};
+  for (std::int64_t Conv2dGeometry::*const field :
+       {&Conv2dGeometry::batch, &Conv2dGeometry::in_height, &Conv2dGeometry::in_width,
+        &Conv2dGeometry::kernel_h, &Conv2dGeometry::kernel_w, &Conv2dGeometry::stride_h,
+        &Conv2dGeometry::stride_w, &Conv2dGeometry::padding_h, &Conv2dGeometry::padding_w,
+        &Conv2dGeometry::dilation_h, &Conv2dGeometry::dilation_w, &Conv2dGeometry::groups}) {
+    geometries.push_back(first);
+    ++(geometries.back().*field);
+  }
+  for (std::int64_t Conv2dGeometry::*const field :
+       {&Conv2dGeometry::in_channels, &Conv2dGeometry::out_channels}) {
+    geometries.push_back(first);
+    geometries.back().*field *= 5;  // 30 filters: the weight gradient's other lanes
+  }
+  std::mt19937 engine(8);
+  std::vector<Operands<float>> operands;
+  std::vector<Results<float>> expected;
+  for (const Conv2dGeometry& g : geometries) {
+    const Operands<float>& in = operands.emplace_back(g, engine);
+    std::thread([&] { expected.emplace_back(Conv2dAlgorithm::implicit_gemm, g, in); }).join();
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t i = 0; i < geometries.size(); ++i) {
+      CAPTURE(describe(geometries[i]));
+      for (const std::size_t k : {std::size_t{0}, i}) {
+        CHECK((Results<float>(Conv2dAlgorithm::implicit_gemm, geometries[k], operands[k]) ==
+               expected[k]));
+      }
+    }
+  }
 }
 
 TEST_CASE("an algorithm is chosen that supports the geometry, the same for float and double") {

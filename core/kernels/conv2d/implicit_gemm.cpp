@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include <gradus/core/detail/recent.h>
 #include <gradus/core/kernels/ceil_div.h>
 #include <gradus/core/kernels/conv2d/filter_lanes.h>
 #include <gradus/core/kernels/conv2d/partial_sums.h>
@@ -152,7 +153,9 @@ template <class T> class SumsAlongOutputs {
 
 template <class Sums, class T>
 void weight_grad(const Conv2dGeometry& g, const T* x, const T* dy, T* dw) {
-  const ForwardTiles<T> tiles(g, Sums::lanes, Conv2dPass::weight_grad);
+  const auto plan =
+      gradus::detail::recent<ForwardTiles<T>>(g, Sums::lanes, Conv2dPass::weight_grad);
+  const ForwardTiles<T>& tiles = *plan;
   const Sums kernel(g, tiles);
   // Small images are summed over together: the sums leave the registers less often.
   const std::int64_t together =
@@ -200,7 +203,8 @@ void implicit_gemm_forward(const Conv2dGeometry& geometry, const T* x, const T* 
   const Conv2dGeometry g = in_one_line(geometry);
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const ForwardTiles<T> tiles(g, ForwardTiles<T>::best_lanes(g));
+  const auto plan = gradus::detail::recent<ForwardTiles<T>>(g, ForwardTiles<T>::best_lanes(g));
+  const ForwardTiles<T>& tiles = *plan;
   const TapProduct<T>& product = tiles.product();
 
   const bool packs = product.lanes() == Lanes::filters;
@@ -241,7 +245,8 @@ void implicit_gemm_input_grad(const Conv2dGeometry& geometry, const T* dy, const
   const Conv2dGeometry g = in_one_line(geometry);
   const std::int64_t channels = g.group_in_channels();
   const std::int64_t filters = g.group_out_channels();
-  const InputTiles<T> tiles(g);
+  const auto plan = gradus::detail::recent<InputTiles<T>>(g);
+  const InputTiles<T>& tiles = *plan;
   Workspace<T> weights(g.groups * tiles.weight_size());
   for (std::int64_t group = 0; group < g.groups; ++group)
     tiles.pack(w + group * filters * g.taps(), weights.data() + group * tiles.weight_size());

@@ -26,8 +26,7 @@ template <class T> class ForwardTiles {
   /// The lanes that the outputs of this geometry are computed in.
   static Lanes best_lanes(const Conv2dGeometry& g);
 
-  /// `g` must live as long. The weight gradient reads what the forward pass reads, but multiplies
-  /// by itself.
+  /// The weight gradient reads what the forward pass reads, but multiplies by itself.
   ForwardTiles(const Conv2dGeometry& g, Lanes lanes, Conv2dPass pass = Conv2dPass::forward);
 
   std::int64_t count() const;                                     ///< of tiles, for each image
@@ -62,7 +61,7 @@ template <class T> class ForwardTiles {
   std::int64_t row_work() const;
   Patch<T> patch(std::int64_t rows, Lanes lanes) const;
 
-  const Conv2dGeometry& g_;
+  Conv2dGeometry g_;
   bool in_place_;
   std::int64_t rows_;  // of output, of a tile
   Patch<T> layout_;
@@ -80,7 +79,6 @@ template <class T> class ForwardTiles {
 /// A tile is some rows of q. Only phases that a tap reaches are there.
 template <class T> class InputTiles {
  public:
-  /// `g` must live as long.
   explicit InputTiles(const Conv2dGeometry& g);
 
   std::int64_t count() const;                      ///< of tiles, for each image
@@ -124,7 +122,7 @@ template <class T> class InputTiles {
   void compute_phases(std::size_t first, std::size_t last, std::int64_t tile_q, std::int64_t images,
                       const T* read, const T* weights, T* pixels, T* image) const;
 
-  const Conv2dGeometry& g_;
+  Conv2dGeometry g_;
   // The patch of dy reaches back by as much as the last tap: dy[q - reach .. q].
   std::int64_t reach_h_, reach_w_;
   std::int64_t first_q_, left_q_;  // the least of all phases
