@@ -138,7 +138,7 @@ template <class T> class Paths {
       if (pass == "forward" || lanes<T>() > 1)
         all.push_back(pass + ", along filters, parts without the taps in the padding");
       all.push_back(pass + ", along outputs, row by row");
-      all.push_back(pass + ", along outputs, packed taps");
+      if (packs_some_taps()) all.push_back(pass + ", along outputs, packed taps");
       if (lanes<T>() > 1) all.push_back(pass + ", along outputs, in one line");
       for (std::int64_t rest = 0; rest < lanes<T>(); ++rest)
         all.push_back(pass + ", along outputs, modulo lanes " + std::to_string(rest));
@@ -157,6 +157,14 @@ template <class T> class Paths {
   }
 
  private:
+  /// Not where vectors are so long that as few taps as fit into L1 are read as fast where they lie.
+  static bool packs_some_taps() {
+    for (std::int64_t taps = 1; taps <= 1000; ++taps) {
+      if (output_lanes<T>().packs(1000, taps)) return true;
+    }
+    return false;
+  }
+
   void add(bool taken, const std::string& name) {
     if (taken) names_.push_back(name);
   }
