@@ -31,6 +31,10 @@ std::int64_t round_up(std::int64_t bytes) {
   return static_cast<std::int64_t>((wanted + step - 1) / step * step);
 }
 
+/// So many classes above its own may serve a request, with up to 11/8 of its class: batches that are a
+/// little smaller, as an epoch's last one, take what the others left, and no memory of their own.
+constexpr std::size_t larger_classes = 3;
+
 /// 0, 1, 2, ... for the capacities round_up returns.
 std::size_t class_of(std::int64_t capacity) {
   const auto value = static_cast<std::uint64_t>(capacity);
@@ -72,18 +76,27 @@ class ShortLock {
 
 class Pool {
  public:
-  /// A block of `capacity` bytes, `wanted` of which were asked for.
-  std::byte* take(std::int64_t capacity, std::int64_t wanted) {
+  struct Block {
+    std::byte* bytes;
+    std::int64_t capacity;
+  };
+
+  /// A block of `capacity` bytes or somewhat more, `wanted` of which were asked for.
+  Block take(std::int64_t capacity, std::int64_t wanted) {
     {
       const std::lock_guard lock(lock_);
-      SizeClass& size = classes_[class_of(capacity)];
-      size.last_request = ++requests_;
-      size.capacity = capacity;
-      if (size.first != nullptr) {
-        cached_ -= capacity;
+      const std::size_t exact = class_of(capacity);
+      ++requests_;
+      classes_[exact].capacity = capacity;
+      classes_[exact].last_request = requests_;
+      for (std::size_t i = exact; i <= exact + larger_classes; ++i) {
+        SizeClass& size = classes_[i];
+        if (size.first == nullptr) continue;
+        size.last_request = requests_;
+        cached_ -= size.capacity;
         ++reuses_;
-        add_live(capacity);
-        return size.pop();
+        add_live(size.capacity);
+        return {size.pop(), size.capacity};
       }
     }
     std::byte* block = from_system(capacity);
@@ -98,7 +111,7 @@ class Pool {
     }
     ++allocations_;
     add_live(capacity);
-    return block;
+    return {block, capacity};
   }
 
   void give(std::byte* block, std::int64_t capacity) noexcept {
@@ -239,8 +252,9 @@ Storage::Storage(std::int64_t bytes) {
   constexpr std::int64_t most = std::int64_t{1} << 62;
   if (bytes < 0 || bytes > most)
     fail<Error>("storage: a block has 0 to ", most, " bytes, asked for ", bytes);
-  const std::int64_t capacity = round_up(bytes + static_cast<std::int64_t>(sizeof(Header)));
-  block_ = pool().take(capacity, bytes);
+  const auto [block, capacity] =
+      pool().take(round_up(bytes + static_cast<std::int64_t>(sizeof(Header))), bytes);
+  block_ = block;
   new (block_) Header{.owners = 1, .bytes = bytes, .capacity = capacity};
 }
 

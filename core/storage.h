@@ -2,8 +2,10 @@
 //
 // A training step frees and asks for the same sizes again and again, so a step that has run once
 // takes all its memory from the pool and nothing from the system. Sizes are rounded up to one of
-// eight classes per power of two (at most 12.5% waste). With GRADUS_POOL=0, or under a sanitizer,
-// every block goes straight back to the system, so that a stale read is caught. Thread-safe.
+// eight classes per power of two (at most 12.5% waste); where no block of its class is free, one of the
+// next three will do, so that an epoch's last, smaller batch runs in the memory of the others. With
+// GRADUS_POOL=0, or under a sanitizer, every block goes straight back to the system, so that a stale
+// read is caught. Thread-safe.
 //
 // The pool has a limit: what is in use and what is kept are together at most twice what was in use at
 // the most lately, and 1 MiB. Lately means within the last 4096 to 8192 requests. (Training needs 1.0

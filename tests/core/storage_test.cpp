@@ -98,11 +98,43 @@ TEST_CASE("a freed block serves the next request of its size class, and statisti
 
 TEST_CASE("no size class wastes more than an eighth, at any size") {
   for (std::int64_t bytes = 512; bytes < (std::int64_t{1} << 24); bytes += bytes / 7 + 1) {
+    empty_storage_cache();
     const std::int64_t before = storage_statistics().live_bytes;
     const Storage storage(bytes);
     const std::int64_t taken = storage_statistics().live_bytes - before;
     CHECK(taken >= bytes + 64);
     CHECK(taken <= (bytes + 64) * 9 / 8 + 1);
+  }
+  empty_storage_cache();
+}
+
+TEST_CASE(
+    "a request takes a block that was freed, of its own size or of up to three eighths more") {
+  if (!pooled()) return;
+  constexpr std::int64_t header = 64;
+  for (const std::int64_t kilobytes : {16, 22, 16384, 22528}) {  // 8/8 and 11/8 of powers of two
+    CAPTURE(kilobytes);
+    empty_storage_cache();
+    const std::byte* first = nullptr;
+    {
+      const Storage block(kilobytes * 1024 - header);
+      first = block.data();
+    }
+    const StorageStatistics start = storage_statistics();
+    for (const std::int64_t percent : {100, 90, 82}) {
+      const Storage smaller(kilobytes * 1024 * percent / 100 - header);
+      CHECK(smaller.data() == first);
+      CHECK(storage_statistics().live_bytes == start.live_bytes + start.cached_bytes);
+      CHECK(storage_statistics().cached_bytes == 0);
+    }
+    CHECK(storage_statistics().allocations == start.allocations);
+    CHECK(storage_statistics().reuses == start.reuses + 3);
+    CHECK(storage_statistics().cached_bytes == start.cached_bytes);
+    const Storage half(kilobytes * 1024 / 2 - header);
+    CHECK(half.data() != first);
+    CHECK(storage_statistics().allocations == start.allocations + 1);
+    const Storage more(kilobytes * 1024 - header + 1);
+    CHECK(more.data() != first);
   }
   empty_storage_cache();
 }
