@@ -58,7 +58,7 @@ struct TrainOptions {
   std::optional<std::int64_t> checkpoint_steps;
   std::optional<std::int64_t> shards;
   bool distributed = false;
-  std::int64_t bucket_kilobytes = 1024;
+  std::int64_t bucket_kilobytes = 256;
   bool no_overlap = false;
   double timeout = 300;  ///< seconds
   bool tensorboard = false;

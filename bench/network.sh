@@ -80,7 +80,7 @@ speed() {
 
 # train RANKS OPTION...: mpirun starts the ranks here, each in its namespace; MPI speaks TCP only.
 train() {
-  local count=$1
+  local count=$1 failed=0
   shift
   local command=()
   for ((i = 0; i < count; ++i)); do
@@ -88,11 +88,13 @@ train() {
     command+=(-n 1 ip netns exec "$name.$i" "$program" train "${options[@]}" "$@"
               --threads 1 --quiet --json --overwrite --out "$out/run" --distributed)
   done
-  UCX_TLS=tcp UCX_NET_DEVICES=eth0 MPIR_CVAR_NOLOCAL=1 "$mpirun" "${command[@]}" >"$out/result" 2>"$out/log" || {
-    echo "network.sh: $count ranks failed:" >&2
+  UCX_TLS=tcp UCX_NET_DEVICES=eth0 MPIR_CVAR_NOLOCAL=1 "$mpirun" "${command[@]}" >"$out/result" 2>"$out/log" || failed=$?
+  # What mpirun says after the result tells nothing: over TCP MPICH 4.0.2 may hang, or lose a connection, when all is done.
+  if [ "$failed" != 0 ] && [ -z "$(speed "$out/result")" ]; then
+    echo "network.sh: $count ranks failed, exit code $failed:" >&2
     cat "$out/log" >&2
     exit 1
-  }
+  fi
   speed "$out/result"
 }
 

@@ -44,7 +44,7 @@ namespace gradus {
 /// How a training is spread. All ranks must be given the same.
 struct DistributedOptions {
   std::int64_t shards = 8;              ///< that each batch is cut into, at least one for each rank
-  std::int64_t bucket_bytes = 1 << 20;  ///< of gradients that travel together
+  std::int64_t bucket_bytes = 1 << 18;  ///< of gradients that travel together
   bool overlap = true;                  ///< exchange gradients while backward goes on
 };
 
