@@ -31,6 +31,11 @@ std::int64_t round_up(std::int64_t bytes) {
   return static_cast<std::int64_t>((wanted + step - 1) / step * step);
 }
 
+/// Of a block for so many bytes, behind its header.
+std::int64_t capacity_for(std::int64_t bytes) {
+  return round_up(bytes + static_cast<std::int64_t>(alignment));
+}
+
 /// So many classes above its own may serve a request, with up to 11/8 of its class: batches that are a
 /// little smaller, as an epoch's last one, take what the others left, and no memory of their own.
 constexpr std::size_t larger_classes = 3;
@@ -94,8 +99,7 @@ class Pool {
         if (size.first == nullptr) continue;
         size.last_request = requests_;
         cached_ -= size.capacity;
-        ++reuses_;
-        add_live(size.capacity);
+        add_live(capacity, size.capacity);
         return {size.pop(), size.capacity};
       }
     }
@@ -106,23 +110,26 @@ class Pool {
     }
     const std::lock_guard lock(lock_);
     if (block == nullptr) {
+      ++failures_;
       fail<Error>("storage: out of memory asking for ", wanted, " bytes (", live_,
                   " bytes in use)");
     }
     ++allocations_;
-    add_live(capacity);
+    add_live(capacity, capacity);
     return {block, capacity};
   }
 
-  void give(std::byte* block, std::int64_t capacity) noexcept {
+  /// `wanted`: what its request was rounded up to.
+  void give(std::byte* block, std::int64_t capacity, std::int64_t wanted) noexcept {
     const std::lock_guard lock(lock_);
-    live_ -= capacity;
+    live_ -= wanted;
+    used_ -= capacity;
     if (!keep_) return to_system(block, capacity);
     cached_ += capacity;
     classes_[class_of(capacity)].push(block);
     constexpr std::int64_t always = 1 << 20;  // little sizes differ more
     const std::int64_t most = always + 2 * std::max(recent_peak_, earlier_peak_);
-    while (live_ + cached_ > most) give_up(stalest());
+    while (used_ + cached_ > most) give_up(stalest());
   }
 
   void empty() {
@@ -138,7 +145,7 @@ class Pool {
             .peak_bytes = peak_,
             .cached_bytes = cached_,
             .allocations = allocations_,
-            .reuses = reuses_};
+            .reuses = requests_ - allocations_ - failures_};
   }
 
   /// Around fork(): the child must not find the lock held by a thread that it does not have.
@@ -210,29 +217,31 @@ class Pool {
     munmap(block - past_page, static_cast<std::size_t>(capacity) + page);
   }
 
-  void add_live(std::int64_t capacity) {
-    live_ += capacity;
+  void add_live(std::int64_t wanted, std::int64_t capacity) {
+    live_ += wanted;
+    used_ += capacity;
     peak_ = std::max(peak_, live_);
     constexpr std::int64_t window = 4096;  // requests
     if (requests_ % window == 0) {
       earlier_peak_ = recent_peak_;
       recent_peak_ = 0;
     }
-    recent_peak_ = std::max(recent_peak_, live_);
+    recent_peak_ = std::max(recent_peak_, used_);
   }
 
   // One cache line.
   alignas(alignment) ShortLock lock_;
   std::int64_t requests_ = 0;
-  std::int64_t live_ = 0;  // bytes, as in StorageStatistics
+  std::int64_t live_ = 0;  // bytes, as in StorageStatistics: of requests, rounded up
+  std::int64_t used_ = 0;  // of the blocks that serve them
   std::int64_t peak_ = 0;
   std::int64_t cached_ = 0;
-  std::int64_t reuses_ = 0;
-  std::int64_t recent_peak_ = 0;   // of live_, in this window of requests
+  std::int64_t recent_peak_ = 0;   // of used_, in this window of requests
   std::int64_t earlier_peak_ = 0;  // and in the one before
 
   std::array<SizeClass, 8 * 64> classes_;
   std::int64_t allocations_ = 0;
+  std::int64_t failures_ = 0;
   const bool keep_ = pooling_wanted();
 };
 
@@ -252,8 +261,7 @@ Storage::Storage(std::int64_t bytes) {
   constexpr std::int64_t most = std::int64_t{1} << 62;
   if (bytes < 0 || bytes > most)
     fail<Error>("storage: a block has 0 to ", most, " bytes, asked for ", bytes);
-  const auto [block, capacity] =
-      pool().take(round_up(bytes + static_cast<std::int64_t>(sizeof(Header))), bytes);
+  const auto [block, capacity] = pool().take(capacity_for(bytes), bytes);
   block_ = block;
   new (block_) Header{.owners = 1, .bytes = bytes, .capacity = capacity};
 }
@@ -273,7 +281,9 @@ WrittenBy::WrittenBy(const char* name) : previous_(written_by) {
 }
 WrittenBy::~WrittenBy() { written_by = previous_; }
 
-void Storage::give_back() noexcept { pool().give(block_, header()->capacity); }
+void Storage::give_back() noexcept {
+  pool().give(block_, header()->capacity, capacity_for(header()->bytes));
+}
 
 StorageStatistics storage_statistics() { return pool().statistics(); }
 void reset_peak_storage() { pool().reset_peak(); }

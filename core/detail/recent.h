@@ -14,8 +14,9 @@
 
 namespace gradus::detail {
 
-/// Value(args...), made now or when this thread last asked for it. It keeps the `kept_values` that it
-/// asked for last; whoever holds one keeps it as well. Arguments are compared by ==, and copied.
+/// Value(args...), made now or when this thread last asked for it. Of each kind of Value it keeps the
+/// `kept_values` that it asked for last; whoever holds one keeps it as well. Arguments are compared
+/// by ==, and copied.
 constexpr std::size_t kept_values = 32;
 template <class Value, class... Args> std::shared_ptr<const Value> recent(const Args&... args) {
   struct Entry {

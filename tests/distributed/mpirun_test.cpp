@@ -250,7 +250,7 @@ TEST_CASE("ranks that are to train other things are refused before the first ste
     CHECK(contains(refused({"--shards", "8"}, {"--shards", "16"}),
                    "shards is 8 on rank 0, 16 on rank 1"));
     CHECK(contains(refused({}, {"--bucket-size", "7"}),
-                   "the size of a bucket is 1048576 on rank 0, 7168 on rank 1"));
+                   "the size of a bucket is 262144 on rank 0, 7168 on rank 1"));
   }
 }
 

@@ -101,7 +101,7 @@ std::int64_t block_for(std::int64_t bytes) {
   return storage_statistics().live_bytes - live;
 }
 
-/// A block is rounded up by an eighth at most, where no larger one is free (GRADUS_POOL=0). Beside what a trace counts an op keeps a few numbers for each channel: a
+/// A block is rounded up by an eighth at most. Beside what a trace counts an op keeps a few numbers for each channel: a
 /// batch norm five times as many.
 void check_against_pool(Module& net, const Tensor& images) {
   constexpr std::int64_t most_channels = 64;
