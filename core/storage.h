@@ -99,7 +99,8 @@ class WrittenBy {
   const char* previous_;
 };
 
-/// What the pool holds and has done. Bytes count whole blocks, headers included.
+/// What the pool holds and has done. Bytes count whole blocks, headers included; those in use as if each
+/// had a block of its own class, whichever larger one was free.
 struct StorageStatistics {
   std::int64_t live_bytes = 0;    ///< in blocks that somebody holds
   std::int64_t peak_bytes = 0;    ///< the highest live_bytes since start or reset
