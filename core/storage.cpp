@@ -31,7 +31,7 @@ std::int64_t round_up(std::int64_t bytes) {
   return static_cast<std::int64_t>((wanted + step - 1) / step * step);
 }
 
-/// Of a block for so many bytes, behind its header.
+/// The capacity of a block for so many bytes behind its header.
 std::int64_t capacity_for(std::int64_t bytes) {
   return round_up(bytes + static_cast<std::int64_t>(alignment));
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <gradus/core/kernels/conv2d/conv2d.h>
+#include <gradus/core/kernels/conv2d/tiles.h>
 #include <gradus/core/parallel.h>
 
 #include "kernels/conv2d_geometries.h"
@@ -491,7 +492,8 @@ TEST_CASE("a convolution gives the same bits with one, two and three threads") {
   gradus::set_num_threads(before);
 }
 
-TEST_CASE("a plan that is kept is that of the whole geometry: any other size has another") {
+TEST_CASE_TEMPLATE("a plan that is kept is that of the whole geometry: any other size has another",
+                   T, float, double) {
   // Sizes that differ from the first in one field each. Their plans are kept when they are computed
   // once more, here; a new thread has none.
   const Conv2dGeometry first{.batch = 3,
@@ -517,18 +519,28 @@ TEST_CASE("a plan that is kept is that of the whole geometry: any other size has
     geometries.push_back(first);
     geometries.back().*field *= 5;  // 30 filters: the weight gradient's other lanes
   }
+  Conv2dGeometry tiles = first;  // several of an image, also of the input gradient
+  tiles.in_channels = tiles.out_channels = 32;
+  tiles.in_height = tiles.in_width = 80;
+  geometries.push_back(tiles);
+  ++tiles.in_height;
+  geometries.push_back(tiles);
+  tiles.stride_h = tiles.stride_w = 2;
+  geometries.push_back(tiles);
+  CHECK(ForwardTiles<T>(tiles, ForwardTiles<T>::best_lanes(tiles)).count() > 1);
+  CHECK(InputTiles<T>(tiles).count() > 1);
   std::mt19937 engine(8);
-  std::vector<Operands<float>> operands;
-  std::vector<Results<float>> expected;
+  std::vector<Operands<T>> operands;
+  std::vector<Results<T>> expected;
   for (const Conv2dGeometry& g : geometries) {
-    const Operands<float>& in = operands.emplace_back(g, engine);
+    const Operands<T>& in = operands.emplace_back(g, engine);
     std::thread([&] { expected.emplace_back(Conv2dAlgorithm::implicit_gemm, g, in); }).join();
   }
   for (int round = 0; round < 2; ++round) {
     for (std::size_t i = 0; i < geometries.size(); ++i) {
       CAPTURE(describe(geometries[i]));
       for (const std::size_t k : {std::size_t{0}, i}) {
-        CHECK((Results<float>(Conv2dAlgorithm::implicit_gemm, geometries[k], operands[k]) ==
+        CHECK((Results<T>(Conv2dAlgorithm::implicit_gemm, geometries[k], operands[k]) ==
                expected[k]));
       }
     }
