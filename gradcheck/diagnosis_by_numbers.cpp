@@ -570,9 +570,12 @@ class Separation {
       low = std::min(low, values[e]);
       high = std::max(high, values[e]);
     }
+    // 2/(n over k), number by number: lgamma writes a sign that all threads share.
     const auto n = static_cast<double>(s.telling_count());
-    const auto k = static_cast<double>(s.wrong_count());
-    chance_ = 2 * std::exp(std::lgamma(k + 1) + std::lgamma(n - k + 1) - std::lgamma(n + 1));
+    const auto wrong = static_cast<double>(s.wrong_count());
+    const double k = std::min(wrong, n - wrong);
+    chance_ = 2;
+    for (double i = 1; i <= k; ++i) chance_ *= i / (n - k + i);
   }
 
   bool apart() const { return below() || above(); }

@@ -65,7 +65,7 @@ catches() {  # catches CHECK DESCRIPTION EXPECTED_WORDS
 mkdir -p include/gradus && echo '#pragma once
 namespace gradus { inline int one() { return 1; } }' >include/gradus/gradus.h
 fresh
-for check in layering spdlog_stays_in_cpp files_open_with_a_comment top_level includes; do accepts "$check" "a clean tree"; done
+for check in layering spdlog_stays_in_cpp no_shared_state files_open_with_a_comment top_level includes; do accepts "$check" "a clean tree"; done
 
 header core/bad.h '#include <gradus/autograd/variable.h>'
 catches layering "core that includes autograd" "core/bad.h:3"
@@ -91,6 +91,10 @@ catches includes "an include of a file that is not there" "there is no include/g
 
 header app/bad.h '#include <spdlog/spdlog.h>'
 catches spdlog_stays_in_cpp "spdlog in a header" "app/bad.h:3"
+
+echo '// A file.
+double f(double x) { return std::lgamma(x); }' >tree/core/bad.cpp
+catches no_shared_state "the sign of lgamma" "core/bad.cpp:2"
 
 echo 'int x;' >tree/core/bad.cpp
 catches files_open_with_a_comment "a file without its opening comment" "core/bad.cpp:1"
