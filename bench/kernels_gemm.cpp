@@ -20,8 +20,17 @@ void run(benchmark::State& state, Transpose transpose_a, Transpose transpose_b) 
   const std::int64_t lda = transpose_a == Transpose::yes ? m : k;
   const std::int64_t ldb = transpose_b == Transpose::yes ? k : n;
   for (auto _ : state) {
-    kernels::gemm_parallel<float>(transpose_a, transpose_b, m, n, k, 1, a.data<float>(), lda,
-                                  b.data<float>(), ldb, 0, c.data<float>(), n);
+    kernels::gemm<float>({.m = m,
+                          .n = n,
+                          .k = k,
+                          .a = a.data<float>(),
+                          .lda = lda,
+                          .b = b.data<float>(),
+                          .ldb = ldb,
+                          .c = c.data<float>(),
+                          .ldc = n,
+                          .transpose_a = transpose_a,
+                          .transpose_b = transpose_b});
     benchmark::ClobberMemory();
   }
   bench::set_rates(state, 2 * m * n * k, bench::bytes({a, b, c}));

@@ -85,16 +85,21 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
   const Tensor left_all = left.tensor.expand(with_matrix(batch, m, k));
   const Tensor right_all = right.tensor.expand(with_matrix(batch, k, n));
   dispatch_floating("matmul", a.dtype(), [&]<class T>() {
-    const auto product = [&](const T* x, const T* y, T* z) {
-      kernels::gemm_parallel<T>(left.transpose, right.transpose, m, n, k, T{1}, x, left.leading, y,
-                                right.leading, T{0}, z, n);
-    };
-    if (batch.rank() == 0) return product(left_all.data<T>(), right_all.data<T>(), out.data<T>());
+    const kernels::Gemm<T> first{.m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .a = left_all.data<T>(),
+                                 .lda = left.leading,
+                                 .b = right_all.data<T>(),
+                                 .ldb = right.leading,
+                                 .c = out.data<T>(),
+                                 .ldc = n,
+                                 .transpose_a = left.transpose,
+                                 .transpose_b = right.transpose};
+    if (batch.rank() == 0) return kernels::gemm(first);
     if (batch.rank() == 1) {
-      const kernels::BatchStrides strides{left_all.strides()[0], right_all.strides()[0], m * n};
-      return kernels::gemm_batched<T>(batch[0], strides, left.transpose, right.transpose, m, n, k,
-                                      T{1}, left_all.data<T>(), left.leading, right_all.data<T>(),
-                                      right.leading, T{0}, out.data<T>(), n);
+      return kernels::gemm_batched(batch[0], {left_all.strides()[0], right_all.strides()[0], m * n},
+                                   first);
     }
     for (std::int64_t i = 0, count = batch.numel(); i < count; ++i) {
       std::int64_t rest = i;
@@ -105,8 +110,11 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
         at_right += rest % batch[d] * right_all.strides()[d];
         rest /= batch[d];
       }
-      product(left_all.data<T>() + at_left, right_all.data<T>() + at_right,
-              out.data<T>() + i * m * n);
+      kernels::Gemm<T> one = first;
+      one.a += at_left;
+      one.b += at_right;
+      one.c += i * m * n;
+      kernels::gemm(one);
     }
   });
   return out;
@@ -148,12 +156,19 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
     const Tensor rows = x.contiguous();
     const Tensor dense_weight = weight.contiguous();
     const Tensor dense_bias = bias.defined() ? bias.contiguous() : bias;
-    kernels::gemm_linear<T>(out == 0 ? 0 : y.numel() / out, out, in, rows.data<T>(),
-                            std::max<std::int64_t>(in, 1), dense_weight.data<T>(),
-                            std::max<std::int64_t>(in, 1),
-                            {.bias = bias.defined() ? dense_bias.data<T>() : nullptr,
-                             .relu = activation == Activation::relu},
-                            y.data<T>(), std::max<std::int64_t>(out, 1));
+    kernels::gemm<T>({.m = out == 0 ? 0 : y.numel() / out,
+                      .n = out,
+                      .k = in,
+                      .a = rows.data<T>(),
+                      .lda = std::max<std::int64_t>(in, 1),
+                      .b = dense_weight.data<T>(),
+                      .ldb = std::max<std::int64_t>(in, 1),
+                      .c = y.data<T>(),
+                      .ldc = std::max<std::int64_t>(out, 1),
+                      .transpose_b = kernels::Transpose::yes,
+                      .epilogue = {.bias = bias.defined() ? dense_bias.data<T>() : nullptr,
+                                   .relu = activation == Activation::relu},
+                      .bias_of = kernels::BiasOf::columns});
   });
   return y;
 }

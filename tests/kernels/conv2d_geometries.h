@@ -181,6 +181,7 @@ class RandomGeometries {
       g.batch = between(2, 4);
       g.in_height = between(20, 130);
       g.in_width = between(20, 130);
+      if (one_in(3)) g.in_height = g.in_width = 32;  // whole pages from one channel to the next
       channels_per_group_ = between(8, 32);
       filters_per_group_ = between(8, 32);
       return cut(g, 2e6, 5e6);

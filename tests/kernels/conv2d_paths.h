@@ -20,6 +20,8 @@
 #include <gradus/core/kernels/conv2d/pointwise.h>
 #include <gradus/core/kernels/conv2d/tiles.h>
 #include <gradus/core/kernels/conv2d/winograd.h>
+#include <gradus/core/kernels/matmul/gemm.h>
+#include <gradus/core/kernels/matmul/unpacked_gemm.h>
 #include <gradus/core/kernels/work.h>
 
 namespace conv2d_paths {
@@ -88,14 +90,19 @@ template <class T> class Paths {
                                  "winograd, a partial tile at the bottom",
                                  "winograd, groups",
                                  "winograd, several parts",
-                                 "pointwise, one tile of pixels",
-                                 "pointwise, several tiles of pixels",
                                  "pointwise, groups",
-                                 "pointwise, forward in two blocks of rows",
-                                 "pointwise, forward, fewer rows in the last block",
-                                 "pointwise, input_grad in two blocks of rows",
-                                 "pointwise, input_grad, fewer rows in the last block",
                                  "pointwise, several parts"};
+    const bool blas = !unpacked_gemm<T>().beats_blas;
+    for (const std::string pass : {"forward", "input_grad", "weight_grad"}) {
+      all.push_back("pointwise, " + pass + ", several blocks");
+      all.push_back("pointwise, " + pass + (blas ? ", by blas" : ", by panels"));
+      if (pass == "weight_grad") {
+        all.push_back("pointwise, " + pass + ", by rows");
+      } else if (!blas) {
+        all.push_back("pointwise, " + pass + ", by columns");
+        all.push_back("pointwise, " + pass + ", several chunks");
+      }
+    }
     for (const std::string stride : {"planes, stride 1", "planes, stride 2"}) {
       for (const char* path :
            {", whole vectors", ", vectors inside", ", a vector at the left border",
@@ -389,18 +396,31 @@ template <class T> class Paths {
   }
 
   void pointwise() {
-    add(g_.in_plane() < 100, "pointwise, one tile of pixels");
-    add(g_.in_plane() > 1000, "pointwise, several tiles of pixels");
+    const std::int64_t filters = g_.group_out_channels();
+    const std::int64_t channels = g_.group_in_channels();
+    const std::int64_t pixels = g_.in_plane();
     add(g_.groups > 1, "pointwise, groups");
-    blocks("forward", g_.group_out_channels());
-    blocks("input_grad", g_.group_in_channels());
+    product("forward",
+            {.m = filters, .n = pixels, .k = channels, .ldb = pixels, .prefers_blas = true});
+    product(
+        "input_grad",
+        {.m = channels, .n = pixels, .k = filters, .ldb = pixels, .transpose_a = Transpose::yes});
+    product(
+        "weight_grad",
+        {.m = filters, .n = channels, .k = pixels, .ldb = pixels, .transpose_b = Transpose::yes});
     add(plan_partial_sums(g_, g_.batch, sizeof(T)).parts > 1, "pointwise, several parts");
   }
 
-  void blocks(const std::string& pass, std::int64_t rows) {
-    const std::int64_t block = pointwise_block_rows(g_, rows);
-    add(block < rows, "pointwise, " + pass + " in two blocks of rows");
-    add(rows % block != 0, "pointwise, " + pass + ", fewer rows in the last block");
+  void product(const std::string& pass, const Gemm<T>& g) {
+    const GemmPlan plan = plan_gemm(g);
+    const std::string way = plan.way == GemmWay::rows   ? "rows"
+                            : plan.way == GemmWay::blas ? "blas"
+                            : plan.panels               ? "panels"
+                                                        : "columns";
+    names_.push_back("pointwise, " + pass + ", by " + way);
+    add((plan.by_rows ? g.m : g.n) > plan.block, "pointwise, " + pass + ", several blocks");
+    add(plan.way == GemmWay::columns && g.k > plan.depth,
+        "pointwise, " + pass + ", several chunks");
   }
 
   const Conv2dGeometry& g_;

@@ -46,6 +46,10 @@ std::vector<Sizes> sizes() {
   return all;
 }
 
+template <class T> void fill_rows(const Sizes& s, std::vector<T>& c, std::int64_t ldc, T value) {
+  for (std::int64_t i = 0; i < s.m; ++i) std::fill_n(c.data() + i * ldc, s.n, value);
+}
+
 /// Compares c [m,n] in rows of ldc with expected(i, j), and wants the rest untouched.
 template <class T, class F>
 void check_result(const Sizes& s, const std::vector<T>& c, std::int64_t ldc, const F& expected) {
@@ -84,12 +88,14 @@ TEST_CASE_TEMPLATE("rows against rows, with bias and relu", T, float, double) {
     const std::vector<T> bias = random_matrix<T>(s.n, engine);
     for (const bool with_bias : {false, true}) {
       for (const bool relu : {false, true}) {
+        const bool add = with_bias != relu;
         std::vector<T> y(static_cast<std::size_t>(s.m * ldy), sentinel);
-        unpacked_gemm<T>().nt(s.m, s.n, s.k, x.data(), ldx, w.data(), ldw,
+        if (add) fill_rows(s, y, ldy, T{1});
+        unpacked_gemm<T>().nt(s.m, s.n, s.k, x.data(), ldx, w.data(), ldw, add,
                               {.bias = with_bias ? bias.data() : nullptr, .relu = relu}, y.data(),
                               ldy);
         check_result(s, y, ldy, [&](std::int64_t i, std::int64_t j) {
-          double sum = with_bias ? at(bias, j) : 0;
+          double sum = (with_bias ? at(bias, j) : 0) + (add ? 1 : 0);
           for (std::int64_t p = 0; p < s.k; ++p) sum += at(x, i * ldx + p) * at(w, j * ldw + p);
           return relu ? std::max(sum, 0.0) : sum;
         });
@@ -104,17 +110,24 @@ TEST_CASE_TEMPLATE("numbers against rows, A as it lies and transposed", T, float
     const std::int64_t ldb = s.n + 1;
     const std::int64_t ldc = s.n + 3;
     const std::vector<T> b = random_matrix<T>(s.k * ldb, engine);
-    for (const bool transposed : {false, true}) {
+    const std::vector<T> bias = random_matrix<T>(s.m, engine);
+    for (const int kind : {0, 1, 2, 3, 4, 5, 6, 7}) {
+      const bool transposed = kind % 2 != 0;
+      const bool add = kind / 2 % 2 != 0;
+      const bool finish = kind / 4 != 0;
       const std::int64_t row = transposed ? 1 : s.k + 2;
       const std::int64_t inner = transposed ? s.m + 2 : 1;
       const std::vector<T> a = random_matrix<T>((s.m + 2) * (s.k + 2), engine);
       std::vector<T> c(static_cast<std::size_t>(s.m * ldc), sentinel);
-      unpacked_gemm<T>().nn(s.m, s.n, s.k, a.data(), row, inner, b.data(), ldb, c.data(), ldc);
+      if (add) fill_rows(s, c, ldc, T{1});
+      unpacked_gemm<T>().nn(s.m, s.n, s.k, a.data(), row, inner, b.data(), ldb, add,
+                            {.bias = finish ? bias.data() : nullptr, .relu = finish}, c.data(),
+                            ldc);
       check_result(s, c, ldc, [&](std::int64_t i, std::int64_t j) {
-        double sum = 0;
+        double sum = (finish ? at(bias, i) : 0) + (add ? 1 : 0);
         for (std::int64_t p = 0; p < s.k; ++p)
           sum += at(a, i * row + p * inner) * at(b, p * ldb + j);
-        return sum;
+        return finish ? std::max(sum, 0.0) : sum;
       });
     }
   }
@@ -124,15 +137,22 @@ TEST_CASE_TEMPLATE("a NaN comes through relu, garbage in the result does not", T
   const std::vector<T> x{1, static_cast<T>(nan_value), -1, -1};  // [2,2]
   const std::vector<T> w{1, 1, 2, 2, 3, 3};                      // [3,2]
   std::vector<T> y(6, static_cast<T>(nan_value));
-  unpacked_gemm<T>().nt(2, 3, 2, x.data(), 2, w.data(), 2, {.bias = nullptr, .relu = true},
+  unpacked_gemm<T>().nt(2, 3, 2, x.data(), 2, w.data(), 2, false, {.bias = nullptr, .relu = true},
                         y.data(), 3);
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(std::isnan(y[i]));
     CHECK(y[i + 3] == 0);
   }
   std::vector<T> c(4, static_cast<T>(nan_value));
-  unpacked_gemm<T>().nn(2, 2, 1, x.data() + 2, 1, 1, w.data(), 2, c.data(), 2);
+  unpacked_gemm<T>().nn(2, 2, 1, x.data() + 2, 1, 1, w.data(), 2, false, {}, c.data(), 2);
   CHECK(c == std::vector<T>(4, -1));
+  std::ranges::fill(c, T{0});
+  unpacked_gemm<T>().nn(2, 2, 1, x.data(), 1, 1, w.data(), 2, true, {.bias = nullptr, .relu = true},
+                        c.data(), 2);
+  CHECK(c[0] == 1);
+  CHECK(c[1] == 1);
+  CHECK(std::isnan(c[2]));
+  CHECK(std::isnan(c[3]));
 }
 
 TEST_CASE_TEMPLATE("a row of the result does not depend on the rows beside it, nor on threads", T,
@@ -146,9 +166,22 @@ TEST_CASE_TEMPLATE("a row of the result does not depend on the rows beside it, n
   const std::vector<T> b = random_matrix<T>(k * n, engine);
   const auto products = [&](std::int64_t first, std::int64_t rows) {
     std::vector<T> y(static_cast<std::size_t>(2 * rows * n));
-    gemm_linear<T>(rows, n, k, x.data() + first * k, k, w.data(), k, {}, y.data(), n);
-    gemm_parallel<T>(Transpose::no, Transpose::no, rows, n, k, 1, x.data() + first * k, k, b.data(),
-                     n, 0, y.data() + rows * n, n);
+    Gemm<T> product{.m = rows,
+                    .n = n,
+                    .k = k,
+                    .a = x.data() + first * k,
+                    .lda = k,
+                    .b = w.data(),
+                    .ldb = k,
+                    .c = y.data(),
+                    .ldc = n,
+                    .transpose_b = Transpose::yes};
+    gemm(product);
+    product.b = b.data();
+    product.ldb = n;
+    product.c = y.data() + rows * n;
+    product.transpose_b = Transpose::no;
+    gemm(product);
     return y;
   };
   gradus::set_num_threads(1);
@@ -159,25 +192,5 @@ TEST_CASE_TEMPLATE("a row of the result does not depend on the rows beside it, n
   for (std::int64_t j = 0; j < n; ++j) {
     CHECK(at(one, j) == at(all, 101 * n + j));
     CHECK(at(one, n + j) == at(all, (m + 101) * n + j));
-  }
-}
-
-TEST_CASE_TEMPLATE(
-    "a linear layer that is too large for the cache goes by BLAS, to the same result", T, float,
-    double) {
-  std::mt19937 engine(4);
-  const Sizes s{400, 9, 400};
-  const std::vector<T> x = random_matrix<T>(s.m * s.k, engine);
-  const std::vector<T> w = random_matrix<T>(s.n * s.k, engine);
-  const std::vector<T> bias = random_matrix<T>(s.n, engine);
-  for (const bool relu : {false, true}) {
-    std::vector<T> y(static_cast<std::size_t>(s.m * s.n), static_cast<T>(nan_value));
-    gemm_linear<T>(s.m, s.n, s.k, x.data(), s.k, w.data(), s.k, {.bias = bias.data(), .relu = relu},
-                   y.data(), s.n);
-    check_result(s, y, s.n, [&](std::int64_t i, std::int64_t j) {
-      double sum = at(bias, j);
-      for (std::int64_t p = 0; p < s.k; ++p) sum += at(x, i * s.k + p) * at(w, j * s.k + p);
-      return relu ? std::max(sum, 0.0) : sum;
-    });
   }
 }

@@ -16,10 +16,6 @@ namespace gradus::kernels {
 
 bool pointwise_supports(const Conv2dGeometry& geometry);
 
-/// Rows of a result that are computed at once: one channel of the result each. All of them, or half
-/// where a single small image has no other work to share out.
-std::int64_t pointwise_block_rows(const Conv2dGeometry& geometry, std::int64_t rows);
-
 /// y = x ⋆ w, finished.  x [N,Ci,H,W], w [Co,Ci/groups,1,1] -> y [N,Co,H,W], overwritten.
 template <class T>
 void pointwise_forward(const Conv2dGeometry& geometry, const T* x, const T* w,

@@ -1,48 +1,72 @@
-// C = alpha·op(A)·op(B) + beta·C on row-major matrices: a thin wrapper over cblas that adds what
-// BLAS leaves open.
+// C (+)= op(A)·op(B) on row-major matrices, finished. T is float or double.
 //
-// op(A) is [m,k], op(B) is [k,n], C is [m,n]; lda, ldb, ldc are the distances between rows as the
-// matrices lie in memory (A is [m,k] or, transposed, [k,m]). T is float or double.
+// There are three ways, by size and by what the CPU has; gemm() takes the one that is measured to be
+// faster:
+//
+//   rows      small A against rows of B (a linear layer), where they lie: unpacked_gemm.h, nt
+//   columns   numbers of A against rows of B, in panels where these are large: unpacked_gemm.h, nn
+//   blas      OpenBLAS's kernels, where vectors have less than 64 bytes and B does not fit the cache
 //
 // What always holds:
-//   - beta == 0 overwrites C without reading it: a NaN or garbage in C does not survive;
-//   - k == 0 gives beta·C, m == 0 or n == 0 does nothing; NaN and infinities in A and B pass
-//     through (alpha != 0);
-//   - a size that does not fit the BLAS library's integer is a ShapeError;
+//   - without `add` C is overwritten without being read: a NaN or garbage in it does not survive;
+//   - k == 0 is an empty sum, m == 0 or n == 0 does nothing; NaN and infinities in A and B pass
+//     through;
+//   - a size that does not fit the BLAS library's integer is a ShapeError where BLAS is asked;
 //   - the BLAS library runs single-threaded: parallelism is ours, in blocks fixed by the problem,
 //     so the bits are the same at any thread count.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <type_traits>
 
 #include <gradus/core/kernels/epilogue.h>
 
 namespace gradus::kernels {
 
 enum class Transpose { no, yes };
+enum class BiasOf { rows, columns };
 
-/// One GEMM on the calling thread.
-template <class T>
-void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n,
-          std::int64_t k, std::type_identity_t<T> alpha, const T* a, std::int64_t lda, const T* b,
-          std::int64_t ldb, std::type_identity_t<T> beta, T* c, std::int64_t ldc);
+/// The sizes and places of a product. lda, ldb and ldc are the distances between rows as the matrices
+/// lie in memory.
+template <class T> struct Gemm {
+  std::int64_t m = 0, n = 0, k = 0;
+  const T* a = nullptr;  ///< [m,k], transposed [k,m]
+  std::int64_t lda = 0;
+  const T* b = nullptr;  ///< [k,n], transposed [n,k]
+  std::int64_t ldb = 0;
+  T* c = nullptr;  ///< [m,n]
+  std::int64_t ldc = 0;
+  Transpose transpose_a = Transpose::no, transpose_b = Transpose::no;
+  bool add = false;  ///< to what is in C
+  Epilogue<T> epilogue{};
+  BiasOf bias_of = BiasOf::rows;
+  bool prefers_blas = false;  ///< measured so, where vectors have less than 64 bytes
 
-/// The same, split over threads in fixed blocks of rows or columns, whichever are more; small
-/// problems stay whole.
-/// Where an operand fits the cache, unpacked_gemm.h computes it instead of BLAS.
-template <class T>
-void gemm_parallel(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n,
-                   std::int64_t k, std::type_identity_t<T> alpha, const T* a, std::int64_t lda,
-                   const T* b, std::int64_t ldb, std::type_identity_t<T> beta, T* c,
-                   std::int64_t ldc);
+  /// The product of some rows of C, or of some columns.
+  Gemm of_rows(std::int64_t begin, std::int64_t end) const;
+  Gemm of_columns(std::int64_t begin, std::int64_t end) const;
+};
 
-/// C = A·Bᵀ, finished, with a bias for each column: a linear layer, in one pass where
-/// unpacked_gemm.h does it. A [m,k], B [n,k], C [m,n].
-template <class T>
-void gemm_linear(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
-                 const T* b, std::int64_t ldb, const Epilogue<T>& epilogue, T* c, std::int64_t ldc);
+enum class GemmWay { rows, columns, blas };
+
+/// How gemm() goes about it: in blocks of rows of C, or else of columns; each block is a product of
+/// its own.
+struct GemmPlan {
+  GemmWay way;
+  bool by_rows;
+  std::int64_t block;
+  bool
+      panels;  ///< columns: B is brought into panels, a chunk of `depth` of its rows after the other
+  std::int64_t depth;
+};
+
+template <class T> GemmPlan plan_gemm(const Gemm<T>& product);
+
+/// On several threads, but on the calling one where it is called by one of several.
+template <class T> void gemm(const Gemm<T>& product);
+
+/// By BLAS, on the calling thread.
+template <class T> void gemm_by_blas(const Gemm<T>& product);
 
 /// Matrix i of a batch starts at a + i·stride_a; a stride of 0 uses one matrix for the whole batch
 /// (broadcasting).
@@ -52,13 +76,10 @@ struct BatchStrides {
   std::int64_t c;
 };
 
-/// `batch` GEMMs of one size: in parallel over the batch when the matrices are small, inside each
-/// when they are large.
+/// `batch` products of one size, without a bias: in parallel over the batch when the matrices are
+/// small, inside each when they are large.
 template <class T>
-void gemm_batched(std::int64_t batch, BatchStrides strides, Transpose transpose_a,
-                  Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-                  std::type_identity_t<T> alpha, const T* a, std::int64_t lda, const T* b,
-                  std::int64_t ldb, std::type_identity_t<T> beta, T* c, std::int64_t ldc);
+void gemm_batched(std::int64_t batch, BatchStrides strides, const Gemm<T>& first);
 
 /// Whether the BLAS library was pinned to one thread and reports that it took. An OpenMP build
 /// may ignore the pin: then this is false, results may depend on the thread count, and a program

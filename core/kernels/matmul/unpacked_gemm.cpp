@@ -84,7 +84,7 @@ HWY_INLINE void add_products(Vector<T> (&sum)[rows][columns], const T* x, std::i
 /// of w stands in for the missing.
 template <class T, int rows, int columns>
 HWY_INLINE void rows_block(std::int64_t wanted, std::int64_t k, const T* x, std::int64_t ldx,
-                           const T* w, std::int64_t ldw, const T* bias, bool relu, T* y,
+                           const T* w, std::int64_t ldw, const T* bias, bool add, bool relu, T* y,
                            std::int64_t ldy) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag<T>()));
   const T* of[columns];
@@ -112,6 +112,7 @@ HWY_INLINE void rows_block(std::int64_t wanted, std::int64_t k, const T* x, std:
     for (int r = 0; r < rows; ++r) {
       auto total = group_sums<T>(sum[r] + c);
       if (bias != nullptr) total = hn::Add(total, simd::load_first(GroupTag<T>(), count, bias + c));
+      if (add) total = hn::Add(total, simd::load_first(GroupTag<T>(), count, y + r * ldy + c));
       const auto zero = hn::Zero(GroupTag<T>());
       if (relu) total = hn::IfThenElse(hn::Lt(total, zero), zero, total);
       simd::store_first(total, GroupTag<T>(), count, y + r * ldy + c);
@@ -121,17 +122,17 @@ HWY_INLINE void rows_block(std::int64_t wanted, std::int64_t k, const T* x, std:
 
 template <class T>
 void rows(std::int64_t m, std::int64_t n, std::int64_t k, const T* x, std::int64_t ldx, const T* w,
-          std::int64_t ldw, const Epilogue<T>& epilogue, T* y, std::int64_t ldy) {
+          std::int64_t ldw, bool add, const Epilogue<T>& epilogue, T* y, std::int64_t ldy) {
   for (std::int64_t j = 0; j < n; j += column_block) {
     const std::int64_t wanted = std::min<std::int64_t>(n - j, column_block);
     const T* bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + j;
     std::int64_t i = 0;
     for (; i + row_block <= m; i += row_block) {
       rows_block<T, row_block, column_block>(wanted, k, x + i * ldx, ldx, w + j * ldw, ldw, bias,
-                                             epilogue.relu, y + i * ldy + j, ldy);
+                                             add, epilogue.relu, y + i * ldy + j, ldy);
     }
     for (; i < m; ++i) {
-      rows_block<T, 1, column_block>(wanted, k, x + i * ldx, ldx, w + j * ldw, ldw, bias,
+      rows_block<T, 1, column_block>(wanted, k, x + i * ldx, ldx, w + j * ldw, ldw, bias, add,
                                      epilogue.relu, y + i * ldy + j, ldy);
     }
   }
@@ -144,13 +145,15 @@ constexpr int vector_block = 4;                       // vectors of a row of c, 
 
 template <class T, int numbers, int vectors>
 void columns_block(std::int64_t last_lanes, std::int64_t k, const T* a, std::int64_t row_step,
-                   std::int64_t inner_step, const T* b, std::int64_t ldb, T* c, std::int64_t ldc) {
+                   std::int64_t inner_step, const T* b, std::int64_t ldb, bool add,
+                   const Epilogue<T>& epilogue, T* c, std::int64_t ldc) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag<T>()));
   Vector<T> sum[numbers][vectors];
   GRADUS_UNROLL
   for (int i = 0; i < numbers; ++i) {
+    const auto start = hn::Set(Tag<T>(), epilogue.bias == nullptr ? T{0} : epilogue.bias[i]);
     GRADUS_UNROLL
-    for (int v = 0; v < vectors; ++v) sum[i][v] = hn::Zero(Tag<T>());
+    for (int v = 0; v < vectors; ++v) sum[i][v] = start;
   }
   for (std::int64_t p = 0; p < k; ++p) {
     Vector<T> row[vectors];
@@ -166,24 +169,29 @@ void columns_block(std::int64_t last_lanes, std::int64_t k, const T* a, std::int
   }
   GRADUS_UNROLL
   for (int i = 0; i < numbers; ++i) {
-    T* to = c + i * ldc;
     GRADUS_UNROLL
-    for (int v = 0; v < vectors - 1; ++v) hn::StoreU(sum[i][v], Tag<T>(), to + v * lanes);
-    simd::store_first(sum[i][vectors - 1], Tag<T>(), last_lanes, to + (vectors - 1) * lanes);
+    for (int v = 0; v < vectors; ++v) {
+      const std::int64_t count = v < vectors - 1 ? lanes : last_lanes;
+      T* to = c + i * ldc + v * lanes;
+      if (add) sum[i][v] = hn::Add(sum[i][v], simd::load_first(Tag<T>(), count, to));
+      const auto zero = hn::Zero(Tag<T>());
+      if (epilogue.relu) sum[i][v] = hn::IfThenElse(hn::Lt(sum[i][v], zero), zero, sum[i][v]);
+      simd::store_first(sum[i][v], Tag<T>(), count, to);
+    }
   }
 }
 
 /// A panel of `vectors` vectors, from the top to the bottom of c.
 template <class T, int vectors>
 void panel(std::int64_t last_lanes, std::int64_t m, std::int64_t k, const T* a,
-           std::int64_t row_step, std::int64_t inner_step, const T* b, std::int64_t ldb, T* c,
-           std::int64_t ldc) {
+           std::int64_t row_step, std::int64_t inner_step, const T* b, std::int64_t ldb, bool add,
+           const Epilogue<T>& epilogue, T* c, std::int64_t ldc) {
   std::int64_t i = 0;
   const auto take = [&](auto count) HWY_ATTR {
     constexpr int numbers = decltype(count)::value;
     for (; i + numbers <= m; i += numbers) {
       columns_block<T, numbers, vectors>(last_lanes, k, a + i * row_step, row_step, inner_step, b,
-                                         ldb, c + i * ldc, ldc);
+                                         ldb, add, epilogue.from(i), c + i * ldc, ldc);
     }
   };
   take(std::integral_constant<int, number_block>());
@@ -194,7 +202,8 @@ void panel(std::int64_t last_lanes, std::int64_t m, std::int64_t k, const T* a,
 
 template <class T>
 void columns(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t row_step,
-             std::int64_t inner_step, const T* b, std::int64_t ldb, T* c, std::int64_t ldc) {
+             std::int64_t inner_step, const T* b, std::int64_t ldb, bool add,
+             const Epilogue<T>& epilogue, T* c, std::int64_t ldc) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag<T>()));
   for (std::int64_t j = 0; j < n; j += vector_block * lanes) {
     const std::int64_t width = std::min(n - j, vector_block * lanes);
@@ -204,11 +213,13 @@ void columns(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::in
                      : vectors == 3 ? panel<T, 3>
                      : vectors == 2 ? panel<T, 2>
                                     : panel<T, 1>;
-    run(last_lanes, m, k, a, row_step, inner_step, b + j, ldb, c + j, ldc);
+    run(last_lanes, m, k, a, row_step, inner_step, b + j, ldb, add, epilogue, c + j, ldc);
   }
 }
 
-template <class T> constexpr UnpackedGemm<T> kernels{&rows<T>, &columns<T>};
+template <class T>
+constexpr UnpackedGemm<T> kernels{&rows<T>, &columns<T>, vector_block* hn::MaxLanes(Tag<T>()),
+                                  many_registers};
 const UnpackedGemm<float>* float_kernels() { return &kernels<float>; }
 const UnpackedGemm<double>* double_kernels() { return &kernels<double>; }
 
