@@ -57,7 +57,10 @@ inline Variable operator-(const Operand& a, const Variable& b) { return sub(a, b
 inline Variable operator*(const Operand& a, const Variable& b) { return mul(a, b); }
 inline Variable operator/(const Operand& a, const Variable& b) { return div(a, b); }
 inline Variable operator+(const Operand& a, double b) { return add(a, b); }
-inline Variable operator-(const Operand& a, double b) { return add(a, -b); }
+inline Variable operator-(const Operand& a, double b) {
+  if (is_floating(a->dtype())) return add(a, -b);
+  return sub(a, Variable(Tensor::scalar(b, a->dtype())));  // -b may be no number of the dtype
+}
 inline Variable operator*(const Operand& a, double b) { return mul(a, b); }
 inline Variable operator/(const Operand& a, double b) { return div(a, b); }
 inline Variable operator+(double a, const Operand& b) { return add(b, a); }
@@ -252,11 +255,12 @@ Variable masked_select(const Operand& x, const Tensor& mask);
 // ---- ops/scan.cpp ---- a scalar counts as [1]
 /// y_k = x_0 + ... + x_k along dim. Integers and bool give int64.
 Variable cumsum(const Operand& x, std::int64_t dim);
-/// y_k = x_0 · ... · x_k along dim; zeros do no harm to the gradient. uint8 and bool give int64.
+/// y_k = x_0 · ... · x_k along dim; zeros do no harm to the gradient, nor do products on the way that
+/// are beyond float32 (with create_graph = true they do). uint8 and bool give int64.
 Variable cumprod(const Operand& x, std::int64_t dim);
 /// y_0 = b_0, y_k = a_k·y_(k-1) + b_k along dim; equal shapes. Linear recurrent layers are that.
 Variable linear_recurrence(const Operand& a, const Variable& b, std::int64_t dim);
-/// The product along dim, or of all; zeros do no harm to the gradient. A product of nothing is 1.
+/// The product along dim, or of all; its gradient is that of cumprod. A product of nothing is 1.
 Variable prod(const Operand& x, std::optional<std::int64_t> dim = std::nullopt,
               bool keepdim = false);
 /// What sort() and topk() give.

@@ -1,6 +1,7 @@
 // Constants, ranges and random numbers. Random tensors draw element by element in row-major order,
 // on one thread, so a seed means the same numbers everywhere.
 #include <gradus/core/create.h>
+#include <gradus/core/detail/map.h>
 
 #include <cmath>
 #include <limits>
@@ -32,9 +33,18 @@ Tensor full(const Shape& shape, double value, DType dtype) {
 
 Tensor zeros(const Shape& shape, DType dtype) { return full(shape, 0, dtype); }
 Tensor ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
-Tensor zeros_like(const Tensor& like) { return zeros(like.shape(), like.dtype()); }
-Tensor ones_like(const Tensor& like) { return ones(like.shape(), like.dtype()); }
-Tensor empty_like(const Tensor& like) { return Tensor::empty(like.shape(), like.dtype()); }
+Tensor zeros_like(const Tensor& like) {
+  core::check_defined("zeros_like", like);
+  return zeros(like.shape(), like.dtype());
+}
+Tensor ones_like(const Tensor& like) {
+  core::check_defined("ones_like", like);
+  return ones(like.shape(), like.dtype());
+}
+Tensor empty_like(const Tensor& like) {
+  core::check_defined("empty_like", like);
+  return Tensor::empty(like.shape(), like.dtype());
+}
 
 Tensor arange(double start, double stop, double step, DType dtype) {
   const double count = std::ceil((stop - start) / step);

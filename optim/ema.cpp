@@ -15,7 +15,23 @@ ExponentialMovingAverage::ExponentialMovingAverage(std::vector<Variable> paramet
   }
 }
 
+/// Before anything is written: an average that is half renewed is none.
+void ExponentialMovingAverage::check_parameters(const char* call) const {
+  for (std::size_t i = 0; i < averages_.size(); ++i) {
+    const Variable& parameter = parameters_[i];
+    if (parameter.shape() != averages_[i].shape()) {
+      fail<ShapeError>("ExponentialMovingAverage: ", call, ": parameter ", i, " is ",
+                       parameter.shape(), " now, its average ", averages_[i].shape());
+    }
+    if (parameter.dtype() != averages_[i].dtype()) {
+      fail<DTypeError>("ExponentialMovingAverage: ", call, ": parameter ", i, " is ",
+                       parameter.dtype(), " now, its average ", averages_[i].dtype());
+    }
+  }
+}
+
 void ExponentialMovingAverage::update() {
+  check_parameters("update");
   for (std::size_t i = 0; i < averages_.size(); ++i) {
     core::mul_(averages_[i], decay_);
     core::add_(averages_[i], parameters_[i].value(), 1 - decay_);
@@ -23,6 +39,7 @@ void ExponentialMovingAverage::update() {
 }
 
 void ExponentialMovingAverage::swap() {
+  check_parameters("swap");
   for (std::size_t i = 0; i < averages_.size(); ++i) {
     const Tensor weight = parameters_[i].value().clone();
     parameters_[i].value().copy_(averages_[i]);

@@ -22,7 +22,8 @@ class ExponentialMovingAverage {
 
   /// After a step.
   void update();
-  /// The averages change places with the weights: to evaluate, and once more to go on.
+  /// The averages change places with the weights: to evaluate, and once more to go on. Like update() it
+  /// throws ShapeError or DTypeError, before anything is written, if a parameter is no longer as it was.
   void swap();
   const std::vector<Tensor>& averages() const { return averages_; }
 
@@ -32,6 +33,8 @@ class ExponentialMovingAverage {
   void load_state_dict(const NamedTensors& tensors);
 
  private:
+  void check_parameters(const char* call) const;
+
   std::vector<Variable> parameters_;
   std::vector<Tensor> averages_;
   double decay_;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 namespace gradus {
@@ -414,14 +415,19 @@ Variable kl_div(const Operand& input, const Variable& target, const KLDivOptions
   ops::check_alike(name, "input", input, "target", target);
   const Place at = input.at();
   Variable losses;
+  // t·ln t is 0 where t is 0, and has no slope there; nor counts an impossible class that nobody wants.
+  const Tensor zero = options.log_target
+                          ? core::eq(target.value(), -std::numeric_limits<double>::infinity())
+                          : core::eq(target.value(), 0);
+  const Tensor of_no_account = core::logical_and(zero, core::isinf(input->value()));
+  const Variable log_q = where(of_no_account, {Tensor::scalar(0, input->dtype()), at}, *input);
   if (options.log_target) {
-    losses = mul({exp({target, at}), at}, sub({target, at}, input));
+    const Variable log_p = where(zero, {Tensor::scalar(0, target.dtype()), at}, target);
+    losses = mul({exp({target, at}), at}, sub({log_p, at}, log_q));
   } else {
-    // t·ln t is 0 where t is 0, and has no slope there.
-    const Tensor zero = core::eq(target.value(), 0);
     const Variable safe = where(zero, {Tensor::scalar(1, target.dtype()), at}, target);
     const Variable entropy = mul({target, at}, log({safe, at}));
-    losses = sub({entropy, at}, mul({target, at}, input));
+    losses = sub({entropy, at}, mul({target, at}, log_q));
   }
   if (options.reduction != Reduction::batchmean)
     return ops::reduced(name, {losses, at}, options.reduction);

@@ -270,7 +270,10 @@ Variable var(const Operand& x, const Dims& dims, bool keepdim, std::int64_t corr
   const Variable centred = x - mean(x, dims, true);
   const Variable squares = mul({centred, x.at()}, centred);
   if (count == 0) return mean({squares, x.at()}, dims, keepdim);  // NaN, whose gradient is nothing
-  return div({sum({squares, x.at()}, dims, keepdim), x.at()},
+  // The mean is rounded. Where numbers are large and close together that is as much as they differ by.
+  const Variable rest = sum({centred, x.at()}, dims, keepdim);
+  const Variable excess = mul({rest, x.at()}, div({rest, x.at()}, count));
+  return div({sub({sum({squares, x.at()}, dims, keepdim), x.at()}, excess), x.at()},
              std::max(count - static_cast<double>(correction), 0.0));
 }
 

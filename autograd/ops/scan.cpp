@@ -55,23 +55,39 @@ struct LinearRecurrence final : Op {
   std::int64_t dim;
   Variable a;
   Tensor y;
+  Tensor
+      wide_y;  // of float32, not rounded: a·b may be a float32 number where b is beyond all of them
 
   explicit LinearRecurrence(std::int64_t d) : dim(d) {}
 
   Tensor forward(const Variable& factors, const Variable& terms) {
     a = factors;
-    const Tensor result = core::linear_recurrence(factors.value(), terms.value(), dim);
-    if (needs(0)) y = result;
-    return result;
+    if (!needs(0)) return core::linear_recurrence(factors.value(), terms.value(), dim);
+    if (factors.dtype() != float32)
+      return y = core::linear_recurrence(factors.value(), terms.value(), dim);
+    wide_y = core::linear_recurrence(factors.value().to(float64), terms.value().to(float64), dim);
+    return y = wide_y.to(float32);
   }
 
   Variables backward(const Variable& dy) override {
     if (dy.numel() == 0 || dy.rank() == 0)
       return {needs(0) ? Variable(zeros_like(dy.value())) : Variable(), dy};
+    // A gradient that is recorded is made of ops on float32.
+    if (!wide_y.defined() || grad_enabled())
+      return gradients(a, needs(0) ? reattach(y) : Variable(), dy);
+    Variables wide = gradients(Variable(a.value().to(float64)), Variable(wide_y),
+                               Variable(dy.value().to(float64)));
+    for (Variable& each : wide) {
+      if (each.defined()) each = Variable(each.value().to(float32));
+    }
+    return wide;
+  }
+
+  Variables gradients(const Variable& factors, const Variable& result, const Variable& dy) const {
     const int d = line_of(name, dim, dy);
-    const Variable next = flip(moved_on(a, d, 0, true), {d});
+    const Variable next = flip(moved_on(factors, d, 0, true), {d});
     const Variable g = flip(linear_recurrence(next, flip(dy, {d}), d), {d});
-    return {needs(0) ? mul(g, moved_on(reattach(y), d, 0, false)) : Variable(),
+    return {needs(0) ? mul(g, moved_on(result, d, 0, false)) : Variable(),
             needs(1) ? g : Variable()};
   }
 

@@ -662,3 +662,23 @@ TEST_CASE("a Variable prints as its numbers, and as what it is to the tape") {
   out << leaf;
   CHECK(out.str() == to_string(leaf));
 }
+
+TEST_CASE("what is frozen after the forward pass gets no gradient; thawed, it gets its own again") {
+  const Variable x = leaf(2.0);
+  const Variable frozen = leaf(3.0);
+  const Variable y = mul(mul(x, x), frozen);
+  frozen.requires_grad_(false);
+  y.backward({.retain_graph = true});
+  CHECK(gradient(x) == 12);
+  CHECK_FALSE(frozen.grad().defined());
+  CHECK_FALSE(frozen.requires_grad());
+  frozen.requires_grad_();
+  y.backward({.retain_graph = true});
+  CHECK(gradient(frozen) == 4);
+  CHECK(grad({y}, {frozen}, {}, {.retain_graph = true})[0].item() == 4);
+  // Frozen and thawed with no graph in between, it is a new leaf.
+  const Variable alone = leaf(5.0);
+  alone.requires_grad_(false).requires_grad_();
+  mul(alone, alone).backward();
+  CHECK(gradient(alone) == 10);
+}

@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/core/create.h>
+#include <gradus/core/math.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,88 @@ TEST_CASE("a product's gradient leaves out each factor, zeros or not") {
   // The second derivative: d²(abc)/db d(a, b, c) = (c, 0, a)
   const Variable first = grad({prod(one)}, {one}, {}, {.create_graph = true})[0];
   CHECK(slope(select(first, 0, 1), one) == Numbers{5, 0, 2});
+}
+
+TEST_CASE("a product's float32 gradient is right where products on the way are beyond float32") {
+  // Of factors f and 1/f in any order the product is 1, so each derivative is 1/x: whatever lies between.
+  for (const double factor : {10.0, 1e3, 1e30}) {
+    for (const int kind : {0, 1, 2}) {
+      std::vector<double> factors;
+      for (int i = 0; i < 8; ++i) {
+        const bool large = kind == 0 ? i < 4 : kind == 1 ? i >= 4 : i % 4 < 2;
+        factors.push_back(large ? factor : 1 / factor);
+      }
+      const Variable x(Tensor::from(factors.data(), {8}).to(float32), true);
+      CAPTURE(factor);
+      CAPTURE(kind);
+      const Variable product = prod(x);
+      const std::vector<double> exact = numbers(Variable(
+          core::div(prod(Variable(x.value().to(float64))).value(), x.value().to(float64))));
+      const std::vector<double> of_prod =
+          numbers(Variable(grad({product}, {x})[0].value().to(float64)));
+      const Variable last = narrow(cumprod(x, 0), 0, 7, 1);
+      const std::vector<double> of_cumprod =
+          numbers(Variable(grad({sum(last)}, {x})[0].value().to(float64)));
+      for (std::size_t i = 0; i < exact.size(); ++i) {
+        // In float64, and rounded once.
+        CHECK(std::abs(of_prod[i] - exact[i]) <= 0x1p-24 * 1.001 * exact[i]);
+        CHECK(of_cumprod[i] == of_prod[i]);
+      }
+    }
+  }
+}
+
+TEST_CASE("the variance of large numbers that are close together is that of float64") {
+  for (const double offset : {1e4, 1e7, 0x1p24 - 8}) {
+    for (const int share : {2, 3, 10}) {  // how many of the numbers are the larger one
+      std::vector<double> values;
+      for (int i = 0; i < 999; ++i) values.push_back(offset + (i % share == 0 ? 1 : 0));
+      const Variable x(Tensor::from(values.data(), {999}).to(float32), true);
+      const Variable wide(x.value().to(float64), true);
+      CAPTURE(offset);
+      CAPTURE(share);
+      // Rounded by half an eps each: a difference, its square, two sums, two products, a quotient; and
+      // what is taken off is at most half.
+      const double bound = 8 * 0x1p-24;
+      const double exact = var(wide).item();
+      CHECK(std::abs(var(x).item() - exact) <= bound * exact);
+      CHECK(std::abs(core::var(x.value()).item() - exact) <= bound * exact);
+      CHECK(std::abs(gradus::std(x).item() - std::sqrt(exact)) <= bound * std::sqrt(exact));
+      const Tensor difference = core::sub(grad({var(x)}, {x})[0].value().to(float64),
+                                          grad({var(wide)}, {wide})[0].value());
+      CHECK(core::max(core::abs(difference)).item() <= 8 * bound * std::sqrt(exact) / 998);
+    }
+  }
+}
+
+TEST_CASE("kl_div is 0 where the target is 0, even if the input says impossible") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Variable input(Tensor::from({std::log(0.25), std::log(0.75), -inf}, float64), true);
+  const Variable target(Tensor::from({0.5, 0.5, 0.0}, float64));
+  const double expected = 0.5 * std::log(0.5 / 0.25) + 0.5 * std::log(0.5 / 0.75);
+  const Variable loss = kl_div(input, target, {.reduction = Reduction::sum});
+  CHECK(loss.item() == doctest::Approx(expected));
+  CHECK(numbers(grad({loss}, {input})[0]) == Numbers{-0.5, -0.5, 0});
+  const Variable log_target(Tensor::from({std::log(0.5), std::log(0.5), -inf}, float64), true);
+  const Variable other =
+      kl_div(input, log_target, {.reduction = Reduction::sum, .log_target = true});
+  CHECK(other.item() == doctest::Approx(expected));
+  for (const Variable& x : {input, log_target}) {
+    for (const double slope_of_x : numbers(grad({other}, {x}, {}, {.retain_graph = true})[0]))
+      CHECK(std::isfinite(slope_of_x));
+  }
+  // Where the target is not 0, impossible is infinitely far off.
+  const Variable all(Tensor::from({0.25, 0.25, 0.5}, float64));
+  CHECK(kl_div(input, all, {.reduction = Reduction::sum}).item() == inf);
+}
+
+TEST_CASE("a number is subtracted from integers of every type") {
+  for (const DType dtype : {uint8, int64}) {
+    const Variable x(Tensor::from({3, 5}, dtype));
+    CHECK(numbers(Variable((x - 1).value().to(float64))) == Numbers{2, 4});
+    CHECK(numbers(Variable((9 - x).value().to(float64))) == Numbers{6, 4});
+    CHECK((x - 1).dtype() == dtype);
+  }
 }
 
 TEST_CASE("norm and std have the gradient 0 where they are 0, in second order too") {

@@ -512,3 +512,9 @@ TEST_CASE("a tensor that was moved from is undefined, and says so when it is use
   CHECK_FALSE(target.defined());
   CHECK(source.to_vector<float>() == std::vector<float>{1, 1, 1});
 }
+
+TEST_CASE("nothing is like an undefined tensor") {
+  CHECK(contains(message_of([] { zeros_like(Tensor()); }), "zeros_like: an operand is undefined"));
+  CHECK(contains(message_of([] { ones_like(Tensor()); }), "ones_like: an operand is undefined"));
+  CHECK(contains(message_of([] { empty_like(Tensor()); }), "empty_like: an operand is undefined"));
+}

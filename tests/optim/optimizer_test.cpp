@@ -722,6 +722,26 @@ TEST_CASE("a moving average of weights, used and put back") {
   CHECK(contains(message_of([&] { ExponentialMovingAverage({p}, 1); }), "decay must be"));
 }
 
+TEST_CASE("a moving average is not half renewed when a parameter has changed its shape or dtype") {
+  const Variable p(Tensor::from({1.0, 2.0}, float64), true);
+  const Variable q(Tensor::from({3.0, 4.0}, float64), true);
+  ExponentialMovingAverage average({p, q}, 0.75);
+  p.value().fill_(9);
+  const auto refused = [&](Tensor value) {
+    q.set_value(std::move(value));
+    const std::string update = message_of([&] { average.update(); });
+    CHECK(message_of([&] { average.swap(); }) ==
+          "ExponentialMovingAverage: swap" + update.substr(update.find(": parameter")));
+    CHECK(core::equal(average.averages()[0], Tensor::from({1.0, 2.0}, float64)));
+    CHECK(core::equal(p.value(), full({2}, 9, float64)));
+    return update;
+  };
+  CHECK(refused(zeros({3}, float64)) ==
+        "ExponentialMovingAverage: update: parameter 1 is [3] now, its average [2]");
+  CHECK(refused(zeros({2}, float32)) ==
+        "ExponentialMovingAverage: update: parameter 1 is float32 now, its average float64");
+}
+
 TEST_CASE("every schedule goes on from its saved state, made after its optimizer was loaded") {
   using Made = std::function<std::unique_ptr<Schedule>(Optimizer&)>;
   const std::vector<Made> all{
