@@ -1,5 +1,4 @@
-// Two measurements: a product of matrices that BLAS is at its best with, and a pass over more
-// memory than the caches hold.
+// Two measurements: a product of large matrices, and a pass over more memory than the caches hold.
 #include "machine.h"
 
 #include <gradus/core/create.h>

@@ -96,11 +96,11 @@ template <class T> class Paths {
     for (const std::string pass : {"forward", "input_grad", "weight_grad"}) {
       all.push_back("pointwise, " + pass + ", several blocks");
       all.push_back("pointwise, " + pass + (blas ? ", by blas" : ", by panels"));
+      if (!blas) all.push_back("pointwise, " + pass + ", several chunks");
       if (pass == "weight_grad") {
         all.push_back("pointwise, " + pass + ", by rows");
       } else if (!blas) {
         all.push_back("pointwise, " + pass + ", by columns");
-        all.push_back("pointwise, " + pass + ", several chunks");
       }
     }
     for (const std::string stride : {"planes, stride 1", "planes, stride 2"}) {
@@ -402,9 +402,12 @@ template <class T> class Paths {
     add(g_.groups > 1, "pointwise, groups");
     product("forward",
             {.m = filters, .n = pixels, .k = channels, .ldb = pixels, .prefers_blas = true});
-    product(
-        "input_grad",
-        {.m = channels, .n = pixels, .k = filters, .ldb = pixels, .transpose_a = Transpose::yes});
+    product("input_grad", {.m = channels,
+                           .n = pixels,
+                           .k = filters,
+                           .ldb = pixels,
+                           .transpose_a = Transpose::yes,
+                           .prefers_blas = true});
     product(
         "weight_grad",
         {.m = filters, .n = channels, .k = pixels, .ldb = pixels, .transpose_b = Transpose::yes});

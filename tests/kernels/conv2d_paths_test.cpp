@@ -75,7 +75,8 @@ TEST_CASE("every path of every convolution agrees with plain loops, on 50 geomet
       if (counts.rare(all, often).empty()) break;
       if (counts.rare(paths, often).empty()) continue;
     }
-    REQUIRE(std::ranges::includes(all, paths));
+    for (const std::string& path : paths)
+      REQUIRE_MESSAGE(std::ranges::binary_search(all, path), "unknown: ", path);
     counts.add(paths);
     const std::string difference = conv2d_check::first_difference(g, engine);
     if (difference.empty()) continue;

@@ -12,6 +12,7 @@
 #include <gradus/core/kernels/conv2d/pointwise.h>
 #include <gradus/core/kernels/conv2d/tiles.h>
 #include <gradus/core/kernels/conv2d/winograd.h>
+#include <gradus/core/kernels/matmul/unpacked_gemm.h>
 #include <gradus/core/kernels/work.h>
 
 namespace gradus::kernels {
@@ -87,27 +88,27 @@ bool winograd_pays(const Conv2dGeometry& g, Conv2dPass pass) {
   return outputs >= many_outputs && saturating_product({outputs, channels}) >= much_work;
 }
 
-/// BLAS is at its best when the matrices are large. It packs them for each image, which weighs the
-/// more the smaller those are, and to sum over images it goes through the sums in memory once for
-/// each.
-bool blas_pays(const Conv2dGeometry& g, Conv2dPass pass) {
+/// Measured. What a product of matrices costs for each image weighs the more the smaller those are,
+/// most of all where BLAS packs them anew, and to sum over images it goes through the sums in memory
+/// once for each.
+bool product_pays(const Conv2dGeometry& g, Conv2dPass pass) {
   constexpr std::int64_t few_weights = 512;
-  constexpr std::int64_t small_plane = 256;
-  constexpr std::int64_t tiny_plane = 48;
   constexpr std::int64_t many_weights = 16'384;
   if (!pointwise_supports(g)) return false;
   if (g.group_out_channels() == 1 && g.group_in_channels() == 1) return false;  // one number
   const std::int64_t weights = g.group_out_channels() * g.group_in_channels();
+  if (unpacked_gemm<float>().beats_blas && pass != Conv2dPass::weight_grad)
+    return g.out_plane() >= (weights < many_weights ? 16 : 64);
   if (weights < few_weights) return true;
   if (pass == Conv2dPass::weight_grad) return false;
-  return g.out_plane() >= (weights < many_weights ? small_plane : tiny_plane);
+  return g.out_plane() >= (weights < many_weights ? 256 : 48);
 }
 
 /// Why no other algorithm takes a convolution from implicit_gemm.
 std::string_view why_implicit_gemm(const Conv2dGeometry& g, bool winograd) {
   if (pointwise_supports(g))
-    return "a 1x1 kernel, but with matrices of a size at which packing them for BLAS costs more "
-           "than it gains";
+    return "a 1x1 kernel, but with matrices so small that a product for each image costs more than "
+           "the windows of several together";
   if (!winograd_supports(g))
     return "the general way: the windows are the columns of a matrix that is never written down";
   if (!winograd)
@@ -130,10 +131,10 @@ bool supports(Conv2dAlgorithm algorithm, const Conv2dGeometry& g) {
 }
 
 template <class T> Conv2dChoice explain(const Conv2dGeometry& g, Conv2dPass pass, bool winograd) {
-  if (blas_pays(g, pass)) {
+  if (product_pays(g, pass)) {
     return {Conv2dAlgorithm::pointwise,
             "a 1x1 kernel makes it a product of two matrices that lie in memory already, of a size "
-            "at which BLAS is fast"};
+            "at which that is fast"};
   }
   if (!patches_in_proportion(g)) {
     return {Conv2dAlgorithm::direct,
