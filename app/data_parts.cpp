@@ -8,6 +8,7 @@
 #include <gradus/data/image_folder.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -58,6 +59,15 @@ void expect_no_label_column(const DataSettings& data, const char* kind) {
   if (!data.label_column.empty()) fail<UsageError>("--label-column is for tables, not for ", kind);
 }
 
+/// The column that was asked for is the only option of a table that it may not have.
+Dataset load_table(const DataSettings& data) {
+  try {
+    return load_csv(data.name, {.label_column = data.label_column});
+  } catch (const ValueError& error) {
+    fail<UsageError>("--label-column ", printable(data.label_column), ": ", error.what());
+  }
+}
+
 struct Loaded {
   DataSplit split;  // .test is empty where there is no such part
   bool pictures = false;
@@ -82,8 +92,7 @@ Loaded load_path(const DataSettings& data, bool for_test, bool quiet) {
   for (const std::string_view ending : {".csv", ".csv.gz", ".tsv", ".tsv.gz"}) {
     if (!path.ends_with(ending)) continue;
     if (!for_test) expect_no_form(data, "tables");
-    return {{.train = load_csv(path, {.label_column = data.label_column}),
-             .test = Dataset{.name = path}}};
+    return {{.train = load_table(data), .test = Dataset{.name = path}}};
   }
   if (!fs::exists(path, error)) fail<NotFoundError>(path, ": no such file or folder");
   fail<BadDataError>(path, ": is neither a folder nor a .csv or .npz file");
@@ -107,14 +116,65 @@ void cut_test_part(DataSplit& split, const DataSettings& data) {
   split = stratified_split(split.train, fraction, data.split_seed);
 }
 
-/// What the numbers of images are: bytes, from 0 to 1, from 0 to 255, or something else.
+/// The numbers of images that are no pictures.
+struct Numbers {
+  bool bytes = false;
+  double least = 0;
+  double most = 0;
+
+  /// What they are: bytes, from 0 to 1, from 0 to 255, or something else.
+  Pixels pixels() const {
+    if (bytes) return {};
+    if (least >= 0 && most <= 1) return {.white = 1, .unit = true};
+    if (least >= 0 && most <= 255) return {.white = 255, .unit = true};
+    return {.white = 1, .unit = false};
+  }
+  double largest() const { return std::max(std::abs(least), std::abs(most)); }
+};
+
+Numbers numbers_of(const Tensor& images) {
+  return {.bytes = images.dtype() == uint8,
+          .least = core::min(images).item(),
+          .most = core::max(images).item()};
+}
+
 Pixels pixels_of(const Dataset& data) {
-  if (!data.images.defined() || data.images.dtype() == uint8 || data.images.numel() == 0) return {};
-  const double least = core::min(data.images).item();
-  const double most = core::max(data.images).item();
-  if (least >= 0 && most <= 1) return {.white = 1, .unit = true};
-  if (least >= 0 && most <= 255) return {.white = 255, .unit = true};
-  return {.white = 1, .unit = false};
+  const Tensor& images = data.images;
+  if (!images.defined() || images.dtype() == uint8 || images.numel() == 0) return {};
+  return numbers_of(images).pixels();
+}
+
+/// Is a part that was told from 0 to 255 that of the other, by its largest number? What is no picture may well be
+/// smaller in one part than in the other, but not so much, nor are pictures ever so dark.
+bool are_far_apart(const Numbers& larger, const Numbers& smaller) {
+  constexpr double too_much = 32;  // 255 in one part, and less than 8 in the other
+  const bool up_to_255 = larger.least >= 0 && larger.most <= 255;
+  return up_to_255 && smaller.largest() > 0 && too_much * smaller.largest() < larger.most;
+}
+
+/// Bytes and other numbers are on one scale where these go from 0 to 255 too. 0 and 1 are either.
+bool fit_each_other(const Numbers& bytes, const Numbers& others) {
+  const Pixels found = others.pixels();
+  if (others.largest() == 0) return true;
+  return found.unit && (found.white == 255 || bytes.most <= 1);
+}
+
+/// Both parts are brought to 0..1 alike, so they must be on one scale: of the same pictures as bytes and as numbers of
+/// 0..1 one part would be nearly black.
+void expect_one_scale(const std::string& name, const DataSplit& split) {
+  const Dataset& train_part = split.train;
+  const Dataset& test_part = split.test;
+  if (!train_part.images.defined() || train_part.images.numel() == 0) return;
+  if (!test_part.images.defined() || test_part.images.numel() == 0) return;
+  const Numbers train = numbers_of(train_part.images);
+  const Numbers test = numbers_of(test_part.images);
+  const bool fit = train.bytes == test.bytes ||
+                   fit_each_other(train.bytes ? train : test, train.bytes ? test : train);
+  if (fit && !are_far_apart(train, test) && !are_far_apart(test, train)) return;
+  fail<BadDataError>(name, ": the images to train with (", train_part.name, ") are ",
+                     train_part.images.dtype(), " from ", train.least, " to ", train.most,
+                     ", those to test with (", test_part.name, ") ", test_part.images.dtype(),
+                     " from ", test.least, " to ", test.most, ": bring them to one scale");
 }
 
 /// Makes the numbers what they were to be: 0..1, or of bytes that are no pictures plain numbers.
@@ -198,9 +258,9 @@ std::string resolve_data_name(const std::string& name) {
   }
   if (name.find_first_of("/.") != name.npos)
     fail<NotFoundError>("--data ", name, ": no such file or folder");
-  fail<UsageError>("--data ", name,
-                   ": no such file or folder, and no data set of that name; known are ",
-                   joined(dataset_names()), did_you_mean(name, dataset_names()));
+  fail<NotFoundError>("--data ", name,
+                      ": no such file or folder, and no data set of that name; known are ",
+                      joined(dataset_names()), did_you_mean(name, dataset_names()));
 }
 
 std::string short_name(const DataSettings& data) {
@@ -228,6 +288,7 @@ DataParts load_parts(const DataSettings& data, bool quiet) {
     fail<BadDataError>(data.name, ": has ", loaded.split.train.classes,
                        " class, to tell classes apart takes two");
   }
+  if (!named && !loaded.pictures) expect_one_scale(data.name, loaded.split);
   cut_test_part(loaded.split, data);
   DataParts parts{.train = std::move(loaded.split.train),
                   .validation = {},
@@ -273,6 +334,7 @@ TestData load_test_data(const DataSettings& data, const RunRecord& run, bool oth
     fail<BadDataError>(label, ": the model takes numbers that are not those of pictures, ",
                        data.name, " has pictures");
   }
+  if (!others && !is_named(data) && !loaded.pictures) expect_one_scale(data.name, loaded.split);
   if (others && loaded.split.test.size() == 0) {
     std::swap(loaded.split.train, loaded.split.test);
   } else {

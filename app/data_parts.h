@@ -18,8 +18,8 @@ struct DataParts {
   Pixels pixels{};
 };
 
-/// A name stays, a path becomes absolute. Throws UsageError for what is neither, with the nearest name;
-/// NotFoundError for a path that leads nowhere.
+/// A name stays, a path becomes absolute. Throws NotFoundError for what is neither, with the nearest name, and
+/// for a path that leads nowhere.
 std::string resolve_data_name(const std::string& name);
 
 /// Data that were used before: by another name where one is given, in another folder where one is given, and
@@ -33,7 +33,8 @@ bool is_named(const DataSettings& data);
 std::string short_name(const DataSettings& data);
 
 /// Reads and cuts. Data of one's own are normalized as measured over their training part; numbers of 0..255
-/// that are not whole count as bytes do. What takes a while shows progress on stderr unless `quiet`.
+/// that are not whole count as bytes do. Throws BadDataError for parts on two scales, such as bytes and 0..1. What
+/// takes a while shows progress on stderr unless `quiet`.
 DataParts load_parts(const DataSettings& data, bool quiet);
 
 /// Throws BadDataError, its message opening with `label`, unless data of this checksum are those that were trained with.

@@ -28,7 +28,7 @@ std::string to_json(const RateRecord& change);
 std::string diverged_line(const Position& at);
 
 /// What a checkpoint says of itself, and back. Throws BadDataError, its message opening with `label`, for
-/// text of another kind or that names what this version does not know.
+/// text of another kind or that names what this version does not know; and rather than to write what it would not read.
 std::string to_run_json(const RunRecord& run);
 RunRecord from_run_json(const std::string& text, const std::string& label);
 

@@ -135,6 +135,7 @@ void expect_sound(const RunRecord& run, const std::string& label) {
 }  // namespace
 
 std::string to_run_json(const RunRecord& run) {
+  expect_sound(run, "this training");  // JSON has no NaN: nobody could read it again
   const Settings& s = run.settings;
   const DataSettings& d = s.data;
   return dump_json(

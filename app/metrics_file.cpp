@@ -23,15 +23,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+constexpr int other_flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 std::uint32_t crc32_of(std::uint32_t before, const char* bytes, std::size_t count) {
   return static_cast<std::uint32_t>(
       ::crc32_z(before, reinterpret_cast<const Bytef*>(bytes), count));
 }
 
+/// What the system refuses is told, and never taken for a file of other lines: that one would be put aside.
+[[noreturn]] void cannot_be_read(const fs::path& file, int error) {
+  fail<IoError>(file.string(), ": cannot be read: ", std::strerror(error));
+}
+
 /// Of the first bytes of a file, which may be shorter.
-MetricsRecord measure(int file, std::int64_t bytes) {
+MetricsRecord measure(const fs::path& name, int file, std::int64_t bytes) {
   MetricsRecord found;
   std::array<char, 1 << 16> buffer{};
   while (found.bytes < bytes) {
@@ -39,7 +44,8 @@ MetricsRecord measure(int file, std::int64_t bytes) {
         static_cast<std::size_t>(std::min<std::int64_t>(bytes - found.bytes, buffer.size()));
     const ssize_t count = ::pread(file, buffer.data(), wanted, found.bytes);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
+    if (count < 0) cannot_be_read(name, errno);
+    if (count == 0) break;
     found.crc32 = crc32_of(found.crc32, buffer.data(), static_cast<std::size_t>(count));
     found.bytes += count;
   }
@@ -48,22 +54,44 @@ MetricsRecord measure(int file, std::int64_t bytes) {
 
 fs::path unnamed(const fs::path& file) { return file.string() + ".new"; }
 
-/// Opens it where it is a file that begins with those lines; -1 where not.
-int open_if_counted(const fs::path& file, const MetricsRecord& counted) {
-  const int descriptor = ::open(file.c_str(), flags);
-  if (descriptor < 0) return -1;
-  struct stat status {};
-  if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
-    const MetricsRecord found = measure(descriptor, counted.bytes);
-    if (found.bytes == counted.bytes && found.crc32 == counted.crc32) return descriptor;
-  }
-  ::close(descriptor);
-  return -1;
+/// Nothing, or something that is no file: a link, a folder, a socket.
+bool is_no_file(int error) {
+  return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EISDIR || error == ENXIO;
 }
 
+/// A descriptor that closes itself, unless it is taken over.
+class Opened {
+ public:
+  explicit Opened(int descriptor) : descriptor_(descriptor) {}
+  ~Opened() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+
+  int get() const { return descriptor_; }
+  int take() { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_;
+};
+
+/// Opens it, to read or also to write, where it is a file that begins with those lines; -1 where not. Throws IoError
+/// where that cannot be told.
+int open_if_counted(const fs::path& file, const MetricsRecord& counted, int access) {
+  Opened opened(::open(file.c_str(), access | other_flags));
+  if (opened.get() < 0 && is_no_file(errno)) return -1;
+  if (opened.get() < 0) cannot_be_read(file, errno);
+  struct stat status {};
+  if (::fstat(opened.get(), &status) != 0) cannot_be_read(file, errno);
+  if (!S_ISREG(status.st_mode)) return -1;
+  const MetricsRecord found = measure(file, opened.get(), counted.bytes);
+  return found.bytes == counted.bytes && found.crc32 == counted.crc32 ? opened.take() : -1;
+}
+
+/// Reading is enough here: a training that may only be read can be looked at.
 bool is_counted(const fs::path& file, const MetricsRecord& counted) {
-  const int descriptor = open_if_counted(file, counted);
-  return descriptor >= 0 && ::close(descriptor) == 0;
+  return Opened(open_if_counted(file, counted, O_RDONLY)).get() >= 0;
 }
 
 /// Where nothing is yet: metrics.jsonl.old, then .old1, .old2, ...
@@ -145,7 +173,7 @@ void MetricsFile::refuse(const std::string& what, int error) const {
 
 void MetricsFile::begin() {
   ::unlink(unnamed(file_).c_str());  // of one that was killed
-  descriptor_ = ::open(unnamed(file_).c_str(), flags | O_CREAT | O_EXCL, 0666);
+  descriptor_ = ::open(unnamed(file_).c_str(), O_RDWR | O_CREAT | O_EXCL | other_flags, 0666);
   if (descriptor_ < 0) refuse("cannot make " + unnamed(file_).filename().string(), errno);
   unnamed_ = true;
 }
@@ -160,7 +188,7 @@ void MetricsFile::settle_leftover(const MetricsRecord& counted) {
 
 void MetricsFile::go_on_from(const MetricsRecord& counted) {
   settle_leftover(counted);
-  descriptor_ = open_if_counted(file_, counted);
+  descriptor_ = open_if_counted(file_, counted, O_RDWR);
   if (descriptor_ >= 0) {
     written_ = counted;
     if (::ftruncate(descriptor_, written_.bytes) != 0) refuse("cannot cut it", errno);

@@ -33,7 +33,8 @@ class MetricsFile {
   /// those of metrics.jsonl are others, and else is removed. Throws IoError.
   void settle_leftover(const MetricsRecord& counted);
   /// Goes on with the lines that a checkpoint counts. Where the file has others it is put aside as
-  /// metrics.jsonl.old, with a warning. Throws IoError.
+  /// metrics.jsonl.old, with a warning. Throws IoError, also for one that cannot be opened or read, which stays where
+  /// it is: nobody knows whose lines it has.
   void go_on_from(const MetricsRecord& counted);
   void add(const std::string& line) { waiting_ += line + '\n'; }
   /// Writes the lines that wait, so that they are on the disk: what a checkpoint may count. Throws IoError.

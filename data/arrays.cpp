@@ -3,6 +3,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/math.h>
 #include <gradus/data/arrays.h>
+#include <gradus/data/detail/files.h>
 #include <gradus/data/npy.h>
 
 #include <algorithm>
@@ -17,10 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// uint8, or float32.
-Tensor pixels_of(const std::string& name, const Tensor& images) {
+/// uint8, or float32. What is no number of an image is told as something of `file`.
+Tensor pixels_of(const std::string& name, const std::string& file, const Tensor& images) {
   if (images.dtype() == uint8) return images;
-  if (is_floating(images.dtype())) return images.to(float32);
+  if (is_floating(images.dtype()) || is_storage_only(images.dtype())) {
+    detail::expect_finite(file, images);
+    return images.to(float32);
+  }
   if (images.dtype() == boolean || images.numel() == 0) return images.to(float32);
   const double least = core::min(images).item();
   const double most = core::max(images).item();
@@ -50,8 +54,7 @@ Tensor whole_labels(const std::string& name, const Tensor& labels) {
   if (labels.rank() != 1 && !column)
     fail<BadDataError>(name, ": labels must be [N] or [N,1], they are ", labels.shape());
   const Tensor row = labels.flatten();
-  const Tensor whole = row.to(int64);
-  if (is_floating(row.dtype()) && row.numel() > 0) {
+  if (is_floating(row.dtype()) || is_storage_only(row.dtype())) {
     const Tensor wide = row.to(float64);
     for (std::int64_t i = 0; i < wide.numel(); ++i) {
       const double value = wide.data<double>()[i];
@@ -61,7 +64,7 @@ Tensor whole_labels(const std::string& name, const Tensor& labels) {
                            value);
     }
   }
-  return whole.contiguous();
+  return row.to(int64).contiguous();
 }
 
 /// The values that occur, sorted.
@@ -73,12 +76,14 @@ std::vector<std::int64_t> classes_in(const Tensor& labels) {
   return values;
 }
 
-Dataset make_dataset(const std::string& name, const Tensor& images, const Tensor& labels,
-                     const std::vector<std::int64_t>& classes) {
+Dataset make_dataset(const std::string& name, const std::string& file, const Tensor& images,
+                     const Tensor& labels, const std::vector<std::int64_t>& classes) {
   Dataset result{.name = name,
-                 .images = channels_first(name, pixels_of(name, images)),
+                 .images = channels_first(name, pixels_of(name, file, images)),
                  .labels = Tensor::empty(labels.shape(), int64),
                  .classes = std::ssize(classes)};
+  if (result.image_shape().numel() == 0)
+    fail<BadDataError>(file, ": images of ", images.shape(), " have no pixels");
   if (result.images.size(0) != labels.numel()) {
     fail<BadDataError>(name, ": ", result.images.size(0), " images ", images.shape(), ", but ",
                        labels.numel(), " labels");
@@ -118,6 +123,13 @@ const Tensor* find_array(const NamedTensors& arrays, const std::string& name) {
   return nullptr;
 }
 
+/// Where an array stands, for messages.
+std::string place_of(const std::string& path, const char* array) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return path + ": " + array;
+  return (fs::path(path) / array).string() + ".npy";
+}
+
 struct Names {
   const char* images;
   const char* labels;
@@ -135,7 +147,7 @@ constexpr Names known_names[] = {{"x_train", "y_train", "x_test", "y_test"},
 
 Dataset dataset_of_arrays(const std::string& name, const Tensor& images, const Tensor& labels) {
   const Tensor whole = whole_labels(name, labels);
-  return make_dataset(name, images, whole, classes_in(whole));
+  return make_dataset(name, name + ": images", images, whole, classes_in(whole));
 }
 
 DataSplit load_arrays(const std::string& path) {
@@ -146,12 +158,19 @@ DataSplit load_arrays(const std::string& path) {
     if (images == nullptr || labels == nullptr) continue;
     const Tensor whole = whole_labels(path, *labels);
     const std::vector<std::int64_t> classes = classes_in(whole);
-    DataSplit split{.train = make_dataset(path, *images, whole, classes), .test = {}};
+    const std::string train_file = place_of(path, names.images);
+    const std::string test_file = place_of(path, names.test_images);
+    DataSplit split{.train = make_dataset(path, train_file, *images, whole, classes), .test = {}};
+    split.train.name = train_file;
     const Tensor* test_images = find_array(arrays, names.test_images);
     const Tensor* test_labels = find_array(arrays, names.test_labels);
-    split.test = test_images != nullptr && test_labels != nullptr
-                     ? make_dataset(path, *test_images, whole_labels(path, *test_labels), classes)
-                     : subset(split.train, arange(0));
+    if (test_images != nullptr && test_labels != nullptr) {
+      split.test =
+          make_dataset(path, test_file, *test_images, whole_labels(path, *test_labels), classes);
+      split.test.name = test_file;
+    } else {
+      split.test = subset(split.train, arange(0));
+    }
     if (split.test.image_shape() != split.train.image_shape()) {
       fail<BadDataError>(path, ": training images are ", split.train.image_shape(),
                          ", test images ", split.test.image_shape());

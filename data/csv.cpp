@@ -190,6 +190,7 @@ struct CsvLayout {
 struct CsvLine {
   std::vector<bool> is_number;
   std::map<std::string, std::int64_t> columns;
+  std::vector<std::string> first_texts;  // to be told in a message
 
   std::optional<std::int64_t> column_of(const std::string& name) const {
     const auto found = columns.find(name);
@@ -199,11 +200,13 @@ struct CsvLine {
 
 CsvLine read_csv_line(CsvFields& fields, const std::string& wanted) {
   constexpr std::int64_t most_columns = 1 << 24;
+  constexpr std::size_t most_told = 8;
   CsvLine line;
   while (fields.next()) {
     const std::string& text = fields.text();
     if (fields.column() == most_columns) fields.refuse("more than ", most_columns, " columns");
     line.is_number.push_back(number_in(text).has_value());
+    if (line.first_texts.size() < most_told) line.first_texts.push_back(in_quotes(text, 40));
     if (text == wanted || text == "label" || text == "class") {
       line.columns.emplace(text, fields.column());
     }
@@ -227,9 +230,13 @@ std::int64_t label_column_of(const std::string& label, const CsvLine& names, con
     if (const auto column = names.column_of(wanted)) return *column;
     const auto number = whole_number_in(wanted);
     if (number && *number >= 0 && *number < std::ssize(values.is_number)) return *number;
-    fail<ValueError>(label, ": no label_column ", in_quotes(wanted), " among ",
-                     values.is_number.size(), " columns",
-                     names.is_number.empty() ? ", which have no names" : "");
+    const std::size_t columns = values.is_number.size();
+    fail<ValueError>(
+        label, ": no label_column ", in_quotes(wanted), " among ", columns, " columns",
+        names.is_number.empty()
+            ? text_of(", which have no names; their numbers are 0 to ", columns - 1)
+            : text_of(": ", joined(names.first_texts),
+                      names.first_texts.size() < names.is_number.size() ? ", ..." : ""));
   }
   if (const auto column = names.column_of("label")) return *column;
   if (const auto column = names.column_of("class")) return *column;

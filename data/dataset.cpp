@@ -306,6 +306,10 @@ Normalization measure_normalization(const Dataset& dataset) {
   for (std::size_t c = 0; c < channels; ++c) {
     const double mean = sums[c].sum / count;
     const double variance = std::max(sums[c].squares / count - mean * mean, 0.0);
+    if (!std::isfinite(sums[c].squares)) {
+      fail<BadDataError>(dataset.name, ": channel ", c,
+                         " holds a number that is not finite, and so has no mean");
+    }
     result.mean.push_back((origin[c] + mean) / white);
     result.stddev.push_back(variance > 0 ? std::sqrt(variance) / white : 1);
   }

@@ -84,7 +84,8 @@ DataSplit random_split(const Dataset& dataset, std::int64_t train_size, std::uin
 DataSplit stratified_split(const Dataset& dataset, double fraction, std::uint64_t seed);
 
 /// Mean and standard deviation (of the population) of each channel, measured over all pixels, each as
-/// 0..1. A channel that never varies gets the deviation 1. Throws ValueError without a pixel.
+/// 0..1. A channel that never varies gets the deviation 1. Throws ValueError without a pixel, BadDataError where one
+/// is no finite number.
 Normalization measure_normalization(const Dataset& dataset);
 
 /// CRC-32 of the images' and the labels' bytes, eight hexadecimal digits: tells whether two runs

@@ -8,6 +8,8 @@
 #include <gradus/data/image_folder.h>
 #include <gradus/data/resize.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
@@ -41,13 +43,24 @@ bool holds_folder(const fs::path& outer, const fs::path& inner) {
   return false;
 }
 
-/// The names of the subfolders, sorted.
+/// A link whose target is gone; what stood there nobody can tell.
+bool leads_nowhere(const fs::directory_entry& entry) {
+  std::error_code unknown;
+  return entry.is_symlink(unknown) && !fs::exists(entry.path(), unknown);
+}
+
+bool has_image_name(const fs::path& path) { return is_image_name(path.filename().string()); }
+
+/// The names of the subfolders, sorted. Throws NotFoundError for a link that leads nowhere: it may have been one.
 std::vector<std::string> subfolders_of(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     std::error_code unknown;
-    if (!at->is_directory(unknown) || is_hidden(at->path())) continue;
+    if (is_hidden(at->path())) continue;
+    if (leads_nowhere(*at) && !has_image_name(at->path()))
+      fail<NotFoundError>(at->path().string(), ": is a link that leads nowhere");
+    if (!at->is_directory(unknown)) continue;
     // A link to this folder or one above it would hold every picture again.
     if (at->is_symlink(unknown) && holds_folder(at->path(), folder)) continue;
     names.push_back(at->path().filename().string());
@@ -56,6 +69,99 @@ std::vector<std::string> subfolders_of(const fs::path& folder) {
   std::sort(names.begin(), names.end());
   return names;
 }
+
+/// Pictures beside the folders of classes belong to no class, which somebody may have meant otherwise.
+void warn_of_pictures_beside(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    std::error_code unknown;
+    if (has_image_name(at->path()) && !is_hidden(at->path()) && !at->is_directory(unknown))
+      names.push_back(at->path().filename().string());
+  }
+  if (names.empty()) return;
+  log_warn(text_of(folder.string(), ": left out ", names.size(),
+                   " pictures that lie in no class folder, the first is ",
+                   printable(*std::min_element(names.begin(), names.end()))));
+}
+
+/// What has a picture's name and is a pipe or a device is told without being opened: to open it may wait, or do things.
+void expect_no_device(const std::string& file) {
+  std::error_code unknown;
+  const fs::file_status status = fs::status(file, unknown);
+  if (!fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status)) return;
+  fail<BadDataError>("image: ", file, ": is a ",
+                     fs::is_fifo(status)     ? "pipe"
+                     : fs::is_socket(status) ? "socket"
+                                             : "device",
+                     ", not a file");
+}
+
+/// Walks through a folder: first through all that is really below it, then through what is linked there, so that a
+/// picture has the shortest of its names whatever order the disk has.
+class FolderWalk {
+ public:
+  explicit FolderWalk(const fs::path& root) : root_(root) { enter(root); }
+
+  std::vector<std::string> files() {
+    while (!folders_.empty() || !links_.empty()) {
+      if (folders_.empty()) {
+        std::sort(links_.begin(), links_.end());
+        for (const fs::path& link : std::exchange(links_, {})) enter(link);
+        continue;
+      }
+      const fs::path folder = std::move(folders_.back());
+      folders_.pop_back();
+      look_into(folder);
+    }
+    if (!broken_.empty()) {
+      log_warn(text_of(root_.string(), ": left out ", broken_.size(),
+                       " links that lead nowhere, the first is ",
+                       printable(*std::min_element(broken_.begin(), broken_.end()))));
+    }
+    std::sort(files_.begin(), files_.end());
+    return std::move(files_);
+  }
+
+ private:
+  /// Each folder once, by whatever way one comes to it: links may go around.
+  void enter(const fs::path& folder) {
+    struct stat status {};
+    if (::stat(folder.c_str(), &status) != 0 || seen_.emplace(status.st_dev, status.st_ino).second)
+      folders_.push_back(folder);
+  }
+
+  void look_into(const fs::path& folder) {
+    std::error_code error;
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+      if (!is_hidden(at->path())) take(*at, folder);
+    }
+    if (error) fail<IoError>(folder.string(), ": cannot be read: ", error.message());
+  }
+
+  void take(const fs::directory_entry& entry, const fs::path& folder) {
+    std::error_code unknown;
+    const fs::path& path = entry.path();
+    if (!entry.is_directory(unknown)) {
+      if (has_image_name(path)) {
+        files_.push_back(path.string());  // and if it cannot be read, whoever reads it says so
+      } else if (leads_nowhere(entry)) {
+        broken_.push_back(path.string());
+      }
+    } else if (!entry.is_symlink(unknown)) {
+      enter(path);
+    } else if (!holds_folder(path, folder) && !holds_folder(path, root_)) {
+      links_.push_back(path);  // a link upwards would hold the pictures of other classes too
+    }
+  }
+
+  fs::path root_;
+  std::vector<fs::path> folders_;  // to be looked into
+  std::vector<fs::path> links_;    // to folders, for later
+  std::vector<std::string> files_;
+  std::vector<std::string> broken_;
+  std::set<std::pair<dev_t, ino_t>> seen_;
+};
 
 /// Adds the pictures of `folder`, whose subfolders must be among `classes`.
 void find_pictures(const fs::path& folder, const std::vector<std::string>& classes,
@@ -234,7 +340,8 @@ class FolderReader {
   void find() {
     std::error_code error;
     if (!fs::is_directory(root_, error)) fail<NotFoundError>(root_.string(), ": no such folder");
-    const Layout layout = layout_of(root_);
+    layout_ = layout_of(root_);
+    const Layout& layout = layout_;
     classes_ = subfolders_of(layout.train);
     if (classes_.empty()) {
       fail<NotFoundError>(layout.train.string(),
@@ -247,38 +354,64 @@ class FolderReader {
       }
     }
     find_pictures(layout.train, classes_, pictures_);
-    has_test_ = !layout.test.empty();
     train_ = std::ssize(pictures_);
-    if (!has_test_) return;
+    if (layout.train != root_) warn_of_pictures_beside(root_);
+    warn_of_pictures_beside(layout.train);
+    if (layout.test.empty()) return;
     find_pictures(layout.test, classes_, pictures_);
+    warn_of_pictures_beside(layout.test);
     if (std::ssize(pictures_) == train_)
       fail<BadDataError>(layout.test.string(), ": no class in it, as the training part has them");
   }
 
-  /// How many of the first `before` pictures failed.
-  static std::int64_t failed(const std::vector<std::exception_ptr>& failures, std::int64_t before) {
-    return before - std::count(failures.begin(), failures.begin() + before, nullptr);
+  /// Throws where of the pictures begin .. end-1, a part in that folder, none would be left, or none of a class: one
+  /// that the net cannot learn, and that counts all the same.
+  void expect_some_left(const std::vector<std::exception_ptr>& failures, std::int64_t begin,
+                        std::int64_t end, const fs::path& folder, const char* whose) const {
+    const std::size_t classes = classes_.size();
+    std::vector<std::exception_ptr> first(classes);
+    std::vector<char> has_some(classes, 0);
+    std::exception_ptr first_of_all;
+    bool some = begin == end;
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      const auto label = static_cast<std::size_t>(pictures_[i].label);
+      if (!failures[i]) {
+        some = true;
+        has_some[label] = 1;
+      } else if (!first[label]) {
+        first[label] = failures[i];
+        if (!first_of_all) first_of_all = failures[i];
+      }
+    }
+    if (!some) {
+      fail<BadDataError>(root_.string(), ": none of ", whose, " can be read, the first is ",
+                         message_of_failure(first_of_all));
+    }
+    for (std::size_t label = 0; label < classes; ++label) {
+      if (!first[label] || has_some[label]) continue;
+      fail<BadDataError>((folder / classes_[label]).string(),
+                         ": none of its pictures can be read, the first is ",
+                         message_of_failure(first[label]));
+    }
   }
 
   void leave_out_bad(const std::vector<std::exception_ptr>& failures) {
-    const std::int64_t of_train = failed(failures, train_);
+    if (options_.skip_bad) {
+      expect_some_left(failures, 0, train_, layout_.train, "its pictures");
+      expect_some_left(failures, train_, std::ssize(pictures_), layout_.test,
+                       "the pictures of its test part");
+    }
+    const std::int64_t of_train =
+        train_ - std::count(failures.begin(), failures.begin() + train_, nullptr);
     leave_out(failures, options_.skip_bad, first_failure_, skipped_, pictures_);
     train_ -= of_train;
-    if (train_ == 0) {
-      fail<BadDataError>(root_.string(), ": none of its pictures can be read, the first is ",
-                         first_failure_);
-    }
-    if (has_test_ && std::ssize(pictures_) == train_) {
-      fail<BadDataError>(root_.string(),
-                         ": none of the pictures of its test part can be read, the first is ",
-                         first_failure_);
-    }
   }
 
   void read_headers() {
     std::vector<ImageInfo> infos(pictures_.size());
     const auto failures = for_each_picture(std::ssize(pictures_), options_, 0, [&](std::int64_t i) {
       const auto at = static_cast<std::size_t>(i);
+      expect_no_device(pictures_[at].file);
       infos[at] = read_image_info(pictures_[at].file);
     });
     std::size_t kept = 0;
@@ -329,10 +462,10 @@ class FolderReader {
 
   fs::path root_;
   const ImageFolderOptions& options_;
+  Layout layout_;
   std::vector<std::string> classes_;
   std::vector<Picture> pictures_;  // of train, then of test
   std::int64_t train_ = 0;         // how many of them are of train
-  bool has_test_ = false;
   std::int64_t skipped_ = 0;
   std::string first_failure_;
   ImageForm form_;
@@ -341,20 +474,7 @@ class FolderReader {
 }  // namespace
 
 std::vector<std::string> find_images(const std::string& folder) {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
-       at.increment(error)) {
-    std::error_code unknown;
-    if (is_hidden(at->path())) {
-      if (at->is_directory(unknown)) at.disable_recursion_pending();
-    } else if (at->is_regular_file(unknown) && is_image_name(at->path().filename().string())) {
-      files.push_back(at->path().string());
-    }
-  }
-  if (error) fail<IoError>(folder, ": cannot be read: ", error.message());
-  std::sort(files.begin(), files.end());
-  return files;
+  return FolderWalk(folder).files();
 }
 
 Tensor read_image_as(const std::string& path, const ImageForm& form) {
@@ -362,6 +482,7 @@ Tensor read_image_as(const std::string& path, const ImageForm& form) {
     fail<ValueError>("read_image_as: takes 1 or 3 channels and a size, got ",
                      Shape{form.channels, form.height, form.width});
   }
+  expect_no_device(path);
   const Tensor image = read_image(path, form.channels == 1 ? ImageMode::gray : ImageMode::rgb);
   if (image.size(1) == form.height && image.size(2) == form.width) return image;
   return form.squash ? resize(image, form.height, form.width) : fit(image, form.height, form.width);

@@ -4,7 +4,8 @@
 //   flowers/tulip/2.jpg            flowers/test/rose/9.png
 //
 // The names of the subfolders, sorted byte by byte, are the classes. Pictures lie anywhere below them
-// (.png, .jpg, .jpeg); other files and hidden ones are passed over. Every picture is read once, when the
+// (.png, .jpg, .jpeg), in linked folders too, each folder once; other files and hidden ones are passed over, and so
+// are, with a warning, pictures beside the folders of the classes. Every picture is read once, when the
 // folder is loaded, on all threads: so a damaged one is known before an hour of training, and the pixels
 // stay in memory, unless there are too many: then each is read again whenever it is asked for.
 #pragma once
@@ -38,16 +39,17 @@ struct ImageFolderOptions {
 
 /// Reads the folder -> uint8 [N,C,H,W], normalized by nothing. Subfolders train and test are the parts; train
 /// and val (or valid, validation) alone are train and test. Without a test part .test is empty. Throws NotFoundError when there is no folder or no class
-/// in it; BadDataError for a class without a picture, a class in test that train lacks, a damaged
-/// picture, or pictures of several sizes without a form; always naming the folder or file.
+/// in it, or for a link that leads nowhere and has a picture's name or stands where the classes do; BadDataError for a
+/// class without a picture, or with none that can be read, a class in test that train lacks, a damaged picture, a pipe
+/// or device that has a picture's name, or pictures of several sizes without a form; always naming the folder or file.
 DataSplit load_image_folder(const std::string& path, const ImageFolderOptions& options = {});
 
-/// The names of all pictures anywhere below a folder, sorted byte by byte. Throws IoError where it cannot
-/// be read.
+/// The names of all pictures anywhere below a folder, sorted byte by byte, of linked folders too, but none above it;
+/// of links that lead nowhere and have no picture's name warns. Throws IoError where it cannot be read.
 std::vector<std::string> find_images(const std::string& folder);
 
-/// A picture in that form -> uint8 [channels,height,width]. Throws as read_image() does, and ValueError
-/// where the form leaves something open.
+/// A picture in that form -> uint8 [channels,height,width]. Throws as read_image() does, BadDataError for a pipe or a
+/// device, which is not opened, and ValueError where the form leaves something open.
 Tensor read_image_as(const std::string& path, const ImageForm& form);
 
 }  // namespace gradus

@@ -153,6 +153,7 @@ Tensor read_images(const std::string& name, const std::string& file) {
                        ", images [N,H,W] expected");
   }
   const Tensor channels = images.rank() == 3 ? images.unsqueeze(1) : images;
+  if (is_floating(images.dtype())) detail::expect_finite(name + ": " + file, images);
   return channels.dtype() == uint8 ? channels : channels.to(float32);
 }
 

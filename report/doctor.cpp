@@ -1,4 +1,5 @@
 // A rule is a function from Vitals to at most one Finding. Thresholds stand beside their reasons.
+#include <gradus/core/words.h>
 #include <gradus/report/doctor.h>
 
 #include <spdlog/fmt/fmt.h>
@@ -7,6 +8,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <string>
 
 namespace gradus {
 namespace {
@@ -34,6 +36,12 @@ Course course_of(const Vitals& v) {
 
 /// The loss of answering the same probability for every class.
 double loss_of_guessing(const Vitals& v) { return std::log(static_cast<double>(v.classes)); }
+
+/// As it is told, by its name where it has one.
+std::string class_called(const Vitals& v, std::ptrdiff_t label) {
+  const auto at = static_cast<std::size_t>(label);
+  return at < v.class_names.size() ? printable(v.class_names[at]) : std::to_string(label);
+}
 
 double last_accuracy(const Vitals& v) {
   return v.epochs.empty() ? Vitals::unknown : v.epochs.back().held_out_accuracy;
@@ -299,8 +307,9 @@ Found constant_prediction(const Vitals& v) {
       Severity::bad,
       "",
       "One answer for nearly everything",
-      fmt::format("class {} is the answer for {:.0f}% of the images, and right for {:.0f}%", which,
-                  100 * static_cast<double>(*most) / all, 100 * wanted / all),
+      fmt::format("class {} is the answer for {:.0f}% of the images, and right for {:.0f}%",
+                  class_called(v, which), 100 * static_cast<double>(*most) / all,
+                  100 * wanted / all),
       "Look at what else was found here; if it is nothing, at the last layer's bias and at the "
       "balance of the classes."};
 }
@@ -321,8 +330,9 @@ Found unbalanced_classes(const Vitals& v) {
       Severity::warning,
       "data",
       "Classes of very different size",
-      fmt::format("{} training images of class {}, {} of class {}{}", *least, which, *most,
-                  most - counts.begin(), recall),
+      fmt::format("{} training images of class {}, {} of class {}{}", *least,
+                  class_called(v, least - counts.begin()), *most,
+                  class_called(v, most - counts.begin()), recall),
       "Weights for the classes in the loss, more images of the rare ones; and look at recall by "
       "class, not at accuracy."};
 }

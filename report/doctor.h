@@ -67,9 +67,10 @@ struct Vitals {
   };
 
   std::int64_t classes = 0;
-  bool diverged = false;              ///< a loss was infinite or no number
-  double learning_rate = unknown;     ///< the highest
-  std::vector<double> step_losses{};  ///< of every step
+  std::vector<std::string> class_names{};  ///< empty: they have none, and are told by their numbers
+  bool diverged = false;                   ///< a loss was infinite or no number
+  double learning_rate = unknown;          ///< the highest
+  std::vector<double> step_losses{};       ///< of every step
   std::vector<Epoch> epochs{};
   std::vector<Parameter> parameters{};  ///< in the order of the net
   std::vector<Layer> layers{};

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -182,6 +183,25 @@ void check_countable(const std::string& label, const Shape& shape) {
     // Said below, with the file.
   }
   fail<BadDataError>(label, ": shape ", shape, " has too many elements");
+}
+
+void expect_finite(const std::string& label, const Tensor& numbers) {
+  const Tensor narrow = numbers.to(float32).contiguous();
+  const auto* first = narrow.data<float>();
+  const auto* end = first + narrow.numel();
+  const auto* wrong = std::find_if_not(first, end, [](float x) { return std::isfinite(x); });
+  if (wrong == end) return;
+  Shape place = numbers.shape();
+  std::int64_t left = wrong - first;
+  for (int d = place.rank() - 1; d >= 0; --d) {
+    const std::int64_t size = place[d];
+    place[d] = left % size;
+    left /= size;
+  }
+  const double value = numbers.to(float64).flatten()[wrong - first].item();
+  fail<BadDataError>(label, ": the number at ", place, " is ",
+                     std::isnan(value) ? "nan" : text_of(value),  // else "-nan" as well
+                     ", not a finite one that float32 holds");
 }
 
 }  // namespace gradus::detail

@@ -68,6 +68,10 @@ std::int64_t read_numbers(const ReadBytes& read, const StoredNumber& stored, con
 /// Throws BadDataError, opening with `label`, when the bytes of `shape` cannot be counted.
 void check_countable(const std::string& label, const Shape& shape);
 
+/// Throws BadDataError, opening with `label`, for the first of the numbers that as float32 is not finite: one of them makes
+/// every mean, and then every weight, no number. Of a floating dtype, float16 too.
+void expect_finite(const std::string& label, const Tensor& numbers);
+
 /// The files that a data set has, and where they may lie.
 struct DatasetFiles {
   std::string name;                       ///< of the data set, for messages

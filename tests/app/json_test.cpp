@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include <app/json.h>
+#include <support/error_message.h>
 #include <support/json_result.h>
 #include <support/program.h>
 #include <support/temporary_folder.h>
@@ -51,6 +53,24 @@ TEST_CASE("a checkpoint says of which BLAS library it is; an older one does not,
   CHECK(gradus::app::from_run_json(checkpoint.dump(), "new").blas == checkpoint.at("blas"));
   checkpoint.erase("blas");
   CHECK(gradus::app::from_run_json(checkpoint.dump(), "older").blas.empty());
+}
+
+TEST_CASE("a checkpoint says nothing that could not be read again") {
+  const TemporaryFolder folder;
+  const std::string out = (folder / "run").string();
+  RunningProgram training({"train", "--epochs", "1", "--quiet", "--out", out});
+  REQUIRE(training.finish() == 0);
+  const std::string text =
+      gradus::read_safetensors_header(out + "/checkpoint.safetensors").metadata.at("run");
+  const gradus::app::RunRecord run = gradus::app::from_run_json(text, "whole");
+  CHECK(gradus::app::to_run_json(run) == text);
+  gradus::app::RunRecord no_mean = run;
+  no_mean.normalization.mean = {std::numeric_limits<double>::quiet_NaN()};
+  CHECK(message_of<gradus::BadDataError>([&] { gradus::app::to_run_json(no_mean); }) ==
+        "this training: a mean is nan, which no training has");
+  gradus::app::RunRecord no_deviation = run;
+  no_deviation.normalization.stddev = {std::numeric_limits<double>::infinity()};
+  CHECK_THROWS_AS(gradus::app::to_run_json(no_deviation), gradus::BadDataError);
 }
 
 TEST_CASE("train, eval, the checkpoint and metrics.jsonl tell one story") {

@@ -24,7 +24,9 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <app/metrics_file.h>
 #include <support/error_message.h>
 #include <support/program.h>
 #include <support/sanitizer.h>
@@ -404,6 +406,38 @@ TEST_CASE(
   const std::string anew = read_bytes(out / "metrics.jsonl");
   CHECK(contains(anew, "\"epoch\":3"));
   CHECK(!contains(anew, "\"epoch\":2"));
+}
+
+TEST_CASE(
+    "lines that cannot be read are not taken for those of another training, and stay in place") {
+  const TemporaryFolder folder;
+  const fs::path file = folder / "metrics.jsonl";
+  app::MetricsRecord counted;
+  {
+    app::MetricsFile lines(file);
+    lines.add("{}");
+    counted = lines.flush();
+    lines.take_name();
+  }
+  // Root may read everything, and so is somebody else meanwhile, who may do in this folder what he wants.
+  fs::permissions(folder.path(), fs::perms::all);
+  const bool root = ::geteuid() == 0;
+  if (root && ::seteuid(65534) != 0) {
+    MESSAGE("skipped: root, and no other user can be had: " << std::strerror(errno));
+    return;
+  }
+  for (const fs::perms mode : {fs::perms::none, fs::perms::owner_read | fs::perms::others_read}) {
+    if (root) REQUIRE(::seteuid(0) == 0);
+    fs::permissions(file, mode);
+    if (root) REQUIRE(::seteuid(65534) == 0);
+    app::MetricsFile lines(file);
+    CHECK(message_of<IoError>([&] { lines.go_on_from(counted); }) ==
+          file.string() + ": cannot be read: Permission denied");
+    CHECK(folder.entries() == 1);
+  }
+  if (root) REQUIRE(::seteuid(0) == 0);
+  fs::permissions(file, fs::perms::owner_all);
+  CHECK(read_bytes(file) == "{}\n");
 }
 
 TEST_CASE("lines that had not got their name when a training was killed are its own all the same") {

@@ -5,7 +5,9 @@
 #include <gradus/data/arrays.h>
 #include <gradus/data/npy.h>
 
+#include <limits>
 #include <string>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -68,6 +70,53 @@ TEST_CASE("arrays that make no data set are refused with both values") {
         "mine: images of whole numbers must lie in 0..255, they go from 300 to 300");
 }
 
+TEST_CASE(
+    "numbers that are not finite in float32 are refused with their place, of every floating "
+    "dtype") {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const auto message = [](const Tensor& images) {
+    return message_of<BadDataError>([&] {
+      dataset_of_arrays("mine", images, Tensor::from({0, 1}));
+    });
+  };
+  const std::string end = ", not a finite one that float32 holds";
+  for (const DType dtype : {float16, float32, float64}) {
+    for (const auto& [value, text] : {std::pair(nan, "nan"), std::pair(-nan, "nan"),
+                                      std::pair(infinity, "inf"), std::pair(-infinity, "-inf")}) {
+      Tensor images = zeros({2, 2, 3}, float64);
+      images.at<double>({1, 0, 2}) = value;
+      CHECK(message(images.to(dtype)) ==
+            "mine: images: the number at [1,0,2] is " + std::string(text) + end);
+    }
+  }
+  Tensor columns = zeros({3, 2, 2}, float32).permute({2, 1, 0});  // as Fortran's order gives it
+  columns.at<float>({0, 1, 2}) = static_cast<float>(nan);
+  CHECK(message(columns) == "mine: images: the number at [0,1,2] is nan" + end);
+  CHECK(message(full({2, 2, 2}, 1e300, float64)) ==
+        "mine: images: the number at [0,0,0] is 1e+300" + end);
+}
+
+TEST_CASE("float16, of which nothing is computed, is read as float32") {
+  const Tensor images = Tensor::from({{{0.5, 1.5}}, {{2.0, 0.0}}}).to(float16);
+  const Dataset data = dataset_of_arrays("mine", images, Tensor::from({1.0, 0.0}).to(float16));
+  CHECK(core::equal(data.images.flatten(), Tensor::from({0.5, 1.5, 2.0, 0.0}, float32)));
+  CHECK(core::equal(data.labels, Tensor::from({1, 0})));
+  CHECK(message_of<BadDataError>([&] {
+          dataset_of_arrays("mine", images, Tensor::from({0.0, 0.5}).to(float16));
+        }) == "mine: labels must be whole numbers, that of sample 1 is 0.5");
+}
+
+TEST_CASE("images without pixels are refused, a part without images is not") {
+  for (const Shape& shape :
+       {Shape{2, 0, 4}, Shape{2, 4, 0}, Shape{2, 4, 4, 0}, Shape{2, 0, 4, 4}}) {
+    CHECK(message_of<BadDataError>([&] {
+            dataset_of_arrays("mine", zeros(shape, uint8), Tensor::from({0, 1}));
+          }) == text_of("mine: images: images of ", shape, " have no pixels"));
+  }
+  CHECK(dataset_of_arrays("mine", zeros({0, 4, 4}, uint8), zeros({0}, int64)).size() == 0);
+}
+
 TEST_CASE("a folder of .npy files is read by the names of its arrays") {
   const TemporaryFolder folder;
   const auto save = [&](const char* name, const Tensor& array) {
@@ -83,6 +132,8 @@ TEST_CASE("a folder of .npy files is read by the names of its arrays") {
   save("x_test.npy", full({1, 2, 2}, 9, uint8));
   save("y_test.npy", Tensor::from({2}));
   split = load_arrays(path);
+  CHECK(split.train.name == path + "/x_train.npy");
+  CHECK(split.test.name == path + "/x_test.npy");
   CHECK(split.test.labels.at<std::int64_t>({0}) == 1);
   CHECK(split.test.images.flatten()[0].item() == 9);
   save("y_test.npy", Tensor::from({3}));
@@ -92,6 +143,13 @@ TEST_CASE("a folder of .npy files is read by the names of its arrays") {
   save("x_test.npy", full({1, 2, 3}, 9, uint8));
   CHECK(message_of<BadDataError>([&] { load_arrays(path); }) ==
         path + ": training images are [1,2,2], test images [1,2,3]");
+  for (const char* name : {"x_test.npy", "x_train.npy"}) {
+    const std::int64_t count = name == std::string("x_test.npy") ? 1 : 3;
+    save(name, full({count, 2, 2}, std::numeric_limits<double>::infinity(), float32));
+    CHECK(message_of<BadDataError>([&] { load_arrays(path); }) ==
+          path + "/" + name +
+              ": the number at [0,0,0] is inf, not a finite one that float32 holds");
+  }
 }
 
 TEST_CASE("arrays by other names are listed") {

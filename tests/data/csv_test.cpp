@@ -115,9 +115,15 @@ TEST_CASE("the column of the classes is what is asked for, by name before number
   CHECK(Table("1,2,3\n4,5,6\n").load({.label_column = "1"}).class_names == Names{"2", "5"});
   CHECK(contains(
       message_of<ValueError>([&] { table.load({.label_column = "sort", .header = true}); }),
-      "no label_column 'sort' among 3 columns"));
+      "no label_column 'sort' among 3 columns: '0', 'kind', '2'"));
   CHECK(contains(message_of<ValueError>([&] { table.load({.label_column = "3", .header = true}); }),
-                 "no label_column '3' among 3 columns"));
+                 "no label_column '3' among 3 columns: '0', 'kind', '2'"));
+  CHECK(contains(
+      message_of<ValueError>([&] { Table("1,2,3\n4,5,6\n").load({.label_column = "-1"}); }),
+      "among 3 columns, which have no names; their numbers are 0 to 2"));
+  const Table wide("a,b,c,d,e,f,g,h,i\n1,2,3,4,5,6,7,8,9\n");
+  CHECK(contains(message_of<ValueError>([&] { wide.load({.label_column = "z"}); }),
+                 "among 9 columns: 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', ..."));
 }
 
 TEST_CASE("classes that are numbers are sorted as such, with gaps and below zero") {

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -315,6 +316,12 @@ TEST_CASE("images of floats and labels that are fractions are told apart") {
   write_bytes(folder / "t10k-images-idx3-ubyte", floats);
   CHECK(core::equal(load_idx(folder.path()).train.images.flatten(),
                     Tensor::from({1.0, 0.0, -2.0}, float32)));
+  std::string infinite = floats;
+  infinite.replace(16, 4, "\x7f\x80\0\0", 4);
+  write_bytes(folder / "t10k-images-idx3-ubyte", infinite);
+  CHECK(contains(message_of<BadDataError>([&] { load_idx(folder.path()); }),
+                 "t10k-images-idx3-ubyte: the number at [0,0,0] is inf, not a finite one"));
+  write_bytes(folder / "t10k-images-idx3-ubyte", floats);
   std::string fraction = idx_bytes({1}, std::string("\x3f\x80\0\0", 4));
   fraction[2] = 0x0D;
   write_gz(folder / "t10k-labels-idx1-ubyte.gz", fraction);
@@ -460,6 +467,9 @@ TEST_CASE("the normalization measured is mean and deviation of each channel") {
   CHECK(floats.stddev == std::vector<double>{0.5, 1});
   CHECK(contains(message_of<ValueError>([&] { measure_normalization(subset(data, arange(0))); }),
                  "two channels: has no pixels to measure"));
+  data.images.at<float>({1, 1, 0, 0}) = std::numeric_limits<float>::infinity();
+  CHECK(message_of<BadDataError>([&] { measure_normalization(data); }) ==
+        "two channels: channel 1 holds a number that is not finite, and so has no mean");
 }
 
 namespace {

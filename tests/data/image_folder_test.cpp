@@ -202,11 +202,86 @@ TEST_CASE("a damaged picture is named, or left out and counted") {
                  ": none of its pictures can be read, the first is "));
 }
 
-TEST_CASE("a pipe among the pictures is passed over, not waited for") {
+TEST_CASE("a class of which nothing can be read is refused, in either part and by either pass") {
+  const TemporaryFolder folder;
+  fill(folder / "train");
+  put(folder / "test" / "cat" / "1.png", 1);
+  put(folder / "test" / "dog" / "1.png", 1);
+  const std::string path = folder.path().string();
+  const std::string whole = read_bytes(folder / "train" / "dog" / "a.png");
+  const auto refusal = [&] {
+    return message_of<BadDataError>([&] { load_image_folder(path, {.skip_bad = true}); });
+  };
+  write_bytes(folder / "train" / "dog" / "a.png", "nothing");                           // header
+  write_bytes(folder / "train" / "dog" / "b.png", whole.substr(0, whole.size() - 20));  // pixels
+  CHECK(contains(refusal(), path + "/train/dog: none of its pictures can be read, the first is "));
+  put(folder / "train" / "dog" / "c.png", 60);
+  CHECK(load_image_folder(path, {.skip_bad = true}).train.size() == 4);
+  write_bytes(folder / "test" / "dog" / "1.png", "nothing");
+  CHECK(contains(refusal(), path + "/test/dog: none of its pictures can be read, the first is "));
+}
+
+TEST_CASE("a link with a picture's name that leads nowhere is a picture that is not there") {
   const TemporaryFolder folder;
   fill(folder.path());
-  REQUIRE(::mkfifo((folder / "cat" / "pipe.png").c_str(), 0600) == 0);
-  CHECK(load_image_folder(folder.path().string()).train.size() == 5);
+  const std::string path = folder.path().string();
+  fs::create_symlink("a.png", folder / "dog" / "linked.png");
+  CHECK(load_image_folder(path).train.size() == 6);
+  for (const char* target : {"/nowhere/1.png", "x.png"}) {  // the second is the link itself
+    fs::remove(folder / "cat" / "x.png");
+    fs::create_symlink(target, folder / "cat" / "x.png");
+    CHECK(load_image_folder(path, {.skip_bad = true}).train.size() == 6);
+    CHECK(contains(message_of([&] { load_image_folder(path); }), path + "/cat/x.png"));
+    if (target[0] == '/') CHECK_THROWS_AS(load_image_folder(path), NotFoundError);
+  }
+  CHECK(find_images(folder / "cat").size() == 4);
+  fs::remove(folder / "cat" / "x.png");
+  fs::create_symlink("/nowhere", folder / "cow");  // a class, for all that is known
+  CHECK(message_of<NotFoundError>([&] { load_image_folder(path, {.skip_bad = true}); }) ==
+        path + "/cow: is a link that leads nowhere");
+}
+
+TEST_CASE("linked folders are followed, each once, and never upwards") {
+  const TemporaryFolder folder;
+  const fs::path root = folder / "pictures";
+  const fs::path elsewhere = folder / "elsewhere";
+  fill(root);
+  put(elsewhere / "more" / "1.png", 60);
+  put(elsewhere / "more" / "deep" / "2.png", 70);
+  put(elsewhere / "linked" / "3.png", 80);
+  fs::create_directory_symlink(elsewhere / "more", root / "dog" / "a_link");
+  const auto levels = [&] { return levels_of(load_image_folder(root.string()).train); };
+  CHECK(levels() == std::vector<int>{10, 20, 30, 40, 60, 70, 50});  // a.png, a_link, b.png
+  // Around, twice, up, and out by two links.
+  fs::create_directory_symlink(elsewhere / "more", root / "dog" / "again");
+  fs::create_directory_symlink(".", root / "dog" / "self");
+  fs::create_directory_symlink("..", root / "dog" / "up");
+  fs::create_directory_symlink("..", root / "cat" / "deeper" / "up");
+  fs::create_directory_symlink(root / "dog", elsewhere / "more" / "back");
+  fs::create_directory_symlink(root, elsewhere / "more" / "root");
+  fs::create_directory_symlink(folder.path(), elsewhere / "more" / "all");
+  fs::create_directory_symlink("deep", elsewhere / "more" / "before");
+  CHECK(levels() == std::vector<int>{10, 20, 30, 40, 60, 70, 50});
+  fs::create_directory_symlink(elsewhere / "linked", elsewhere / "more" / "next");
+  CHECK(levels() == std::vector<int>{10, 20, 30, 40, 60, 70, 80, 50});
+  CHECK(find_images(root / "dog").at(2) == (root / "dog" / "a_link" / "deep" / "2.png").string());
+}
+
+TEST_CASE("a pipe, a socket or a device with a picture's name is refused without being opened") {
+  const TemporaryFolder folder;
+  fill(folder.path());
+  const std::string path = folder.path().string();
+  const std::string pipe = path + "/cat/0.png";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const std::string refusal = "image: " + pipe + ": is a pipe, not a file";
+  CHECK(message_of<BadDataError>([&] { load_image_folder(path); }) == refusal);
+  CHECK(message_of<BadDataError>(
+            [&] { read_image_as(pipe, {.channels = 1, .height = 2, .width = 2}); }) == refusal);
+  CHECK(load_image_folder(path, {.skip_bad = true}).train.size() == 5);
+  fs::remove(pipe);
+  fs::create_symlink("/dev/null", pipe);
+  CHECK(message_of<BadDataError>([&] { load_image_folder(path); }) ==
+        "image: " + pipe + ": is a device, not a file");
 }
 
 TEST_CASE("what is no folder of classes says so") {

@@ -353,6 +353,22 @@ TEST_CASE("a few images to test with accuse no labels") {
   CHECK(diagnose(many).front().id == "labels-shuffled");
 }
 
+TEST_CASE("a class is told by its name, where it has one") {
+  Vitals v{.classes = 2};
+  v.confusion = {10, 0, 10, 0};
+  v.data.class_counts = {5, 500};
+  const auto evidence = [&] {
+    std::string text;
+    for (const Finding& finding : diagnose(v)) text += finding.evidence + "\n";
+    return text;
+  };
+  CHECK(contains(evidence(), "class 0 is the answer for 100% of the images"));
+  CHECK(contains(evidence(), "5 training images of class 0, 500 of class 1"));
+  v.class_names = {"1", "rose"};
+  CHECK(contains(evidence(), "class 1 is the answer for 100% of the images"));
+  CHECK(contains(evidence(), "5 training images of class 1, 500 of class rose"));
+}
+
 TEST_CASE("a net is left as it was, and what cannot be measured is refused") {
   Sequential net = convolutional(1);
   net.train();
