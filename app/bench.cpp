@@ -72,6 +72,16 @@ class Workload {
     optimizer_.step();
   }
 
+  /// Throws UsageError where a layer takes no batch of these in training: a batch norm of a single value.
+  void expect_to_train(const BenchOptions& options) {
+    try {
+      train();
+    } catch (const ShapeError& wrong) {
+      fail<UsageError>("--batch ", options.batch, " of --image ", options.image, ": ",
+                       wrong.what());
+    }
+  }
+
   void infer() {
     const NoGrad no_grad;
     model_(images_[next_++ % images_.size()]);
@@ -178,6 +188,7 @@ int run_bench(const BenchOptions& options) {
   if (!options.trace.empty()) expect_writable("--trace", options.trace);
   if (options.threads) set_num_threads(*options.threads);
   Workload workload(options);
+  workload.expect_to_train(options);
   BenchRecord bench{.model = options.model,
                     .batch = options.batch,
                     .image = options.image,

@@ -14,6 +14,7 @@
 #include <limits>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 #include "commands.h"
 #include "exit_code.h"
@@ -182,7 +183,7 @@ void add_learning(CLI::App& command, TrainOptions& o) {
   add_form(command, o.form);
   add(command, "--validation", o.validation, "X",
       "Share of the training images held out to choose the best epoch by", "0")
-      ->check(real(0, Low::excluded, 1));
+      ->check(real(0, Low::included, 1));
   add(command, "--model", o.model, "NAME",
       "Model: cnn, mlp, mobilenet, nin, resnet20, lenet, which takes 28x28\n"
       "images, or a file NET.json of layers",
@@ -268,7 +269,8 @@ void add_train(CLI::App& app, TrainOptions& o) {
       o.schedule)
       ->check(one_of(schedule_names()));
   add(train, "--out", o.out, "DIR", "Folder for checkpoint.safetensors and metrics.jsonl",
-      "runs/DATA-MODEL");
+      "runs/DATA-MODEL")
+      ->check(not_empty());
   train.add_flag("--overwrite", o.overwrite, "Write over an earlier training in that folder")
       ->option_text(" ");
   train.add_flag("--tensorboard", o.tensorboard, "Write event files for TensorBoard there too")
@@ -442,7 +444,10 @@ void add_import(CLI::App& app, ImportOptions& o) {
   CLI::App& command =
       *app.add_subcommand("import", "Make a net of an ONNX file, to train, test and look at");
   command.add_option("FILE", o.file, "The .onnx file")->required()->option_text(" ");
-  command.add_option("-o,--out", o.out, "Folder to make")->required()->option_text("DIR");
+  command.add_option("-o,--out", o.out, "Folder to make")
+      ->required()
+      ->check(not_empty())
+      ->option_text("DIR");
   add(command, "--data", o.data, "NAME", "Data that it shall know: a name, a folder or a file",
       "none");
   add(command, "--data-dir", o.data_dir, "DIR", "Where named data are", "the usual places");
@@ -663,6 +668,8 @@ int run_command_line(int argc, char** argv) {
   app.set_version_flag("--version", "gradus " + std::string(library_version()));
   app.footer(footer);
   app.get_formatter()->column_width(22);
+  // One subcommand: the words behind it are its own, also those that name another.
+  app.require_subcommand(0, 1);
   add_train(app, train);
   add_eval(app, eval);
   add_predict(app, predict);
@@ -680,6 +687,8 @@ int run_command_line(int argc, char** argv) {
   add_gradcheck(app, gradcheck, all);
   add_inspect(app, inspect);
   add_bench(app, bench);
+  // The library would not count a subcommand that stands behind "--".
+  for (; argc > 1 && std::string_view(argv[1]) == "--"; --argc) ++argv;
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help or --version

@@ -67,7 +67,8 @@ void check_pictures(const EvalOptions& options, const RunRecord& run, const Data
   if (!options.worst.empty()) expect_picture("--worst", options.worst, data.name);
   if (!options.worst.empty() && !run.pixels.unit)
     fail<UsageError>("--worst: the model takes numbers that are not those of pictures");
-  if (!options.worst.empty() && options.worst == options.confusion)
+  if (!options.worst.empty() && !options.confusion.empty() &&
+      is_same_file(options.worst, options.confusion))
     fail<UsageError>("--confusion and --worst name one file, ", options.worst);
 }
 
@@ -107,6 +108,8 @@ int run_eval(const EvalOptions& options) {
   run.settings.threads = options.threads.value_or(num_threads());
   set_num_threads(run.settings.threads);
 
+  if (options.data.empty())
+    expect_known_data(run, folder.string(), "--data DATA tells what to test it with");
   const DataSettings where = data_of(options, run);
   check_pictures(options, run, where);
   const TestData data =

@@ -133,8 +133,8 @@ bool EventFile::open() {
   const std::time_t now = std::time(nullptr);
   const std::string seconds = std::to_string(now);
   const std::string padded = std::string(seconds.size() < 10 ? 10 - seconds.size() : 0, '0');
-  const std::string start = "events.out.tfevents." + padded + seconds + "." + name_of_host() + "." +
-                            std::to_string(::getpid()) + ".";
+  const std::string start = std::string(event_file_start) + padded + seconds + "." +
+                            name_of_host() + "." + std::to_string(::getpid()) + ".";
   for (int n = 0; descriptor_ < 0 && (n == 0 || errno == EEXIST); ++n) {
     file_ = folder_ / (start + std::to_string(n));
     descriptor_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -23,6 +23,9 @@
 
 namespace gradus::app {
 
+/// What the names of such files begin with.
+inline constexpr std::string_view event_file_start = "events.out.tfevents.";
+
 /// CRC-32C, with the polynomial of Castagnoli (RFC 3720, 12.1). Of "123456789" it is 0xe3069283.
 std::uint32_t crc32c(std::string_view bytes);
 

@@ -86,10 +86,7 @@ void export_weights(const ExportOptions& options) {
 }  // namespace
 
 int run_export(const ExportOptions& options) {
-  if (is_checkpoint(options.file))
-    fail<UsageError>("FILE ", options.file,
-                     ": is the checkpoint of a training, which needs more than weights");
-  expect_writable("FILE", options.file);
+  expect_writable("FILE", options.file, {{options.what, "the net"}});
   if (options.file.ends_with(".onnx")) {
     export_onnx(options);
   } else {

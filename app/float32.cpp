@@ -14,6 +14,7 @@
 #include "exit_code.h"
 #include "float32.h"
 #include "json.h"
+#include "net_subject.h"
 #include "records.h"
 #include "stopwatch.h"
 
@@ -95,8 +96,9 @@ int prove_model(const GradcheckCommandOptions& options) {
   constexpr std::int64_t images = 32;
   const Clock::time_point start = Clock::now();
   Generator generator(1);
-  const ImageSpec image = image_for(options.model);
-  Sequential model = make_model(options.model, image, generator);
+  NetSubject subject = net_to_check(options.model, image_for(options.model), generator);
+  Sequential& model = subject.model;
+  const ImageSpec& image = subject.image;
   const Tensor x = randn({images, image.channels, image.height, image.width}, generator);
   const Tensor labels = randint(0, image.classes, {images}, generator);
   const Float32Report report = gradcheck_float32(

@@ -2,7 +2,6 @@
 // model with its loss; and the checker itself, on bugs planted for it.
 #include <gradus/autograd/functions.h>
 #include <gradus/io/atomic_file.h>
-#include <gradus/layers/models.h>
 
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -250,12 +248,7 @@ int check_model(const GradcheckCommandOptions& options) {
   constexpr std::int64_t exact_elements = 24;  // of each parameter
   const Clock::time_point start = Clock::now();
   Generator generator(1);
-  std::error_code error;
-  NetOptions folder;
-  folder.what = options.model;
-  NetSubject subject = std::filesystem::is_directory(options.model, error)
-                           ? net_subject(folder)
-                           : NetSubject{make_model(options.model, {}, generator), {}};
+  NetSubject subject = net_to_check(options.model, {}, generator);
   Sequential& model = subject.model;
   const CheckedBatch batch = batch_to_check(subject.image, generator);
   GradcheckOptions how = fast_gradcheck();

@@ -19,7 +19,7 @@ int run_graph(const GraphOptions& options) {
   const bool is_svg = options.out.ends_with(".svg");
   if (!is_svg && !options.out.ends_with(".dot"))
     fail<UsageError>("-o ", options.out, ": a graph's file is named .svg or .dot");
-  expect_writable("-o", options.out);
+  expect_writable("-o", options.out, {{options.what, "the net"}});
   NetSubject subject = net_subject(options);
   subject.model.eval();  // a batch norm of one value has no statistics
   const Tensor images =

@@ -209,13 +209,18 @@ RunRecord record_of(const ImportOptions& options, const Settings& settings, cons
 }  // namespace
 
 int run_import(const ImportOptions& options) {
-  const Graph graph = interchange::read_onnx(options.file);
+  std::vector<std::string> of_net = {options.file};
+  const Graph graph = interchange::read_onnx(options.file, &of_net);
+  for (const std::string& file : of_net) {
+    if (would_replace(options.out, file))
+      fail<UsageError>("--out ", options.out, ": ", file, ", which is imported, would be replaced");
+  }
   const ImageSpec image = image_of_graph(graph, options);
   TrainOptions usual;
   usual.data = options.data;
   usual.data_dir = options.data_dir;
   Settings settings = resolve(usual);
-  if (options.data.empty()) settings.data = {.name = "none"};
+  if (options.data.empty()) settings.data = {.name = no_data};
   settings.model = std::filesystem::path(options.file).filename().string();
   RunRecord run = record_of(options, settings, image, graph);
   Sequential model = imported_model(graph, run);

@@ -91,4 +91,12 @@ NetSubject net_subject(const NetOptions& options) {
   }
 }
 
+NetSubject net_to_check(const std::string& what, const ImageSpec& image, Generator& generator) {
+  std::error_code unreadable;
+  if (!fs::is_directory(what, unreadable)) return {make_model(what, image, generator), image};
+  NetOptions folder;
+  folder.what = what;
+  return net_subject(folder);
+}
+
 }  // namespace gradus::app

@@ -5,6 +5,7 @@
 #include <gradus/layers/sequential.h>
 
 #include <optional>
+#include <string>
 
 #include "commands.h"
 #include "records.h"
@@ -20,5 +21,8 @@ struct NetSubject {
 
 /// Throws UsageError for images that make no sense or do not suit the net, NotFoundError, BadDataError.
 NetSubject net_subject(const NetOptions& options);
+
+/// The training in the folder `what`, or else the model of that name with first weights, for images as `image`.
+NetSubject net_to_check(const std::string& what, const ImageSpec& image, Generator& generator);
 
 }  // namespace gradus::app

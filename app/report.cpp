@@ -118,6 +118,7 @@ Batch batch_of(const Dataset& data, const std::vector<std::int64_t>& indices) {
 Vitals vitals_of(ReportSubject& s, const std::optional<ClassificationReport>& report) {
   const RunRecord& run = s.run.record;
   Vitals vitals{.classes = run.image.classes,
+                .class_names = run.class_names,
                 .parameters = parameter_vitals(s.run.model),
                 .data = data_vitals(s.data.train, s.data.test)};
   if (s.trained) {
@@ -244,11 +245,23 @@ void print(const std::vector<Finding>& findings) {
   }
 }
 
+/// All that a report is made of, but for the files of a training.
+std::vector<ReadFile> files_read(const ReportCommandOptions& options) {
+  std::error_code error;
+  std::vector<ReadFile> files = {{options.what, "the net"}};
+  for (const std::string& picture : options.pictures) files.push_back({picture, "a picture"});
+  if (!options.data.empty()) files.push_back({options.data, "the data"});
+  if (options.data.empty() && fs::is_directory(options.what, error))
+    files.push_back({load_record(options.what).settings.data.name, "the data"});
+  return files;
+}
+
 }  // namespace
 
 ReportSubject load_trained_net(const std::string& folder, const std::string& data_dir, bool quiet) {
   ReportSubject s{.run = load_trained(folder)};
   const RunRecord& run = s.run.record;
+  expect_known_data(run, folder, "gradus import --data DATA tells it some");
   Trained& trained = s.trained.emplace();
   trained.metrics = read_course("report", folder, run.metrics);
   s.data = load_same_data(run, data_dir, folder, quiet);
@@ -298,7 +311,7 @@ std::vector<Finding> look_inside(Report& report, ReportSubject& subject, const s
 }
 
 int run_report(const ReportCommandOptions& options) {
-  expect_writable("--out", options.out);
+  expect_writable("--out", options.out, files_read(options));
   set_num_threads(options.threads.value_or(num_threads()));
   ReportSubject subject = subject_of(options);
   const RunRecord& run = subject.run.record;

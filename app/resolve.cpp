@@ -107,7 +107,7 @@ Settings resolve(const TrainOptions& o) {
   const bool sgd = o.optimizer == "sgd";
   if (o.momentum && !sgd)
     fail<UsageError>("--momentum belongs to --optimizer sgd, not to ", o.optimizer);
-  if (o.patience && !o.validation)
+  if (o.patience && o.validation.value_or(0) == 0)
     fail<UsageError>(
         "--patience needs --validation X, images to choose by that are not tested with");
   if (!o.augment.empty()) expect_transforms(o.augment);

@@ -17,10 +17,13 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "build_model.h"
+#include "event_file.h"
 #include "exit_code.h"
 #include "json.h"
 #include "output_file.h"
@@ -36,6 +39,21 @@ constexpr const char* run_key = "run";
 constexpr const char* names_key = "class_names";
 constexpr const char* checkpoint_name = "checkpoint.safetensors";
 constexpr const char* metrics_name = "metrics.jsonl";
+
+/// All that a training writes into its folder.
+struct KeptFile {
+  std::string_view name;
+  bool goes_on;  // is it only how the name begins?
+  const char* what;
+};
+constexpr KeptFile kept_files[] = {
+    {checkpoint_name, false, "the checkpoint of a training"},
+    {".checkpoint.safetensors.", true, "an unfinished checkpoint of a training"},
+    {metrics_name, false, "the metrics of a training"},
+    {"metrics.jsonl.new", false, "the unfinished metrics of a training"},  // see metrics_file.h
+    {"metrics.jsonl.old", true, "the earlier metrics of a training"},
+    {event_file_start, true, "an event file of a training"},
+};
 
 bool goes_on(RunFolder::Purpose purpose) {
   return purpose == RunFolder::Purpose::resume || purpose == RunFolder::Purpose::serve;
@@ -67,6 +85,28 @@ fs::path make_folders(const fs::path& folder, std::error_code& error) {
   error.clear();
   fs::create_directories(folder, error);
   return error ? fs::path() : made;
+}
+
+/// Of a folder that is taken: what it holds, and how that is used where it is of use.
+std::string what_is_there(const fs::path& folder) {
+  const fs::path checkpoint = folder / checkpoint_name;
+  std::error_code error;
+  if (!fs::exists(checkpoint, error)) return std::string(metrics_name) + " is there already: ";
+  const std::string training = "a training is there already: ";
+  try {
+    const SafetensorsHeader header = read_safetensors_header(checkpoint.string());
+    if (const auto run = header.metadata.find(run_key);
+        run == header.metadata.end() || from_run_json(run->second, checkpoint.string()).diverged)
+      return training;
+    for (const auto& tensor : header.tensors) {
+      if (tensor.name.starts_with(training_prefix))
+        return training + "go on with it (gradus train --resume " + folder.string() + "), ";
+    }
+  } catch (const Error&) {  // damaged
+    return training;
+  }
+  return "an imported net is there already: train it (gradus train --from " + folder.string() +
+         "), ";
 }
 
 fs::path without_last_slash(const fs::path& folder) {
@@ -164,11 +204,8 @@ RunFolder::RunFolder(fs::path folder, Purpose purpose)
   const bool metrics = is_there(metrics_name, fs::symlink_status(folder_ / metrics_name, error));
   replaces_ = training || metrics;
   if (replaces_ && purpose == Purpose::fresh) {
-    const std::string there =
-        fs::exists(checkpoint_file(), error)
-            ? "a training is there already: go on with it (--resume " + folder_.string() + "), "
-            : std::string(metrics_name) + " is there already: ";
-    refuse(option, folder_, there + "write over it (--overwrite), or name another folder");
+    refuse(option, folder_,
+           what_is_there(folder_) + "write over it (--overwrite), or name another folder");
   }
   const std::string reason = why_not_writable(folder_.string());
   if (!reason.empty()) refuse(option, folder_, "cannot write there: " + reason);
@@ -279,12 +316,52 @@ void expect_usable(const RunRecord& run, const std::string& folder) {
                      folder, " says why");
 }
 
+void expect_known_data(const RunRecord& run, const std::string& folder, const char* advice) {
+  if (run.settings.data.name == no_data)
+    fail<NotFoundError>(folder, ": this net was imported without data, and knows none; ", advice);
+}
+
+void expect_begun(const LoadedRun& run, const std::string& folder) {
+  if (!run.training_state.empty()) return;
+  fail<UsageError>(folder, ": is a net that was imported and not trained yet; to train it: ",
+                   "gradus train --from ", folder);
+}
+
+std::string kept_by_training(const fs::path& file) {
+  if (is_checkpoint(file)) return kept_files[0].what;
+  const std::string name = file.filename().string();
+  for (const KeptFile& kept : kept_files) {
+    if (kept.goes_on ? !name.starts_with(kept.name) : name != kept.name) continue;
+    const fs::path folder = file.parent_path();
+    std::error_code error;
+    // One whose checkpoint is damaged has its metrics still.
+    if (is_checkpoint(folder / checkpoint_name) || fs::exists(folder / metrics_name, error))
+      return kept.what;
+  }
+  return {};
+}
+
+bool would_replace(const fs::path& folder, const std::string& file) {
+  return std::any_of(std::begin(kept_files), std::end(kept_files), [&](const KeptFile& kept) {
+    return !kept.goes_on && is_same_file((folder / kept.name).string(), file);
+  });
+}
+
 bool is_checkpoint(const fs::path& file) {
   try {
     return read_safetensors_header(file.string()).metadata.contains(run_key);
   } catch (const Error&) {
     return false;
   }
+}
+
+RunRecord load_record(const fs::path& folder) {
+  expect_checkpoint(folder);
+  const std::string file = (folder / checkpoint_name).string();
+  const auto metadata = read_safetensors_header(file).metadata;
+  const auto text = metadata.find(run_key);
+  if (text == metadata.end()) fail<BadDataError>(file, ": is not a checkpoint of gradus train");
+  return from_run_json(text->second, file);
 }
 
 LoadedRun load_run(const fs::path& folder) {

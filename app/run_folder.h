@@ -54,12 +54,22 @@ std::vector<std::string> all_class_names(const RunRecord& run);
 inline constexpr const char* pixels_of_pictures = "(pixel/255 - mean)/stddev";
 inline constexpr const char* pixels_of_numbers = "(number - mean)/stddev";
 
+/// What data are called where a training knows none, as a net that was imported without; a folder of that name has a path.
+inline constexpr const char* no_data = "none";
+/// Throws NotFoundError for a training in `folder` that knows no data; `advice` says what to do then.
+void expect_known_data(const RunRecord& run, const std::string& folder, const char* advice);
+
+/// Throws UsageError where `folder` holds a net that was imported and never trained: there is nothing to go on with.
+void expect_begun(const LoadedRun& run, const std::string& folder);
+
 /// Throws BadDataError for a training that diverged before there was anything good to keep, in `folder` or file.
 void expect_usable(const RunRecord& run, const std::string& folder);
 
 /// All of a file, of a checkpoint for one. Throws NotFoundError and IoError.
 std::string bytes_of_file(const std::string& name);
 
+/// Of the training in `folder`, without its tensors. Throws as load_run() does.
+RunRecord load_record(const std::filesystem::path& folder);
 /// Throws NotFoundError when `folder` holds no training, BadDataError when its checkpoint is damaged.
 LoadedRun load_run(const std::filesystem::path& folder);
 /// The same with the weights that count in the model, to be used rather than trained on.
@@ -120,5 +130,11 @@ class RunFolder {
 
 /// Is this the checkpoint of a training? False also for what cannot be read.
 bool is_checkpoint(const std::filesystem::path& file);
+
+/// What a file is to a training, there or not: "the checkpoint of a training". Empty where it is none that a training
+/// keeps in its folder.
+std::string kept_by_training(const std::filesystem::path& file);
+/// Would a training in `folder` write over `file`?
+bool would_replace(const std::filesystem::path& folder, const std::string& file);
 
 }  // namespace gradus::app

@@ -7,9 +7,10 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <filesystem>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "commands.h"
 #include "exit_code.h"
@@ -41,6 +42,8 @@ std::vector<std::string> files_of(const std::vector<std::string>& asked,
   std::vector<std::string> nameless;
   for (const std::string& text : asked) {
     const auto at = value_named(text, values, option);
+    if (text.empty() || (at && text.ends_with("=")))
+      fail<UsageError>(option, " ", in_quotes(text), ": names no file");
     if (!at) {
       nameless.push_back(text);
       continue;
@@ -62,30 +65,17 @@ std::vector<std::string> files_of(const std::vector<std::string>& asked,
   fail<UsageError>(option, " ", *next, ": is one too many; there are ", joined(names));
 }
 
-/// Also by another way, as "./y.npy" and a link.
-bool is_same_file(const std::string& a, const std::string& b) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (fs::equivalent(a, b, error)) return true;
-  const fs::path left = fs::weakly_canonical(fs::absolute(a, error), error);
-  const fs::path right = fs::weakly_canonical(fs::absolute(b, error), error);
-  return left == right;
-}
-
 /// No output goes where another goes, or where something stands that is read.
 void expect_apart(const std::vector<std::string>& targets, const std::vector<std::string>& sources,
                   const std::vector<std::string>& of_net) {
-  std::vector<std::pair<std::string, const char*>> taken;
-  for (const std::string& file : of_net) taken.emplace_back(file, "the net");
-  for (const std::string& source : sources) taken.emplace_back(source, "an input");
+  std::vector<ReadFile> read;
+  for (const std::string& file : of_net) read.push_back({file, "the net"});
+  for (const std::string& source : sources) read.push_back({source, "an input"});
+  std::vector<std::string> written;
   for (const std::string& target : targets) {
     if (target.empty()) continue;
-    for (const auto& [file, what] : taken) {
-      if (is_same_file(target, file))
-        fail<UsageError>("--output ", target, ": is the file of ", what, ", another is expected");
-    }
-    taken.emplace_back(target, "another output");
-    expect_writable("--output", target);
+    expect_writable("--output", target, read, written);
+    written.push_back(target);
   }
 }
 

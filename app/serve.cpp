@@ -51,6 +51,14 @@ void show_report(LiveServer& server, ReportSubject net, const std::string& folde
   server.page().show({.html = report.html(), .run = run});
 }
 
+/// Throws for what there is nothing to show of.
+bool is_unfinished(const std::string& folder) {
+  const LoadedRun found = load_run(folder);
+  expect_usable(found.record, folder);
+  expect_begun(found, folder);
+  return found.record.unfinished();
+}
+
 LiveSnapshot snapshot_of(const ReportSubject& net) {
   return {.run = net.run.record,
           .weights = copies_of(net.run.model.state_dict()),
@@ -66,9 +74,7 @@ int run_serve(const ServeOptions& options) {
   std::error_code error;
   if (fs::is_regular_file(folder, error))
     fail<UsageError>(folder, ": serve shows the folder of a training");
-  const RunRecord found = load_run(folder).record;
-  expect_usable(found, folder);
-  const bool unfinished = found.unfinished();
+  const bool unfinished = is_unfinished(folder);
   LiveServer server("serve", options.address);
   set_num_threads(options.threads.value_or(num_threads()));
   if (unfinished) {

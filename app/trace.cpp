@@ -12,6 +12,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "build_model.h"
@@ -29,6 +30,8 @@
 namespace gradus::app {
 namespace {
 
+constexpr std::string_view before_checksum = ", CRC-32 ";  // in settings.from
+
 /// The line of that step in metrics.jsonl.
 StepRecord recorded_step(const Metrics& metrics, const std::string& folder, std::int64_t step) {
   for (const StepRecord& record : metrics.steps)
@@ -37,15 +40,18 @@ StepRecord recorded_step(const Metrics& metrics, const std::string& folder, std:
   fail<UsageError>("--at-step ", step, ": ", folder, " has done steps 1 to ", last);
 }
 
+/// Whose weights it began with, as settings.from says; empty: random ones.
+std::string first_weights(const Settings& settings) {
+  return settings.from.substr(0, settings.from.rfind(before_checksum));
+}
+
 /// The model as it was before the first step.
 Sequential first_model(const RunRecord& run, const std::string& folder) {
   Sequential model = new_model(run.settings, run.image);
   if (run.settings.from.empty()) return model;
-  const std::string separator = ", CRC-32 ";
-  const std::size_t at = run.settings.from.rfind(separator);
-  const std::string file = run.settings.from.substr(0, at);
+  const std::string file = first_weights(run.settings);
   const FirstWeights first = load_weights_from(file, all_class_names(run), model);
-  if (first.checksum != run.settings.from.substr(at + separator.size()))
+  if (first.checksum != run.settings.from.substr(file.size() + before_checksum.size()))
     fail<BadDataError>(folder, ": began with ", run.settings.from, "; now it has ", first.checksum);
   return model;
 }
@@ -97,8 +103,12 @@ int run_trace(const TraceCommandOptions& options) {
   expect_writable("--out", options.out);
   set_num_threads(options.threads.value_or(num_threads()));
   const LoadedRun loaded = load_run(options.folder);
+  expect_begun(loaded, options.folder);
   const RunRecord& run = loaded.record;
   const Settings& settings = run.settings;
+  expect_writable(
+      "--out", options.out,
+      {{settings.data.name, "the data"}, {first_weights(settings), "the first weights"}});
   if (settings.shards > 0) {
     fail<UsageError>("trace: ", options.folder, " was trained by ", settings.shards,
                      " shards, each with a tape of its own; a step without --shards has one");

@@ -227,6 +227,7 @@ void TrainCommand::settle() {
     folder_.emplace(options_.resume, purpose_of(options_, of_serve()));
     earlier_ = load_run(options_.resume);
     expect_usable(earlier_.record, options_.resume);
+    expect_begun(earlier_, options_.resume);
   });
   if (!resumes()) {
     ranks_.share_imported(settings_, imported, told_model);

@@ -28,6 +28,11 @@ refuses 2 "--trace" bench --profile --trace ""
 refuses 2 "vgg is not known; known are cnn, lenet, mlp, mobilenet, nin, resnet20" bench --model vgg
 refuses 2 "--image 32: make_model: lenet takes images of [1,28,28]" bench --image 32
 refuses 2 "--image 1: make_model: cnn takes images of at least 2x2" bench --model cnn --image 1
+for net in "resnet20 --image 4" "cnn --image 2" "mobilenet --image 2" "nin --image 1"; do
+  # shellcheck disable=SC2086  # a name and an option
+  refuses 2 "--batch 1 of --image ${net##* }: BatchNorm2d: training needs more than 1 value per channel" \
+    bench --model $net --steps 1 --batch 1
+done
 refuses 2 "--batch 1000000 of --image 4096: more than" bench --model cnn --batch 1000000 --image 4096
 refuses 2 "--batch: 0 is not a whole number from 1" bench --batch 0
 refuses 2 "--steps: -1 is not a whole number from 1" bench --steps=-1

@@ -57,6 +57,15 @@ refuses 2 "--html /proc/page.html: cannot write there" gradcheck exp --html /pro
 refuses 2 "--html /dev/null: is there and is not a file" gradcheck --model lenet --html /dev/null
 [ ! -e nowhere ] || fail "a page that cannot be written leaves a folder"
 
+# The folder of a training, in either precision.
+run 0 train --data digits --model cnn --epochs 1 --quiet --out run
+run 0 gradcheck --float32 --model run
+says out "run with its loss, 11354 parameters, 32 images" "run: pass"
+run 0 gradcheck --model run
+mkdir empty
+# shellcheck disable=SC2086  # nothing, or an option
+for how in "" --float32; do refuses 66 "empty: no training here" gradcheck --model empty $how; done
+
 # Names that are not there.
 refuses 2 "nothing is named conv2; nearest are conv2d" gradcheck conv2
 refuses 2 "nothing is named linaer; nearest are linear, Linear" gradcheck linaer

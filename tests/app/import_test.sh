@@ -33,12 +33,21 @@ cmp -s y.npy z.npy || fail "inputs by name give other numbers"
 refuses 2 "--input: 'x' is missing" run beside.onnx
 refuses 2 "is one too many" run beside.onnx --input x.npy --input x.npy
 refuses 66 "no such file" run beside.onnx --input absent.npy
+for name in "" y=; do
+  refuses 2 "--output '$name': names no file" run beside.onnx --input x.npy --output "$name"
+done
+refuses 2 "--input '': names no file" run beside.onnx --input ""
 rm data.bin
 refuses 66 "no such file" run beside.onnx --input x.npy --output not.npy
 [ ! -e not.npy ] || fail "a refused run wrote a file"
 
 run 0 import "$digits" -o net --data digits
 says out "10 nodes, 1386 parameters, images [1,8,8] in 10 classes"
+refuses 2 "--out net: an imported net is there already: train it (gradus train --from net), write over it (--overwrite)" \
+  import "$digits" -o net
+refuses 2 "net: is a net that was imported and not trained yet; to train it: gradus train --from net" train --resume net
+refuses 2 "to train it: gradus train --from net" serve net --port 0
+refuses 2 "to train it: gradus train --from net" trace net --at-step 1
 run 0 summary net
 says out "Conv2d" "BatchNorm2d" "Linear" "1386"
 run 0 eval net
@@ -60,6 +69,10 @@ run 0 eval own --json
 answers=$(sed 's/.*"report":{"accuracy":\([0-9.]*\).*/\1/' out)
 run 0 export own own.onnx
 run 0 import own.onnx -o again
+# Which data it was trained with it names, and they need not be here: without --data it knows none.
+mkdir none  # no place to look for them
+refuses 66 "again: this net was imported without data, and knows none; --data DATA tells what to test it with" eval again
+refuses 66 "again: this net was imported without data, and knows none; gradus import --data DATA tells it some" report again
 run 0 eval again --data digits --json
 again=$(sed 's/.*"report":{"accuracy":\([0-9.]*\).*/\1/' out)
 [ "$answers" = "$again" ] || fail "exported with test accuracy $answers, imported with $again"
@@ -164,6 +177,10 @@ done >values
 } >two.onnx
 run 0 run two.onnx --input x.npy --output first.npy --output second.npy
 refuses 2 "is the file of another output" run two.onnx --input x.npy --output one.npy --output ./one.npy
+cp -r trained trained_before
+refuses 2 "--output trained/checkpoint.safetensors: is the checkpoint of a training" run two.onnx --input x.npy \
+  --output y.npy --output trained/checkpoint.safetensors
+same trained/checkpoint.safetensors trained_before/checkpoint.safetensors
 [ ! -e one.npy ] || fail "a refused run wrote a file"
 refuses 2 "one file is expected" run beside.onnx --input x.npy --output y=a.npy --output y=b.npy
 array three.npy '\000\000\200\077\000\000\000\100'
@@ -173,6 +190,12 @@ refuses 65 "beside.onnx: " run beside.onnx --input wide.npy
 refuses 66 "no such file" import absent.onnx -o other
 refuses 65 "" import "$corpus/u1.npy" -o other
 refuses 65 "takes float32 of 1 dimensions" import "$corpus/types.onnx" -o other
-refuses 2 "a training is there" import "$digits" -o net
+refuses 2 "a training is there" import "$digits" -o trained
+cp "$digits" digits.onnx
+mkdir same
+cp "$digits" same/checkpoint.safetensors
+refuses 2 "--out same: same/checkpoint.safetensors, which is imported, would be replaced" \
+  import same/checkpoint.safetensors -o same --overwrite
+same same/checkpoint.safetensors digits.onnx
 [ ! -e other ] || fail "a refused import made a folder"
 finish

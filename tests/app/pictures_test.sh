@@ -75,6 +75,11 @@ refuses 2 "--confusion run/checkpoint.safetensors: a PNG file is named .png" eva
 same run/checkpoint.safetensors before
 refuses 2 "--preview pictures/ring/1000.png: lies among the pictures of" data pictures --preview pictures/ring/1000.png
 refuses 2 "--confusion and --worst name one file, x.png" eval run --confusion x.png --worst x.png
+ln -s x.png y.png
+for path in ./x.png "$PWD/x.png" y.png; do
+  refuses 2 "--confusion and --worst name one file, $path" eval run --confusion x.png --worst $path
+done
+[ ! -e x.png ] || fail "a refused eval drew a picture"
 refuses 2 "makes images of [3,36,36], the net is tested with [3,32,32]" train --data pictures --augment pad=2 --out x --quiet
 refuses 2 "makes images of [3,36,36], the net is tested with [3,32,32]" lr-find --data pictures --augment pad=2
 refuses 2 "--label-column is for tables, not for pictures" train --data pictures --label-column a --out x --quiet
@@ -144,6 +149,31 @@ run 0 train --data damaged --skip-bad --epochs 1 --quiet --out x
 says err "left out 1 pictures that cannot be read, the first is" "damaged/ring/1000.png"
 run 0 predict run damaged/ring --skip-bad
 says err "left out 1 pictures"
+# A class of which nothing is left is refused, as one without a picture is.
+cp -r damaged emptied
+cp -r pictures/square emptied/square
+for picture in emptied/ring/*; do echo junk >"$picture"; done
+refuses 65 "emptied/ring: none of its pictures can be read, the first is" data emptied --skip-bad
+# Nothing is passed over in silence: links that lead nowhere, pipes, linked folders, pictures beside the classes.
+cp -r fewer strange
+ln -s /nowhere/1.png strange/ring/dangling.png
+refuses 66 "strange/ring/dangling.png: no such file" data strange
+run 0 data strange --skip-bad
+says err "left out 1 pictures that cannot be read" "dangling.png"
+rm strange/ring/dangling.png
+mkfifo strange/ring/0.png
+refuses 65 "strange/ring/0.png: is a pipe, not a file" data strange
+refuses 65 "strange/ring/0.png: is a pipe, not a file" predict run strange/ring
+rm strange/ring/0.png
+ln -s "$PWD/pictures/square" strange/ring/more
+ln -s .. strange/ring/up
+run 0 data strange --json
+[ $(($(value train_images) + $(value test_images))) = $((4 * pictures)) ] || fail "a linked folder is not followed once: $(cat out)"
+cp pictures/ring/1000.png strange/beside.png
+run 0 data strange
+says err "strange: left out 1 pictures that lie in no class folder, the first is beside.png"
+ln -s /nowhere strange/wreath
+refuses 66 "strange/wreath: is a link that leads nowhere" data strange
 refuses 66 "--data nowhere/at/all: no such file or folder" train --data nowhere/at/all
 refuses 66 "nowhere.png" predict run nowhere.png
 
