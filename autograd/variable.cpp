@@ -43,9 +43,8 @@ void free_node(Node* node) {
 struct Variable::State {
   Tensor value;
   Variable grad;
-  std::shared_ptr<Node> node;  // what made the value; for a leaf, what collects its gradient
-  std::weak_ptr<Node>
-      frozen;  // what collected it until requires_grad_(false), while a graph has it
+  std::shared_ptr<Node> node;    // what made the value; for a leaf, what collects its gradient
+  std::weak_ptr<Node> frozen;    // the same until requires_grad_(false), while a graph has it
   std::optional<Origin> origin;  // of a constant
 
   State() = default;
@@ -162,7 +161,7 @@ Variables Node::backward(const Variable& gradient, bool release_after) {
 void Node::collect(const Variable& gradient, bool create_graph) {
   const std::shared_ptr<Variable::State> owner = keep.lock();
   if (!owner) return;
-  if (is_leaf && owner->node.get() != this) return;  // frozen since the forward pass
+  if (owner->node == nullptr) return;  // frozen since the forward pass
   const std::lock_guard lock(collecting);
   if (owner->grad.defined()) {
     owner->grad = accumulate(std::move(owner->grad), gradient, create_graph);
@@ -465,17 +464,20 @@ const Variable& Variable::requires_grad_(bool wanted, Place at) const {
     fail<GradError>("requires_grad_: only for leaves, not for a result of ", node()->name,
                     "; use detach()");
   if (!wanted) {
-    if (state_->node != nullptr) set_origin(cut_of(Origin::Cut::frozen, at, state_->node));
-    if (state_->node != nullptr) state_->frozen = state_->node;
-    state_->node = nullptr;
+    if (state_->node == nullptr) return *this;
+    set_origin(cut_of(Origin::Cut::frozen, at, state_->node));
+    state_->frozen = std::exchange(state_->node, nullptr);
   } else if (!state_->node) {
     if (!is_floating(dtype())) {
       fail<GradError>("requires_grad_: only float32 and float64 have gradients, got ", dtype());
     }
     state_->origin.reset();
-    state_->node = state_->frozen.lock();
-    if (state_->node != nullptr && state_->node->dtype == dtype() && state_->node->shape == shape())
+    // A graph of before the freezing still leads to its old node.
+    const std::shared_ptr<Node> old = state_->frozen.lock();
+    if (old != nullptr && old->dtype == dtype() && old->shape == shape()) {
+      state_->node = old;
       return *this;
+    }
     state_->node = Node::make("leaf", at);
     state_->node->is_leaf = true;
     state_->node->shape = shape();

@@ -160,8 +160,8 @@ Tensor argsort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
 
 // ---- matrices (math_linalg.cpp) ----
 /// [k]·[k] -> [], [m,k]·[k] -> [m], [k]·[k,n] -> [n], [..,m,k]·[..,k,n] -> [..,m,n]
-/// Batches broadcast. float32 and float64, by OpenBLAS; transposed views are read as they lie; int64 by
-/// plain loops.
+/// Batches broadcast. float32 and float64, by OpenBLAS or, where that is faster, our own loop; transposed
+/// views are read as they lie; int64 by plain loops.
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// x·weightᵀ + bias, then the activation, in one pass. float32 and float64.
 /// [..,in], [out,in], [out] or undefined -> [..,out]

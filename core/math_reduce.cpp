@@ -264,11 +264,10 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
 Tensor var(const Tensor& x, const Dims& dims, bool keepdim, std::int64_t correction) {
   if (x.defined()) dispatch_floating("var", x.dtype(), []<class T>() {});
   const std::int64_t count = split_dims("var", x, dims, keepdim).reduced.numel();
-  const Tensor centred = sub(x, mean(x, dims, true));
+  const Tensor near = sub(x, mean(x, dims, true));
   // The mean is rounded. Where numbers are large and close together that is as much as they differ by.
-  const Tensor rest = sum(centred, dims, keepdim);
-  const Tensor excess = mul(rest, div(rest, static_cast<double>(count)));
-  const Tensor squares = sub(sum(mul(centred, centred), dims, keepdim), excess);
+  const Tensor centred = sub(near, mean(near, dims, true));
+  const Tensor squares = sum(mul(centred, centred), dims, keepdim);
   // In double, in which no correction overflows.
   return div(squares, std::max(static_cast<double>(count) - static_cast<double>(correction), 0.0));
 }

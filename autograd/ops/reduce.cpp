@@ -267,13 +267,12 @@ Variable mean(const Operand& x, const Dims& dims, bool keepdim) {
 Variable var(const Operand& x, const Dims& dims, bool keepdim, std::int64_t correction) {
   dispatch_floating("var", x->dtype(), []<class T>() {});
   const auto count = static_cast<double>(ops::reduced_count("var", dims, x->shape()));
-  const Variable centred = x - mean(x, dims, true);
+  const Variable near = x - mean(x, dims, true);
+  // The mean is rounded. Where numbers are large and close together that is as much as they differ by.
+  const Variable centred = sub({near, x.at()}, mean({near, x.at()}, dims, true));
   const Variable squares = mul({centred, x.at()}, centred);
   if (count == 0) return mean({squares, x.at()}, dims, keepdim);  // NaN, whose gradient is nothing
-  // The mean is rounded. Where numbers are large and close together that is as much as they differ by.
-  const Variable rest = sum({centred, x.at()}, dims, keepdim);
-  const Variable excess = mul({rest, x.at()}, div({rest, x.at()}, count));
-  return div({sub({sum({squares, x.at()}, dims, keepdim), x.at()}, excess), x.at()},
+  return div({sum({squares, x.at()}, dims, keepdim), x.at()},
              std::max(count - static_cast<double>(correction), 0.0));
 }
 

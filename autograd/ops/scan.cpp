@@ -56,7 +56,7 @@ struct LinearRecurrence final : Op {
   Variable a;
   Tensor y;
   Tensor
-      wide_y;  // of float32, not rounded: a·b may be a float32 number where b is beyond all of them
+      wide_y;  // of float32, not rounded: a product may be a float32 number where a factor is none
 
   explicit LinearRecurrence(std::int64_t d) : dim(d) {}
 

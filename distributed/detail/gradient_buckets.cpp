@@ -87,7 +87,7 @@ void GradientBuckets::hook_up(std::size_t parameter) {
   if (!variable.node()->hooks.empty() && variable.node()->hooks.back().first == own.number) return;
   own.handle.remove();
   own.handle = variable.register_hook([this, parameter](const Variable& gradient) {
-    if (collecting_) collect(parameter, gradient.value());
+    if (collecting_ && parameters_[parameter].requires_grad()) collect(parameter, gradient.value());
     return Variable();
   });
   own.number = variable.node()->hooks.back().first;

@@ -81,8 +81,7 @@ TEST_CASE("the variance of large numbers that are close together is that of floa
       const Variable wide(x.value().to(float64), true);
       CAPTURE(offset);
       CAPTURE(share);
-      // Rounded by half an eps each: a difference, its square, two sums, two products, a quotient; and
-      // what is taken off is at most half.
+      // Rounded by half an eps each: a difference, which counts twice in its square, that, sum and quotient.
       const double bound = 8 * 0x1p-24;
       const double exact = var(wide).item();
       CHECK(std::abs(var(x).item() - exact) <= bound * exact);

@@ -209,6 +209,8 @@ TEST_CASE("the variance of float32 numbers far from zero is right") {
   const double exact = core::var(x.to(float64)).item();
   CHECK(core::var(x).item() == doctest::Approx(exact).epsilon(1e-6));
   CHECK(core::var(full({1000}, 1e4)).item() == 0);
+  // Beyond float32 it is infinite, which is not NaN.
+  CHECK(std::isinf(core::var(Tensor::from({3e38, -3e38, 1e37}).to(float32)).item()));
 }
 
 TEST_CASE("softmax of large float32 logits is as accurate as of small ones") {

@@ -398,6 +398,28 @@ TEST_CASE("parameters that are frozen, unfrozen or exchanged after the start are
     REQUIRE(net.weight.grad().defined());
     CHECK(core::equal(net.weight.grad().value(), wanted));
   }
+  // Frozen for good behind the forward pass it gets none.
+  model.backward(batch, [&](Module& m, const Batch& shard) {
+    const Variable result = loss(m, shard);
+    net.bias.requires_grad_(false);
+    return result;
+  });
+  CHECK(core::max(core::abs(net.weight.grad().value())).item() > 0);
+  CHECK_FALSE(net.bias.requires_grad());
+  // As another leaf it would lose its gradient, and that is an error.
+  Changing other;
+  DistributedDataParallel other_model(other, *alone[0]);
+  const std::string lost = message_of([&] {
+    other_model.backward(batch, [&](Module& m, const Batch& shard) {
+      const Variable result = loss(m, shard);
+      other.weight.requires_grad_(false);
+      other.weight.set_value(other.weight.value().to(float64));
+      other.weight.requires_grad_(true);
+      other.weight.set_value(other.weight.value().to(float32));
+      return result;
+    });
+  });
+  CHECK(contains(lost, "distributed: the gradient of weight came without its hooks"));
 }
 
 TEST_CASE("a rank that draws random numbers between steps, which the others do not, is named") {

@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sanitizer.h"
+
 /// Whether a terminal can be had. If not, says so in the words by which ctest knows a skipped test
 /// (SKIP_REGULAR_EXPRESSION in tests/CMakeLists.txt).
 inline bool terminal_available() {
@@ -108,7 +110,8 @@ class RunningProgram {
       ::dup2(ends[1], STDOUT_FILENO);
       ::close(ends[0]);
       ::close(ends[1]);
-      ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
+      // What a sanitizer reports goes there, and is wanted.
+      if (!under_sanitizer()) ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
     }
     for (const auto& [name, value] : options.environment) {
       ::setenv(name.c_str(), value.c_str(), 1);

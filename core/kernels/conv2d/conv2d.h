@@ -22,7 +22,7 @@
 //   tiles.h          how images are cut into tiles, forward and for the input gradient
 //   implicit_gemm.h  the three passes; shifted_dots.h is the micro-kernel of small weight gradients
 //   depthwise.h      planes that have a 3x3 kernel of their own; plane_correlation.h has their loops
-//   pointwise.h      1x1: W·X on the tensor as it lies, by BLAS
+//   pointwise.h      1x1: W·X on the tensor as it lies, a product by matmul/gemm.h
 //   winograd.h       3x3 with a quarter of the products; winograd_transforms.h has the formulas
 //
 // The same text computes in float and in double: a gradient check in double walks through the loops
