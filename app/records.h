@@ -8,6 +8,7 @@
 #include <gradus/report/vitals.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -152,8 +153,12 @@ struct RunRecord {
   bool gave_up() const {
     return settings.patience > 0 && best.epoch > 0 && last.epoch - best.epoch >= settings.patience;
   }
-  /// Did an evaluation with these very weights give numbers?
-  bool tested() const { return position.batch == 0 && last.epoch > 0; }
+  /// Did an evaluation with these very weights show them to be of use? Not where its loss is over four times that of
+  /// who gives each class the same chance: a step too long does that, and one more often ends in NaN.
+  bool tested() const {
+    const double of_all_alike = std::log(static_cast<double>(image.classes));
+    return position.batch == 0 && last.epoch > 0 && !(last.test_loss > 4 * of_all_alike);
+  }
   /// Are there epochs to go?
   bool unfinished() const { return position.epoch <= settings.epochs && !gave_up(); }
   /// "rose", or the number of a class without a name.

@@ -5,8 +5,9 @@
 // is killed, what is there is one state of one training, and goes on to the same bits as if nothing had
 // happened. metrics.jsonl only gets longer; a checkpoint says how many of its bytes are its own.
 //
-// A loss that is no number is seen a step or more after the model was ruined. So while a checkpoint within an epoch is on
-// the disk, the one of the last whole epoch, which was evaluated, is kept in memory, and put back then.
+// A loss that is no number is seen a step or more after the model was ruined. So while another is on the disk, from within
+// an epoch or after one that went wrong, the checkpoint of the last whole epoch that went well is kept in memory, and put
+// back then.
 //
 // Nothing is written before the first checkpoint, so that an earlier training that is written over is whole
 // until then. One process at a time: the folder is locked.
@@ -106,7 +107,7 @@ class RunFolder {
   /// folder in the place of this one. `tested`: shown to be good, RunRecord::tested() and nothing changed since.
   void keep(const Module& model, const NamedTensors& training_state, RunRecord& run, bool tested);
   /// The training ends at `failed`, where a loss is no number. Steps before that may have ruined the model already, so the
-  /// checkpoint is again that of the last whole epoch. Where there is none the model is kept, as one that is of no use, but
+  /// checkpoint is again that of the last whole epoch that went well. Where there is none the model is kept, as one that is of no use, but
   /// not in the place of steps that went well. `run` then says what is kept. Throws IoError as keep() does.
   void keep_diverged(const Module& model, const NamedTensors& training_state, RunRecord& run,
                      const Position& failed);

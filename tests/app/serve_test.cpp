@@ -250,7 +250,8 @@ std::string digit(const gradus::Dataset& test, std::int64_t index) {
 }
 
 /// Trains three epochs, then with a rate at which the loss soon is no number.
-void diverge(const TemporaryFolder& folder, const std::string& out,
+/// After the step `in_epoch` of an epoch of 45 the rate is far too high.
+void diverge(const TemporaryFolder& folder, const std::string& out, int in_epoch,
              const std::vector<std::string>& more) {
   const int port = free_port();
   using Output = RunningProgram::Output;
@@ -262,7 +263,7 @@ void diverge(const TemporaryFolder& folder, const std::string& out,
       {.out = tells ? Output::terminal : Output::pipe});
   OpenPage page(program, port);
   REQUIRE(program.wait_until([&] { return page.news().at("epoch").get<int>() > 3; }));
-  page.pause();
+  page.step_to((page.pause() / 45 + 1) * 45 + in_epoch);
   CHECK(page.post("/rate", "1e6") == 204);
   CHECK(page.post("/go") == 204);
   CHECK(program.finish() == 1);
@@ -398,33 +399,42 @@ TEST_CASE(
 TEST_CASE("a training that diverges loses no epoch that went well, and tells how it ended") {
   const TemporaryFolder folder;
   const std::string report = (folder / "report.html").string();
-  for (const std::vector<std::string>& checkpoints :
-       {std::vector<std::string>{}, {"--checkpoint-steps", "1"}}) {
-    const std::string out = "run" + std::to_string(checkpoints.size());
-    const std::string run = (folder / out).string();
-    diverge(folder, out, checkpoints);
-    const std::vector<nlohmann::json> epochs = lines_of(run, "epoch");
-    REQUIRE(epochs.size() >= 3);
-    REQUIRE(lines_of(run, "diverged").size() == 1);
+  // One step at that rate leaves weights with which a loss is still a number, the third has none. After step 44 the
+  // first of them ends an epoch.
+  for (const int in_epoch : {20, 44}) {
+    for (const std::vector<std::string>& checkpoints :
+         {std::vector<std::string>{}, {"--checkpoint-steps", "1"}}) {
+      CAPTURE(in_epoch);
+      const std::string out = "run" + std::to_string(in_epoch) + std::to_string(checkpoints.size());
+      const std::string run = (folder / out).string();
+      diverge(folder, out, in_epoch, checkpoints);
+      std::vector<nlohmann::json> epochs = lines_of(run, "epoch");
+      if (in_epoch == 44) {
+        CHECK(epochs.back().at("test_loss").get<double>() > 1e6);
+        epochs.pop_back();
+      }
+      REQUIRE(epochs.size() >= 3);
+      REQUIRE(lines_of(run, "diverged").size() == 1);
 
-    RunningProgram eval({"eval", run, "--json"});
-    REQUIRE(eval.finish() == 0);
-    const nlohmann::json result = nlohmann::json::parse(eval.output());
-    CHECK(result.at("test_accuracy") == epochs.back().at("test_accuracy"));
-    CHECK(result.at("test_loss") == epochs.back().at("test_loss"));
+      RunningProgram eval({"eval", run, "--json"});
+      REQUIRE(eval.finish() == 0);
+      const nlohmann::json result = nlohmann::json::parse(eval.output());
+      CHECK(result.at("test_accuracy") == epochs.back().at("test_accuracy"));
+      CHECK(result.at("test_loss") == epochs.back().at("test_loss"));
 
-    REQUIRE(run_program({"report", run, "-o", report, "--quiet"}) == 0);
-    const std::string page = text_of_file(report);
-    CHECK(page.find("\"state\":\"diverged\"") != std::string::npos);
-    CHECK(page.find("\"id\":\"rate-too-high\"") != std::string::npos);
-    CHECK(page.find("learning rate changed after step") != std::string::npos);
-    CHECK(page.find("no number, at a rate of 1e+06") != std::string::npos);
+      REQUIRE(run_program({"report", run, "-o", report, "--quiet"}) == 0);
+      const std::string page = text_of_file(report);
+      CHECK(page.find("\"state\":\"diverged\"") != std::string::npos);
+      CHECK(page.find("\"id\":\"rate-too-high\"") != std::string::npos);
+      CHECK(page.find("learning rate changed after step") != std::string::npos);
+      CHECK(page.find("no number, at a rate of 1e+06") != std::string::npos);
 
-    const std::string more = std::to_string(epochs.size() + 1);
-    REQUIRE(run_program({"train", "--resume", run, "--epochs", more, "--quiet"}) == 0);
-    CHECK(lines_of(run, "epoch").size() == epochs.size() + 1);
-    CHECK(lines_of(run, "diverged").empty());
-    CHECK(lines_of(run, "rate").empty());
+      const std::string more = std::to_string(epochs.size() + 1);
+      REQUIRE(run_program({"train", "--resume", run, "--epochs", more, "--quiet"}) == 0);
+      CHECK(lines_of(run, "epoch").size() == epochs.size() + 1);
+      CHECK(lines_of(run, "diverged").empty());
+      CHECK(lines_of(run, "rate").empty());
+    }
   }
 }
 
