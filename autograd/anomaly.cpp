@@ -1,10 +1,10 @@
 // Anomaly mode: the rule by which a NaN or an infinity counts as born, and the message.
 #include <gradus/autograd/anomaly.h>
 #include <gradus/autograd/op.h>
+#include <gradus/core/detail/environment.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <utility>
 
 namespace gradus {
@@ -18,10 +18,7 @@ using detail::Anomaly;
 thread_local bool in_backward = false;
 
 bool wanted_by_environment() {
-  static const bool wanted = [] {
-    const char* text = std::getenv("GRADUS_ANOMALY");
-    return text != nullptr && std::string_view(text) == "1";
-  }();
+  static const bool wanted = detail::switch_from_environment("GRADUS_ANOMALY", false);
   return wanted;
 }
 

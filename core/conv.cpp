@@ -2,13 +2,13 @@
 // memory is allocated here.
 #include <gradus/core/conv.h>
 #include <gradus/core/detail/conv_checks.h>
+#include <gradus/core/detail/environment.h>
 #include <gradus/core/kernels/conv2d/conv2d.h>
 #include <gradus/core/kernels/pool/pool2d.h>
 #include <gradus/core/math.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 
 namespace gradus {
 
@@ -20,10 +20,8 @@ constexpr int automatic = -1;
 std::atomic<int> forced_algorithm{automatic};
 
 std::atomic<bool>& winograd_allowed() {
-  static std::atomic<bool> allowed = [] {
-    const char* text = std::getenv("GRADUS_WINOGRAD");
-    return text == nullptr || std::string_view(text) != "0";
-  }();
+  static std::atomic<bool> allowed =
+      gradus::detail::switch_from_environment("GRADUS_WINOGRAD", true);
   return allowed;
 }
 

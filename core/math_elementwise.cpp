@@ -66,11 +66,11 @@ template <class F> Tensor quotient(const Tensor& x, double number, const F& f) {
 }
 
 /// The number takes the dtype of a floating tensor, so that a float32 0.1 equals 0.1; an integer
-/// tensor may be compared with 0.5.
+/// tensor may be compared with 0.5, in x86's long double, whose 64 digits hold every int64.
 template <class F> Tensor compare(std::string_view op, const Tensor& x, double number, const F& f) {
   check_defined(op, x);
   return dispatch(op, x.dtype(), [&]<class T>() {
-    using Common = std::conditional_t<std::is_floating_point_v<T>, T, double>;
+    using Common = std::conditional_t<std::is_floating_point_v<T>, T, long double>;
     const auto same = static_cast<Common>(number);
     return map<bool, T>(x, [&f, same](T value) { return f(static_cast<Common>(value), same); });
   });

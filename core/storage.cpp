@@ -1,6 +1,7 @@
 // The pool: a list of free blocks for each size class, behind one lock. What two threads fight for is not
 // the lock but the cache lines behind it, so a request touches three: the lock with all that is counted
 // each time, the size class, and the block, whose own bytes link it to the next free one.
+#include <gradus/core/detail/environment.h>
 #include <gradus/core/error.h>
 #include <gradus/core/storage.h>
 
@@ -8,11 +9,9 @@
 #include <array>
 #include <atomic>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <new>
-#include <string_view>
 #include <thread>
 
 #include <immintrin.h>
@@ -45,18 +44,6 @@ std::size_t class_of(std::int64_t capacity) {
   const auto value = static_cast<std::uint64_t>(capacity);
   const auto power = static_cast<unsigned>(std::bit_width(value)) - 1;
   return static_cast<std::size_t>((power - 9) * 8 + ((value >> (power - 3)) & 7));
-}
-
-bool pooling_wanted() {
-#if defined(__SANITIZE_ADDRESS__)
-  return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
-  return false;
-#endif
-#endif
-  const char* setting = std::getenv("GRADUS_POOL");
-  return setting == nullptr || std::string_view(setting) != "0";
 }
 
 /// A lock for a few dozen instructions. A std::mutex puts the second thread to sleep: with two that
@@ -242,7 +229,7 @@ class Pool {
   std::array<SizeClass, 8 * 64> classes_;
   std::int64_t allocations_ = 0;
   std::int64_t failures_ = 0;
-  const bool keep_ = pooling_wanted();
+  const bool keep_ = detail::keeps_freed_memory();
 };
 
 /// Never destroyed: tensors in static storage may be freed after every other static object is gone.

@@ -1,37 +1,20 @@
 // The thread-local stack of scratch blocks behind Workspace.
+#include <gradus/core/detail/environment.h>
 #include <gradus/core/error.h>
 #include <gradus/core/kernels/workspace.h>
 #include <gradus/core/storage.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
-#include <string_view>
 #include <vector>
 
 namespace gradus::kernels::detail {
 namespace {
 
 constexpr std::align_val_t alignment{64};
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool address_sanitizer = true;
-#elif defined(__has_feature)
-constexpr bool address_sanitizer = __has_feature(address_sanitizer);
-#else
-constexpr bool address_sanitizer = false;
-#endif
-
-bool keeps_blocks() {
-  static const bool keeps = [] {
-    const char* pool = std::getenv("GRADUS_POOL");
-    return !address_sanitizer && (pool == nullptr || std::string_view(pool) != "0");
-  }();
-  return keeps;
-}
 
 // More than any vector, or row of a small image, that goes too far.
 constexpr std::size_t guard_bytes = 4096;
@@ -130,7 +113,7 @@ void workspace_pop() noexcept {
   Stack& own = stack();
   Block& block = own.blocks[--own.depth];
   block.take_back();
-  if (!keeps_blocks()) block.release();
+  if (!gradus::detail::keeps_freed_memory()) block.release();
 }
 
 void guard_workspaces(bool on) { guards_on = on; }

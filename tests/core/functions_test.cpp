@@ -4,6 +4,8 @@
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <map>
@@ -237,4 +239,22 @@ TEST_CASE("add_ of overlapping windows adds what was there before") {
   const Tensor row = arange(1, 5, 1, float64);
   core::add_(row.slice(0, 1, 4), row.slice(0, 0, 3));
   CHECK(core::equal(row, Tensor::from({1.0, 3.0, 5.0, 7.0}, float64)));
+}
+
+TEST_CASE("an int64 is compared with a number as it is, beyond the digits of a double too") {
+  constexpr std::int64_t big = std::int64_t{1} << 53;  // the next that a double holds is big + 2
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  const Tensor x = Tensor::from({big - 1, big, big + 1, most}, int64);
+  const auto truth = [](const Tensor& result, std::array<bool, 4> right) {
+    for (std::int64_t i = 0; i < 4; ++i)
+      CHECK(result.at<bool>({i}) == right[static_cast<std::size_t>(i)]);
+  };
+  truth(core::eq(x, 0x1p53), {false, true, false, false});
+  truth(core::ne(x, 0x1p53), {true, false, true, true});
+  truth(core::lt(x, 0x1p53), {true, false, false, false});
+  truth(core::le(x, 0x1p53), {true, true, false, false});
+  truth(core::gt(x, 0x1p53), {false, false, true, true});
+  truth(core::ge(x, 0x1p53), {false, true, true, true});
+  truth(core::eq(x, 0x1p63), {false, false, false, false});  // most + 1
+  truth(core::lt(x, 0x1p63), {true, true, true, true});
 }
