@@ -99,7 +99,7 @@ template <class T> class Paths {
       if (!blas) all.push_back("pointwise, " + pass + ", several chunks");
       if (pass == "weight_grad") {
         all.push_back("pointwise, " + pass + ", by rows");
-      } else if (!blas) {
+      } else {
         all.push_back("pointwise, " + pass + ", by columns");
       }
     }
@@ -400,14 +400,10 @@ template <class T> class Paths {
     const std::int64_t channels = g_.group_in_channels();
     const std::int64_t pixels = g_.in_plane();
     add(g_.groups > 1, "pointwise, groups");
-    product("forward",
-            {.m = filters, .n = pixels, .k = channels, .ldb = pixels, .prefers_blas = true});
-    product("input_grad", {.m = channels,
-                           .n = pixels,
-                           .k = filters,
-                           .ldb = pixels,
-                           .transpose_a = Transpose::yes,
-                           .prefers_blas = true});
+    product("forward", {.m = filters, .n = pixels, .k = channels, .ldb = pixels});
+    product(
+        "input_grad",
+        {.m = channels, .n = pixels, .k = filters, .ldb = pixels, .transpose_a = Transpose::yes});
     product(
         "weight_grad",
         {.m = filters, .n = channels, .k = pixels, .ldb = pixels, .transpose_b = Transpose::yes});

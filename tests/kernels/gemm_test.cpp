@@ -186,13 +186,12 @@ template <class T> Problem<T> random_problem(std::mt19937& engine) {
                 .transpose_b = yes(3) ? Transpose::yes : Transpose::no,
                 .add = yes(2),
                 .epilogue = {.bias = nullptr, .relu = yes(2)},
-                .bias_of = yes(2) ? BiasOf::rows : BiasOf::columns,
-                .prefers_blas = yes(4)};
+                .bias_of = yes(2) ? BiasOf::rows : BiasOf::columns};
   // Beyond what fits the cache, of either operand.
   if (yes(8)) sizes.k = 2100;
   if (yes(8)) {
     sizes.m = 3000;
-    sizes.n = 12;
+    sizes.n = pick({4, 12});
     sizes.k = 100;
   }
   return Problem<T>(sizes, yes(2), yes(3), engine);

@@ -97,8 +97,7 @@ bool product_pays(const Conv2dGeometry& g, Conv2dPass pass) {
   if (!pointwise_supports(g)) return false;
   if (g.group_out_channels() == 1 && g.group_in_channels() == 1) return false;  // one number
   const std::int64_t weights = g.group_out_channels() * g.group_in_channels();
-  if (unpacked_gemm<float>().beats_blas && pass != Conv2dPass::weight_grad)
-    return g.out_plane() >= (weights < many_weights ? 16 : 64);
+  if (unpacked_gemm<float>().beats_blas) return g.out_plane() >= (weights < many_weights ? 16 : 64);
   if (weights < few_weights) return true;
   if (pass == Conv2dPass::weight_grad) return false;
   return g.out_plane() >= (weights < many_weights ? 256 : 48);

@@ -45,8 +45,7 @@ void pointwise_forward(const Conv2dGeometry& g, const T* x, const T* w, const Ep
              .ldb = g.in_plane(),
              .c = y + image_group * filters * g.in_plane(),
              .ldc = g.in_plane(),
-             .epilogue = epilogue.from(group * filters),
-             .prefers_blas = true});
+             .epilogue = epilogue.from(group * filters)});
   });
 }
 
@@ -64,8 +63,7 @@ void pointwise_input_grad(const Conv2dGeometry& g, const T* dy, const T* w, T* d
              .ldb = g.in_plane(),
              .c = dx + image_group * channels * g.in_plane(),
              .ldc = g.in_plane(),
-             .transpose_a = Transpose::yes,
-             .prefers_blas = true});
+             .transpose_a = Transpose::yes});
   });
 }
 

@@ -91,6 +91,10 @@ template <class T> Gemm<T> started(Gemm<T> g) {
 }
 
 template <class T> bool in_rows(const Gemm<T>& g) {
+  const UnpackedGemm<T>& kernels = unpacked_gemm<T>();
+  // Measured: from here on, bringing B into panels is paid for by the sums.
+  constexpr std::int64_t enough = 16;
+  if (kernels.beats_blas && g.k < kernels.short_sum && g.m >= enough && g.n >= enough) return false;
   return g.transpose_a == Transpose::no && g.transpose_b == Transpose::yes &&
          (g.epilogue.bias == nullptr || g.bias_of == BiasOf::columns) &&
          g.k <= most_row_elements<T> / g.m;
@@ -174,8 +178,7 @@ template <class T> GemmPlan plan_gemm(const Gemm<T>& g) {
   }
   const UnpackedGemm<T>& kernels = unpacked_gemm<T>();
   const bool panels = wants_panels(g);
-  const bool fits =
-      g.transpose_b == Transpose::no && g.k <= most_column_elements<T> / g.n && !g.prefers_blas;
+  const bool fits = g.transpose_b == Transpose::no && g.k <= most_column_elements<T> / g.n;
   if (!kernels.beats_blas && !fits) {
     return {GemmWay::blas, tall,
             tall ? packed_block(g.m, flops) : std::max(packed_block(g.n, flops), blas_columns),

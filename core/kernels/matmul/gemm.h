@@ -40,7 +40,6 @@ template <class T> struct Gemm {
   bool add = false;  ///< to what is in C
   Epilogue<T> epilogue{};
   BiasOf bias_of = BiasOf::rows;
-  bool prefers_blas = false;  ///< measured so, where vectors have less than 64 bytes
 
   /// The product of some rows of C, or of some columns.
   Gemm of_rows(std::int64_t begin, std::int64_t end) const;

@@ -28,12 +28,12 @@ template <class T> constexpr int group = HWY_TARGET == HWY_SCALAR ? 1 : 16 / siz
 template <class T> using GroupTag = hn::FixedTag<T, group<T>>;
 template <class T> using Group = hn::Vec<GroupTag<T>>;
 
-// A block of the result is as large as the registers allow: AVX-512 has 32, its predecessors 16.
+// A block of the result is as large as the registers allow (AVX-512 has 32, its predecessors 16), with what is read for it.
 constexpr bool many_registers = HWY_MAX_BYTES == 64;
 
 // ---- Rows against rows: each sum runs along memory, one vector of partial sums per result ----
 
-constexpr int row_block = many_registers ? 4 : 2;  // rows of x
+constexpr int row_block = many_registers ? 4 : 3;  // rows of x
 constexpr int column_block = 4;                    // rows of w
 
 #if HWY_TARGET == HWY_SCALAR
@@ -140,14 +140,20 @@ void rows(std::int64_t m, std::int64_t n, std::int64_t k, const T* x, std::int64
 
 // ---- A number against a row: each vector holds neighbouring results ----
 
-constexpr int number_block = many_registers ? 6 : 3;  // rows of c
-constexpr int vector_block = 4;                       // vectors of a row of c, the last one partial
+constexpr int number_block = 6;                       // rows of c
+constexpr int vector_block = many_registers ? 4 : 2;  // vectors of a row of c
 
-template <class T, int numbers, int vectors>
+/// `whole`: the last vector of a row is, too. Loading a part costs a third of the speed where the CPU has no registers for
+/// masks.
+template <class T, int numbers, int vectors, bool whole>
 void columns_block(std::int64_t last_lanes, std::int64_t k, const T* a, std::int64_t row_step,
                    std::int64_t inner_step, const T* b, std::int64_t ldb, bool add,
                    const Epilogue<T>& epilogue, T* c, std::int64_t ldc) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag<T>()));
+  const auto load = [=](const T* from, int v) HWY_ATTR {
+    return whole || v < vectors - 1 ? hn::LoadU(Tag<T>(), from)
+                                    : simd::load_first(Tag<T>(), last_lanes, from);
+  };
   Vector<T> sum[numbers][vectors];
   GRADUS_UNROLL
   for (int i = 0; i < numbers; ++i) {
@@ -158,8 +164,7 @@ void columns_block(std::int64_t last_lanes, std::int64_t k, const T* a, std::int
   for (std::int64_t p = 0; p < k; ++p) {
     Vector<T> row[vectors];
     GRADUS_UNROLL
-    for (int v = 0; v < vectors - 1; ++v) row[v] = hn::LoadU(Tag<T>(), b + p * ldb + v * lanes);
-    row[vectors - 1] = simd::load_first(Tag<T>(), last_lanes, b + p * ldb + (vectors - 1) * lanes);
+    for (int v = 0; v < vectors; ++v) row[v] = load(b + p * ldb + v * lanes, v);
     GRADUS_UNROLL
     for (int i = 0; i < numbers; ++i) {
       const Vector<T> number = hn::Set(Tag<T>(), a[i * row_step + p * inner_step]);
@@ -171,18 +176,21 @@ void columns_block(std::int64_t last_lanes, std::int64_t k, const T* a, std::int
   for (int i = 0; i < numbers; ++i) {
     GRADUS_UNROLL
     for (int v = 0; v < vectors; ++v) {
-      const std::int64_t count = v < vectors - 1 ? lanes : last_lanes;
       T* to = c + i * ldc + v * lanes;
-      if (add) sum[i][v] = hn::Add(sum[i][v], simd::load_first(Tag<T>(), count, to));
+      if (add) sum[i][v] = hn::Add(sum[i][v], load(to, v));
       const auto zero = hn::Zero(Tag<T>());
       if (epilogue.relu) sum[i][v] = hn::IfThenElse(hn::Lt(sum[i][v], zero), zero, sum[i][v]);
-      simd::store_first(sum[i][v], Tag<T>(), count, to);
+      if (whole || v < vectors - 1) {
+        hn::StoreU(sum[i][v], Tag<T>(), to);
+      } else {
+        simd::store_first(sum[i][v], Tag<T>(), last_lanes, to);
+      }
     }
   }
 }
 
 /// A panel of `vectors` vectors, from the top to the bottom of c.
-template <class T, int vectors>
+template <class T, int vectors, bool whole>
 void panel(std::int64_t last_lanes, std::int64_t m, std::int64_t k, const T* a,
            std::int64_t row_step, std::int64_t inner_step, const T* b, std::int64_t ldb, bool add,
            const Epilogue<T>& epilogue, T* c, std::int64_t ldc) {
@@ -190,12 +198,13 @@ void panel(std::int64_t last_lanes, std::int64_t m, std::int64_t k, const T* a,
   const auto take = [&](auto count) HWY_ATTR {
     constexpr int numbers = decltype(count)::value;
     for (; i + numbers <= m; i += numbers) {
-      columns_block<T, numbers, vectors>(last_lanes, k, a + i * row_step, row_step, inner_step, b,
-                                         ldb, add, epilogue.from(i), c + i * ldc, ldc);
+      columns_block<T, numbers, vectors, whole>(last_lanes, k, a + i * row_step, row_step,
+                                                inner_step, b, ldb, add, epilogue.from(i),
+                                                c + i * ldc, ldc);
     }
   };
   take(std::integral_constant<int, number_block>());
-  if constexpr (many_registers) take(std::integral_constant<int, 4>());
+  take(std::integral_constant<int, 4>());
   take(std::integral_constant<int, 2>());
   take(std::integral_constant<int, 1>());
 }
@@ -209,17 +218,20 @@ void columns(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::in
     const std::int64_t width = std::min(n - j, vector_block * lanes);
     const std::int64_t vectors = (width + lanes - 1) / lanes;
     const std::int64_t last_lanes = width - (vectors - 1) * lanes;
-    const auto run = vectors == 4   ? panel<T, 4>
-                     : vectors == 3 ? panel<T, 3>
-                     : vectors == 2 ? panel<T, 2>
-                                    : panel<T, 1>;
+    auto run = panel<T, 1, false>;
+    if (vectors == 2) run = panel<T, 2, false>;
+    if constexpr (many_registers) {
+      if (vectors == 3) run = panel<T, 3, false>;
+      if (vectors == 4) run = panel<T, 4, false>;
+    }
+    if (width == vector_block * lanes) run = panel<T, vector_block, true>;
     run(last_lanes, m, k, a, row_step, inner_step, b + j, ldb, add, epilogue, c + j, ldc);
   }
 }
 
 template <class T>
 constexpr UnpackedGemm<T> kernels{&rows<T>, &columns<T>, vector_block* hn::MaxLanes(Tag<T>()),
-                                  many_registers};
+                                  8 * hn::MaxLanes(Tag<T>()), HWY_MAX_BYTES >= 32};
 const UnpackedGemm<float>* float_kernels() { return &kernels<float>; }
 const UnpackedGemm<double>* double_kernels() { return &kernels<double>; }
 
