@@ -45,6 +45,7 @@ Variables own_inputs(std::string_view op, const Variables& inputs, bool create_g
 
 Variable result_of(std::string_view op, const DifferentiableFunction& function,
                    const Variables& inputs) {
+  if (!function) fail<ValueError>(op, ": there is no function to call");
   Variable y = function(inputs);
   if (!y.defined()) fail<GradError>(op, ": the function gave an undefined Variable");
   if (!is_floating(y.dtype())) {
@@ -81,9 +82,10 @@ void check_vectors(std::string_view op, const Variables& v, const Variables& inp
   }
 }
 
-/// Σ seed·d(output)/d(input) for each input, zeros where there is no way from one to the other.
+/// Σ seed·d(output)/d(input) for each input, zeros where there is no way from one to the other. `history_for` as
+/// in run_backward().
 Variables pull_back(const Variables& outputs, const Variables& seeds, const Variables& inputs,
-                    GradOptions options) {
+                    GradOptions options, std::string_view history_for = {}) {
   options.allow_unused = true;
   Variables with_history;
   Variables their_seeds;
@@ -92,15 +94,19 @@ Variables pull_back(const Variables& outputs, const Variables& seeds, const Vari
     with_history.push_back(outputs[k]);
     their_seeds.push_back(seeds[k]);
   }
-  Variables found = grad(with_history, inputs, their_seeds, options);
+  Variables found = history_for.empty() ? grad(with_history, inputs, their_seeds, options)
+                                        : run_backward(with_history, their_seeds, inputs, options,
+                                                       true, history_for);
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!found[i].defined()) found[i] = zeros_like(inputs[i].value());
   return found;
 }
 
-/// The gradient of one number, recorded.
-Variables recorded_gradient(const Variable& y, const Variables& inputs) {
-  return pull_back({y}, {ones_like(y.value())}, inputs, {.create_graph = true});
+/// The gradient of one number, to be differentiated: with a history even of what is linear, so that an op
+/// without shows.
+Variables recorded_gradient(std::string_view op, const Variable& y, const Variables& inputs) {
+  const Variable seed(ones_like(y.value()), true);
+  return pull_back({y}, {seed}, inputs, {.create_graph = true}, op);
 }
 
 /// A result as the caller gets it.
@@ -158,14 +164,7 @@ JvpResult jvp(const DifferentiableFunction& function, const Variables& inputs, c
   const Variable y = result_of("jvp", function, x);
   // uᵀJ is linear in u: any u has the derivative. With ones, a term that lost its history shows.
   const Variable u(ones_like(y.value()), true);
-  const Variables pulled = pull_back({y}, {u}, x, {.create_graph = true});
-  for (std::size_t i = 0; i < pulled.size(); ++i) {
-    const Tensor& numbers = pulled[i].value();
-    if (!pulled[i].requires_grad() && !core::equal(numbers, zeros_like(numbers))) {
-      fail<GradError>("jvp: the gradient of input ", i,
-                      " has no history: an op's backward is not made of functions on Variables");
-    }
-  }
+  const Variables pulled = pull_back({y}, {u}, x, {.create_graph = true}, "jvp");
   const Variable tangent =
       pull_back(pulled, v, {u}, {.create_graph = options.create_graph}).front();
   return {handed_out(y, options.create_graph), tangent};
@@ -185,7 +184,7 @@ std::vector<Variables> hessian(const DifferentiableFunction& function, const Var
   const Variable y = result_of("hessian", function, x);
   check_one_number("hessian", "the function", y);
   std::vector<Variables> rows;
-  for (const Variable& gradient : recorded_gradient(y, x))
+  for (const Variable& gradient : recorded_gradient("hessian", y, x))
     rows.push_back(jacobian_of("hessian", gradient, x, options.create_graph));
   return rows;
 }
@@ -198,7 +197,7 @@ HvpResult hvp(const DifferentiableFunction& function, const Variables& inputs, c
   const Variable y = result_of("hvp", function, x);
   check_one_number("hvp", "the function", y);
   Variables product =
-      pull_back(recorded_gradient(y, x), v, x, {.create_graph = options.create_graph});
+      pull_back(recorded_gradient("hvp", y, x), v, x, {.create_graph = options.create_graph});
   return {handed_out(y, options.create_graph), std::move(product)};
 }
 
@@ -212,6 +211,7 @@ Variables detail::per_sample_gradients(const std::function<Variable(const Variab
     fail<ShapeError>(op, ": expects labels of shape [", x.size(0), ",...], for x of ", x.shape(),
                      ", got ", describe(labels));
   }
+  if (!loss) fail<ValueError>(op, ": there is no loss to call");
   const Recorded recorded;
   Variables trained;
   for (const Variable& parameter : parameters)
@@ -388,6 +388,7 @@ struct Checkpoint final : Op {
 bool is_recomputing() { return recomputing; }
 
 Variable checkpoint(const DifferentiableFunction& function, const Variables& inputs, Place at) {
+  if (!function) fail<ValueError>("checkpoint: there is no function to call");
   const Generator random = default_generator();
   const std::uint64_t start = latest_node();
   // Recorded, so that it is known what the result depends on; that tape is then dropped.
@@ -398,15 +399,21 @@ Variable checkpoint(const DifferentiableFunction& function, const Variables& inp
 
   auto op = std::make_unique<Checkpoint>(function, inputs, y.value(), random);
   const std::shared_ptr<Node> node = Node::make(Checkpoint::name, at);
+  std::vector<Tensor> captured;
   for (const Exit& exit : exits) {
     if (std::ranges::find(op->sources, exit.to.get()) != op->sources.end()) continue;
     op->sources.push_back(exit.to.get());
     node->inputs.push_back(exit.to);
+    captured.push_back(exit.to->leaf_value());
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].defined()) continue;
     const Tensor& numbers = inputs[i].value();
     node->kept.push_back({numbers, numbers.storage().version(), nullptr, i});
+  }
+  for (const Tensor& numbers : captured) {
+    if (numbers.defined())
+      node->kept.push_back({numbers, numbers.storage().version(), "captured Variable"});
   }
   node->kept.push_back({y.value(), y.value().storage().version(), "output"});
   node->adopt(std::move(op));

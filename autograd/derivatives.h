@@ -122,8 +122,10 @@ Variables per_sample_gradients(Model& model, const SampleLoss& loss, const Tenso
 /// other ops. Running again it sees the same numbers of default_generator(), which then is as it was; and
 /// is_recomputing() tells batch norms not to count their batch twice. With create_graph the second run
 /// stays on the tape, so second derivatives save nothing.
-/// Throws GradError from backward where the second run gives other numbers than the first (a parameter
-/// was changed in between, or a generator of its own went on), or depends on other Variables.
+/// Throws GradError from backward where an input or a leaf that the function captured was written to in between, and
+/// where the second run gives other numbers than the first or depends on other Variables. What else it reads (labels,
+/// a generator of its own, frozen parameters) must be the same again: that is seen only where the result shows it.
+/// Throws ValueError where there is no function.
 /// Source: T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with sublinear memory cost", 2016.
 Variable checkpoint(const DifferentiableFunction& function, const Variables& inputs,
                     Place at = Place::here());

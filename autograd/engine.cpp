@@ -9,18 +9,22 @@
 #include <gradus/autograd/engine.h>
 #include <gradus/autograd/functions.h>
 #include <gradus/autograd/op.h>
+#include <gradus/core/create.h>
 #include <gradus/core/math.h>
 
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace gradus {
 namespace {
 
 struct Step {
-  std::uint64_t turn;   // the highest runs first: a node's own number, a leaf's oldest use's
-  Variable gradient{};  // the sum of what has arrived
+  std::uint64_t turn;     // the highest runs first: a node's own number, a leaf's oldest use's
+  Variable gradient{};    // the sum of what has arrived
+  bool is_wanted = true;  // or leads to what is
+  bool leads_on = true;   // to something wanted
 };
 using Steps = std::unordered_map<Node*, Step>;
 
@@ -47,10 +51,34 @@ std::vector<Steps::value_type*> order_of(const std::vector<Node*>& outputs, Step
   return order;
 }
 
+/// Leaves out what does not lead to `wanted`: it is neither computed nor freed.
+void prune(const std::vector<Steps::value_type*>& order, const Variables& wanted, Steps& steps) {
+  std::unordered_set<const Node*> ends;
+  for (const Variable& each : wanted) ends.insert(each.node().get());
+  for (auto place = order.rbegin(); place != order.rend(); ++place) {  // inputs first
+    auto& [node, step] = **place;
+    step.leads_on = std::ranges::any_of(node->inputs, [&](const std::shared_ptr<Node>& input) {
+      return input != nullptr && steps.find(input.get())->second.is_wanted;
+    });
+    step.is_wanted = step.leads_on || ends.contains(node);
+  }
+}
+
+/// A gradient is linear in that of the result: where that has a history, what is not 0 has one too.
+void expect_history(std::string_view who, const Node& node, const Variables& gradients) {
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (!node.inputs[i] || !gradients[i].defined() || gradients[i].requires_grad()) continue;
+    const Tensor& numbers = gradients[i].value();
+    if (core::equal(numbers, zeros_like(numbers))) continue;
+    fail<GradError>(who, ": the gradient that ", node.text(), " gave for its input ", i,
+                    " has no history: its backward is not made of functions on Variables");
+  }
+}
+
 }  // namespace
 
 Variables run_backward(const Variables& outputs, Variables seeds, const Variables& wanted,
-                       const GradOptions& options, bool with_hooks) {
+                       const GradOptions& options, bool with_hooks, std::string_view history_for) {
   const detail::InBackward anomalies_are_the_engines;
   // A gradient is made of ops: recorded or not, the code is the same.
   const GradMode mode(options.create_graph, Place());
@@ -58,6 +86,7 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
   for (const Variable& output : outputs) last.push_back(output.node().get());
   Steps steps;
   const std::vector<Steps::value_type*> order = order_of(last, steps);
+  if (!wanted.empty()) prune(order, wanted, steps);
 
   // `from` is the op that computed the gradient, of its input `input`; null for a seed.
   const auto deliver = [&](Node* node, Variable gradient, const Node* from, std::size_t input) {
@@ -88,17 +117,19 @@ Variables run_backward(const Variables& outputs, Variables seeds, const Variable
   for (Steps::value_type* const place : order) {
     Node* const node = place->first;
     Variable gradient = std::move(place->second.gradient);
-    if (!gradient.defined()) continue;  // no use of it had one to give
+    if (!gradient.defined() || !place->second.is_wanted) continue;  // no use of it had one to give
     if (with_hooks && !node->hooks.empty()) gradient = node->run_hooks(std::move(gradient));
 
     if (wanted.empty()) node->collect(gradient, options.create_graph);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       if (wanted[i].node().get() == node) found[i] = gradient;
     }
-    if (node->is_leaf) continue;
+    if (node->is_leaf || !place->second.leads_on) continue;
 
     // What forward saved is not needed again, unless somebody says so.
     Variables gradients = node->backward(gradient, !options.retain_graph && !options.create_graph);
+    if (!history_for.empty() && gradient.requires_grad())
+      expect_history(history_for, *node, gradients);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (node->inputs[i] && gradients[i].defined())
         deliver(node->inputs[i].get(), std::move(gradients[i]), node, i);

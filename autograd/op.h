@@ -149,6 +149,8 @@ struct Node : std::enable_shared_from_this<Node> {
   static std::shared_ptr<Node> make(std::string_view name, Place at);
   /// "conv2d in features.3, layers/conv.cpp:88, called at train.cpp:41"
   std::string text() const;
+  /// The numbers of a leaf, while there is a Variable that shows them; else undefined.
+  Tensor leaf_value() const;
   /// Adds an edge to what made `input`.
   void take(const Variable& input);
   /// Takes the op that was called.

@@ -80,6 +80,11 @@ std::string Node::text() const {
   return text.str();
 }
 
+Tensor Node::leaf_value() const {
+  const std::shared_ptr<Variable::State> state = is_leaf ? keep.lock() : nullptr;
+  return state == nullptr ? Tensor() : state->value;
+}
+
 void Node::take(const Variable& input) {
   const Variable::State* const state = input.state_.get();
   inputs.push_back(state == nullptr ? nullptr : state->node);

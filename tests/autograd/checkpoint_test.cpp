@@ -272,8 +272,9 @@ TEST_CASE("a second run that differs from the first is an error, not a wrong gra
   const Variable w(numbers({4}, 2), true);
   const std::string other = "checkpoint: run again in backward, the function gave other numbers, ";
   {
-    const Variable y = sum(checkpoint([&w](const Variables& v) { return v[0] + w; }, {x}));
-    core::mul_(w.value(), 2);
+    const Variable frozen(numbers({4}, 2));
+    const Variable y = sum(checkpoint([&](const Variables& v) { return v[0] + frozen; }, {x}));
+    core::mul_(frozen.value(), 2);
     CHECK(message_of<GradError>([&] { y.backward(); }) ==
           other +
               "float64 [4] for float64 [4]: what it reads was changed, or it draws from a "
@@ -314,6 +315,29 @@ TEST_CASE("a second run that differs from the first is an error, not a wrong gra
           checkpoint([](const Variables&) { return Variable(); }, {x});
         }) == "checkpoint: the function gave an undefined Variable");
   CHECK(!is_recomputing());
+}
+
+TEST_CASE(
+    "a captured leaf that was written to is an error, also where the result does not show it") {
+  const Variable x(numbers({2, 3}, 1), true);
+  Linear first(3, 4);
+  Linear last(4, 3, {.bias = false});
+  first.to(float64);
+  last.to(float64);
+  last.weight.value().fill_(0);  // as a residual branch often begins
+  const auto block = [&](const Variables& v) { return v[0] + last(relu(first(v[0]))); };
+  const Variable y = sum(checkpoint(block, {x}));
+  core::mul_(first.weight.value(), -1);
+  CHECK(contains(message_of<GradError>([&] { y.backward(); }),
+                 "checkpoint kept its captured Variable for the derivative at version "));
+  CHECK(!last.weight.grad().defined());
+
+  const Variable again = sum(checkpoint(block, {x}));
+  first.weight.set_value(numbers({4, 3}, 5));
+  CHECK_THROWS_AS(again.backward(), GradError);
+  const Variable untouched = sum(checkpoint(block, {x}));
+  untouched.backward();
+  CHECK(last.weight.grad().defined());
 }
 
 TEST_CASE("what throws in the second run leaves everything as it was") {

@@ -318,16 +318,49 @@ TEST_CASE("wrong calls are told in one line, with both sides") {
         "hvp: v[0] is undefined, input 0 is [3]");
 }
 
-TEST_CASE("jvp refuses an op whose derivative is no function, instead of giving zero") {
+TEST_CASE("an op whose derivative is no function is refused, instead of giving zero") {
   struct Blind final : Op {
     Tensor forward(const Variable& x) { return x.value() * 3.0; }
     Variables backward(const Variable& dy) override { return {Variable(dy.value() * 3.0)}; }
   };
   const auto f = [](const Variables& v) { return record(Blind(), v[0]); };
   const Tensor x = numbers({3}, 1);
-  CHECK(message_of<GradError>([&] { jvp(f, {x}, {x}); }) ==
-        "jvp: the gradient of input 0 has no history: an op's backward is not made of functions on "
-        "Variables");
+  const std::string none = "has no history: its backward is not made of functions on Variables";
+  const auto refused = [&](const char* who, const auto& call) {
+    const std::string message = message_of<GradError>(call);
+    CAPTURE(message);
+    CHECK(message.starts_with(std::string(who) + ": the gradient that "));
+    CHECK(message.ends_with(" gave for its input 0 " + none));
+  };
+  refused("jvp", [&] { jvp(f, {x}, {x}); });
+  // Beside a term that has a history, and where the second derivative would be 0 without a word.
+  const auto mixed = [&](const Variables& v) { return f(v) + v[0]; };
+  refused("jvp", [&] { jvp(mixed, {x}, {x}); });
+  const auto total = [&](const Variables& v) { return sum(f(v) + pow(v[0], 3)); };
+  refused("hvp", [&] { hvp(total, {x}, {x}); });
+  refused("hessian", [&] { hessian([&](const Variables& v) { return sum(f(v)); }, {x}); });
+  // First derivatives need none.
+  check_close(jacobian(mixed, {x})[0], core::mul(eye(3, float64), 4.0));
+}
+
+TEST_CASE("no function is an error that says so") {
+  const Tensor x = numbers({3}, 1);
+  const DifferentiableFunction none;
+  CHECK(message_of<ValueError>([&] { vjp(none, {x}); }) == "vjp: there is no function to call");
+  CHECK(message_of<ValueError>([&] { jvp(none, {x}, {x}); }) ==
+        "jvp: there is no function to call");
+  CHECK(message_of<ValueError>([&] { jacobian(none, {x}); }) ==
+        "jacobian: there is no function to call");
+  CHECK(message_of<ValueError>([&] { hessian(none, {x}); }) ==
+        "hessian: there is no function to call");
+  CHECK(message_of<ValueError>([&] { hvp(none, {x}, {x}); }) ==
+        "hvp: there is no function to call");
+  CHECK(message_of<ValueError>([&] { checkpoint(none, {x}); }) ==
+        "checkpoint: there is no function to call");
+  Sequential model{Linear{3, 2}};
+  CHECK(message_of<ValueError>([&] {
+          per_sample_gradients(model, nullptr, ones({2, 3}), zeros({2}, int64));
+        }) == "per_sample_gradients: there is no loss to call");
 }
 
 TEST_CASE("each sample's gradient is that of the sample alone, and their mean that of the batch") {

@@ -143,7 +143,8 @@ TEST_CASE("a leaf has its gradient, and runs its hooks, as soon as its oldest us
     y.backward({.create_graph = create_graph});
     CHECK(seen == wanted);
     CHECK(collected.back());
-    // grad(), too, and whatever is asked for: a result, or a leaf.
+    // grad(), too, as far as it goes: a result, or a leaf.
+    const std::size_t hooks_of_early = collected.size();
     seen.clear();
     late.zero_grad();
     const Variable again = net();
@@ -152,8 +153,8 @@ TEST_CASE("a leaf has its gradient, and runs its hooks, as soon as its oldest us
     CHECK(found[0].item() == 420);
     CHECK(found[1].item() == 1);
     CHECK(found[2].item() == 150);
-    CHECK(seen == wanted);
-    CHECK(!collected.back());
+    CHECK(seen == std::vector<std::string>(wanted.begin(), wanted.begin() + 5));
+    CHECK(collected.size() == hooks_of_early);
     for (const Variable& leaf : {x, early, shared, late})
       leaf.zero_grad();  // or they keep each other
   }
@@ -492,6 +493,26 @@ TEST_CASE("only what somebody needs is computed") {
   y.backward();
   CHECK(gradient(x) == 2);
   CHECK(!constant.grad().defined());
+}
+
+TEST_CASE("grad runs what leads to what is asked for, and leaves the rest of the tape as it is") {
+  const Variable x = leaf(3);
+  const Variable below = x * x;
+  const Variable other = leaf(5);
+  const Variable y = below * other;
+  int of_x = 0;
+  int of_other = 0;
+  x.register_hook([&](const Variable& g) { return ++of_x, g; });
+  other.register_hook([&](const Variable& g) { return ++of_other, g; });
+  const Variable g = grad({y}, {below})[0];
+  CHECK(g.item() == 5);
+  CHECK(of_x == 0);
+  CHECK(of_other == 0);
+  below.backward(g);  // on through what was not freed
+  CHECK(gradient(x) == 30);
+  CHECK(of_x == 1);
+  // The part that ran was.
+  CHECK_THROWS_AS(grad({y}, {other}), GradError);
 }
 
 TEST_CASE("no leaf's gradient is the seed's memory, or another leaf's, create_graph or not") {
