@@ -356,6 +356,8 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 
 bool equal(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+  if (is_storage_only(a.dtype()))
+    return equal(a.to(float32), b.to(float32));  // which holds them all
   const Tensor same = logical_or(eq(a, b), logical_and(isnan(a), isnan(b)));
   return sum(same).item() == static_cast<double>(a.numel());
 }

@@ -129,6 +129,12 @@ Variables MultiheadAttention::forward_all(const Variables& inputs) {
                        options_.batch_first ? "[N,L," : "[L,N,", features, "] or [L,", features,
                        "], got ", inputs[i].shape());
     }
+    const int along_batch = options_.batch_first ? 0 : 1;
+    if (rank == 3 && inputs[i].size(along_batch) != inputs[0].size(along_batch)) {
+      fail<ShapeError>(op, ": the query ", inputs[0].shape(), " has a batch of ",
+                       inputs[0].size(along_batch), ", the ", i == 1 ? "key " : "value ",
+                       inputs[i].shape(), " one of ", inputs[i].size(along_batch));
+    }
   }
   const bool batched = rank == 3;
   const std::int64_t width = features / num_heads_;

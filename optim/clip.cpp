@@ -4,16 +4,34 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace gradus {
 namespace {
 
-/// Σ|g|^p, or the greatest |g|; in float64.
-double part_of_norm(const Tensor& gradient, double p) {
-  if (gradient.numel() == 0) return 0;
-  const Tensor sizes = core::abs(gradient.to(float64));
-  if (std::isinf(p)) return core::max(sizes).item();
-  return core::sum(p == 2 ? core::mul(sizes, sizes) : core::pow(sizes, p)).item();
+/// Σ|g/scale|^p over all gradients, or the greatest |g|; in float64.
+double sum_of_powers(const std::vector<Variable>& parameters, double p, double scale) {
+  double total = 0;
+  for (const Variable& parameter : parameters) {
+    if (!parameter.grad().defined() || parameter.grad().numel() == 0) continue;
+    const Tensor sizes = core::div(core::abs(parameter.grad().value().to(float64)), scale);
+    const double part =
+        std::isinf(p) ? core::max(sizes).item()
+                      : core::sum(p == 2 ? core::mul(sizes, sizes) : core::pow(sizes, p)).item();
+    // std::max drops a NaN that comes second.
+    total = !std::isinf(p) ? total + part : std::isnan(part) ? part : std::max(total, part);
+  }
+  return total;
+}
+
+double norm_of(const std::vector<Variable>& parameters, double p) {
+  const double total = sum_of_powers(parameters, p, 1);
+  if (std::isinf(p)) return total;
+  if (total >= 1e-200 && total <= 1e300) return std::pow(total, 1 / p);
+  // Powers may have left the range of a double where the norm does not.
+  const double greatest = sum_of_powers(parameters, std::numeric_limits<double>::infinity(), 1);
+  if (!(greatest > 0) || std::isinf(greatest)) return greatest;
+  return greatest * std::pow(sum_of_powers(parameters, p, greatest), 1 / p);
 }
 
 }  // namespace
@@ -25,14 +43,7 @@ double clip_grad_norm_(const std::vector<Variable>& parameters,
   if (!(options.norm_type > 0))
     fail<ValueError>("clip_grad_norm_: norm_type must be above 0, got ", options.norm_type);
   const double p = options.norm_type;
-  double total = 0;
-  for (const Variable& parameter : parameters) {
-    if (!parameter.grad().defined()) continue;
-    const double part = part_of_norm(parameter.grad().value(), p);
-    // std::max drops a NaN that comes second.
-    total = !std::isinf(p) ? total + part : std::isnan(part) ? part : std::max(total, part);
-  }
-  const double norm = std::isinf(p) ? total : std::pow(total, 1 / p);
+  const double norm = norm_of(parameters, p);
   if (options.error_if_nonfinite && !std::isfinite(norm))
     fail<ValueError>("clip_grad_norm_: the norm of the gradients is ", norm);
   const double factor = options.max_norm / (norm + 1e-6);

@@ -14,8 +14,8 @@ struct ClipGradNormOptions {
   bool error_if_nonfinite = false;
 };
 
-/// Multiplies all gradients by max_norm/(norm + 1e-6) where their norm, taken over all of them as one
-/// vector, exceeds max_norm. Gives the norm before. Parameters without a gradient do not count.
+/// Multiplies all gradients by max_norm/(norm + 1e-6) where that is below 1; norm is taken over all of them as one
+/// vector. Gives the norm before. Parameters without a gradient do not count.
 /// Throws ValueError for a negative max_norm, a norm_type below or at 0, and, if asked, for a norm that
 /// is not finite; without asking NaN spreads into all gradients, as PyTorch's does.
 /// R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks",

@@ -11,6 +11,10 @@ ExponentialMovingAverage::ExponentialMovingAverage(std::vector<Variable> paramet
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (!parameters_[i].defined())
       fail<ValueError>("ExponentialMovingAverage: parameter ", i, " is undefined");
+    for (std::size_t k = 0; k < i; ++k) {  // twice it would be averaged twice, and lost in swap()
+      if (same_window(parameters_[k].value(), parameters_[i].value()))
+        fail<ValueError>("ExponentialMovingAverage: parameter ", i, " is parameter ", k, " again");
+    }
     averages_.push_back(parameters_[i].value().clone());
   }
 }

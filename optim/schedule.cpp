@@ -42,6 +42,14 @@ std::vector<double> read_numbers(const char* owner, const NamedTensors& tensors,
   return numbers;
 }
 
+std::int64_t whole(const char* owner, const char* key, double number) {
+  if (!(number >= 0 && number <= 0x1p53) || number != std::floor(number)) {
+    fail<ValueError>(owner, ": ", key,
+                     " of the loaded state must be a whole number from 0 to 2^53, got ", number);
+  }
+  return static_cast<std::int64_t>(number);
+}
+
 /// From `start` to `end` along half a cosine, `progress` from 0 to 1.
 double cosine(double start, double end, double progress) {
   return end + (start - end) * (1 + std::cos(std::numbers::pi * progress)) / 2;
@@ -65,7 +73,7 @@ void check_positive(const char* schedule, const char* option, std::int64_t value
 NamedTensors Schedule::state_dict() const { return {{"epoch", Tensor::from(&epoch_, Shape{})}}; }
 
 void Schedule::load_state_dict(const NamedTensors& tensors) {
-  set_epoch(static_cast<std::int64_t>(read_numbers("Schedule", tensors, {"epoch"})[0]));
+  set_epoch(whole("Schedule", "epoch", read_numbers("Schedule", tensors, {"epoch"})[0]));
 }
 
 StepLR::StepLR(Optimizer& optimizer, const StepLROptions& options)
@@ -129,7 +137,12 @@ CosineAnnealingWarmRestarts::CosineAnnealingWarmRestarts(
 double CosineAnnealingWarmRestarts::lr_at(std::int64_t epoch, double base_lr) const {
   std::int64_t period = options_.period;
   if (options_.factor == 1) epoch %= period;
-  for (; epoch >= period; period *= options_.factor) epoch -= period;
+  while (epoch >= period) {
+    epoch -= period;
+    // The longest there is, longer than any training, stands for all that are longer.
+    constexpr std::int64_t longest = std::numeric_limits<std::int64_t>::max();
+    period = period > longest / options_.factor ? longest : period * options_.factor;
+  }
   return cosine(base_lr, options_.min_lr, static_cast<double>(epoch) / static_cast<double>(period));
 }
 
@@ -266,9 +279,10 @@ NamedTensors ReduceLROnPlateau::state_dict() const {
 void ReduceLROnPlateau::load_state_dict(const NamedTensors& tensors) {
   const std::vector<double> numbers =
       read_numbers("ReduceLROnPlateau", tensors, {"best", "bad_epochs", "cooldown"});
+  const std::int64_t bad_epochs = whole("ReduceLROnPlateau", "bad_epochs", numbers[1]);
+  cooldown_left_ = whole("ReduceLROnPlateau", "cooldown", numbers[2]);
+  bad_epochs_ = bad_epochs;
   best_ = numbers[0];
-  bad_epochs_ = static_cast<std::int64_t>(numbers[1]);
-  cooldown_left_ = static_cast<std::int64_t>(numbers[2]);
 }
 
 }  // namespace gradus

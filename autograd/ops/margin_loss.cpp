@@ -19,29 +19,6 @@ Variable by_sign(const Tensor& target, const Operand& one, const Variable& other
   return where(core::eq(target, 1), one, other);
 }
 
-/// √s, or any root of a sum of powers, whose gradient at 0 is 0 instead of 0·∞.
-template <class Root> Variable root_of(const Operand& s, const Root& root) {
-  const Place at = s.at();
-  const Tensor zero = core::eq(s->value(), 0);
-  const Variable safe = where(zero, {Tensor::scalar(1, s->dtype()), at}, s);
-  return where(zero, {Tensor::scalar(0, s->dtype()), at}, root(Operand(safe, at)));
-}
-
-/// (Σ |d|^p)^(1/p) over the last dimension.
-Variable length_of(const Operand& d, double p, bool keepdim) {
-  const Place at = d.at();
-  const Dims last{-1};
-  if (p == 2) {
-    const Variable squares = sum({mul(d, d), at}, last, keepdim);
-    return root_of({squares, at}, [](const Operand& s) { return sqrt(s); });
-  }
-  const Variable sizes = abs(d);
-  if (p == 1) return sum({sizes, at}, last, keepdim);
-  if (std::isinf(p)) return max({sizes, at}, last, keepdim);
-  const Variable powers = sum({pow({sizes, at}, p), at}, last, keepdim);
-  return root_of({powers, at}, [p](const Operand& s) { return pow(s, 1 / p); });
-}
-
 void check_distance(std::string_view op, double p, double eps) {
   if (!(p >= 1)) fail<ValueError>(op, ": p must be at least 1, got ", p);
   if (!std::isfinite(eps)) fail<ValueError>(op, ": eps must be finite, got ", eps);
@@ -49,7 +26,7 @@ void check_distance(std::string_view op, double p, double eps) {
 
 Variable distance_of(const Operand& a, const Variable& b, double p, double eps, bool keepdim) {
   const Place at = a.at();
-  return length_of({add({sub(a, b), at}, eps), at}, p, keepdim);
+  return norm({add({sub(a, b), at}, eps), at}, p, {-1}, keepdim);
 }
 
 }  // namespace

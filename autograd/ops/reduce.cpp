@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace gradus {
 namespace ops {
@@ -30,6 +31,51 @@ template <class Root> Variable flat_at_zero(const Variable& x, Place at, const R
   const Tensor zero = core::eq(x.value(), 0);
   const Variable safe = where(zero, 1, {x, at});
   return where(zero, 0, {root({safe, at}), at});
+}
+
+/// Are sums of powers so far from both ends of their dtype's range that no power of weight was lost there? NaN is not.
+bool in_range(const Tensor& sums) {
+  const bool narrow = sums.dtype() == float32;
+  const Tensor all = sums.to(float64).contiguous();
+  const double* values = all.data<double>();
+  return std::all_of(values, values + all.numel(), [&](double sum) {
+    return sum >= (narrow ? 0x1p-60 : 0x1p-500) && sum <= (narrow ? 0x1p100 : 0x1p1000);
+  });
+}
+
+/// For each slice over dims, which are kept, a power of two next to its greatest |x|, or to its least that is not 0: exact
+/// to divide by. 1 where there is none.
+Tensor scale_of(const Tensor& x, const Dims& dims, bool by_greatest) {
+  const Tensor sizes = core::abs(x.to(float64));
+  const double infinite = std::numeric_limits<double>::infinity();
+  Tensor scale =
+      by_greatest ? core::max(sizes, dims, true)
+                  : core::min(core::where(core::eq(sizes, 0), full({}, infinite, float64), sizes),
+                              dims, true);
+  scale = scale.contiguous().clone();
+  double* values = scale.data<double>();
+  for (std::int64_t i = 0; i < scale.numel(); ++i) {
+    const bool usable = std::isfinite(values[i]) && values[i] > 0;
+    values[i] = usable ? std::ldexp(1.0, std::ilogb(values[i])) : 1;
+  }
+  return scale.to(x.dtype());
+}
+
+/// root(sums(x, keepdim)), homogeneous in x: f(a·x) = a·f(x) for a > 0. Where the sums leave the range of the dtype, and the
+/// result need not, of each slice divided by a power of two.
+template <class Sums, class Root>
+Variable root_in_range(const Operand& x, const Dims& dims, bool keepdim, bool by_greatest,
+                       const Sums& sums, const Root& root) {
+  const Place at = x.at();
+  if (x->numel() == 0) return root(sums(x, keepdim));
+  {
+    const DetectAnomaly only_tried(false);
+    const Variable plain = sums(x, keepdim);
+    if (in_range(plain.value())) return root(plain);
+  }
+  const Tensor scale = scale_of(x->value(), dims, by_greatest);
+  const Variable y = mul({root(sums({div(x, scale), at}, true)), at}, scale);
+  return keepdim ? y : sum({y, at}, dims);  // of one each
 }
 
 /// The one dimension of a softmax; none for a scalar.
@@ -279,8 +325,12 @@ Variable var(const Operand& x, const Dims& dims, bool keepdim, std::int64_t corr
 Variable std(const Operand& x, const Dims& dims, bool keepdim, std::int64_t correction) {
   dispatch_floating("std", x->dtype(), []<class T>() {});
   normalize_dims("std", dims, x->rank());
-  return ops::flat_at_zero(var(x, dims, keepdim, correction), x.at(),
-                           [](const Operand& square) { return sqrt(square); });
+  return ops::root_in_range(
+      x, dims, keepdim, true,
+      [&](const Operand& part, bool keep) { return var(part, dims, keep, correction); },
+      [&](const Variable& squares) {
+        return ops::flat_at_zero(squares, x.at(), [](const Operand& s) { return sqrt(s); });
+      });
 }
 
 Variable norm(const Operand& x, double p, const Dims& dims, bool keepdim) {
@@ -294,8 +344,14 @@ Variable norm(const Operand& x, double p, const Dims& dims, bool keepdim) {
   }
   if (p == 1) return sum({abs(x), at}, dims, keepdim);
   if (p == 2) {
-    return ops::flat_at_zero(sum({mul(x, *x), at}, dims, keepdim), at,
-                             [](const Operand& total) { return sqrt(total); });
+    return ops::root_in_range(
+        x, dims, keepdim, true,
+        [&](const Operand& part, bool keep) {
+          return sum({mul(part, *part), at}, dims, keep);
+        },
+        [&](const Variable& total) {
+          return ops::flat_at_zero(total, at, [](const Operand& s) { return sqrt(s); });
+        });
   }
   if (count == 0 && (p < 0 || std::isinf(p))) {
     fail<ShapeError>("norm: no elements to choose from in shape ", x->shape(), " over dims ", dims);
@@ -303,13 +359,19 @@ Variable norm(const Operand& x, double p, const Dims& dims, bool keepdim) {
   if (std::isinf(p)) {
     return p > 0 ? max({abs(x), at}, dims, keepdim) : min({abs(x), at}, dims, keepdim);
   }
-  // |x|^p, whose slope at 0 is taken for 0.
-  const Tensor zero = core::eq(x->value(), 0);
-  const Variable size = where(zero, 1, {abs(x), at});
-  const Variable powers = where(zero, std::pow(0.0, p), {pow({size, at}, p), at});
-  const Variable total = sum({powers, at}, dims, keepdim);
-  if (p < 0) return pow({total, at}, 1 / p);  // infinite where all of them are 0
-  return ops::flat_at_zero(total, at, [p](const Operand& sum) { return pow(sum, 1 / p); });
+  return ops::root_in_range(
+      x, dims, keepdim, p > 0,
+      [&](const Operand& part, bool keep) {  // |x|^p, whose slope at 0 is taken for 0
+        const Tensor zero = core::eq(part->value(), 0);
+        const Variable size = where(zero, 1, {abs(part), at});
+        const Variable powers = where(zero, std::pow(0.0, p), {pow({size, at}, p), at});
+        return sum({powers, at}, dims, keep);
+      },
+      [&](const Variable& total) {
+        const auto root = [p](const Operand& s) { return pow(s, 1 / p); };
+        if (p < 0) return root({total, at});  // infinite where all of them are 0
+        return ops::flat_at_zero(total, at, root);
+      });
 }
 
 Variable max(const Operand& x, const Dims& dims, bool keepdim) {

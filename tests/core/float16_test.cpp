@@ -144,6 +144,14 @@ TEST_CASE("elements move bit for bit, NaN with its payload") {
   }
 }
 
+TEST_CASE("they are equal where their numbers are") {
+  for (const DType dtype : {float16, bfloat16}) {
+    const Tensor x = Tensor::from({1.0, 2.5, std::nan("")}, float64).to(dtype);
+    CHECK(core::equal(x, x.clone()));
+    CHECK(!core::equal(x, Tensor::from({1.0, 2.5, 3.0}, float64).to(dtype)));
+  }
+}
+
 TEST_CASE("they print as PyTorch prints them") {
   CHECK(to_string(Tensor::from({1.0, 2.5}, float16)) == "tensor([1.0000, 2.5000], dtype=float16)");
   CHECK(to_string(Tensor::from({1.0, -2.0}, bfloat16)) == "tensor([ 1., -2.], dtype=bfloat16)");

@@ -144,6 +144,16 @@ TEST_CASE("wrong calls of sequences are told in one line, with both sides") {
         }) == "LSTM: expects at least one step, got x of [0,2,2]");
   CHECK(message_of<ValueError>([&] { static_cast<void>(lstm.weights(0, true)); }) ==
         "LSTM: num_layers is 1 and bidirectional false, asked for layer 0, reverse");
+  {
+    MultiheadAttention across(4, 2);
+    CHECK(message_of<ShapeError>([&] {
+            across({ones({3, 2, 4}), ones({5, 1, 4}), ones({5, 1, 4})});
+          }) == "MultiheadAttention: the query [3,2,4] has a batch of 2, the key [5,1,4] one of 1");
+    CHECK(message_of<ShapeError>([&] {
+            across({ones({3, 2, 4}), ones({5, 2, 4}), ones({5, 3, 4})});
+          }) ==
+          "MultiheadAttention: the query [3,2,4] has a batch of 2, the value [5,3,4] one of 3");
+  }
   GRUCell cell(2, 3);
   CHECK(message_of<ShapeError>([&] {
           cell({ones({4, 3})});

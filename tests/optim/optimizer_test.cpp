@@ -722,6 +722,55 @@ TEST_CASE("a moving average of weights, used and put back") {
   CHECK(contains(message_of([&] { ExponentialMovingAverage({p}, 1); }), "decay must be"));
 }
 
+TEST_CASE("a parameter that is given twice is averaged by nobody") {
+  const Variable p(ones({2}, float64), true);
+  const Variable q(ones({2}, float64), true);
+  CHECK(message_of([&] {
+          ExponentialMovingAverage({p, q, p}, 0.9);
+        }) == "ExponentialMovingAverage: parameter 2 is parameter 0 again");
+}
+
+TEST_CASE("the norm of gradients is right where its powers are beyond float64") {
+  const auto clipped = [](double size, double p) {
+    const Variable w(zeros({2}, float64), true);
+    w.set_grad(Variable(full({2}, size, float64)));
+    const double norm = clip_grad_norm_({w}, {.max_norm = 1, .norm_type = p});
+    return std::pair(norm, w.grad().value().at<double>({0}));
+  };
+  for (const double p : {2.0, 10.0, 40.0}) {
+    for (const double size : {1e-300, 1e-10, 1.0, 1e10, 1e200}) {
+      CAPTURE(p);
+      CAPTURE(size);
+      const double norm = size * std::pow(2, 1 / p);
+      const auto [found, first] = clipped(size, p);
+      CHECK(found == doctest::Approx(norm));
+      CHECK(first == doctest::Approx(size * std::min(1.0, 1 / (norm + 1e-6))));
+    }
+  }
+  CHECK(clipped(0, 3).first == 0);
+  CHECK(std::isinf(clipped(HUGE_VAL, 3).first));
+}
+
+TEST_CASE("a schedule restarts ever later without end, and its state is a whole number") {
+  const Variable p(ones({2}, float64), true);
+  SGD optimizer({p}, {.lr = 1});
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  CosineAnnealingWarmRestarts never_again(optimizer, {.period = 10, .factor = most});
+  for (int i = 0; i < 12; ++i) never_again.step();
+  CHECK(optimizer.lr() == 1);
+  CosineAnnealingWarmRestarts doubling(optimizer, {.period = 3, .factor = 2});
+  doubling.set_epoch(most);
+  CHECK(optimizer.lr() >= 0);
+  CHECK(optimizer.lr() <= 1);
+  for (const double epoch : {2.9, -1.0, 1e300, std::nan("")}) {
+    CAPTURE(epoch);
+    CHECK(contains(message_of([&] {
+                     doubling.load_state_dict({{"epoch", Tensor::scalar(epoch, float64)}});
+                   }),
+                   "epoch of the loaded state must be a whole number"));
+  }
+}
+
 TEST_CASE("a moving average is not half renewed when a parameter has changed its shape or dtype") {
   const Variable p(Tensor::from({1.0, 2.0}, float64), true);
   const Variable q(Tensor::from({3.0, 4.0}, float64), true);
@@ -773,7 +822,7 @@ TEST_CASE("every schedule goes on from its saved state, made after its optimizer
     CHECK(contains(message_of([&] {
                      resumed->load_state_dict({{"epoch", Tensor::scalar(-1, float64)}});
                    }),
-                   "epoch must be at least 0, got -1"));
+                   "epoch of the loaded state must be a whole number from 0 to 2^53, got -1"));
   }
 }
 
