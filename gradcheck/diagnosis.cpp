@@ -13,6 +13,11 @@
 
 namespace gradus {
 
+bool any_fails(const GradcheckInput& input) {
+  const std::vector<std::uint8_t> verdicts = input.verdicts.to_vector<std::uint8_t>();
+  return std::count(verdicts.begin(), verdicts.end(), static_cast<int>(Verdict::fail)) > 0;
+}
+
 Suspect::Suspect(const Evidence& evidence, std::size_t which)
     : evidence_(evidence),
       which_(which),
@@ -84,11 +89,6 @@ constexpr std::array<Question, 20> questions{
     is_scaled_in_places,
     may_be_wrong_in_a_branch,
 };
-
-bool any_fails(const GradcheckInput& input) {
-  const std::vector<std::uint8_t> verdicts = input.verdicts.to_vector<std::uint8_t>();
-  return std::count(verdicts.begin(), verdicts.end(), static_cast<int>(Verdict::fail)) > 0;
-}
 
 }  // namespace
 

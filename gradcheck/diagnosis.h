@@ -38,6 +38,7 @@ enum class Pattern {
   wrong_shape,           ///< a gradient that is not as large as its input
   overwrites_incoming,   ///< backward writes into the incoming gradient
   overwrites_saved,      ///< backward writes into what was kept for it
+  reuses_memory,         ///< backward, or forward, writes again to what it has given
   not_linear,            ///< in the incoming gradient: clipped, rounded, squared
   reads_layout,          ///< reads memory as if it were row-major
   depends_on_needs,      ///< other gradients when an input is frozen

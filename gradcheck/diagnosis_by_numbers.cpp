@@ -75,6 +75,8 @@ std::optional<Diagnosis> is_another_inputs(const Suspect& s) {
   for (std::size_t j = 0; j < s.inputs().size(); ++j) {
     const GradcheckInput& other = s.inputs()[j];
     if (j == s.which() || other.numeric.shape() != s.shape()) continue;
+    // In a - b each gradient is the other's with another sign: where the other is right, nothing was exchanged.
+    if (!any_fails(other) && is_scaled(s)) continue;
     if (s.explains(s.analytic(), other.numeric.to_vector<double>()))
       return s.named(Pattern::swapped_inputs, "this is the gradient of " + other.name,
                      s.measured_count());
@@ -182,6 +184,10 @@ std::optional<Diagnosis> is_scaled(const Suspect& s) {
   if (s.measured_count() < 2 && s.size() > 1) return std::nullopt;  // fits any factor
   const double c = best_factor(s, [&](std::size_t e) { return s.measured(e); });
   if (c == 0 || !s.explains(Suspect::scaled(s.analytic(), 1 / c))) return std::nullopt;
+  // One number is a multiple of any other; but by a whole number, or a whole part, seldom.
+  const double whole = std::max(std::fabs(c), std::fabs(1 / c));
+  if (s.size() == 1 && std::fabs(whole - std::round(whole)) > 1e-6 * whole && lacks_a_sum(s))
+    return std::nullopt;
   return name_factor(s, c, "", s.wrong_count());
 }
 

@@ -13,6 +13,7 @@
 #include <gradus/gradcheck/gradcheck.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <numeric>
@@ -119,10 +120,7 @@ class Judge {
         same(probe_.gradients_after_another_forward(probe_.weights()[0]), analytic_[0]);
     if (!repeats || !survives) report_.verdict = Verdict::fail;
     expect("the function gives other numbers when it is recorded", probe_.same_when_recorded());
-    expect(
-        "backward reads the incoming gradient as if it were row-major: laid out otherwise, it "
-        "gives another gradient",
-        !repeats || near(probe_.gradients(laid_out_backwards(probe_.weights()[0])), analytic_[0]));
+    if (repeats) look_at_layout();
 
     Pace pace(options_, comparisons());
     for (std::size_t i = 0; i < probe_.inputs(); ++i) {
@@ -165,6 +163,19 @@ class Judge {
       if (std::none_of(ops.broken.begin(), ops.broken.end(), is_wrong_shape)) throw;
       add(ops);
       return false;
+    }
+  }
+
+  void look_at_layout() {
+    try {
+      const Tensor other = laid_out_backwards(probe_.weights()[0]);
+      expect(
+          "backward reads the incoming gradient as if it were row-major: laid out otherwise, it "
+          "gives another gradient",
+          near(probe_.gradients(other), analytic_[0]));
+    } catch (const Error& error) {
+      report_.notes.push_back(text_of(
+          "backward takes no incoming gradient that is transposed in memory: ", error.what()));
     }
   }
 
@@ -224,6 +235,12 @@ class Judge {
     const ContractReport ops = check_ops(probe_, options_);
     add(ops);
     if (!ops.broken.empty()) return;  // what follows would only repeat it
+    if (!probe_.keeps_its_output()) {
+      return add(
+          {.broken = {{Pattern::reuses_memory, "",
+                       "what the function gave changes when it is called again: it hands out "
+                       "memory that it writes to again; give a tensor of its own"}}});
+    }
     add(check_names());
     if (report_.verdict == Verdict::fail) return;  // first things first
     add(check_function(probe_, analytic_[0]));
@@ -244,34 +261,45 @@ class Judge {
     std::vector<Tensor> values;
     for (std::size_t i = 0; i < probe_.inputs(); ++i)
       values.push_back(probe_.leaf(i).value().clone());
-    for (const double share : {0.25, 1.0 / 1024}) {
+    struct Way {
+      double share;
+      bool mixed, integers;
+    };
+    // Mixed where that stays in the domain; the integers too, where they may stand in another order.
+    constexpr std::array<Way, 5> ways{Way{0.25, true, true}, Way{0.25, true, false},
+                                      Way{1.0 / 1024, true, false}, Way{0.25, false, false},
+                                      Way{1.0 / 1024, false, false}};
+    std::string refusal = "it is not finite there";
+    for (const Way& way : ways) {
       try {
-        if (judge_at(moved(values, share))) return;
-      } catch (const Error&) {
-        // Not defined there.
+        if (judge_at(moved(values, way.share, way.mixed, way.integers))) return;
+      } catch (const Error& error) {
+        refusal = error.what();
       }
     }
+    report_.notes.push_back("no other inputs could be tried in the same objects: " + refusal);
   }
 
-  /// The same numbers in other places, which keeps to whatever domain they have, and each moved by up to
-  /// a `share` of their usual size.
-  std::vector<Tensor> moved(const std::vector<Tensor>& values, double share) {
+  /// Each number moved by up to a `share` of their usual size; `mixed`, in other places, which keeps to whatever domain
+  /// they have; with `integers` those in reverse order.
+  std::vector<Tensor> moved(const std::vector<Tensor>& values, double share, bool mixed,
+                            bool integers) {
     std::vector<Tensor> others;
     for (const Tensor& x : values) {
       if (!is_floating(x.dtype()) || x.numel() == 0) {
-        others.push_back(x);
+        others.push_back(integers ? core::flip(x.flatten(), {0}).reshape(x.shape()) : x);
         continue;
       }
       const Tensor order = randperm(x.numel(), generator_);
-      const Tensor mixed = core::index_select(x.flatten(), 0, order).reshape(x.shape());
-      const Tensor sizes = core::abs(mixed);
+      const Tensor base = mixed ? core::index_select(x.flatten(), 0, order).reshape(x.shape()) : x;
+      const Tensor sizes = core::abs(base);
       const double usual = core::mean(sizes).item();
       const Tensor factor = core::sub(rand(x.shape(), generator_, float64), 0.5);
       // What is 0 moves as the others do, or by a share of 1.
       const Tensor reach =
           core::where(core::gt(sizes, 0), sizes,
                       core::mul(ones_like(sizes), std::isfinite(usual) && usual > 0 ? usual : 1));
-      others.push_back(core::add(mixed, core::mul(core::mul(reach, factor), share)));
+      others.push_back(core::add(base, core::mul(core::mul(reach, factor), share)));
     }
     return others;
   }
@@ -432,7 +460,12 @@ class Judge {
                                        : 0.0;
     };
     GradcheckEntry entry{.input = i, .name = probe_.name(i)};
-    judge_->compare(probe_.along(i, direction), slope_of, entry);
+    Probe::Line line = probe_.along(i, direction);
+    if (analytic_[0][i].defined()) {
+      const Tensor parts = core::mul(analytic_[0][i], direction);
+      line.parts = std::sqrt(core::sum(core::mul(parts, parts)).item());
+    }
+    judge_->compare(line, slope_of, entry);
     return entry;
   }
 

@@ -69,6 +69,8 @@ std::string_view to_string(Pattern pattern) {
       return "random_backward";
     case Pattern::wrong_shape:
       return "wrong_shape";
+    case Pattern::reuses_memory:
+      return "reuses_memory";
     case Pattern::overwrites_incoming:
       return "overwrites_incoming";
     case Pattern::overwrites_saved:

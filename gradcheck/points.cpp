@@ -1,4 +1,6 @@
 // A check at several points: what one set of inputs never meets, another may.
+#include <gradus/core/math.h>
+#include <gradus/gradcheck/detail/probe.h>
 #include <gradus/gradcheck/gradcheck.h>
 
 #include <algorithm>
@@ -18,6 +20,25 @@ void add_counts(GradcheckReport& to, const GradcheckReport& from) {
   to.worst_relative_error = std::max(to.worst_relative_error, from.worst_relative_error);
 }
 
+/// Does a backward at `one` give the same after a forward at `other`, which may be of another size?
+bool survives(const DifferentiableFunction& function, const Variables& one, const Variables& other,
+              const GradcheckOptions& options) {
+  const Probe probe(function, one, options);
+  const Tensor& weights = probe.weights()[0];
+  const std::vector<Tensor> expected = probe.gradients(weights);
+  const Variable output = probe.record();
+  const Probe elsewhere(function, other, options);
+  static_cast<void>(elsewhere.record());
+  Variables leaves;
+  for (std::size_t i = 0; i < probe.inputs(); ++i) leaves.push_back(probe.leaf(i));
+  const std::vector<Tensor> found = Probe::backward_of(output, leaves, weights);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i].defined() != expected[i].defined()) return false;
+    if (found[i].defined() && !core::equal(found[i], expected[i])) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 GradcheckReport gradcheck_points(const DifferentiableFunction& function,
@@ -26,8 +47,18 @@ GradcheckReport gradcheck_points(const DifferentiableFunction& function,
     fail<ValueError>("gradcheck: points must be at least 1, got ", options.points);
   Generator generator(options.seed);
   GradcheckReport all;
+  Variables last;
   for (int point = 0; point < options.points && !all.stopped; ++point) {
-    GradcheckReport here = gradcheck(function, generate(generator), options);
+    const Variables inputs = generate(generator);
+    GradcheckReport here = gradcheck(function, inputs, options);
+    if (point > 0 && here.passed() && all.passed() && !survives(function, last, inputs, options)) {
+      here.verdict = Verdict::fail;
+      here.diagnoses.push_back({Pattern::stale_value, "",
+                                "a forward at the next inputs, between forward and backward, "
+                                "changes the gradient: backward "
+                                "reads what that one overwrote"});
+    }
+    last = inputs;
     if (point == 0) {
       all = std::move(here);
       continue;

@@ -395,22 +395,41 @@ std::vector<std::string> Probe::Back::changed() const {
   return names;
 }
 
+/// Forward at other points: other numbers, and then the integers in another order too.
+void Probe::call_elsewhere() const {
+  for (const bool integers : {false, true}) {
+    Variables elsewhere;
+    bool differs = !integers;
+    for (const Variable& leaf : leaves_) {
+      const Tensor& x = leaf.value();
+      const bool floats = is_floating(x.dtype());
+      differs = differs || (!floats && x.numel() > 1);
+      elsewhere.push_back(
+          floats ? Variable(core::add(core::mul(x, 0.96875), 0.03), leaf.requires_grad())
+                 : Variable(core::flip(x.flatten(), {0}).reshape(x.shape())));
+      if (!floats && !integers) elsewhere.back() = leaf;
+    }
+    if (!differs) return;
+    try {
+      const GradMode recording(true);
+      guarded(elsewhere, [] { return std::string(); });
+    } catch (...) {
+      // Not defined there; what it saved before it found out counts as well.
+    }
+  }
+}
+
 std::vector<Tensor> Probe::gradients_after_another_forward(const Tensor& weights) const {
   const Variable output = record();
-  Variables elsewhere;
-  for (const Variable& leaf : leaves_) {
-    const bool moves = is_floating(leaf.dtype());
-    elsewhere.push_back(
-        moves ? Variable(core::add(core::mul(leaf.value(), 0.96875), 0.03), leaf.requires_grad())
-              : leaf);
-  }
-  try {
-    const GradMode recording(true);
-    guarded(elsewhere, [] { return std::string(); });
-  } catch (...) {
-    // Not defined there; what it saved before it found out counts as well.
-  }
+  call_elsewhere();
   return backward_of(output, leaves_, weights);
+}
+
+bool Probe::keeps_its_output() const {
+  const Tensor output = record().value();
+  const Tensor before = output.clone();
+  call_elsewhere();
+  return same_bits(output, before);
 }
 
 Probe::Line Probe::element(std::size_t input, std::int64_t flat) const {

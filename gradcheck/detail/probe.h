@@ -63,6 +63,8 @@ class Probe {
   const std::string& overwritten() const { return overwritten_; }
   /// The same, with another forward at another point between the forward and its backward.
   std::vector<Tensor> gradients_after_another_forward(const Tensor& weights) const;
+  /// Is what the function gave still the same after another forward at another point?
+  bool keeps_its_output() const;
   /// The output with its history, for whoever wants to look at the tape.
   Variable record() const;
   /// The same of other inputs.
@@ -88,6 +90,7 @@ class Probe {
     Tensor direction{};  ///< float64, of the input's shape; undefined: one element
     double scale = 1;    ///< a typical size of what is moved
     double own = 0;      ///< that of the element itself
+    double parts = 0;    ///< of a direction: the root of Σ(slope of an element·its share)²
     std::shared_ptr<Reach> reach = std::make_shared<Reach>();
   };
   Line element(std::size_t input, std::int64_t flat) const;
@@ -111,6 +114,7 @@ class Probe {
   /// What is not finite has no slope, and would drown those of the others.
   void weigh_finite();
   Variable call() const;
+  void call_elsewhere() const;
   Variable guarded(const Variables& inputs, const std::function<std::string()>& where) const;
   void look_for_relations(const Variables& inputs);
   /// NaN where the function throws: beside the point, that is a border of its domain.

@@ -87,6 +87,9 @@ class Suspect {
   double largest_ = 0;  // of all slopes
 };
 
+/// Has an element of it failed?
+bool any_fails(const GradcheckInput& input);
+
 /// A question: is it this mistake?
 using Question = std::optional<Diagnosis> (*)(const Suspect& suspect);
 

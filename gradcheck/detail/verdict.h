@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -43,8 +44,13 @@ class ElementJudge {
                    const std::function<double(std::size_t)>& slope_of,
                    const GradcheckEntry& first) const;
   void hear_again(const Probe::Line& line, std::vector<Slope>& slopes,
-                  const std::vector<Slope>& much_shorter_ones, Verdict first,
+                  const std::vector<Slope>& much_shorter_ones,
+                  const std::function<double(std::size_t)>& slope_of, Verdict first,
                   double factor_of_first) const;
+  /// Of each weighting.
+  using Ranges = std::vector<std::pair<double, double>>;
+  std::optional<Ranges> slopes_nearby(const Probe::Line& line, double reach,
+                                      double step_factor) const;
   void compare_with_neighbours(const Probe::Line& line,
                                const std::function<double(std::size_t)>& slope_of,
                                GradcheckEntry& entry);
@@ -61,6 +67,7 @@ class ElementJudge {
   bool ties_ = false;         // two numbers of an input are equal
   std::vector<double> size_;  // the largest slope of each input, by backward
   std::set<std::pair<std::size_t, std::int64_t>> among_ties_;  // input and element
+  std::vector<int> no_choice_;  // how often an input's element was asked for one, in vain
 };
 
 }  // namespace gradus

@@ -141,9 +141,15 @@ TEST_CASE("in JSON a kink has its two slopes, a direction its number, a 0-d inpu
   CHECK(at_kink["worst"][0]["left"].get<double>() < at_kink["worst"][0]["right"].get<double>());
   const Json fast = Json::parse(check(0.5, {4}, fast_gradcheck(2)).to_json());
   CHECK(fast["directions"] == 4);
-  CHECK(fast["worst"][0]["direction"].is_number_integer());
-  CHECK(!fast["worst"][0].contains("index"));
-  CHECK(fast["sweep"] == Json::array());
+  int directions = 0;
+  for (const Json& entry : fast["worst"]) {
+    CHECK(entry.contains("index") != entry.contains("direction"));
+    if (entry.contains("direction")) {
+      CHECK(entry["direction"].is_number_integer());
+      ++directions;
+    }
+  }
+  CHECK(directions == 4);
   const Json scalar = Json::parse(check(0.5, {}).to_json());
   CHECK(scalar["worst"][0]["index"] == Json::array());
   CHECK(scalar["inputs"][0]["shape"] == Json::array());
