@@ -346,9 +346,12 @@ Found overfitting(const Vitals& v) {
     best_accuracy = std::max(best_accuracy, epoch.held_out_accuracy);
   }
   const Vitals::Epoch& last = v.epochs.back();
+  // Two standard errors of an accuracy on so few images: the best of many epochs is that much by luck.
+  const double images = std::max(static_cast<double>(v.data.held_out), 1.0);
+  const double luck = 2 * std::sqrt(best_accuracy * (1 - best_accuracy) / images);
   // A loss that rises alone may be a net that grows sure of itself.
   const bool gets_worse = last.held_out_loss > 1.3 * best_loss &&
-                          last.held_out_accuracy < best_accuracy - 0.01 &&
+                          last.held_out_accuracy < best_accuracy - std::max(0.01, luck) &&
                           last.train_loss < 0.5 * last.held_out_loss;
   const bool knows_by_heart =
       last.held_out_loss > 0.3 && last.train_loss < 0.1 * last.held_out_loss;

@@ -1,5 +1,5 @@
 // The rule for switches, in one place: a setting that nobody understood would be one that silently does nothing.
-#include "environment.h"
+#include <gradus/core/detail/environment.h>
 
 #include <gradus/core/log.h>
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <utility>
 
 #include <gradus/core/kernels/conv2d/geometry.h>
 #include <gradus/core/kernels/work.h>
@@ -184,6 +185,14 @@ class RandomGeometries {
       if (one_in(3)) g.in_height = g.in_width = 32;  // whole pages from one channel to the next
       channels_per_group_ = between(8, 32);
       filters_per_group_ = between(8, 32);
+      if (one_in(4)) {  // a matrix of images beyond the second-level cache
+        g.batch = 1;
+        g.in_height = between(100, 130);
+        g.in_width = between(100, 130);
+        channels_per_group_ = between(28, 36);
+        filters_per_group_ = between(4, 10);
+        if (one_in(2)) std::swap(channels_per_group_, filters_per_group_);
+      }
       return cut(g, 2e6, 5e6);
     }
     if (one_in(2)) {  // vectors of outputs would be mostly empty

@@ -95,9 +95,13 @@ template <class T> class Paths {
     const bool blas = !unpacked_gemm<T>().beats_blas;
     for (const std::string pass : {"forward", "input_grad", "weight_grad"}) {
       all.push_back("pointwise, " + pass + ", several blocks");
-      all.push_back("pointwise, " + pass + (blas ? ", by blas" : ", by panels"));
-      if (!blas) all.push_back("pointwise, " + pass + ", several chunks");
-      if (pass == "weight_grad") {
+      const bool transposed = pass == "weight_grad";  // the second matrix
+      if (blas) all.push_back("pointwise, " + pass + ", by blas");
+      if (!blas || !transposed) {
+        all.push_back("pointwise, " + pass + ", by panels");
+        all.push_back("pointwise, " + pass + ", several chunks");
+      }
+      if (transposed) {
         all.push_back("pointwise, " + pass + ", by rows");
       } else {
         all.push_back("pointwise, " + pass + ", by columns");
