@@ -296,9 +296,9 @@ TEST_CASE("float32 that drowns in rounding is told, and a small wrong slope abov
   };
   check_broken(gradcheck(small_square(-1, 1e-5), {leaf({6})}), Pattern::wrong_in_float32);
   CHECK(has_note(gradcheck(small_square(-1, 1e-8), {leaf({6})}),
-                 "float32 says nothing about input 0"));
+                 "float32 says little about input 0"));
   check_right(gradcheck(small_square(1, 1e-5), {leaf({6})}));
-  CHECK(!has_note(gradcheck(small_square(1, 1e-5), {leaf({6})}), "float32 says nothing"));
+  CHECK(!has_note(gradcheck(small_square(1, 1e-5), {leaf({6})}), "float32 says little"));
   // Cancellation is no fault of backward's.
   const auto cancelling = [](const Variables& v) { return (1.0 - cos(v[0])) / (v[0] * v[0]); };
   const GradcheckReport report =
