@@ -14,7 +14,8 @@ double sum_of_powers(const std::vector<Variable>& parameters, double p, double s
   double total = 0;
   for (const Variable& parameter : parameters) {
     if (!parameter.grad().defined() || parameter.grad().numel() == 0) continue;
-    const Tensor sizes = core::div(core::abs(parameter.grad().value().to(float64)), scale);
+    Tensor sizes = core::abs(parameter.grad().value().to(float64));
+    if (scale != 1) sizes = core::div(sizes, scale);
     const double part =
         std::isinf(p) ? core::max(sizes).item()
                       : core::sum(p == 2 ? core::mul(sizes, sizes) : core::pow(sizes, p)).item();
