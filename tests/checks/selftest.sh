@@ -172,6 +172,12 @@ built_page
 echo @report@ >>tree/report/page/dist/report.html
 catches page "a second place for the report" "must stand there once"
 
+header app/interrupt.cpp
+printf 'race:libopenblas\nsignal:app/interrupt.cpp\n' >tree/tests/thread_sanitizer.supp
+accepts suppressions "a library and a file that is there"
+printf 'signal:on_signal\n' >>tree/tests/thread_sanitizer.supp
+catches suppressions "the name of a function" "thread_sanitizer.supp:3: signal:on_signal"
+
 if command -v doxygen >/dev/null; then
   header core/named.h '/// A class.
 class Named { public: Named(int n); int size() const; bool operator==(const Named&) const; };'
