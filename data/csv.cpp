@@ -150,10 +150,16 @@ char guessed_separator(const std::string& path) {
 
 // ---- Fields to numbers ----
 
-/// A number that float32 holds, and nothing around it.
+/// A number that float32 holds, and nothing around it; one too small for it is 0.
 std::optional<double> number_in(std::string_view text) {
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   double value = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc::result_out_of_range) {
+    long double wide = 0;
+    error = std::from_chars(text.data(), stop, wide).ec;
+    value = static_cast<double>(wide);
+  }
   const bool whole_text = error == std::errc() && stop == text.data() + text.size();
   if (!whole_text || !std::isfinite(static_cast<float>(value))) return std::nullopt;
   return value;
@@ -179,6 +185,18 @@ std::optional<std::int64_t> whole_number_in(std::string_view text) {
 
 // ---- What the columns are ----
 
+/// May a column or a class be called so? Not like a number, be it a damaged one, nor like one that is missing: a
+/// sample that is taken for names would be lost in silence.
+bool is_word(std::string_view text) {
+  constexpr std::array gaps{"na", "n/a", "nan", "inf", "infinity", "null", "none", "?"};
+  if (text.empty() ||
+      std::string_view("0123456789+-.").find(text.front()) != std::string_view::npos)
+    return false;
+  const auto same_letters = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
+  return std::ranges::none_of(
+      gaps, [&](std::string_view gap) { return std::ranges::equal(text, gap, same_letters); });
+}
+
 struct CsvLayout {
   char separator = ',';
   bool header = false;
@@ -186,9 +204,10 @@ struct CsvLayout {
   std::int64_t label_column = 0;
 };
 
-/// One of the first two lines: which fields are numbers, and where names stand that count.
+/// One of the first two lines: which fields are numbers or words, and where names stand that count.
 struct CsvLine {
   std::vector<bool> is_number;
+  std::vector<bool> is_word;
   std::map<std::string, std::int64_t> columns;
   std::vector<std::string> first_texts;  // to be told in a message
 
@@ -206,6 +225,7 @@ CsvLine read_csv_line(CsvFields& fields, const std::string& wanted) {
     const std::string& text = fields.text();
     if (fields.column() == most_columns) fields.refuse("more than ", most_columns, " columns");
     line.is_number.push_back(number_in(text).has_value());
+    line.is_word.push_back(is_word(text));
     if (line.first_texts.size() < most_told) line.first_texts.push_back(in_quotes(text, 40));
     if (text == wanted || text == "label" || text == "class") {
       line.columns.emplace(text, fields.column());
@@ -216,10 +236,10 @@ CsvLine read_csv_line(CsvFields& fields, const std::string& wanted) {
 }
 
 bool looks_like_header(const CsvLine& first, const CsvLine& second) {
-  for (std::size_t i = 0; i < first.is_number.size(); ++i) {
+  for (std::size_t i = 0; i < first.is_word.size(); ++i) {
     const bool number_below =
         second.is_number.empty() || (i < second.is_number.size() && second.is_number[i]);
-    if (!first.is_number[i] && number_below) return true;
+    if (first.is_word[i] && number_below) return true;
   }
   return false;
 }
@@ -240,8 +260,8 @@ std::int64_t label_column_of(const std::string& label, const CsvLine& names, con
   }
   if (const auto column = names.column_of("label")) return *column;
   if (const auto column = names.column_of("class")) return *column;
-  const auto word = std::ranges::find(values.is_number, false);
-  return word == values.is_number.end() ? 0 : word - values.is_number.begin();
+  const auto word = std::ranges::find(values.is_word, true);
+  return word == values.is_word.end() ? 0 : word - values.is_word.begin();
 }
 
 CsvLayout read_layout(const std::string& path, const CsvOptions& options) {

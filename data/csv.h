@@ -23,10 +23,11 @@ namespace gradus {
 struct CsvOptions {
   /// The column of the classes: its name or, where no column is called so, its number, counted from
   /// 0. Empty: the column named "label", else the one named "class", else the first whose first value
-  /// is no number, else the first.
+  /// is a word, else the first. A word neither begins with a digit, a sign or a point nor stands for a
+  /// number that is missing (NA, N/A, NaN, inf, null, none, ?).
   std::string label_column{};
   /// Has the first line names instead of numbers? Not given: it has where a column holds a number
-  /// in the second line, and in the first none.
+  /// in the second line, and in the first a word.
   std::optional<bool> header{};
   /// Between the fields. Zero: whichever of , ; and tab the first line has most of.
   char separator = '\0';

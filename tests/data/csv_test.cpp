@@ -107,6 +107,29 @@ TEST_CASE("a header of numbers is told from a sample by the line below it") {
   CHECK(Table("cat,0,1\n5,7,8\n").load({.header = false}).class_names == Names{"5", "cat"});
 }
 
+TEST_CASE("a first line that is damaged is no header: its sample would be lost without a word") {
+  for (const std::string field : {"", "NA", "n/a", "NaN", "inf", "-inf", "null", "None", "?",
+                                  "1e39", "0x10", "1.5.2", "--1", "12px", "-"}) {
+    CAPTURE(field);
+    CHECK(contains(Table("0," + field + ",2.5\n1,1.5,2.5\n").refusal(),
+                   "line 1, column 1: '" + field + "' is not a finite number"));
+    CHECK(Table("0," + field + ",2.5\n1,1.5,2.5\n").load({.header = true}).size() == 1);
+    CHECK(Table("label," + field + ",a\n1,1.5,2.5\n").load().size() == 1);
+  }
+}
+
+TEST_CASE("numbers may have a plus, and those too small are 0") {
+  const Dataset signs = Table("+1,+2.5,+.5\n-1,4,1e-400\n1,+1e1,-1e-400\n").load();
+  CHECK(signs.size() == 3);
+  CHECK(signs.class_names == Names{"-1", "1"});
+  CHECK(labels_of(signs) == Labels{1, 0, 1});
+  CHECK(signs.images.at<float>({0, 0, 0, 0}) == 2.5F);
+  CHECK(signs.images.at<float>({0, 0, 0, 1}) == 0.5F);
+  CHECK(signs.images.at<float>({1, 0, 0, 1}) == 0.0F);
+  CHECK(signs.images.at<float>({2, 0, 0, 0}) == 10.0F);
+  CHECK(signs.images.at<float>({2, 0, 0, 1}) == 0.0F);
+}
+
 TEST_CASE("the column of the classes is what is asked for, by name before number") {
   const Table table("0,kind,2\n1,2,3\n4,5,6\n");
   CHECK(table.load({.label_column = "kind", .header = true}).class_names == Names{"2", "5"});
@@ -168,7 +191,8 @@ TEST_CASE("a sample has the shape that is asked for, that of a square, or of a l
 TEST_CASE("a bad field is named with line and column and shown on one line") {
   CHECK(contains(Table("label,a\n1,2\n1,x\x01\x1by\n").refusal(),
                  "line 3, column 1: 'x??y' is not a finite number"));
-  for (const std::string field : {"", "nan", "inf", "1e39", "0x10", "1 2", "1.5.2", "--1", "+1"}) {
+  for (const std::string field :
+       {"", "nan", "inf", "1e39", "0x10", "1 2", "1.5.2", "--1", "++1", "+-1", "+"}) {
     CAPTURE(field);
     CHECK(contains(Table("1,2\n1," + field + "\n").refusal(),
                    "line 2, column 1: '" + field + "' is not a finite number"));
