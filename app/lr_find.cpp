@@ -117,7 +117,7 @@ int run_lr_find(const LrFindOptions& options) {
   manual_seed(settings.seed);
   Sequential model = new_model(settings, image_spec(data.train));
   const DataLoader loader = training_loader(settings, data);
-  expect_to_take_all_batches(settings, image_spec(data.train), loader);
+  expect_to_take_all_batches(settings, image_spec(data.train), model, loader);
   catch_interrupts();
   LrFindRecord search = find_lr(model, loader, settings, options);
   if (search.curve.size() < 3) {

@@ -258,7 +258,8 @@ void TrainCommand::build() {
     model_ = resumes() ? std::move(earlier_.model)
                        : begin_model(run_, ranks_.is_first() ? options_.from : "", *progress_);
     run_.parameters = model_.parameter_count();
-    expect_to_take_all_batches(settings_, run_.image, *batches_);
+    if (ranks_.is_first())  // which alone has the weights of --from
+      expect_to_take_all_batches(settings_, run_.image, model_, *batches_);
   });
 }
 

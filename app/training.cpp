@@ -107,15 +107,16 @@ std::unique_ptr<Optimizer> make_optimizer(const Settings& s, const Module& model
 }
 
 void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image,
-                                const DataLoader& train) {
+                                const Module& model, const DataLoader& train) {
   const std::int64_t rest = train.samples() % settings.batch_size;
   const std::int64_t last = rest == 0 ? settings.batch_size : rest;
   // Of the shards, those that have images at all.
   const std::int64_t smallest =
       settings.shards == 0 ? last : std::max<std::int64_t>(last / settings.shards, 1);
-  Sequential net =
-      new_model(settings, image);  // the one to be trained keeps its running statistics
-  const Generator before = default_generator();  // dropout draws from it
+  const Generator before = default_generator();  // first weights and dropout draw from it
+  // The one to be trained keeps its running statistics. In an imported net, numbers may be sizes of tensors.
+  Sequential net = new_model(settings, image);
+  net.load_state_dict(model.state_dict());
   const NoGrad no_grad;
   try {
     net(zeros({smallest, image.channels, image.height, image.width}, float32));

@@ -70,10 +70,10 @@ NamedTensors copies_of(const NamedTensors& tensors);
 /// An optimizer for all parameters of `model`, as the settings say.
 std::unique_ptr<Optimizer> make_optimizer(const Settings& settings, const Module& model);
 
-/// Tries the smallest batch that `train` will give on a new net, in training mode. Throws UsageError where it takes
-/// none so small, as a BatchNorm1d takes no single image: known before the first step, not after an epoch.
+/// Tries the smallest batch that `train` will give on another net like `model`, in training mode. Throws UsageError where it
+/// takes none so small, as a BatchNorm1d takes no single image: known before the first step, not after an epoch.
 void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image,
-                                const DataLoader& train);
+                                const Module& model, const DataLoader& train);
 
 /// How wrong scores [N,classes] are about labels, as the settings want it measured.
 Variable loss_of(const Variable& scores, const Tensor& labels, const Settings& settings);

@@ -47,7 +47,16 @@ void give_bias(Graph& graph, const GraphFacts& facts, GraphNode& node, const Ten
   const std::string& weight = node.inputs[1];
   const std::size_t dot = weight.rfind("weight");
   std::string name = dot == std::string::npos ? weight + ".bias" : weight.substr(0, dot) + "bias";
-  while (facts.constant(name) != nullptr) name += "_folded";
+  const auto is_taken = [&] {
+    const auto names = [&](const auto& value) { return value.name == name; };
+    const auto gives = [&](const GraphNode& each) {
+      return std::find(each.outputs.begin(), each.outputs.end(), name) != each.outputs.end();
+    };
+    return facts.constant(name) != nullptr ||
+           std::any_of(graph.inputs.begin(), graph.inputs.end(), names) ||
+           std::any_of(graph.nodes.begin(), graph.nodes.end(), gives);
+  };
+  while (is_taken()) name += "_folded";
   node.inputs.resize(2);
   node.inputs.push_back(name);
   const auto at = std::find_if(graph.constants.begin(), graph.constants.end(),

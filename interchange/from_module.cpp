@@ -171,7 +171,7 @@ void note_batches(Graph& graph, const NamedTensors& state) {
   std::erase_if(graph.metadata,
                 [](const auto& note) { return note.first.ends_with("num_batches_tracked"); });
   for (const auto& [name, tensor] : state) {
-    if (name.ends_with("num_batches_tracked"))
+    if (name.ends_with("num_batches_tracked") && tensor.dtype() == int64 && tensor.rank() == 0)
       graph.metadata.emplace_back(name, std::to_string(tensor.at<std::int64_t>({})));
   }
 }

@@ -132,7 +132,9 @@ struct GraphNet::Parts {
   std::map<std::string, std::size_t> numbers;
   std::vector<std::size_t> input_numbers;
   std::vector<std::size_t> output_numbers;
-  bool file_is_float32 = false;  // some constant is
+  // What the file has as float32, if anything: a weight of a layer, else a constant.
+  Variable narrow_weight;
+  std::size_t narrow_held = none;
 
   explicit Parts(Graph from) : graph(std::move(from)) {
     hoist_constants(graph);
@@ -198,6 +200,8 @@ struct GraphNet::Parts {
       GraphScope* scope = &root;
       for (std::size_t k = 0; k + 1 < path.size(); ++k) scope = &scope->within(path[k]);
       layer_modules.push_back(layer.module.get());
+      for (const Variable& parameter : layer.module->parameters())
+        if (parameter.value().dtype() == float32) narrow_weight = parameter;
       scope->children.emplace_back(scope->free_name(path.back()), std::move(layer.module));
     }
     return within;
@@ -219,10 +223,7 @@ struct GraphNet::Parts {
   }
 
   void number_values() {
-    for (const auto& [name, tensor] : graph.constants) {
-      give(name, "constant");
-      file_is_float32 = file_is_float32 || tensor.dtype() == float32;
-    }
+    for (const auto& [name, tensor] : graph.constants) give(name, "constant");
     for (const GraphValue& input : graph.inputs) input_numbers.push_back(give(input.name, "input"));
   }
 
@@ -248,6 +249,7 @@ struct GraphNet::Parts {
       } else {
         scope->buffers_here.emplace_back(last, tensor.clone());
       }
+      if (tensor.dtype() == float32) narrow_held = held.size();
       held.push_back({numbers.at(name), name, scope, is_trained, at});
     }
   }
@@ -299,9 +301,8 @@ struct GraphNet::Parts {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (graph.inputs[i].dtype == float32 && inputs[i].value().dtype() == float64) return true;
     }
-    if (!file_is_float32) return false;
-    const NamedVariables all = root.named_parameters();
-    return !all.empty() && all[0].second.value().dtype() == float64;
+    if (narrow_weight.defined()) return narrow_weight.value().dtype() == float64;
+    return narrow_held != none && current(held[narrow_held]).value().dtype() == float64;
   }
 
   void check_input(const GraphValue& wanted, const Variable& given) const {

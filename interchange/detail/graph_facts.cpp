@@ -25,11 +25,12 @@ const OperatorNames arithmetic = {"Add", "Sub", "Mul", "Div", "Concat", "Expand"
 const OperatorNames moving = {"Concat", "Expand",  "Flatten", "Identity",  "Reshape",  "Slice",
                               "Split",  "Squeeze", "Tile",    "Transpose", "Unsqueeze"};
 
-/// Is that input of that node where weights stand?
+/// Is that input of that node where weights stand? Of a recurrent one lengths and first states stand between them.
 bool takes_weight(const GraphNode& node, std::size_t input) {
   if (node.op == "BatchNormalization") return input == 1 || input == 2;
   if (node.op == "Gather") return input == 0;
-  if (node.op == "RNN" || node.op == "GRU" || node.op == "LSTM") return input >= 1 && input != 4;
+  if (node.op == "RNN" || node.op == "GRU" || node.op == "LSTM")
+    return (input >= 1 && input <= 3) || input == 7;
   return weighted.contains(node.op) &&
          (input > 0 || node.op == "MatMul" || node.op == "Einsum" || node.op == "Gemm");
 }
@@ -120,10 +121,12 @@ void hoist_constants(Graph& graph) {
   constexpr std::int64_t small = 64;  // numbers that a description of the graph may hold
   std::set<std::string> outputs;
   for (const GraphValue& output : graph.outputs) outputs.insert(output.name);
-  std::set<std::string> of_norms;
+  std::set<std::string> weights;  // and running statistics
   for (const GraphNode& node : graph.nodes) {
-    if (node.op == "BatchNormalization" && node.inputs.size() > 1)
-      of_norms.insert(node.inputs.begin() + 1, node.inputs.end());
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (takes_weight(node, i) || (node.op == "BatchNormalization" && i > 0))
+        weights.insert(node.inputs[i]);
+    }
   }
   std::map<std::string, Tensor> known(graph.constants.begin(), graph.constants.end());
   const auto hoisted = [&](const GraphNode& node) {
@@ -134,7 +137,8 @@ void hoist_constants(Graph& graph) {
     }
     const Attribute* value = node.op == "Constant" ? node.find("value") : nullptr;
     if (value == nullptr || value->kind != Attribute::Kind::tensor) return Tensor();
-    const bool is_state = value->tensor.numel() > small || of_norms.contains(node.outputs[0]);
+    const bool is_weight = is_floating(value->tensor.dtype()) && weights.contains(node.outputs[0]);
+    const bool is_state = value->tensor.numel() > small || is_weight;
     return is_state ? value->tensor : Tensor();
   };
   std::erase_if(graph.nodes, [&](const GraphNode& node) {

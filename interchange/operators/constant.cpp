@@ -59,8 +59,31 @@ Variables size_node(const Call& call) {
   return {reshape(tensor_of(Integers{call.in(0).value().numel()}), {})};
 }
 
+/// How many numbers from start on, before limit, in steps of delta.
+std::uint64_t count_of_range(const Call& call, std::int64_t start, std::int64_t limit,
+                             std::int64_t delta) {
+  if (delta == 0) call.refuse("steps of 0; other ones are expected");
+  if (delta > 0 ? limit <= start : limit >= start) return 0;
+  const auto a = static_cast<std::uint64_t>(start);
+  const auto b = static_cast<std::uint64_t>(limit);
+  const auto step = static_cast<std::uint64_t>(delta);
+  return delta > 0 ? (b - a - 1) / step + 1 : (a - b - 1) / (0 - step) + 1;
+}
+
 Variables range_node(const Call& call) {
   const DType dtype = call.in(0).value().dtype();
+  if (dtype == int64) {
+    const auto number = [&](std::size_t i) {
+      const Integers values = call.integers_in(i);
+      if (values.size() != 1)
+        call.refuse("input ", i, " has ", values.size(), " numbers; one is expected");
+      return values[0];
+    };
+    const std::uint64_t count = count_of_range(call, number(0), number(1), number(2));
+    if (count > 1'000'000'000'000'000) call.refuse(count, " numbers; at most 10^15 expected");
+    const Tensor steps = arange(static_cast<std::int64_t>(count));
+    return {core::add(core::mul(steps, tensor_of({number(2)})), tensor_of({number(0)}))};
+  }
   const double start = call.in(0).value().item();
   const double delta = call.in(2).value().item();
   const double count = std::ceil((call.in(1).value().item() - start) / delta);

@@ -143,6 +143,12 @@ Variables mean_node(const Call& call) {
 /// Limits are attributes before opset 11, then inputs.
 Variables clip_node(const Call& call) {
   const Variable& x = call.in(0);
+  if (call.opset >= 11 && !is_floating(x.value().dtype())) {  // bounds that no double holds
+    Tensor y = x.value();
+    if (call.has(1)) y = core::maximum(y, call.in(1).value());
+    if (call.has(2)) y = core::minimum(y, call.in(2).value());
+    return {y};
+  }
   std::optional<double> low;
   std::optional<double> high;
   if (call.opset < 11) {

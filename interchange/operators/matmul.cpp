@@ -20,7 +20,12 @@ Variables gemm_node(const Call& call) {
   if (alpha != 1) product = mul(product, alpha);
   if (!call.has(2) || beta == 0) return {product};
   const Variable& c = call.in(2);
-  return {add(product, beta == 1 ? c : mul(c, beta))};
+  const Variable sum = add(product, beta == 1 ? c : mul(c, beta));
+  if (sum.shape() != product.shape()) {
+    call.refuse("C is ", describe(c.value()), "; sizes that broadcast to those of the product, ",
+                product.shape(), ", are expected");
+  }
+  return {sum};
 }
 
 Variables einsum_node(const Call& call) {

@@ -105,15 +105,18 @@ Variables split_node(const Call& call) {
   const Variable& x = call.in(0);
   const std::int64_t axis = axis_of(call, call.integer("axis", 0), x.value().rank());
   const Integers sizes = call.integers_since(13, "split", 1);
-  if (!sizes.empty()) return split(x, sizes, axis);
   const std::int64_t parts = std::ssize(call.node.outputs);
+  if (!sizes.empty() && std::ssize(sizes) != parts)
+    call.refuse(sizes.size(), " parts; the node has ", parts, " outputs");
+  if (!sizes.empty()) return split(x, sizes, axis);
   const std::int64_t size = x.value().size(axis);
   if (parts == 0 || size % parts != 0)
     call.refuse(parts, " equal parts of a dimension of ", size, ", which they do not divide");
   return split(x, Integers(static_cast<std::size_t>(parts), size / parts), axis);
 }
 
-/// Elements start, start + step, ... before stop; a negative step goes backwards.
+/// Elements start, start + step, ... before stop; a negative step goes backwards. A start outside is moved to the first or
+/// last element (Slice-13: "clamped"), where Python's slices are empty.
 Variable slice_axis(const Variable& x, std::int64_t axis, std::int64_t start, std::int64_t stop,
                     std::int64_t step) {
   const std::int64_t size = x.value().size(axis);
@@ -126,7 +129,7 @@ Variable slice_axis(const Variable& x, std::int64_t axis, std::int64_t start, st
     return slice(x, axis, first, end, std::min(step, std::max<std::int64_t>(size, 1)));
   }
   // The same elements of the reversed order. A stop before the first is smaller than every negative index.
-  const std::int64_t first = std::min(from_begin(start), size - 1);
+  const std::int64_t first = std::min(std::max<std::int64_t>(from_begin(start), 0), size - 1);
   const std::int64_t end = stop < -size ? -1 : std::max<std::int64_t>(from_begin(stop), -1);
   const std::int64_t begin = size - 1 - first;
   const std::int64_t stride = step < -size ? std::max<std::int64_t>(size, 1) : -step;

@@ -63,6 +63,12 @@ run 0 inspect weights.safetensors
 says out "net.conv.weight" "net.head.bias"
 run 0 train --resume trained --epochs 5 --quiet
 
+# Numbers that decide sizes are known where the smallest batch is tried: in a net made anew they are 0.
+run 0 import "$GRADUS_SOURCE/tests/fixtures/onnx_import/sizes.onnx" -o sizes --data digits
+run 0 train --from sizes --data digits --epochs 2 --out sized --quiet
+run 0 train --from sizes --data digits --epochs 1 --shards 4 --out sharded --quiet
+run 0 train --resume sized --epochs 3 --quiet
+
 # What our own files say of pixels counts: the imported net answers as the one that was exported.
 run 0 train --data digits --model cnn --epochs 2 --out own --quiet
 run 0 eval own --json

@@ -215,6 +215,21 @@ TEST_CASE("a batch norm stays where what it takes goes elsewhere too, or comes f
   CHECK(interchange::fold_batch_norms(graph) == 0);
 }
 
+TEST_CASE("a bias that folding makes takes no name that something else has") {
+  Sequential net{Linear{2, 3, {.bias = false}}, BatchNorm1d{3}};
+  interchange::ExportOptions as_input;
+  as_input.input = "0.bias";
+  interchange::ExportOptions as_output;
+  as_output.output = "0.bias";
+  for (const auto& options : {as_input, as_output}) {
+    Graph graph = graph_of(net, {2}, options);
+    CHECK(interchange::fold_batch_norms(graph) == 1);
+    CHECK(constant_names(graph) == Names{"0.weight", "0.bias_folded"});
+    interchange::GraphNet folded(graph);
+    CHECK(folded(ones({1, 2})).shape() == Shape{1, 3});
+  }
+}
+
 TEST_CASE("a batch norm that has not a number of each kind for every channel stays") {
   Sequential net{Linear{2, 3}, BatchNorm1d{3}};
   for (const char* name : {"1.weight", "1.bias", "1.running_mean", "1.running_var"}) {

@@ -379,3 +379,67 @@ TEST_CASE("names within one that is taken share the one that stands for it") {
   GraphNet net(graph);
   CHECK(names_of(net.named_parameters()) == std::vector<std::string>{"w", "w_.p", "w_.q"});
 }
+
+TEST_CASE("doubles that a file has itself do not make float32 of it wide") {
+  Graph graph;
+  graph.opset = 13;
+  graph.nodes = {call("Mul", {"x", "a"}, "m"), call("Cast", {"m"}, "narrow", {integer("to", 1)}),
+                 call("Cast", {"narrow"}, "back", {integer("to", 11)}),
+                 call("Sub", {"m", "back"}, "lost")};
+  graph.constants = {{"a", ones({1}, float64)}, {"not_used", ones({1})}};
+  graph.inputs = {
+      {.name = "x", .dtype = float64, .has_shape = false, .shape = {}, .axis_names = {}}};
+  graph.outputs = {
+      {.name = "lost", .dtype = float64, .has_shape = false, .shape = {}, .axis_names = {}}};
+  GraphNet net(graph);
+  const Variable x(full({1}, 1e8 + 1, float64));
+  CHECK(net(x).item() == 1);
+  net.to(float64);  // now what was float32 is float64
+  CHECK(net(x).item() == 0);
+}
+
+TEST_CASE("the first states of a recurrent node are no weights") {
+  Generator random(3);
+  Graph graph;
+  graph.opset = 13;
+  GraphNode lstm =
+      call("LSTM", {"x", "w", "r", "b", "", "h0", "c0", "p"}, "y", {integer("hidden_size", 2)});
+  graph.nodes = {lstm};
+  graph.constants = {{"w", randn({1, 8, 3}, random)},  {"r", randn({1, 8, 2}, random)},
+                     {"b", randn({1, 16}, random)},    {"h0", randn({1, 1, 2}, random)},
+                     {"c0", randn({1, 1, 2}, random)}, {"p", randn({1, 6}, random)}};
+  graph.inputs = {
+      {.name = "x", .dtype = float32, .has_shape = false, .shape = {}, .axis_names = {}}};
+  graph.outputs = {
+      {.name = "y", .dtype = float32, .has_shape = false, .shape = {}, .axis_names = {}}};
+  GraphNet net(graph);
+  CHECK(names_of(net.named_parameters()) == std::vector<std::string>{"w", "r", "b", "p"});
+  CHECK(net.graph().fixed == std::vector<std::string>{"h0", "c0"});
+  CHECK(net(Variable(randn({4, 1, 3}, random))).shape() == Shape{4, 1, 1, 2});
+}
+
+TEST_CASE(
+    "weights in nodes that hold a constant are trained, however small, sizes stay in the text") {
+  Generator random(4);
+  const auto held = [](const std::string& name, const Tensor& tensor) {
+    Attribute value;
+    value.name = "value";
+    value.kind = Attribute::Kind::tensor;
+    value.tensor = tensor;
+    return call("Constant", {}, name, {value});
+  };
+  Graph graph;
+  graph.opset = 13;
+  graph.nodes = {held("w", randn({3, 2}, random)), held("b", randn({2}, random)),
+                 call("Gemm", {"x", "w", "b"}, "y"),
+                 held("sizes", Tensor::from({std::int64_t{-1}, std::int64_t{2}, std::int64_t{1}})),
+                 call("Reshape", {"y", "sizes"}, "z")};
+  graph.inputs = {
+      {.name = "x", .dtype = float32, .has_shape = false, .shape = {}, .axis_names = {}}};
+  graph.outputs = {
+      {.name = "z", .dtype = float32, .has_shape = false, .shape = {}, .axis_names = {}}};
+  GraphNet net(graph);
+  CHECK(net.parameter_count() == 8);
+  CHECK(net.state_dict().size() == 2);
+  CHECK(net(Variable(randn({5, 3}, random))).shape() == Shape{5, 2, 1});
+}

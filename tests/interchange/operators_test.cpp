@@ -358,3 +358,55 @@ TEST_CASE("a window of one number is a number, and blocks that overflow are refu
           }).starts_with(std::string(op) + ": blocks of 4294967296 of [1,1,0,0]"));
   }
 }
+
+TEST_CASE("integers that no double holds are clipped, counted and kept as they are") {
+  constexpr std::int64_t big = std::int64_t{1} << 53;
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  const auto number = [](std::int64_t value) { return list<std::int64_t>({value}).reshape({}); };
+  const Tensor x = list<std::int64_t>({-5, big + 1, big + 5});
+  using Integers = std::vector<std::int64_t>;
+  CHECK(first_integers("Clip", {x, number(0), number(most)}) == Integers{0, big + 1, big + 5});
+  CHECK(first_integers("Clip", {x, number(big + 3), {}}) == Integers{big + 3, big + 3, big + 5});
+  CHECK(first_integers("Clip", {x, {}, number(big + 3)}) == Integers{-5, big + 1, big + 3});
+  CHECK(first_integers("Clip", {x, number(9), number(7)}) == Integers{7, 7, 7});
+  CHECK(first_integers("Range", {number(big + 1), number(big + 4), number(1)}) ==
+        Integers{big + 1, big + 2, big + 3});
+  CHECK(first_integers("Range", {number(5), number(-2), number(-3)}) == Integers{5, 2, -1});
+  CHECK(first_integers("Range", {number(5), number(-1), number(-3)}) == Integers{5, 2});
+  CHECK(first_integers("Range", {number(most - 1), number(most), number(most)}) ==
+        Integers{most - 1});
+  CHECK(first_integers("Range", {number(2), number(2), number(1)}).empty());
+  CHECK(message_of<BadDataError>([&] {
+          computed("Range", {number(0), number(9), number(0)});
+        }).starts_with("Range: steps of 0"));
+  CHECK(message_of<BadDataError>([&] {
+          computed("Range", {number(-most), number(most), number(1)});
+        }).starts_with("Range: 18446744073709551614 numbers"));
+}
+
+TEST_CASE("a slice backwards from before the first element begins there") {
+  const auto backwards = [](std::int64_t start, std::int64_t stop) {
+    return first_integers(
+        "Slice", {list<std::int64_t>({10, 11, 12}), list<std::int64_t>({start}),
+                  list<std::int64_t>({stop}), list<std::int64_t>({0}), list<std::int64_t>({-1})});
+  };
+  constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  using Integers = std::vector<std::int64_t>;
+  CHECK(backwards(-10, least) == Integers{10});
+  CHECK(backwards(10, least) == Integers{12, 11, 10});
+  CHECK(backwards(-1, 0) == Integers{12, 11});
+  CHECK(backwards(-10, 0).empty());
+}
+
+TEST_CASE("parts that nobody takes, and sums larger than the product, are refused") {
+  const Tensor x = list<float>({1, 2, 3});
+  CHECK(message_of<BadDataError>([&] {
+          computed("Split", {x, list<std::int64_t>({1, 2})});
+        }).starts_with("Split: 2 parts; the node has 1 outputs"));
+  CHECK(message_of<BadDataError>([&] {
+          computed("Gemm", {ones({1, 3}), ones({3, 4}), ones({5, 4})});
+        })
+            .starts_with(
+                "Gemm: C is float32 [5,4]; sizes that broadcast to those of the product, [1,4]"));
+  CHECK(first_numbers("Gemm", {ones({1, 3}), ones({3, 2}), ones({1, 1})}) == Numbers{4, 4});
+}
