@@ -26,6 +26,14 @@ namespace {
 
 const std::string optimizer_prefix = "optimizer.";
 
+/// Have they tensors of the same names and shapes?
+bool fits(const Module& one, const Module& other) {
+  const auto same = [](const NamedTensors::value_type& a, const NamedTensors::value_type& b) {
+    return a.first == b.first && a.second.shape() == b.second.shape();
+  };
+  return std::ranges::equal(one.state_dict(), other.state_dict(), same);
+}
+
 std::unique_ptr<Schedule> make_schedule(const Settings& settings, Optimizer& optimizer) {
   if (settings.schedule == "none") return nullptr;
   if (settings.schedule == "step") {
@@ -114,17 +122,20 @@ void expect_to_take_all_batches(const Settings& settings, const ImageSpec& image
   const std::int64_t smallest =
       settings.shards == 0 ? last : std::max<std::int64_t>(last / settings.shards, 1);
   const Generator before = default_generator();  // first weights and dropout draw from it
-  // The one to be trained keeps its running statistics. In an imported net, numbers may be sizes of tensors.
+  // The one to be trained keeps its running statistics. In an imported net, numbers may be sizes of tensors. Where it does
+  // not fit, the data are not those of the training, as whoever compares them will tell.
   Sequential net = new_model(settings, image);
-  net.load_state_dict(model.state_dict());
-  const NoGrad no_grad;
-  try {
-    net(zeros({smallest, image.channels, image.height, image.width}, float32));
-  } catch (const ShapeError& error) {
-    fail<UsageError>("--batch-size ", settings.batch_size, ": of ", train.samples(),
-                     " images to train with the last batch has ", last,
-                     settings.shards == 0 ? "" : text_of(", and a shard of it ", smallest),
-                     ", too few for the net: ", error.what(), "; choose another --batch-size");
+  if (fits(net, model)) {
+    net.load_state_dict(model.state_dict());
+    const NoGrad no_grad;
+    try {
+      net(zeros({smallest, image.channels, image.height, image.width}, float32));
+    } catch (const ShapeError& error) {
+      fail<UsageError>("--batch-size ", settings.batch_size, ": of ", train.samples(),
+                       " images to train with the last batch has ", last,
+                       settings.shards == 0 ? "" : text_of(", and a shard of it ", smallest),
+                       ", too few for the net: ", error.what(), "; choose another --batch-size");
+    }
   }
   default_generator() = before;
 }

@@ -251,23 +251,15 @@ Variable Module::fused(const Variable& x, Activation activation, Place at) {
 }
 
 Variables MultiModule::operator()(const Variables& inputs, Place at) {
-  const bool watched = has_hooks();
-  if (watched && inputs.size() == 1)
-    return {Module::operator()(inputs.front(), Activation::none, at)};
   const ModuleScope scope(*this, at);
-  if (watched) {
-    fail<ValueError>(kind(), ": a hook of it sees one input and one output, it was called with ",
-                     inputs.size(), " inputs");
-  }
   return forward_all(inputs);
 }
 
 Variable MultiModule::forward(const Variable& x) {
   Variables outputs = forward_all({x});
   if (outputs.size() != 1) {
-    fail<ValueError>(kind(), ": gives ", outputs.size(), " Variables",
-                     has_hooks() ? ", and a hook of it sees one input and one output"
-                                 : "; call it with a list, module({x})");
+    fail<ValueError>(kind(), ": gives ", outputs.size(),
+                     " Variables; call it with a list, module({x})");
   }
   return std::move(outputs.front());
 }

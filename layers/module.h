@@ -97,8 +97,8 @@ class Module {
 
   /// Before this module runs: sees its input and may give another; undefined leaves it as it is. Hooks
   /// run in the order in which they came; what one throws goes to the caller. While a module has any
-  /// hooks, no activation is fused into it, and it must stay where it is until backward has run. A MultiModule that
-  /// has some throws ValueError where it is called with several inputs or gives several outputs.
+  /// hooks, no activation is fused into it, and it must stay where it is until backward has run. A MultiModule
+  /// runs its hooks where it is called with one Variable, and none where it is called with a list.
   using ForwardPreHook = std::function<Variable(Module&, const Variable& x)>;
   /// Adds such a hook, behind those that are there.
   HookHandle register_forward_pre_hook(ForwardPreHook hook);

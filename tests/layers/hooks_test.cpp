@@ -12,8 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "support/error_message.h"
-
 using namespace gradus;
 
 namespace {
@@ -141,55 +139,6 @@ TEST_CASE("the short forms are the long ones") {
   CHECK(AvgPool2d(3).extra() == AvgPool2d({.kernel_size = 3}).extra());
   CHECK(Conv2d(1, 6, {.kernel_size = 5, .padding = 2}).extra().find("padding") !=
         std::string::npos);
-}
-
-TEST_CASE(
-    "hooks of a module of several Variables see one input and one output, or tell that they "
-    "cannot") {
-  const Variable x(Tensor::from({3.0}), true);
-  const auto bare = [](Module&, const Variable&, const Variable&) { return Variable(); };
-  Pairwise pairs;
-  Powers powers;
-  for (int kind = 0; kind < 3; ++kind) {
-    for (MultiModule* module :
-         {static_cast<MultiModule*>(&pairs), static_cast<MultiModule*>(&powers)}) {
-      HookHandle hook = kind == 0 ? module->register_forward_pre_hook(
-                                        [](Module&, const Variable&) { return Variable(); })
-                        : kind == 1 ? module->register_forward_hook(bare)
-                                    : module->register_full_backward_hook(bare);
-      if (module == &pairs) {
-        CHECK(message_of<ValueError>([&] {
-                pairs({x, x});
-              }) ==
-              "Pairwise: a hook of it sees one input and one output, it was called with 2 inputs");
-      } else {
-        for (const bool as_list : {false, true}) {
-          CHECK(message_of<ValueError>([&] { as_list ? void(powers({x})) : void(powers(x)); }) ==
-                "Powers: gives 2 Variables, and a hook of it sees one input and one output");
-        }
-      }
-      hook.remove();
-      CHECK((*module)({x, x}).size() == 2);
-    }
-  }
-  struct Squares final : MultiModule {
-    void visit(Visitor&) override {}
-    Variables forward_all(const Variables& v) override { return {v[0] * v[0]}; }
-  } squares;
-  int backward = 0;
-  const HookHandle after = squares.register_forward_hook(
-      [](Module&, const Variable& in, const Variable& y) { return y + in; });
-  const HookHandle behind =
-      squares.register_full_backward_hook([&](Module&, const Variable&, const Variable&) {
-        ++backward;
-        return Variable();
-      });
-  const Variables listed = squares({x});
-  CHECK(only(listed.front()) == 12);
-  CHECK(only(squares(x)) == 12);
-  sum(listed.front()).backward();
-  CHECK(backward == 1);
-  CHECK(only(x.grad()) == 7);
 }
 
 TEST_CASE("a module of several Variables takes a list of one as a list") {
