@@ -334,7 +334,8 @@ void add_data(CLI::App& app, DataCommandOptions& o) {
       ->check(whole(1, 1024))
       ->needs(preview);
   add(command, "--seed", o.seed, "N", "Decides which, and their changes", std::to_string(o.seed))
-      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()));
+      ->check(whole(0, std::numeric_limits<std::uint64_t>::max()))
+      ->needs(preview);
   command.add_flag("--json", o.json, "Print it as one line of JSON");
 }
 

@@ -31,12 +31,14 @@ std::optional<double> if_known(double value) {
 ReportRun how_it_went(const LoadedRun& s, const Metrics& metrics, const std::string& folder,
                       bool running) {
   const RunRecord& run = s.record;
-  ReportRun shown{.folder = folder,
-                  .state = state_of(s.record, metrics, running),
-                  .command = command_of(run.settings),
-                  .seed = run.settings.seed,
-                  .checksum = checksum(s.model.state_dict()),
-                  .settings = described(run)};
+  const bool trained = !s.training_state.empty();  // else an imported net as it came
+  ReportRun shown{
+      .folder = folder,
+      .state = trained ? state_of(run, metrics, running) : RunState::finished,
+      .command = trained ? command_of(run.settings) : import_command_of(run.settings, folder),
+      .seed = run.settings.seed,
+      .checksum = checksum(s.model.state_dict()),
+      .settings = described(run, trained)};
   double seconds = 0;
   for (const EpochRecord& epoch : metrics.epochs) {
     shown.epochs.push_back({.epoch = epoch.epoch,

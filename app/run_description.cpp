@@ -3,6 +3,7 @@
 
 #include <gradus/core/math.h>
 #include <gradus/core/simd.h>
+#include <gradus/interchange/graph_json.h>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -35,6 +36,13 @@ RunRecord describe_run(const Settings& settings, const DataParts& data) {
           .blas = core::blas_description()};
 }
 
+std::string import_command_of(const Settings& s, const std::string& folder) {
+  std::string command = "gradus import " + shell_word(s.model) + " --out " + shell_word(folder) +
+                        " --data " + shell_word(s.data.name);
+  if (!s.data.data_dir.empty()) command += " --data-dir " + shell_word(s.data.data_dir);
+  return command;
+}
+
 std::string command_of(const Settings& s) {
   std::string command = "gradus train --data " + shell_word(s.data.name);
   const auto add = [&](const char* option, const std::string& value) {
@@ -50,7 +58,7 @@ std::string command_of(const Settings& s) {
   add_if(form.channels > 0, "--channels", form.channels);
   if (s.data.skip_bad) command += " --skip-bad";
   add_if(!s.data.label_column.empty(), "--label-column", s.data.label_column);
-  add("--model", s.model);
+  if (!interchange::is_graph_json(s.net)) add("--model", s.model);  // else it is that of --from
   add_if(!s.from.empty(), "--from", s.from.substr(0, s.from.rfind(", CRC-32 ")));
   add_if(s.data.test_fraction > 0, "--test-split", s.data.test_fraction);
   add_if(s.data.validation > 0, "--validation", s.data.validation);
@@ -72,7 +80,7 @@ std::string command_of(const Settings& s) {
   return command;
 }
 
-std::vector<std::pair<std::string, std::string>> described(const RunRecord& run) {
+std::vector<std::pair<std::string, std::string>> described(const RunRecord& run, bool trained) {
   const Settings& s = run.settings;
   std::vector<std::pair<std::string, std::string>> list;
   const auto add_if = [&](bool used, const char* name, const auto& value) {
@@ -88,6 +96,7 @@ std::vector<std::pair<std::string, std::string>> described(const RunRecord& run)
   add("to test", run.test_images);
   add("model", s.model);
   add("parameters", run.parameters);
+  if (!trained) return list;
   add_if(!s.from.empty(), "begun with", s.from);
   add_if(!s.augment.empty(), "augmentation", s.augment);
   add_if(s.mixup > 0, "mixup", s.mixup);

@@ -20,7 +20,10 @@ RunRecord describe_run(const Settings& settings, const DataParts& data);
 /// The command line that trains the same model, with all that its result depends on, for a shell.
 std::string command_of(const Settings& settings);
 
-/// Names and values, as a person wants to see them; what was not used is left out.
-std::vector<std::pair<std::string, std::string>> described(const RunRecord& run);
+/// The command line that made `folder` of an ONNX file, where nothing was trained.
+std::string import_command_of(const Settings& settings, const std::string& folder);
+
+/// Names and values, as a person wants to see them; what was not used is left out, and all of the training if there was none.
+std::vector<std::pair<std::string, std::string>> described(const RunRecord& run, bool trained);
 
 }  // namespace gradus::app

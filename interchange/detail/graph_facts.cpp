@@ -25,6 +25,15 @@ const OperatorNames arithmetic = {"Add", "Sub", "Mul", "Div", "Concat", "Expand"
 const OperatorNames moving = {"Concat", "Expand",  "Flatten", "Identity",  "Reshape",  "Slice",
                               "Split",  "Squeeze", "Tile",    "Transpose", "Unsqueeze"};
 
+/// Does a node answer with whole numbers, through which no gradient comes back?
+bool ends_gradients(const GraphNode& node) {
+  if (node.op == "Cast") {
+    const std::int64_t to = node.integer("to", 1);  // float32, float16, float64, bfloat16
+    return to != 1 && to != 10 && to != 11 && to != 16;
+  }
+  return node.op == "Shape" || node.op == "Size" || node.op == "ArgMax" || node.op == "ArgMin";
+}
+
 /// Is that input of that node where weights stand? Of a recurrent one lengths and first states stand between them.
 bool takes_weight(const GraphNode& node, std::size_t input) {
   if (node.op == "BatchNormalization") return input == 1 || input == 2;
@@ -95,7 +104,16 @@ std::set<std::string> trained_constants(const Graph& graph) {
   for (const std::string& name : graph.fixed) floats.erase(name);
   std::set<std::string> weights;  // values, of constants and what is made of them
   std::set<std::string> operands;
+  std::set<std::string> felt;  // values that a gradient of the outputs reaches
+  for (const GraphValue& output : graph.outputs) felt.insert(output.name);
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    const bool is_felt = std::any_of(node->outputs.begin(), node->outputs.end(),
+                                     [&](const std::string& v) { return felt.contains(v); });
+    const auto index = static_cast<std::size_t>(graph.nodes.rend() - node) - 1;
+    const std::string place = place_of(*node, index);
+    const ErrorScope scope(place);
+    if (!is_felt || ends_gradients(*node)) continue;
+    felt.insert(node->inputs.begin(), node->inputs.end());
     const bool moves = moving.contains(node->op);
     const auto goes_to = [&](const std::set<std::string>& values) {
       return moves && std::any_of(node->outputs.begin(), node->outputs.end(),
@@ -129,8 +147,19 @@ void hoist_constants(Graph& graph) {
     }
   }
   std::map<std::string, Tensor> known(graph.constants.begin(), graph.constants.end());
+  std::set<std::string> narrow;  // constants of 16 bits that were widened
   const auto hoisted = [&](const GraphNode& node) {
     if (!node.domain.empty() || node.outputs.size() != 1) return Tensor();
+    if (node.op == "Cast" && node.inputs.size() == 1 && !outputs.contains(node.outputs[0])) {
+      const auto given = known.find(node.inputs[0]);
+      const Attribute* to = node.find("to");
+      const bool widens = given != known.end() && is_storage_only(given->second.dtype()) &&
+                          to != nullptr && to->kind == Attribute::Kind::integer &&
+                          node.integer("to", 1) == 1;
+      if (!widens) return Tensor();
+      narrow.insert(given->first);
+      return given->second.to(float32);
+    }
     if (node.op == "Identity" && node.inputs.size() == 1 && !outputs.contains(node.outputs[0])) {
       const auto same = known.find(node.inputs[0]);
       return same == known.end() ? Tensor() : same->second;
@@ -147,6 +176,11 @@ void hoist_constants(Graph& graph) {
     graph.constants.emplace_back(node.outputs[0], tensor);
     known.emplace(node.outputs[0], tensor);
     return true;
+  });
+  std::set<std::string> used = outputs;
+  for (const GraphNode& node : graph.nodes) used.insert(node.inputs.begin(), node.inputs.end());
+  std::erase_if(graph.constants, [&](const auto& constant) {
+    return narrow.contains(constant.first) && !used.contains(constant.first);
   });
 }
 

@@ -70,8 +70,9 @@ std::optional<GraphLayer> layer_of(const Graph& graph, const GraphFacts& facts, 
 /// The constants that a gradient may train.
 std::set<std::string> trained_constants(const Graph& graph);
 
-/// Large tensors of Constant nodes, and those of batch norms, are constants of the graph in these nodes' place. So is the
-/// Identity of a constant: exporters write equal weights once, of which each is trained by itself.
+/// Large tensors of Constant nodes, and weights in such, are constants of the graph in these nodes' place. So is a constant of
+/// 16 bits that is cast to float32, in which it can be trained, and the Identity of a constant: exporters write equal weights
+/// once, of which each is trained by itself.
 void hoist_constants(Graph& graph);
 
 /// The tensors of a layer by their names; what a layer lacks is undefined.

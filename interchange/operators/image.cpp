@@ -11,10 +11,10 @@ namespace gradus::interchange {
 namespace {
 
 /// For each place of a padded axis the one that it shows.
-Integers shown(const Call& call, const std::string& mode, std::int64_t size, std::int64_t begin,
-               std::int64_t end) {
+Tensor shown(const Call& call, const std::string& mode, std::int64_t size, std::int64_t begin,
+             std::int64_t end) {
   if (size < 1) call.refuse("mode ", mode, " of a dimension of 0");
-  Integers places;
+  Tensor places = Tensor::empty({std::max<std::int64_t>(begin + size + end, 0)}, int64);
   const std::int64_t period = std::max<std::int64_t>(2 * (size - 1), 1);
   for (std::int64_t i = -begin; i < size + end; ++i) {
     std::int64_t at = std::clamp<std::int64_t>(i, 0, size - 1);
@@ -22,7 +22,7 @@ Integers shown(const Call& call, const std::string& mode, std::int64_t size, std
       at = (i % period + period) % period;
       if (at >= size) at = period - at;
     }
-    places.push_back(at);
+    places.data<std::int64_t>()[i + begin] = at;
   }
   return places;
 }
@@ -54,7 +54,7 @@ Variables pad_node(const Call& call) {
     const std::int64_t begin = pads[static_cast<std::size_t>(d)];
     const std::int64_t end = pads[static_cast<std::size_t>(d + rank)];
     if (begin == 0 && end == 0) continue;
-    x = index_select(x, d, tensor_of(shown(call, mode, x.value().size(d), begin, end)));
+    x = index_select(x, d, shown(call, mode, x.value().size(d), begin, end));
   }
   return {x};
 }

@@ -67,10 +67,12 @@ Tensor centred(const Call& call, std::size_t x, std::size_t zero, std::int64_t a
 }
 
 Variables quantize_node(const Call& call) {
-  const Tensor& x = call.in(0).value();
+  const Tensor& scale = call.in(1).value();
+  const Tensor& given = call.in(0).value();
+  const Tensor x = is_floating(given.dtype()) ? given : given.to(scale.dtype());
   const std::int64_t axis = call.integer("axis", 1);
   const auto spread = [&](const Tensor& t) { return along(call, t, x.rank(), axis); };
-  return {quantised(x, spread(call.in(1).value()), spread(zero_point(call, 2)))};
+  return {quantised(x, spread(scale), spread(zero_point(call, 2)))};
 }
 
 Variables dequantize_node(const Call& call) {

@@ -156,6 +156,20 @@ std::vector<GateFunction> functions_of(const Call& call, const CellKind& kind,
   return {first, first + static_cast<std::int64_t>(each)};
 }
 
+/// The lengths of sequences that have their own: 0 to T, one each.
+void check_lengths(const Call& call, const Shape& x) {
+  if (!call.has(4)) return;
+  const Integers lengths = call.integers_in(4);
+  if (std::ssize(lengths) != x[1])
+    call.refuse("sequence_lens has ", lengths.size(), " lengths for ", x[1], " sequences");
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    if (lengths[i] < 0 || lengths[i] > x[0]) {
+      call.refuse("sequence_lens: sequence ", i, " has ", lengths[i], " steps; 0 to ", x[0],
+                  " are expected");
+    }
+  }
+}
+
 /// a where time t is within a sequence's length, else b; all [N,H].
 Variable within(const Call& call, std::int64_t t, const Variable& a, const Variable& b) {
   if (!call.has(4)) return a;
@@ -196,6 +210,7 @@ Variables run_cells(const Call& call, const CellKind& kind) {
                 describe(r.value()), "; [T,N,in], [", directions, ",", kind.gates, "·H,in] and [",
                 directions, ",", kind.gates, "·H,H] are expected");
   }
+  check_lengths(call, x.value().shape());
   const std::int64_t hidden = r.value().size(2);
   const std::int64_t all = kind.gates * hidden;
   const Shape state_shape{x.value().size(1), hidden};

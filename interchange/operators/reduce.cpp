@@ -33,15 +33,25 @@ template <Reduction F> Variables reduced(const Call& call) {
 Variable sum_of(const Variable& x, const Dims& dims, bool keepdim) {
   return cast(sum(x, dims, keepdim), x.value().dtype());
 }
+/// Of integers it is rounded towards 0.
 Variable mean_of(const Variable& x, const Dims& dims, bool keepdim) {
-  return mean(x, dims, keepdim);
+  if (is_floating(x.value().dtype())) return mean(x, dims, keepdim);
+  Tensor means = core::sum(x.value(), dims, keepdim);
+  if (means.numel() == 0) return means.to(x.value().dtype());
+  const std::int64_t count = x.value().numel() / means.numel();
+  if (count == 0) fail<BadDataError>("ReduceMean: the mean of no integers");
+  for (std::int64_t i = 0; i < means.numel(); ++i) means.data<std::int64_t>()[i] /= count;
+  return means.to(x.value().dtype());
 }
 Variable max_of(const Variable& x, const Dims& dims, bool keepdim) { return max(x, dims, keepdim); }
 Variable min_of(const Variable& x, const Dims& dims, bool keepdim) { return min(x, dims, keepdim); }
 Variable l1_of(const Variable& x, const Dims& dims, bool keepdim) {
+  if (!is_floating(x.value().dtype())) return sum_of(abs(x), dims, keepdim);
   return norm(x, 1, dims, keepdim);
 }
 Variable l2_of(const Variable& x, const Dims& dims, bool keepdim) {
+  if (!is_floating(x.value().dtype()))
+    return cast(norm(cast(x, float64), 2, dims, keepdim), x.value().dtype());
   return norm(x, 2, dims, keepdim);
 }
 Variable log_sum_of(const Variable& x, const Dims& dims, bool keepdim) {

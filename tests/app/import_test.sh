@@ -45,6 +45,10 @@ run 0 import "$digits" -o net --data digits
 says out "10 nodes, 1386 parameters, images [1,8,8] in 10 classes"
 refuses 2 "--out net: an imported net is there already: train it (gradus train --from net), write over it (--overwrite)" \
   import "$digits" -o net
+run 0 report net --out imported.html --quiet
+grep -q '"command":"gradus import digits.onnx --out net --data digits"' imported.html || fail "the report of an imported net tells another command"
+grep -q '"state":"finished"' imported.html || fail "what was never begun is shown as interrupted"
+! grep -q '"epochs","20"' imported.html || fail "a net that was not trained is described by its training"
 refuses 2 "net: is a net that was imported and not trained yet; to train it: gradus train --from net" train --resume net
 refuses 2 "to train it: gradus train --from net" serve net --port 0
 refuses 2 "to train it: gradus train --from net" trace net --at-step 1
@@ -58,6 +62,7 @@ accuracy=$(sed 's/.*"test_accuracy":\([0-9.]*\).*/\1/' out)
 [ "$(echo "$accuracy" | awk '{ print ($1 > 0.9) }')" = 1 ] || fail "trained to $accuracy, more than 0.9 expected"
 run 0 gradcheck --model trained
 run 0 report trained --out report.html --quiet
+grep -q '"command":"gradus train --data digits --from ' report.html || fail "the command names a model that no command knows"
 run 0 export trained weights.safetensors
 run 0 inspect weights.safetensors
 says out "net.conv.weight" "net.head.bias"

@@ -443,3 +443,44 @@ TEST_CASE(
   CHECK(net.state_dict().size() == 2);
   CHECK(net(Variable(randn({5, 3}, random))).shape() == Shape{5, 2, 1});
 }
+
+TEST_CASE("weights of 16 bits behind a cast are weights of float32") {
+  for (const DType half : {float16, bfloat16}) {
+    Graph graph = small_net();
+    Tensor& weight = graph.constants[0].second;
+    weight = weight.to(half);
+    const Tensor widened = weight.to(float32);
+    graph.constants[0].first = "narrow";
+    graph.nodes.insert(graph.nodes.begin(),
+                       call("Cast", {"narrow"}, "f.conv.weight", {integer("to", 1)}));
+    GraphNet net(graph);
+    CHECK(net.parameter_count() == GraphNet(small_net()).parameter_count());
+    const Graph same = net.graph();
+    for (const auto& [name, tensor] : same.constants) {
+      CHECK(name != "narrow");
+      if (name == "f.conv.weight") CHECK(core::equal(tensor, widened));
+    }
+    CHECK(same.nodes.size() == small_net().nodes.size());
+    CHECK(answer(net).shape() == Shape{2, 3});
+  }
+}
+
+TEST_CASE("numbers that become a size are not trained") {
+  Graph graph;
+  graph.opset = 13;
+  graph.nodes = {call("Shape", {"x"}, "sizes"),
+                 call("Cast", {"sizes"}, "floats", {integer("to", 1)}),
+                 call("Mul", {"floats", "factors"}, "wanted"),
+                 call("Cast", {"wanted"}, "whole", {integer("to", 7)}),
+                 call("Expand", {"x", "whole"}, "large"),
+                 call("Mul", {"large", "weight"}, "y")};
+  graph.constants = {{"factors", Tensor::from({2.F, 1.F})}, {"weight", Tensor::from({2.F, 3.F})}};
+  graph.inputs = {
+      {.name = "x", .dtype = float32, .has_shape = false, .shape = {}, .axis_names = {}}};
+  graph.outputs = {
+      {.name = "y", .dtype = float32, .has_shape = false, .shape = {}, .axis_names = {}}};
+  GraphNet net(graph);
+  CHECK(names_of(net.named_parameters()) == std::vector<std::string>{"weight"});
+  CHECK(net.graph().fixed == std::vector<std::string>{"factors"});
+  CHECK(net(Variable(ones({1, 2}))).shape() == Shape{2, 2});
+}

@@ -410,3 +410,52 @@ TEST_CASE("parts that nobody takes, and sums larger than the product, are refuse
                 "Gemm: C is float32 [5,4]; sizes that broadcast to those of the product, [1,4]"));
   CHECK(first_numbers("Gemm", {ones({1, 3}), ones({3, 2}), ones({1, 1})}) == Numbers{4, 4});
 }
+
+TEST_CASE("sequences of their own lengths have one each, of 0 to all steps") {
+  const auto outputs_of = [](const std::vector<std::int64_t>& lengths) {
+    const std::vector<Tensor> inputs = {
+        ones({3, 2, 1}), ones({1, 1, 1}), zeros({1, 1, 1}), {}, list(lengths)};
+    return first_numbers("RNN", inputs, {words("activations", {"Relu"})});
+  };
+  CHECK(outputs_of({0, 3}) == Numbers{0, 1, 0, 1, 0, 1});
+  CHECK(outputs_of({2, 1}) == Numbers{1, 1, 1, 0, 0, 0});
+  const auto line_of = [&](const std::vector<std::int64_t>& lengths) {
+    return message_of<BadDataError>([&] { outputs_of(lengths); });
+  };
+  CHECK(line_of({3, 4}).starts_with(
+      "RNN: sequence_lens: sequence 1 has 4 steps; 0 to 3 are expected"));
+  CHECK(line_of({-1, 3}).starts_with(
+      "RNN: sequence_lens: sequence 0 has -1 steps; 0 to 3 are expected"));
+  CHECK(line_of({3}).starts_with("RNN: sequence_lens has 1 lengths for 2 sequences"));
+}
+
+TEST_CASE("padding that shows what is at the edge, or takes from it") {
+  const auto edge = [](std::int64_t begin, std::int64_t end) {
+    return first_numbers("Pad", {list<float>({1, 2, 3}), list<std::int64_t>({begin, end})},
+                         {word("mode", "edge")});
+  };
+  CHECK(edge(2, 1) == Numbers{1, 1, 1, 2, 3, 3});
+  CHECK(edge(-1, 2) == Numbers{2, 3, 3, 3});
+  CHECK(edge(-2, -1).empty());
+  CHECK(edge(-2, -2).empty());
+}
+
+TEST_CASE("integers are averaged towards 0, and their norms are whole") {
+  constexpr std::int64_t big = std::int64_t{1} << 54;
+  const Tensor x = list<std::int64_t>({-3, 0, 1, -4, big + 1, big + 3}).reshape({3, 2});
+  const std::vector<Attribute> rows = {wholes("axes", {1}), whole("keepdims", 0)};
+  using Integers = std::vector<std::int64_t>;
+  CHECK(first_integers("ReduceMean", {x}, rows) == Integers{-1, -1, big + 2});
+  CHECK(first_integers("ReduceL1", {x}, rows) == Integers{3, 5, 2 * big + 4});
+  CHECK(first_integers("ReduceL2", {list<std::int64_t>({-3, 4, 5})}) == Integers{7});
+  CHECK(message_of<BadDataError>([&] {
+          computed("ReduceMean", {zeros({0}, int64)});
+        }).starts_with("ReduceMean: the mean of no integers"));
+}
+
+TEST_CASE("whole numbers are quantised as floats are") {
+  const Tensor x = list<std::int64_t>({-300, -3, 4, 5, 300});
+  const Tensor scale = Tensor::scalar(2.F, float32);
+  CHECK(first_numbers("QuantizeLinear", {x, scale, Tensor::scalar(10, uint8)}) ==
+        Numbers{0, 8, 12, 12, 160});
+}
