@@ -353,8 +353,10 @@ struct Checkpoint final : Op {
     const CutTape tape(y, start);
     Variables wanted;
     std::vector<std::size_t> places;
+    std::vector<std::size_t> missing;
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const Variable leaf = tape.leaf_for(sources[i]);
+      if (!leaf.defined() && sources[i]->is_wanted()) missing.push_back(i);
       if (!leaf.defined()) continue;
       wanted.push_back(leaf);
       places.push_back(i);
@@ -363,6 +365,11 @@ struct Checkpoint final : Op {
       fail<GradError>("checkpoint: run again in backward, the function depends on ",
                       tape.leaf_count(), " Variables, ", tape.leaf_count() - wanted.size(),
                       " of them new; at first it was ", sources.size());
+    }
+    if (!missing.empty()) {
+      fail<GradError>("checkpoint: run again in backward, the function no longer depends on ",
+                      sources[missing[0]]->text(), ", as it did at first; ", missing.size(), " of ",
+                      sources.size(), " Variables would get no gradient");
     }
     Variables gradients(sources.size());
     if (wanted.empty()) return gradients;

@@ -17,7 +17,8 @@
 //
 // What an op keeps must still be there at backward. An op need not say what it keeps of its inputs
 // and its output: the tape sees it by the handles that forward() leaves behind, and remembers the
-// versions of their storages. Whoever writes to one in between gets a GradError from backward.
+// versions of their storages. Whoever writes to one in between gets a GradError from backward. An input
+// that the op was given before forward() leaves no new handle: then keeps() tells of it.
 #pragma once
 
 #include <gradus/autograd/anomaly.h>
@@ -149,6 +150,8 @@ struct Node : std::enable_shared_from_this<Node> {
   static std::shared_ptr<Node> make(std::string_view name, Place at);
   /// "conv2d in features.3, layers/conv.cpp:88, called at train.cpp:41"
   std::string text() const;
+  /// May a gradient be of use here? Not at a leaf that was frozen since.
+  bool is_wanted() const;
   /// The numbers of a leaf, while there is a Variable that shows them; else undefined.
   Tensor leaf_value() const;
   /// Adds an edge to what made `input`.

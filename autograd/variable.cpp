@@ -43,8 +43,9 @@ void free_node(Node* node) {
 struct Variable::State {
   Tensor value;
   Variable grad;
-  std::shared_ptr<Node> node;    // what made the value; for a leaf, what collects its gradient
-  std::weak_ptr<Node> frozen;    // the same until requires_grad_(false), while a graph has it
+  std::shared_ptr<Node> node;  // what made the value; for a leaf, what collects its gradient
+  std::shared_ptr<Node>
+      frozen;  // the same until requires_grad_(false): graphs lead to it, and it has hooks
   std::optional<Origin> origin;  // of a constant
 
   State() = default;
@@ -78,6 +79,12 @@ std::string Node::text() const {
     text << name << (path.empty() ? " at " : " in " + path + ", ") << places_text(at, within);
   }
   return text.str();
+}
+
+bool Node::is_wanted() const {
+  if (!is_leaf) return true;
+  const std::shared_ptr<Variable::State> owner = keep.lock();
+  return owner != nullptr && owner->node.get() == this;
 }
 
 Tensor Node::leaf_value() const {
@@ -429,6 +436,8 @@ void Variable::set_value(Tensor value) const {
     node()->shape = value.shape();
     node()->dtype = value.dtype();
   }
+  if (value.shape() != shape() || value.dtype() != dtype())
+    state_->grad = {};  // that of other numbers
   // What an op kept as a Variable shows other numbers from now on: as good as written over.
   if (!same_window(state_->value, value)) state_->value.storage().count_write("set_value");
   state_->value = std::move(value);
@@ -477,17 +486,14 @@ const Variable& Variable::requires_grad_(bool wanted, Place at) const {
       fail<GradError>("requires_grad_: only float32 and float64 have gradients, got ", dtype());
     }
     state_->origin.reset();
-    // A graph of before the freezing still leads to its old node.
-    const std::shared_ptr<Node> old = state_->frozen.lock();
-    if (old != nullptr && old->dtype == dtype() && old->shape == shape()) {
-      state_->node = old;
-      return *this;
+    state_->node = std::exchange(state_->frozen, nullptr);
+    if (state_->node == nullptr) {
+      state_->node = Node::make("leaf", at);
+      state_->node->is_leaf = true;
+      state_->node->keep = state_;
     }
-    state_->node = Node::make("leaf", at);
-    state_->node->is_leaf = true;
-    state_->node->shape = shape();
+    state_->node->shape = shape();  // they may be others than before the freezing
     state_->node->dtype = dtype();
-    state_->node->keep = state_;
   }
   return *this;
 }

@@ -70,8 +70,8 @@ class Variable {
 
   bool defined() const { return state_ != nullptr; }
   const Tensor& value() const;
-  /// Replaces the numbers; shape and dtype may change. Only for leaves and constants
-  /// (GradError otherwise).
+  /// Replaces the numbers; shape and dtype may change, and then the gradient is dropped. Only for leaves and
+  /// constants (GradError otherwise).
   void set_value(Tensor value) const;
 
   /// The accumulated gradient; undefined until backward() has reached this Variable. A result keeps one

@@ -14,7 +14,13 @@ template <class F> Tensor generate(std::string_view op, const Shape& shape, DTyp
   const Tensor result = Tensor::empty(shape, dtype);
   dispatch(op, dtype, [&]<class T>() {
     T* out = result.data<T>();
-    for (std::int64_t i = 0, n = result.numel(); i < n; ++i) out[i] = static_cast<T>(f(i));
+    for (std::int64_t i = 0, n = result.numel(); i < n; ++i) {
+      if constexpr (std::is_same_v<decltype(f(i)), double>) {
+        out[i] = number_as<T>(op, f(i));
+      } else {
+        out[i] = static_cast<T>(f(i));
+      }
+    }
   });
   return result;
 }
@@ -62,9 +68,11 @@ Tensor arange(std::int64_t stop) {
 
 Tensor linspace(double start, double stop, std::int64_t count, DType dtype) {
   if (count < 0) fail<ValueError>("linspace: count must not be negative, got ", count);
+  const bool whole = !is_floating(dtype);  // there fractions are cut off
   return generate("linspace", {count}, dtype, [&](std::int64_t i) {
     const double share = count > 1 ? static_cast<double>(i) / static_cast<double>(count - 1) : 0;
-    return start * (1 - share) + stop * share;  // exact at both ends
+    const double number = start * (1 - share) + stop * share;  // exact at both ends
+    return whole ? std::trunc(number) : number;
   });
 }
 

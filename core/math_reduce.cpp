@@ -223,7 +223,11 @@ Tensor arg_extreme(std::string_view op, const Tensor& tensor, std::optional<std:
   const int d = dim && !scalar ? normalize_dim(op, *dim, x.rank()) : 0;
   if (!scalar && x.size(d) == 0)
     fail<ShapeError>(op, ": no elements to choose from in shape ", tensor.shape());
-  if (scalar) return Tensor::scalar(0, int64);
+  if (scalar) {
+    normalize_dim_of_line(op, *dim, 0);
+    dispatch_number(op, x.dtype(), []<class T>() {});
+    return Tensor::scalar(0, int64);
+  }
   const Tensor kept = x.transpose(d, -1).select(-1, 0);  // one element per result, dim d moved away
   const Tensor indices = Tensor::empty(x.transpose(d, -1).slice(-1, 0, 1).shape(), int64);
   dispatch_number(op, x.dtype(), [&]<class T>() {
@@ -351,7 +355,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   for (int d = 0; d < x.rank(); ++d) {
     if (d < lead || (shape[d - lead] == 1 && x.shape()[d] != 1)) repeated.push_back(d);
   }
-  return (repeated.empty() ? x : sum(x, repeated, true)).reshape(shape);
+  return (repeated.empty() ? x : sum(x, repeated, true).to(x.dtype())).reshape(shape);
 }
 
 bool equal(const Tensor& a, const Tensor& b) {
@@ -367,16 +371,22 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
     fail<ShapeError>("allclose: shapes differ: ", a.shape(), " and ", b.shape());
   if (a.dtype() != b.dtype())
     fail<DTypeError>("allclose: dtypes differ: ", a.dtype(), " and ", b.dtype());
-  const Tensor left = a.to(float64).contiguous();
-  const Tensor right = b.to(float64).contiguous();
-  const double* x = left.data<double>();
-  const double* y = right.data<double>();
-  for (std::int64_t i = 0, n = a.numel(); i < n; ++i) {
-    const bool close = x[i] == y[i] || std::fabs(x[i] - y[i]) <= atol + rtol * std::fabs(y[i]) ||
-                       (std::isnan(x[i]) && std::isnan(y[i]));
-    if (!close) return false;
-  }
-  return true;
+  const auto all_close = [&]<class T>() {  // T holds every element
+    const Tensor left = a.to(dtype_of<T>()).contiguous();
+    const Tensor right = b.to(dtype_of<T>()).contiguous();
+    const auto close = [&](T x, T y) {
+      if (x == y || (x != x && y != y)) return true;
+      const auto wide_x = static_cast<double>(x);
+      const auto wide_y = static_cast<double>(y);
+      // Two integers that one double stands for are at least 1 apart.
+      const double apart = wide_x == wide_y ? 1 : std::fabs(wide_x - wide_y);
+      return std::isfinite(wide_y) && apart <= atol + rtol * std::fabs(wide_y);
+    };
+    const T* x = left.data<T>();
+    return std::equal(x, x + a.numel(), right.data<T>(), close);
+  };
+  return a.dtype() == int64 ? all_close.template operator()<std::int64_t>()
+                            : all_close.template operator()<double>();
 }
 
 }  // namespace gradus::core

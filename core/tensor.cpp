@@ -4,8 +4,10 @@
 #include <gradus/core/tensor.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace gradus {
 namespace {
@@ -58,6 +60,17 @@ Shape resolve_shape(std::string_view op, const Shape& wanted, const Tensor& x) {
   return result;
 }
 
+/// For a type of 16 bits: an integer that no double holds becomes one that lies between the same two numbers of such a
+/// type, so that it is rounded once.
+template <class From> From once_rounded(From value) {
+  if constexpr (std::same_as<From, std::int64_t>) {
+    constexpr std::int64_t low = (1 << 10) - 1;  // what stays has 53 bits
+    const bool exact = value > -(std::int64_t{1} << 53) && value < (std::int64_t{1} << 53);
+    if (!exact && (value & low) != 0) return (value & ~low) | (low + 1);
+  }
+  return value;
+}
+
 /// As static_cast, but defined for every number: what no integer can say becomes the smallest
 /// int64, and goes to the smaller types from there. That is what x86-64 and so PyTorch do.
 template <class To, class From> To convert(From value) {
@@ -66,7 +79,7 @@ template <class To, class From> To convert(From value) {
   } else if constexpr (!std::is_arithmetic_v<From>) {  // Float16 and BFloat16
     return convert<To>(static_cast<float>(value));
   } else if constexpr (!std::is_arithmetic_v<To>) {
-    return To(static_cast<double>(value));
+    return To(static_cast<double>(once_rounded(value)));
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> &&
                        !std::same_as<To, bool>) {
     const bool fits = value >= static_cast<From>(-0x1p63) && value < static_cast<From>(0x1p63);
@@ -75,6 +88,24 @@ template <class To, class From> To convert(From value) {
   } else {
     return static_cast<To>(value);
   }
+}
+
+/// Is the whole part of a number within an integer type?
+template <class T> bool is_within(double value) {
+  constexpr double end =
+      2.0 * static_cast<double>(std::uint64_t{1} << (std::numeric_limits<T>::digits - 1));
+  const double whole = std::trunc(value);
+  return whole >= (std::numeric_limits<T>::is_signed ? -end : 0) && whole < end;
+}
+
+/// As number_as(), for a number that is stored: a finite one must not become infinite, which in arithmetic it may.
+template <Element T> T stored_as(std::string_view op, double value) {
+  const T number = number_as<T>(op, value);
+  if constexpr (!std::is_integral_v<T> && !std::is_same_v<T, double>) {
+    if (std::isfinite(value) && !std::isfinite(static_cast<float>(number)))
+      fail<DTypeError>(op, ": the number ", value, " does not fit a tensor of ", dtype_of<T>());
+  }
+  return number;
 }
 
 thread_local DType chosen_dtype = float32;
@@ -90,15 +121,19 @@ DefaultDType::DefaultDType(DType dtype) : previous_(chosen_dtype) {
 }
 DefaultDType::~DefaultDType() { chosen_dtype = previous_; }
 
-void begin_write(const char* op, const Tensor& target) {
-  if (!target.defined())
-    fail<ShapeError>(op, ": the tensor is undefined; it was never given a value");
+void check_writable(std::string_view op, std::string_view what, const Tensor& target) {
   for (int d = 0; d < target.rank(); ++d) {
     if (target.strides()[d] == 0 && target.shape()[d] > 1 && target.numel() > 0) {
-      fail<ShapeError>(op, ": dimension ", d, " of ", target.shape(),
+      fail<ShapeError>(op, ": ", what, "dimension ", d, " of ", target.shape(),
                        " repeats one number, as expand() made it; clone() before writing");
     }
   }
+}
+
+void begin_write(const char* op, const Tensor& target) {
+  if (!target.defined())
+    fail<ShapeError>(op, ": the tensor is undefined; it was never given a value");
+  check_writable(op, "", target);
   target.storage().count_write(op);
 }
 
@@ -164,7 +199,13 @@ Tensor Tensor::from(const NestedList& values, std::optional<DType> dtype) {
     T* out = result.data<T>();
     for (const NestedList* leaf : leaves) {
       const bool whole = leaf->dtype_ != float32;
-      *out++ = whole ? convert<T>(leaf->integer_) : convert<T>(leaf->real_);
+      const double real = whole ? 0 : leaf->real_;
+      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+        if (whole ? !std::in_range<T>(leaf->integer_) : !is_within<T>(real)) {
+          fail<DTypeError>("from: the number ", leaf->real_, " does not fit a tensor of ", *dtype);
+        }
+      }
+      *out++ = whole ? convert<T>(leaf->integer_) : convert<T>(real);
     }
   });
   return result;
@@ -439,7 +480,7 @@ const Tensor& Tensor::copy_(const Tensor& from) const {
 
 const Tensor& Tensor::fill_(double value) const {
   dispatch_stored(dtype_, [&]<class T>() {
-    const T filler = number_as<T>("fill_", value);
+    const T filler = stored_as<T>("fill_", value);
     begin_write("fill_", *this);
     const kernels::Loop<1> loop(shape_, {strides_});
     kernels::elementwise(

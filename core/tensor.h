@@ -30,7 +30,12 @@ class NestedList {
                                        : float32),
         real_(static_cast<double>(value)),
         integer_(std::is_integral_v<T> ? static_cast<std::int64_t>(value) : 0),
-        leaf_(true) {}
+        leaf_(true) {
+    if constexpr (std::is_unsigned_v<T> && sizeof(T) == sizeof(integer_)) {
+      if (integer_ < 0)
+        fail<DTypeError>("from: the number ", value, " does not fit a tensor of int64");
+    }
+  }
   NestedList(std::initializer_list<NestedList> items) : items_(items) {}
 
  private:
@@ -51,7 +56,8 @@ class Tensor {
   /// Uninitialised elements. Throws ShapeError for negative sizes.
   static Tensor empty(const Shape& shape, DType dtype = default_dtype());
   /// From braces: Tensor::from({{1, 2}, {3, 4}}). Without `dtype`, integers give int64, bools bool,
-  /// anything with a decimal point default_dtype(). Throws ShapeError when the lists are ragged.
+  /// anything with a decimal point default_dtype(). Among integers fractions are cut off. Throws ShapeError when the
+  /// lists are ragged, DTypeError for a number out of the range of an integer dtype.
   static Tensor from(const NestedList& values, std::optional<DType> dtype = std::nullopt);
   /// A copy of shape.numel() elements at `data`, row-major.
   template <Element T> static Tensor from(const T* data, const Shape& shape);
@@ -156,6 +162,8 @@ class Tensor {
   Flag defined_;
 };
 
+/// Throws ShapeError naming `op` and `what` when `target` shows one number several times, as expand() makes it.
+void check_writable(std::string_view op, std::string_view what, const Tensor& target);
 /// For functions that write in place, once nothing else can go wrong: counts the write (storage.h).
 /// Throws ShapeError naming `op`, a literal, when `target` is undefined or shows one number several
 /// times.

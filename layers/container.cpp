@@ -52,8 +52,7 @@ std::unique_ptr<Module> ModuleContainer::replace(std::size_t index,
   return std::exchange(entries_[index].module, std::move(module));
 }
 
-void ModuleContainer::add(std::string name, std::unique_ptr<Module> module) {
-  check_module(module);
+void ModuleContainer::check_name(const std::string& name) const {
   const bool like_an_index = !name.empty() && name[0] >= '0' && name[0] <= '9';
   if (like_an_index || name.find('.') != std::string::npos) {
     fail<ValueError>(kind(), ": the name \"", name,
@@ -63,12 +62,18 @@ void ModuleContainer::add(std::string name, std::unique_ptr<Module> module) {
   if (!name.empty() && std::any_of(entries_.begin(), entries_.end(), same))
     fail<ValueError>(kind(), ": the name \"", name, "\" is taken by another of ", size(),
                      " modules");
+}
+
+void ModuleContainer::add(std::string name, std::unique_ptr<Module> module) {
+  check_module(module);
+  check_name(name);
   entries_.push_back({std::move(name), std::move(module)});
 }
 
 void ModuleContainer::add_all(ModuleContainer&& other) {
   if (this == &other) fail<ValueError>(kind(), ": cannot be moved to the end of itself");
-  for (Entry& entry : other.entries_) add(std::move(entry.name), std::move(entry.module));
+  for (const Entry& entry : other.entries_) check_name(entry.name);  // before any is moved
+  std::move(other.entries_.begin(), other.entries_.end(), std::back_inserter(entries_));
   other.entries_.clear();
 }
 

@@ -81,6 +81,8 @@ class ModuleContainer : public Module {
 
  protected:
   ModuleContainer() = default;
+  /// Throws ValueError for a name that is taken, or that no module may have.
+  void check_name(const std::string& name) const;
   /// To the end, under a name of its own where that is not empty. Throws ValueError for a null module,
   /// and for a name that is taken, holds a dot, or begins with a digit as an index does.
   void add(std::string name, std::unique_ptr<Module> module);

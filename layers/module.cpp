@@ -114,6 +114,7 @@ void check_match(const std::string& key, const Tensor& mine, const Tensor& given
     fail<ShapeError>("load_state_dict: ", key, " has shape ", mine.shape(), " in the model, ",
                      given.shape(), " in what is loaded");
   }
+  check_writable("load_state_dict", key + ": ", mine);
   if (mine.dtype() == given.dtype()) return;
   const bool convertible =
       is_floating(mine.dtype()) && (is_floating(given.dtype()) || is_storage_only(given.dtype()));
@@ -319,8 +320,8 @@ void Module::to(DType dtype) {
     fail<DTypeError>("Module::to: parameters are float32 or float64, not ", dtype);
   }
   for (const auto& [name, parameter] : named_parameters()) {
+    const Variable grad = parameter.grad();
     parameter.set_value(parameter.value().to(dtype));
-    const Variable& grad = parameter.grad();
     if (grad.defined()) parameter.set_grad(Variable(grad.value().to(dtype)));
   }
   walk(*this, "", [&](const std::string&, const Members& members) {
@@ -360,7 +361,7 @@ LoadReport Module::load_state_dict(const NamedTensors& tensors, const LoadOption
     fail<ValueError>("load_state_dict: key ", twice->first, " is given twice");
   }
 
-  std::vector<std::pair<const Tensor*, const Tensor*>> copies;  // to, from
+  std::vector<std::pair<const Tensor*, Tensor>> copies;  // to, from
   for (const auto& [key, tensor] : mine) {
     const auto at =
         std::lower_bound(given.begin(), given.end(),
@@ -372,11 +373,17 @@ LoadReport Module::load_state_dict(const NamedTensors& tensors, const LoadOption
     if (!at->second->defined())
       fail<ValueError>("load_state_dict: ", key, " is given an undefined tensor");
     check_match(key, tensor, *at->second, options.cast);
-    copies.emplace_back(&tensor, at->second);
+    copies.emplace_back(&tensor, *at->second);
   }
   if (options.strict) check_strict(report);
+  std::set<const std::byte*> targets;
+  for (const auto& [key, tensor] : mine) targets.insert(tensor.storage().data());
+  for (auto& [to, from] : copies) {  // what is read must not be what another key has written
+    const bool own = targets.contains(from.storage().data());
+    if (own && !same_window(*to, from)) from = from.clone();
+  }
   const WrittenBy writer("load_state_dict");
-  for (const auto& [to, from] : copies) to->copy_(*from);
+  for (const auto& [to, from] : copies) to->copy_(from);
   return report;
 }
 

@@ -338,7 +338,8 @@ Variable dot(const Operand& a, const Variable& b) {
   ops::check_vectors("dot", a, b);
   if (a->numel() != b.numel())
     fail<ShapeError>("dot: lengths differ: ", a->numel(), " and ", b.numel());
-  return sum({mul(a, b), a.at()});
+  const Variable y = sum({mul(a, b), a.at()});
+  return is_floating(a->dtype()) ? y : Variable(y.value().to(a->dtype()));
 }
 
 }  // namespace gradus

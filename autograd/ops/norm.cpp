@@ -281,6 +281,8 @@ void update_running(const Tensor& running, const Tensor& batch, double factor, d
 void update_running(const char* whose, const Tensor& running_mean, const Tensor& running_var,
                     const core::ChannelMoments& moments, std::int64_t count, double momentum) {
   if (is_recomputing()) return;
+  check_writable(whose, "running_mean: ", running_mean);
+  check_writable(whose, "running_var: ", running_var);
   const WrittenBy writer(whose);
   if (running_mean.defined()) update_running(running_mean, moments.mean, 1, momentum);
   if (running_var.defined()) {
@@ -348,9 +350,10 @@ Variable batch_norm(const Operand& x, const Variable& weight, const Variable& bi
     fail<ShapeError>(op, ": training needs more than one value a channel, got input ", shape);
   }
   const core::ChannelMoments moments = core::channel_moments(x->value());
+  Variable y = apply(ops::BatchNorm(options, moments.mean, moments.variance), x, weight, bias);
   ops::update_running("batch_norm's running statistics", running_mean, running_var, moments, count,
-                      options.momentum);
-  return apply(ops::BatchNorm(options, moments.mean, moments.variance), x, weight, bias);
+                      options.momentum);  // last: a call that fails leaves no trace
+  return y;
 }
 
 Variable layer_norm(const Operand& x, const Shape& normalized_shape, const Variable& weight,
@@ -432,11 +435,12 @@ Variable instance_norm(const Operand& x, const Variable& weight, const Variable&
   const auto over_images = [&](const Tensor& numbers) {
     return core::mean(numbers.reshape({images, channels}), {0});
   };
+  const Variable normal = ops::normalised(x, moments, options.eps);
+  Variable y = ops::scaled_channels({normal, x.at()}, weight, bias);
   ops::update_running("instance_norm's running statistics", running_mean, running_var,
                       {over_images(moments.mean), over_images(moments.variance)}, values,
                       options.momentum);
-  const Variable y = ops::normalised(x, moments, options.eps);
-  return ops::scaled_channels({y, x.at()}, weight, bias);
+  return y;
 }
 
 }  // namespace gradus

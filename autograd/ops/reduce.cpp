@@ -44,8 +44,8 @@ bool in_range(const Tensor& sums) {
 }
 
 /// For each slice over dims, which are kept, a power of two next to its greatest |x|, or to its least that is not 0: exact
-/// to divide by. 1 where there is none.
-Tensor scale_of(const Tensor& x, const Dims& dims, bool by_greatest) {
+/// to divide by. That number itself where a quotient of 2 is too much (`steep`); 1 where there is none.
+Tensor scale_of(const Tensor& x, const Dims& dims, bool by_greatest, bool steep) {
   const Tensor sizes = core::abs(x.to(float64));
   const double infinite = std::numeric_limits<double>::infinity();
   Tensor scale =
@@ -56,16 +56,16 @@ Tensor scale_of(const Tensor& x, const Dims& dims, bool by_greatest) {
   double* values = scale.data<double>();
   for (std::int64_t i = 0; i < scale.numel(); ++i) {
     const bool usable = std::isfinite(values[i]) && values[i] > 0;
-    values[i] = usable ? std::ldexp(1.0, std::ilogb(values[i])) : 1;
+    if (!usable || !steep) values[i] = usable ? std::ldexp(1.0, std::ilogb(values[i])) : 1;
   }
   return scale.to(x.dtype());
 }
 
 /// root(sums(x, keepdim)), homogeneous in x: f(a·x) = a·f(x) for a > 0. Where the sums leave the range of the dtype, and the
-/// result need not, of each slice divided by a power of two.
+/// result need not, of each slice divided by a power of two, or where f is `steep` by its greatest or least.
 template <class Sums, class Root>
 Variable root_in_range(const Operand& x, const Dims& dims, bool keepdim, bool by_greatest,
-                       const Sums& sums, const Root& root) {
+                       const Sums& sums, const Root& root, bool steep = false) {
   const Place at = x.at();
   if (x->numel() == 0) return root(sums(x, keepdim));
   {
@@ -73,7 +73,7 @@ Variable root_in_range(const Operand& x, const Dims& dims, bool keepdim, bool by
     const Variable plain = sums(x, keepdim);
     if (in_range(plain.value())) return root(plain);
   }
-  const Tensor scale = scale_of(x->value(), dims, by_greatest);
+  const Tensor scale = scale_of(x->value(), dims, by_greatest, steep);
   const Variable y = mul({root(sums({div(x, scale), at}, true)), at}, scale);
   return keepdim ? y : sum({y, at}, dims);  // of one each
 }
@@ -371,7 +371,8 @@ Variable norm(const Operand& x, double p, const Dims& dims, bool keepdim) {
         const auto root = [p](const Operand& s) { return pow(s, 1 / p); };
         if (p < 0) return root({total, at});  // infinite where all of them are 0
         return ops::flat_at_zero(total, at, root);
-      });
+      },
+      std::abs(p) > 50);
 }
 
 Variable max(const Operand& x, const Dims& dims, bool keepdim) {
@@ -379,6 +380,8 @@ Variable max(const Operand& x, const Dims& dims, bool keepdim) {
 }
 Variable min(const Operand& x, const Dims& dims, bool keepdim) {
   dispatch_number("min", x->dtype(), []<class T>() {});
+  if (!is_floating(x->dtype()))
+    return core::min(x->value(), dims, keepdim);  // of some there is no -x
   if (ops::reduced_count("min", dims, x->shape()) == 0)
     return core::min(x->value(), dims);  // throws
   return neg({max({neg(x), x.at()}, dims, keepdim), x.at()});

@@ -54,6 +54,13 @@ struct Expand final : Op {
   Rounding rounding() const { return summed_in_double(1); }
 };
 
+/// Where a slice of a dimension of `size` starts, counted from the front.
+std::int64_t start_in(std::int64_t size, std::int64_t start) {
+  return std::clamp<std::int64_t>(start < 0 ? start + size : start, 0, size);
+}
+/// A step beyond the end is as good as a longer one, and its products do not overflow.
+std::int64_t stride_in(std::int64_t size, std::int64_t step) { return std::min(step, size + 1); }
+
 /// y = zeros, with x at a slice        dL/dx = dL/dy at the slice
 struct SliceScatter final : Op {
   static constexpr std::string_view name = "slice_scatter";
@@ -68,8 +75,10 @@ struct SliceScatter final : Op {
   }
 
   Variables backward(const Variable& dy) override {
-    const std::int64_t length = input_shape(0)[normalize_dim(name, dim, shape.rank())];
-    return {slice(dy, dim, start, start + length * step, step)};
+    const int d = normalize_dim(name, dim, shape.rank());
+    const std::int64_t first = start_in(shape[d], start);
+    const std::int64_t stride = stride_in(shape[d], step);
+    return {slice(dy, dim, first, first + input_shape(0)[d] * stride, stride)};
   }
 
   Rounding rounding() const { return multilinear(0); }
@@ -88,9 +97,7 @@ struct Slice final : Op {
   Variables backward(const Variable& dy) override {
     const Shape& shape = input_shape(0);
     const std::int64_t size = shape[normalize_dim(name, dim, shape.rank())];
-    const std::int64_t first = std::clamp<std::int64_t>(start < 0 ? start + size : start, 0, size);
-    const std::int64_t stride = std::min(step, size + 1);  // as in slice(): no product overflows
-    return {apply(SliceScatter(shape, dim, first, stride), dy)};
+    return {apply(SliceScatter(shape, dim, start_in(size, start), stride_in(size, step)), dy)};
   }
 
   Rounding rounding() const { return multilinear(0); }

@@ -267,6 +267,17 @@ TEST_CASE("a parameter frozen in between gets no gradient") {
   CHECK(!w.grad().defined());
 }
 
+TEST_CASE("a second run that depends on less than the first is an error, not a lost gradient") {
+  const Variable x(numbers({3}, 1), true);
+  const Variable w(numbers({3}, 2), true);
+  int run = 0;
+  const Variable y = sum(checkpoint(
+      [&](const Variables& v) { return run++ == 0 ? v[0] * w : v[0] * Variable(w.value()); }, {x}));
+  const std::string line = message_of<GradError>([&] { y.backward(); });
+  CHECK(line.starts_with("checkpoint: run again in backward, the function no longer depends on "));
+  CHECK(contains(line, "1 of 2 Variables would get no gradient"));
+}
+
 TEST_CASE("a second run that differs from the first is an error, not a wrong gradient") {
   const Variable x(numbers({4}, 1), true);
   const Variable w(numbers({4}, 2), true);

@@ -697,9 +697,43 @@ TEST_CASE("what is frozen after the forward pass gets no gradient; thawed, it ge
   y.backward({.retain_graph = true});
   CHECK(gradient(frozen) == 4);
   CHECK(grad({y}, {frozen}, {}, {.retain_graph = true})[0].item() == 4);
-  // Frozen and thawed with no graph in between, it is a new leaf.
+  // Frozen and thawed with no graph in between, too.
   const Variable alone = leaf(5.0);
   alone.requires_grad_(false).requires_grad_();
   mul(alone, alone).backward();
   CHECK(gradient(alone) == 10);
+}
+
+TEST_CASE("a leaf that is frozen and thawed keeps its hooks, with a graph in between and without") {
+  for (const bool with_graph : {false, true}) {
+    const Variable x = leaf(2.0);
+    HookHandle handle = x.register_hook([](const Variable& g) { return g * 10.0; });
+    const Variable graph = with_graph ? mul(x, x) : Variable();
+    x.requires_grad_(false).requires_grad_();
+    mul(x, x).backward();
+    CHECK(gradient(x) == 40);
+    x.zero_grad();
+    handle.remove();
+    mul(x, x).backward();
+    CHECK(gradient(x) == 4);
+  }
+}
+
+TEST_CASE("numbers of another shape or dtype take the gradient with them") {
+  const Variable x(ones({3}), true);
+  sum(x * 2.0).backward();
+  x.set_value(full({3}, 2));
+  CHECK(x.grad().defined());  // that of the numbers before, as for all who write in place
+  x.set_value(ones({1}));
+  CHECK(!x.grad().defined());
+  sum(x * 5.0).backward();
+  CHECK(core::equal(x.grad().value(), full({1}, 5)));
+  x.set_value(ones({1}, float64));
+  CHECK(!x.grad().defined());
+  // A graph of before then has a gradient that fits no more.
+  const Variable y = sum(x * x);
+  x.requires_grad_(false);
+  x.set_value(ones({2}, float64));
+  x.requires_grad_();
+  CHECK_THROWS_AS(y.backward(), GradError);
 }

@@ -368,3 +368,53 @@ TEST_CASE("einsum sums what the output does not name, and multiplies integers to
   for (int i = 0; i < 8; ++i) chain.push_back(full({2, 2}, 0.5));
   CHECK(core::equal(einsum("ab,bc,cd,de,ef,fg,gh,hi->ai", chain).value(), full({2, 2}, 0.5)));
 }
+
+TEST_CASE("the least of integers, of which some have no negative") {
+  constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  CHECK(min(Variable(Tensor::from({0, 5, 7}, uint8))).item() == 0);
+  CHECK(core::equal(min(Variable(Tensor::from({{0, 5, 7}, {3, 0, 9}}, uint8)), {1}).value(),
+                    Tensor::from({0, 0}, uint8)));
+  CHECK(min(Variable(Tensor::from({least, std::int64_t{5}}))).value().to_vector<std::int64_t>() ==
+        std::vector<std::int64_t>{least});
+}
+
+TEST_CASE("the gradient of a part that is put back from its end") {
+  const Variable part(ones({2}), true);
+  sum(slice_scatter({5}, 0, -2, 1, part) * Variable(Tensor::from({1.F, 2.F, 3.F, 4.F, 5.F})))
+      .backward();
+  CHECK(core::equal(part.grad().value(), Tensor::from({4.F, 5.F})));
+  const Variable one(ones({1}), true);
+  constexpr std::int64_t far = std::numeric_limits<std::int64_t>::max();
+  sum(slice_scatter({3}, 0, 1, far, one) * 2.0).backward();
+  CHECK(core::equal(one.grad().value(), full({1}, 2)));
+}
+
+TEST_CASE("norms of high degree stay within the range") {
+  for (const DType dtype : {float32, float64}) {
+    const Tensor x = Tensor::from({1.9, 1.0}, dtype);
+    CHECK(norm(Variable(x), 200, {0}).item() == doctest::Approx(1.9));
+    CHECK(norm(Variable(Tensor::from({1.9, 3.0}, dtype)), -200, {0}).item() ==
+          doctest::Approx(1.9));
+    CHECK(norm(Variable(core::mul(x, 1e30)), 3000, {0}).item() == doctest::Approx(1.9e30));
+  }
+}
+
+TEST_CASE("a batch norm that fails leaves its running numbers as they were") {
+  const Variable x(Tensor::from({{std::nan("")}, {2.0}}, float64));
+  const Tensor mean = zeros({1}, float64);
+  const Tensor variance = ones({1}, float64);
+  {
+    const DetectAnomaly on;
+    CHECK_THROWS_AS(batch_norm(x, {}, {}, mean, variance, {.training = true}), AnomalyError);
+  }
+  CHECK(mean.item() == 0);
+  CHECK(variance.item() == 1);
+  const Variable good(Tensor::from({{1.0, 1.0}, {3.0, 3.0}}, float64));
+  const Tensor two = zeros({2}, float64);
+  CHECK(contains(message_of<ShapeError>([&] {
+                   batch_norm(good, {}, {}, two, ones({1}, float64).expand({2}),
+                              {.training = true});
+                 }),
+                 "running_var: dimension 0 of [2] repeats one number"));
+  CHECK(core::equal(two, zeros({2}, float64)));
+}

@@ -294,3 +294,27 @@ TEST_CASE("equal and allclose take NaN for equal to NaN") {
   CHECK_THROWS_AS(core::allclose(x, zeros({2})), ShapeError);
   CHECK_THROWS_AS(core::allclose(x, x.to(float64)), DTypeError);
 }
+
+TEST_CASE("an infinite number is close to itself alone, and integers are told apart") {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const auto close = [](double a, double b) {
+    return core::allclose(Tensor::from({a}, float64), Tensor::from({b}, float64));
+  };
+  CHECK(close(inf, inf));
+  CHECK_FALSE(close(1, inf));
+  CHECK_FALSE(close(inf, 1));
+  CHECK_FALSE(close(-inf, inf));
+  constexpr std::int64_t big = std::int64_t{1} << 53;
+  const Tensor a = Tensor::from({big + 1});
+  const Tensor b = Tensor::from({big});
+  CHECK_FALSE(core::allclose(a, b, 0, 0));
+  CHECK(core::allclose(a, b, 0, 1));
+  CHECK(core::allclose(a, a, 0, 0));
+}
+
+TEST_CASE("the greatest of a scalar has a dimension and a dtype to fit") {
+  CHECK(core::argmax(Tensor::scalar(3), 0).item() == 0);
+  CHECK_THROWS_AS(core::argmax(Tensor::scalar(3), 5), ShapeError);
+  CHECK_THROWS_AS(core::argmax(Tensor::scalar(1, boolean), 0), DTypeError);
+  CHECK(core::sum_to(ones({2, 3}, uint8), {3}).dtype() == uint8);
+}

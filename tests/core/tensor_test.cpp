@@ -518,3 +518,37 @@ TEST_CASE("nothing is like an undefined tensor") {
   CHECK(contains(message_of([] { ones_like(Tensor()); }), "ones_like: an operand is undefined"));
   CHECK(contains(message_of([] { empty_like(Tensor()); }), "empty_like: an operand is undefined"));
 }
+
+TEST_CASE("a number that a dtype cannot hold is refused where it is stored") {
+  CHECK(message_of<DTypeError>([] { full({1}, 1e40, float32); }) ==
+        "fill_: the number 1e+40 does not fit a tensor of float32");
+  CHECK_THROWS_AS(full({1}, 1e6, float16), DTypeError);
+  CHECK_THROWS_AS(full({1}, -1e39, bfloat16), DTypeError);
+  CHECK(std::isinf(full({1}, std::numeric_limits<double>::infinity(), float32).item()));
+  CHECK(full({1}, 1e40, float64).item() == 1e40);
+  CHECK_THROWS_AS(Tensor::from({300, -1}, uint8), DTypeError);
+  CHECK_THROWS_AS(Tensor::from({256.0}, uint8), DTypeError);
+  CHECK_THROWS_AS(Tensor::from({1e19}, int64), DTypeError);
+  CHECK_THROWS_AS(Tensor::from({std::nan("")}, int64), DTypeError);
+  CHECK_THROWS_AS(Tensor::from({18446744073709551615ULL}), DTypeError);
+  CHECK(Tensor::from({255.9, -0.5}, uint8).to_vector<std::uint8_t>() ==
+        std::vector<std::uint8_t>{255, 0});
+  CHECK_THROWS_AS(linspace(0, 1000, 5, uint8), DTypeError);
+  CHECK_THROWS_AS(arange(0, 2, 0.5, int64), DTypeError);
+  CHECK_THROWS_AS(arange(254, 259, 1, uint8), DTypeError);
+  CHECK(linspace(0, 10, 4, int64).to_vector<std::int64_t>() ==
+        std::vector<std::int64_t>{0, 3, 6, 10});
+}
+
+TEST_CASE("large integers become numbers of 16 bits by one rounding") {
+  const auto rounded = [](std::int64_t number) {
+    return Tensor::from({number}).to(bfloat16).to(float64).item();
+  };
+  constexpr std::int64_t big = std::int64_t{1} << 60;
+  constexpr std::int64_t half_step = std::int64_t{1} << 52;
+  CHECK(rounded(big + half_step) == 0x1p60);  // in the middle, to even
+  CHECK(rounded(big + half_step + 1) == 0x1p60 + 0x1p53);
+  CHECK(rounded(big + half_step - 1) == 0x1p60);
+  CHECK(rounded(-big - half_step - 1) == -0x1p60 - 0x1p53);
+  CHECK(rounded(-big - half_step) == -0x1p60);
+}

@@ -172,3 +172,15 @@ TEST_CASE("Residual refuses ways that do not meet, where a sum would broadcast")
   CHECK(message_of<ValueError>([] { Residual{std::unique_ptr<Module>()}; }) ==
         "Residual: needs a body, got a null module");
 }
+
+TEST_CASE("a row that cannot be taken in stays where it is, whole") {
+  Sequential mine;
+  mine.append("x", std::make_unique<ReLU>());
+  Sequential other;
+  other.append("y", std::make_unique<Linear>(2, 2));
+  other.append("x", std::make_unique<Tanh>());
+  CHECK_THROWS_AS(mine.extend(std::move(other)), ValueError);
+  CHECK(kinds_of(mine) == "ReLU ");
+  CHECK(kinds_of(other) == "Linear Tanh ");
+  CHECK(other.parameters().size() == 2);
+}

@@ -434,3 +434,23 @@ TEST_CASE("Sequential runs in order, grows, and gives its modules back by index 
   CHECK_THROWS_AS(net.get<Conv2d>(0), ValueError);
   CHECK_THROWS_AS(net.append(std::unique_ptr<Module>()), ValueError);
 }
+
+TEST_CASE("a state that cannot be loaded changes nothing") {
+  Linear target(2, 2);
+  target.bias = Variable(zeros({1}).expand({2}), true);
+  const Tensor before = target.weight.value().clone();
+  const Linear source(2, 2);
+  CHECK(contains(message_of<ShapeError>([&] { target.load_state_dict(source.state_dict()); }),
+                 "load_state_dict: bias: dimension 0 of [2] repeats one number"));
+  CHECK(core::equal(target.weight.value(), before));
+}
+
+TEST_CASE("a state of the model's own tensors in other places is read before it is written") {
+  Sequential net{Linear{2, 2, {.bias = false}}, Linear{2, 2, {.bias = false}}};
+  const NamedTensors own = net.state_dict();
+  const Tensor first = own[0].second.clone();
+  const Tensor second = own[1].second.clone();
+  net.load_state_dict({{own[0].first, own[1].second}, {own[1].first, own[0].second}});
+  CHECK(core::equal(net.state_dict()[0].second, second));
+  CHECK(core::equal(net.state_dict()[1].second, first));
+}
