@@ -40,6 +40,7 @@ double ratio_of(double result, double reference, double limit) {
   const bool both_nan = std::isnan(result) && std::isnan(reference);
   const bool both_infinite = std::isinf(result) && result == static_cast<float>(reference);
   if (result == reference || both_nan || both_infinite) return 0;
+  if (limit < 0) return std::numeric_limits<double>::infinity();
   const double ratio = std::fabs(result - reference) / limit;
   return std::isnan(ratio) ? std::numeric_limits<double>::infinity() : ratio;
 }

@@ -68,6 +68,12 @@ std::vector<Tensor> random_direction(const Probe& probe, Generator& generator) {
   return direction;
 }
 
+bool has_nan(const std::vector<Tensor>& gradients) {
+  return std::any_of(gradients.begin(), gradients.end(), [](const Tensor& gradient) {
+    return gradient.defined() && core::any(core::isnan(gradient)).item() != 0;
+  });
+}
+
 TaylorLine follow(const Probe& probe, const std::vector<Tensor>& gradients,
                   const std::vector<Tensor>& direction) {
   double slope = 0;
@@ -100,6 +106,11 @@ TaylorLine follow(const Probe& probe, const std::vector<Tensor>& gradients,
          .rounding = 4 * std::numeric_limits<double>::epsilon() * (size + std::fabs(forth))});
     bends.push_back(line.steps.back());
     bends.back().remainder = std::fabs(forth + back);
+  }
+  if (std::isnan(slope) && has_nan(gradients) &&
+      !line.steps.empty()) {  // order 0: it predicts nothing
+    line.predicts = false;
+    return line;
   }
   line.kinked = fitted_order(bends) < 1.5;
   line.order = fitted_order(line.steps);
@@ -142,7 +153,10 @@ std::string TaylorReport::to_string() const {
   PlainText text;
   text.precision(3);
   text << "Taylor test: " << gradus::to_string(verdict);
-  if (verdict == Verdict::inconclusive) {
+  const auto predicts = [](const TaylorLine& line) { return line.predicts; };
+  if (!std::all_of(lines.begin(), lines.end(), predicts)) {
+    text << ", the gradient is NaN where the function has a difference";
+  } else if (verdict == Verdict::inconclusive) {
     const bool kinked =
         std::any_of(lines.begin(), lines.end(), [](const TaylorLine& line) { return line.kinked; });
     text << (kinked ? ", the point is at a kink" : ", rounding hides how the remainder shrinks");

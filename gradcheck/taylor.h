@@ -35,7 +35,8 @@ struct TaylorLine {
   };
   std::vector<Step> steps;
   double order = 0;  ///< with which power of h the remainder shrinks; infinite when there is none
-  bool kinked = false;  ///< left and right slope along the direction differ
+  bool kinked = false;   ///< left and right slope along the direction differ
+  bool predicts = true;  ///< false: the gradient is NaN
 };
 
 /// What a Taylor test has found.

@@ -27,8 +27,15 @@ ElementJudge::ElementJudge(const Probe& probe, const GradcheckOptions& options,
     if (!probe.wants(i)) continue;
     std::vector<double> values = probe.leaf(i).value().to_vector<double>();
     std::sort(values.begin(), values.end());
-    ties_ = ties_ || std::adjacent_find(values.begin(), values.end()) != values.end();
+    for (std::size_t k = 1; k < values.size(); ++k)
+      if (values[k] == values[k - 1]) repeated_.emplace(i, values[k]);
   }
+}
+
+/// Is that number of its input there twice?
+bool ElementJudge::is_tied(const Probe::Line& line) const {
+  if (line.direction.defined() || repeated_.empty()) return false;
+  return repeated_.contains({line.input, *element_at(probe_.leaf(line.input).value(), line.flat)});
 }
 
 /// The least and the greatest slope at points nearby, all numbers apart by up to `reach` of their size; nothing where a
@@ -192,7 +199,7 @@ double ElementJudge::compare(const Probe::Line& line,
     entry.excess = 0;
     judge_all(line, slopes, slope_of, entry);
   }
-  if (entry.verdict == Verdict::fail && ties_ && !line.direction.defined())
+  if (entry.verdict == Verdict::fail && is_tied(line))
     compare_with_neighbours(line, slope_of, entry);
   return slopes[0].value;
 }

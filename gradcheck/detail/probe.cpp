@@ -395,21 +395,27 @@ std::vector<std::string> Probe::Back::changed() const {
   return names;
 }
 
-/// Forward at other points: other numbers, and then the integers in another order too.
+/// Forward at other points: other numbers, the same in another order (of which others are the greatest, or positive), and
+/// then the integers in another order too.
 void Probe::call_elsewhere() const {
-  for (const bool integers : {false, true}) {
+  enum class Other { numbers, order, integers };
+  for (const Other other : {Other::numbers, Other::order, Other::integers}) {
     Variables elsewhere;
-    bool differs = !integers;
+    bool differs = other == Other::numbers;
     for (const Variable& leaf : leaves_) {
       const Tensor& x = leaf.value();
       const bool floats = is_floating(x.dtype());
-      differs = differs || (!floats && x.numel() > 1);
-      elsewhere.push_back(
-          floats ? Variable(core::add(core::mul(x, 0.96875), 0.03), leaf.requires_grad())
-                 : Variable(core::flip(x.flatten(), {0}).reshape(x.shape())));
-      if (!floats && !integers) elsewhere.back() = leaf;
+      const auto backwards = [&] { return core::flip(x.flatten(), {0}).reshape(x.shape()); };
+      const bool turned = other == (floats ? Other::order : Other::integers);
+      differs = differs || (turned && x.numel() > 1);
+      if (!floats) {
+        elsewhere.push_back(turned ? Variable(backwards()) : leaf);
+      } else {
+        const Tensor numbers = turned ? backwards() : x;
+        elsewhere.emplace_back(core::add(core::mul(numbers, 0.96875), 0.03), leaf.requires_grad());
+      }
     }
-    if (!differs) return;
+    if (!differs) continue;
     try {
       const GradMode recording(true);
       guarded(elsewhere, [] { return std::string(); });

@@ -39,6 +39,7 @@ class ElementJudge {
   bool allow_for_hidden_noise(const Probe::Line& line, double factor,
                               std::vector<Slope>& slopes) const;
   bool drowned(const std::vector<Slope>& slopes) const;
+  bool is_tied(const Probe::Line& line) const;
   bool fails_again(const Probe::Line& line, const std::vector<Slope>& slopes,
                    const std::vector<Slope>& shorter,
                    const std::function<double(std::size_t)>& slope_of,
@@ -64,7 +65,7 @@ class ElementJudge {
   const Probe& probe_;
   const GradcheckOptions& options_;
   std::int64_t blind_;
-  bool ties_ = false;         // two numbers of an input are equal
+  std::set<std::pair<std::size_t, double>> repeated_;  // input, and a number that it has twice
   std::vector<double> size_;  // the largest slope of each input, by backward
   std::set<std::pair<std::size_t, std::int64_t>> among_ties_;  // input and element
   std::vector<int> no_choice_;  // how often an input's element was asked for one, in vain
