@@ -1,12 +1,14 @@
 // Which arrays there are, what they hold, and the classes that both parts share.
 #include <gradus/core/create.h>
 #include <gradus/core/error.h>
+#include <gradus/core/log.h>
 #include <gradus/core/math.h>
 #include <gradus/data/arrays.h>
 #include <gradus/data/detail/files.h>
 #include <gradus/data/npy.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <string>
@@ -143,6 +145,28 @@ constexpr Names known_names[] = {{"x_train", "y_train", "x_test", "y_test"},
                                  {"x", "y", "x_test", "y_test"},
                                  {"X", "y", "X_test", "y_test"}};
 
+/// A part without its other half would be left out, and images to test with taken from those to train with.
+void expect_both(const std::string& path, const Names& names, const Tensor* test_images,
+                 const Tensor* test_labels) {
+  if ((test_images == nullptr) == (test_labels == nullptr)) return;
+  const bool has_images = test_images != nullptr;
+  fail<BadDataError>(path, ": has ", has_images ? names.test_images : names.test_labels,
+                     ", but no ", has_images ? names.test_labels : names.test_images);
+}
+
+void warn_of_others(const std::string& path, const NamedTensors& arrays, const Names& names) {
+  std::vector<std::string> others;
+  for (const auto& [key, array] : arrays) {
+    const auto is_key = [&key = key](const char* name) { return key == name; };
+    const std::array used{names.images, names.labels, names.test_images, names.test_labels};
+    if (std::none_of(used.begin(), used.end(), is_key)) others.push_back(key);
+  }
+  if (!others.empty()) {
+    log_warn(path + ": of its arrays " + joined(others) + " are left out; those to test with are " +
+             names.test_images + " and " + names.test_labels);
+  }
+}
+
 }  // namespace
 
 Dataset dataset_of_arrays(const std::string& name, const Tensor& images, const Tensor& labels) {
@@ -164,6 +188,8 @@ DataSplit load_arrays(const std::string& path) {
     split.train.name = train_file;
     const Tensor* test_images = find_array(arrays, names.test_images);
     const Tensor* test_labels = find_array(arrays, names.test_labels);
+    expect_both(path, names, test_images, test_labels);
+    warn_of_others(path, arrays, names);
     if (test_images != nullptr && test_labels != nullptr) {
       split.test =
           make_dataset(path, test_file, *test_images, whole_labels(path, *test_labels), classes);

@@ -1,6 +1,7 @@
 // Four short passes at most: the first line for its separator, two lines for what the columns are, all
 // lines for what they hold, all lines into the tensors. A field at a time is in memory.
 #include <gradus/core/error.h>
+#include <gradus/core/log.h>
 #include <gradus/core/words.h>
 #include <gradus/data/csv.h>
 #include <gradus/data/detail/files.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <string_view>
 #include <type_traits>
@@ -185,16 +187,21 @@ std::optional<std::int64_t> whole_number_in(std::string_view text) {
 
 // ---- What the columns are ----
 
+/// Are they the same but for capitals?
+bool same_word(std::string_view a, std::string_view b) {
+  const auto small = [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); };
+  return std::ranges::equal(a, b, {}, small, small);
+}
+
 /// May a column or a class be called so? Not like a number, be it a damaged one, nor like one that is missing: a
 /// sample that is taken for names would be lost in silence.
 bool is_word(std::string_view text) {
-  constexpr std::array gaps{"na", "n/a", "nan", "inf", "infinity", "null", "none", "?"};
+  constexpr std::array gaps{"na",   "n/a",  "nan", "#n/a", "<na>",    "inf", "infinity",
+                            "null", "none", "nil", "?",    "missing", "#",   "*"};
   if (text.empty() ||
       std::string_view("0123456789+-.").find(text.front()) != std::string_view::npos)
     return false;
-  const auto same_letters = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
-  return std::ranges::none_of(
-      gaps, [&](std::string_view gap) { return std::ranges::equal(text, gap, same_letters); });
+  return std::ranges::none_of(gaps, [&](std::string_view gap) { return same_word(text, gap); });
 }
 
 struct CsvLayout {
@@ -204,16 +211,25 @@ struct CsvLayout {
   std::int64_t label_column = 0;
 };
 
+/// Names of columns that hold classes, the surest first.
+constexpr std::array label_names{"label", "class", "target"};
+
 /// One of the first two lines: which fields are numbers or words, and where names stand that count.
 struct CsvLine {
-  std::vector<bool> is_number;
+  std::vector<double> numbers;  // NaN where there is none
   std::vector<bool> is_word;
-  std::map<std::string, std::int64_t> columns;
+  std::optional<std::int64_t> wanted;  // the column that was asked for
+  std::array<std::optional<std::int64_t>, label_names.size()> labels;
   std::vector<std::string> first_texts;  // to be told in a message
 
-  std::optional<std::int64_t> column_of(const std::string& name) const {
-    const auto found = columns.find(name);
-    return found == columns.end() ? std::nullopt : std::optional(found->second);
+  std::int64_t size() const { return std::ssize(numbers); }
+  bool is_number(std::int64_t i) const {
+    return i < size() && !std::isnan(numbers[static_cast<std::size_t>(i)]);
+  }
+  std::int64_t words() const { return std::ranges::count(is_word, true); }
+  /// The first fields, for a message.
+  std::string texts() const {
+    return joined(first_texts) + (std::ssize(first_texts) < size() ? ", ..." : "");
   }
 };
 
@@ -224,44 +240,85 @@ CsvLine read_csv_line(CsvFields& fields, const std::string& wanted) {
   while (fields.next()) {
     const std::string& text = fields.text();
     if (fields.column() == most_columns) fields.refuse("more than ", most_columns, " columns");
-    line.is_number.push_back(number_in(text).has_value());
+    line.numbers.push_back(number_in(text).value_or(std::numeric_limits<double>::quiet_NaN()));
     line.is_word.push_back(is_word(text));
     if (line.first_texts.size() < most_told) line.first_texts.push_back(in_quotes(text, 40));
-    if (text == wanted || text == "label" || text == "class") {
-      line.columns.emplace(text, fields.column());
+    if (text == wanted && !line.wanted) line.wanted = fields.column();
+    for (std::size_t k = 0; k < label_names.size(); ++k) {
+      if (!line.labels[k] && same_word(text, label_names[k])) line.labels[k] = fields.column();
     }
     if (fields.ends_line()) break;
   }
   return line;
 }
 
-bool looks_like_header(const CsvLine& first, const CsvLine& second) {
-  for (std::size_t i = 0; i < first.is_word.size(); ++i) {
-    const bool number_below =
-        second.is_number.empty() || (i < second.is_number.size() && second.is_number[i]);
-    if (first.is_word[i] && number_below) return true;
+/// Does each number of a line exceed the one before by 1, as those of columns do? Two at least.
+bool counts_up(const CsvLine& line) {
+  double last = std::numeric_limits<double>::quiet_NaN();
+  int steps = 0;
+  for (const double number : line.numbers) {
+    if (std::isnan(number)) continue;
+    if (!std::isnan(last) && number != last + 1) return false;
+    steps += !std::isnan(last);
+    last = number;
   }
-  return false;
+  return steps > 0;
+}
+
+/// Are its columns called 0, 1, 2, .., as by pandas where they have no names? Fewer than four may be a sample, and so
+/// may be what the second line goes on with.
+bool numbers_columns(const CsvLine& first, const CsvLine& second) {
+  constexpr std::int64_t enough = 4;
+  const std::int64_t count = first.size();
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (first.numbers[static_cast<std::size_t>(i)] != static_cast<double>(i)) return false;
+  }
+  return count >= enough && second.size() > 0 && second.numbers[0] != static_cast<double>(count);
+}
+
+/// Has the first line names? Throws BadDataError where it is neither a line of names nor a sample.
+bool is_header(const std::string& label, const CsvLine& first, const CsvLine& second) {
+  const auto names_label = [](const auto& column) { return column.has_value(); };
+  for (std::int64_t i = 0; i < first.size(); ++i) {
+    const bool number_below = second.size() == 0 || second.is_number(i);
+    if (!first.is_word[static_cast<std::size_t>(i)] || !number_below) continue;
+    const auto is_number = [](double number) { return !std::isnan(number); };
+    const bool only_names = std::ranges::none_of(first.numbers, is_number);
+    if (only_names || first.wanted || counts_up(first) ||
+        std::ranges::any_of(first.labels, names_label))
+      return true;
+    fail<BadDataError>(label, ": line 1, column ", i,
+                       ": a word above a number, among numbers: ", first.texts(),
+                       "; a line of names has no numbers, a sample no words but its class");
+  }
+  if (!numbers_columns(first, second)) return false;
+  log_warn(label + ": the first line, 0 to " + std::to_string(first.size() - 1) +
+           ", is taken for the numbers of the columns, not for a sample");
+  return true;
 }
 
 std::int64_t label_column_of(const std::string& label, const CsvLine& names, const CsvLine& values,
                              const std::string& wanted) {
   if (!wanted.empty()) {
-    if (const auto column = names.column_of(wanted)) return *column;
+    if (names.wanted) return *names.wanted;
     const auto number = whole_number_in(wanted);
-    if (number && *number >= 0 && *number < std::ssize(values.is_number)) return *number;
-    const std::size_t columns = values.is_number.size();
-    fail<ValueError>(
-        label, ": no label_column ", in_quotes(wanted), " among ", columns, " columns",
-        names.is_number.empty()
-            ? text_of(", which have no names; their numbers are 0 to ", columns - 1)
-            : text_of(": ", joined(names.first_texts),
-                      names.first_texts.size() < names.is_number.size() ? ", ..." : ""));
+    if (number && *number >= 0 && *number < values.size()) return *number;
+    const std::int64_t columns = values.size();
+    fail<ValueError>(label, ": no label_column ", in_quotes(wanted), " among ", columns, " columns",
+                     names.size() == 0
+                         ? text_of(", which have no names; their numbers are 0 to ", columns - 1)
+                         : text_of(": ", names.texts()));
   }
-  if (const auto column = names.column_of("label")) return *column;
-  if (const auto column = names.column_of("class")) return *column;
-  const auto word = std::ranges::find(values.is_word, true);
-  return word == values.is_word.end() ? 0 : word - values.is_word.begin();
+  for (const auto& column : names.labels)
+    if (column) return *column;
+  const auto first_word = [](const CsvLine& line) {
+    return std::ranges::find(line.is_word, true) - line.is_word.begin();
+  };
+  if (values.words() > 0) return first_word(values);
+  if (names.words() == 0) return 0;
+  if (names.words() == 1) return first_word(names);  // the others have numbers
+  fail<BadDataError>(label, ": no column is called ", "label, class or target: ", names.texts(),
+                     "; --label-column (CsvOptions::label_column) says which has the classes");
 }
 
 CsvLayout read_layout(const std::string& path, const CsvOptions& options) {
@@ -276,19 +333,25 @@ CsvLayout read_layout(const std::string& path, const CsvOptions& options) {
   const std::string& label = fields.file().label();
   const CsvLine first = read_csv_line(fields, options.label_column);
   const CsvLine second = read_csv_line(fields, options.label_column);
-  layout.header = options.header.value_or(looks_like_header(first, second));
+  layout.header = options.header ? *options.header : is_header(label, first, second);
   const CsvLine& values = layout.header ? second : first;
-  if (values.is_number.empty()) {
+  if (values.size() == 0) {
     fail<BadDataError>(label, ": has no samples",
-                       first.is_number.empty() ? "" : ", its only line is a header");
+                       first.size() == 0 ? "" : ", its only line is a header");
   }
-  layout.columns = std::ssize(first.is_number);
+  layout.columns = first.size();
   if (layout.columns < 2) {
     fail<BadDataError>(label, ": has ", layout.columns, " column separated by ",
                        in_quotes({&layout.separator, 1}), ", a class and its numbers take 2");
   }
   layout.label_column =
       label_column_of(label, layout.header ? first : CsvLine(), values, options.label_column);
+  const bool has_row_numbers = layout.header && first.words() > 0 && first.first_texts[0] == "''";
+  if (has_row_numbers && layout.label_column != 0) {
+    fail<BadDataError>(label,
+                       ": line 1, column 0: has no name, as row numbers that pandas writes; "
+                       "without them (to_csv(index=False)) the others are the numbers of a sample");
+  }
   return layout;
 }
 

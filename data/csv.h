@@ -22,12 +22,16 @@ namespace gradus {
 /// What a table does not say of itself.
 struct CsvOptions {
   /// The column of the classes: its name or, where no column is called so, its number, counted from
-  /// 0. Empty: the column named "label", else the one named "class", else the first whose first value
-  /// is a word, else the first. A word neither begins with a digit, a sign or a point nor stands for a
-  /// number that is missing (NA, N/A, NaN, inf, null, none, ?).
+  /// 0. Empty: the column named "label", else "class", else "target", in letters of either case; else the first whose
+  /// first value is a word; else, where one column alone has a word for its name, that one, and where none has, the
+  /// first; of several names none is chosen (BadDataError). A word neither begins with a digit, a sign or a point nor
+  /// stands for a number that is missing (NA, N/A, NaN, inf, null, none, nil, missing, ?, *, #).
   std::string label_column{};
   /// Has the first line names instead of numbers? Not given: it has where a column holds a number
-  /// in the second line, and in the first a word.
+  /// in the second line, and in the first a word. Of such a line no other field may be a number (BadDataError), but for
+  /// numbers that count up, as columns may be called, and where the label has its name. And a line of 0, 1, 2 and so on,
+  /// four at least, are names, as pandas writes them, unless it is alone or the second line begins with the next; that is
+  /// logged.
   std::optional<bool> header{};
   /// Between the fields. Zero: whichever of , ; and tab the first line has most of.
   char separator = '\0';
@@ -46,7 +50,8 @@ struct CsvOptions {
 /// Throws NotFoundError when there is no file, IoError when it cannot be read, ValueError for options
 /// that do not fit the table, and BadDataError, with line (from 1) and column (from 0), for a field
 /// that is no finite number, a line of another length, a class that is empty, a fraction, no UTF-8 or
-/// longer than 256 bytes, more than 65,536 classes, no samples, and for a packed file whose images
+/// longer than 256 bytes, more than 65,536 classes, no samples, a first column without a name among
+/// names (row numbers of pandas), and for a packed file whose images
 /// take more than 4 times its bytes and 64 MiB.
 Dataset load_csv(const std::string& path, const CsvOptions& options = {});
 

@@ -90,6 +90,10 @@ void check_normalization(const Dataset& dataset, std::int64_t channels) {
       fail<ValueError>(dataset.name, ": normalization.stddev must be positive, got ", value);
     }
   }
+  for (const double value : mean) {
+    if (!std::isfinite(value))
+      fail<ValueError>(dataset.name, ": normalization.mean must be finite, got ", value);
+  }
 }
 
 /// Sums over the pixels of one channel. Of bytes they are exact.
@@ -227,7 +231,19 @@ void check_dataset(const Dataset& dataset) {
   }
 }
 
+namespace {
+
+/// Of parts the sizes would fit again, and what stands beside another's label be trained.
+void check_counts(const Dataset& dataset) {
+  if (!dataset.images.defined() && dataset.source == nullptr) return check_dataset(dataset);
+  const std::int64_t count = dataset.source ? dataset.source->size() : dataset.images.size(0);
+  if (count != dataset.size()) check_dataset(dataset);
+}
+
+}  // namespace
+
 Dataset subset(const Dataset& dataset, const Tensor& index) {
+  check_counts(dataset);
   Dataset result = dataset;
   if (dataset.source) {
     result.source = std::make_shared<Selection>(dataset.source, index);
@@ -239,6 +255,7 @@ Dataset subset(const Dataset& dataset, const Tensor& index) {
 }
 
 DataSplit random_split(const Dataset& dataset, std::int64_t train_size, std::uint64_t seed) {
+  check_counts(dataset);
   const std::int64_t count = dataset.size();
   if (train_size < 0 || train_size > count) {
     fail<ValueError>(dataset.name, ": cannot take ", train_size, " of ", count, " samples");
@@ -253,6 +270,7 @@ DataSplit stratified_split(const Dataset& dataset, double fraction, std::uint64_
   if (!(fraction > 0 && fraction < 1)) {
     fail<ValueError>(dataset.name, ": fraction must lie between 0 and 1, got ", fraction);
   }
+  check_dataset(dataset);
   Generator generator(seed);
   const Tensor order = randperm(dataset.size(), generator);
   const Tensor labels = dataset.labels.contiguous();

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <exception>
 #include <filesystem>
@@ -97,6 +98,16 @@ void expect_no_device(const std::string& file) {
                      ", not a file");
 }
 
+/// By its name, a picture of a kind that is not read.
+bool is_unknown_picture(const fs::path& file) {
+  std::string kind = file.extension().string();
+  for (char& letter : kind)
+    letter = static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter + 32 : letter);
+  constexpr std::array kinds{".bmp",  ".gif", ".webp", ".tif", ".tiff", ".heic",
+                             ".avif", ".ppm", ".pgm",  ".jp2", ".jxl"};
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
 /// Walks through a folder: first through all that is really below it, then through what is linked there, so that a
 /// picture has the shortest of its names whatever order the disk has.
 class FolderWalk {
@@ -118,6 +129,11 @@ class FolderWalk {
       log_warn(text_of(root_.string(), ": left out ", broken_.size(),
                        " links that lead nowhere, the first is ",
                        printable(*std::min_element(broken_.begin(), broken_.end()))));
+    }
+    if (!unknown_.empty()) {
+      log_warn(text_of(root_.string(), ": left out ", unknown_.size(),
+                       " pictures that are neither PNG nor JPEG, the first is ",
+                       printable(*std::min_element(unknown_.begin(), unknown_.end()))));
     }
     std::sort(files_.begin(), files_.end());
     return std::move(files_);
@@ -147,6 +163,8 @@ class FolderWalk {
         files_.push_back(path.string());  // and if it cannot be read, whoever reads it says so
       } else if (leads_nowhere(entry)) {
         broken_.push_back(path.string());
+      } else if (is_unknown_picture(path)) {
+        unknown_.push_back(path.string());
       }
     } else if (!entry.is_symlink(unknown)) {
       enter(path);
@@ -160,6 +178,7 @@ class FolderWalk {
   std::vector<fs::path> links_;    // to folders, for later
   std::vector<std::string> files_;
   std::vector<std::string> broken_;
+  std::vector<std::string> unknown_;
   std::set<std::pair<dev_t, ino_t>> seen_;
 };
 

@@ -159,3 +159,19 @@ TEST_CASE("arrays by other names are listed") {
   save_npy((folder / "pictures.npy").string(), zeros({1, 2, 2}, uint8));
   CHECK(contains(message_of<BadDataError>([&] { load_arrays(path); }), "but pictures"));
 }
+
+TEST_CASE("half of a test part is an error: images to train with would be taken for it") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path().string();
+  const auto save = [&](const char* name, const Tensor& array) {
+    save_npy((folder / name).string(), array);
+  };
+  save("x_train.npy", zeros({4, 2, 2}, uint8));
+  save("y_train.npy", Tensor::from({0, 1, 0, 1}));
+  CHECK(load_arrays(path).test.size() == 0);
+  save("x_test.npy", zeros({2, 2, 2}, uint8));
+  CHECK(message_of<BadDataError>([&] { load_arrays(path); }) ==
+        path + ": has x_test, but no y_test");
+  save("y_test.npy", Tensor::from({0, 1}));
+  CHECK(load_arrays(path).test.size() == 2);
+}

@@ -234,7 +234,7 @@ TEST_CASE("quotes that do not end, or end too early, are refused") {
                  "line 2, column 0: text follows the quotes: '1'"));
   CHECK(contains(Table("\"a\nb\",2\nc,x\n").refusal({.header = false}),
                  "line 1, column 0: class 'a?b'"));
-  CHECK(contains(Table("\"la\nbel\",b\n1,2\n1,x\n").refusal(), "line 4, column 1: 'x'"));
+  CHECK(contains(Table("\"la\nbel\",label\n1,2\nx,3\n").refusal(), "line 4, column 0: 'x'"));
 }
 
 TEST_CASE("classes that cannot be names are refused") {
@@ -322,4 +322,45 @@ TEST_CASE("two thousand damaged tables, and those cut at any length, either load
   }
   CHECK(refused > 500);
   CHECK(loaded > 5);
+}
+
+TEST_CASE("a word among numbers above numbers makes neither a header nor a sample") {
+  for (const std::string word : {"O", "x12", "lost"}) {
+    CAPTURE(word);
+    CHECK(contains(
+        Table("0," + word + ",2.5,1\n1,1.5,2.5,3\n").refusal(),
+        "line 1, column 1: a word above a number, among numbers: '0', '" + word + "', '2.5', '1'"));
+  }
+  for (const std::string gap : {"missing", "#N/A", "<NA>", "nil", "*"}) {
+    CAPTURE(gap);
+    CHECK(contains(Table("0," + gap + ",2.5\n1,1.5,2.5\n").refusal(),
+                   "line 1, column 1: '" + gap + "' is not a finite number"));
+  }
+  CHECK(contains(Table("a,10,2,3,4\n1,5,6,7,8\n").refusal(), "a word above a number"));
+  CHECK(Table("digit,1,2,3,4\n1,5,6,7,8\n").load().class_names == Names{"1"});
+  CHECK(Table("label,10,7,2\n1,5,6,7\n").load().size() == 1);
+}
+
+TEST_CASE("columns that pandas has numbered are no sample") {
+  const Dataset numbered = Table("0,1,2,3,4\n7,9,8,7,6\n5,4,3,2,1\n").load();
+  CHECK(numbered.size() == 2);
+  CHECK(numbered.class_names == Names{"5", "7"});
+  CHECK(Table("0,1,2,3\n4,5,6,7\n").load().size() == 2);  // which go on with the next number
+  CHECK(Table("0,1,2\n7,9,8\n").load().size() == 2);      // fewer than four may be a sample
+  CHECK(Table("1,2,3,4\n7,9,8,1\n").load().size() == 2);
+  CHECK(Table("0,1,2,3\n").load().size() == 1);
+}
+
+TEST_CASE("the label is found by its name in either case, and not guessed among other names") {
+  CHECK(Table("a,b,Label\n1,2,7\n3,4,8\n").load().class_names == Names{"7", "8"});
+  CHECK(Table("a,TARGET,b\n1,7,2\n3,8,4\n").load().class_names == Names{"7", "8"});
+  CHECK(Table("class,label,b\n1,7,2\n3,8,4\n").load().class_names == Names{"7", "8"});
+  CHECK(Table("a,b,c\n1,oak,2\n3,elm,4\n").load().class_names == Names{"elm", "oak"});
+  const Table unclear("a,b,kind\n1,2,7\n3,4,8\n");
+  CHECK(
+      contains(unclear.refusal(), "no column is called label, class or target: 'a', 'b', 'kind'"));
+  CHECK(unclear.load({.label_column = "kind"}).class_names == Names{"7", "8"});
+  const Table with_rows(",label,a,b\n0,7,2,3\n1,8,4,5\n");
+  CHECK(contains(with_rows.refusal(), "line 1, column 0: has no name"));
+  CHECK(with_rows.load({.label_column = "0"}).classes == 2);
 }

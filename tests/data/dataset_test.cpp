@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -522,4 +523,26 @@ TEST_CASE("images of a source are measured on all threads, with the bits and the
     CHECK(message_of<BadDataError>([&] { measure_normalization(bad); }) == "picture 41 is bad");
   }
   set_num_threads(before);
+}
+
+TEST_CASE("what does not fit together is told before it is cut apart") {
+  Dataset six{
+      .name = "six", .images = zeros({6, 1, 2, 2}), .labels = Tensor::from({0, 1, 0, 1, 0, 1})};
+  CHECK(message_of<BadDataError>([&] { stratified_split(six, 0.5, 1); }) ==
+        "six: label 0 of sample 0 is outside 0..-1");
+  six.classes = 2;
+  CHECK(stratified_split(six, 0.5, 1).test.size() + stratified_split(six, 0.5, 1).train.size() ==
+        6);
+  Dataset four = six;
+  four.labels = Tensor::from({0, 1, 0, 1});
+  for (const auto& cut :
+       {std::function<void()>([&] { random_split(four, 2, 1); }),
+        std::function<void()>([&] { stratified_split(four, 0.5, 1); }), std::function<void()>([&] {
+          subset(four, Tensor::from({0, 1}));
+        })}) {
+    CHECK(message_of<ShapeError>(cut) == "six: 6 images [6,1,2,2], labels [4]");
+  }
+  six.normalization.mean = {std::nan("")};
+  CHECK(message_of<ValueError>([&] { check_dataset(six); }) ==
+        "six: normalization.mean must be finite, got nan");
 }
