@@ -191,7 +191,8 @@ void MetricsFile::go_on_from(const MetricsRecord& counted) {
   descriptor_ = open_if_counted(file_, counted, O_RDWR);
   if (descriptor_ >= 0) {
     written_ = counted;
-    if (::ftruncate(descriptor_, written_.bytes) != 0) refuse("cannot cut it", errno);
+    has_more_ =
+        true;  // perhaps: until there is a line to write, what follows is all that tells how it ended
     return;
   }
   std::error_code error;
@@ -210,6 +211,10 @@ void MetricsFile::go_on_from(const MetricsRecord& counted) {
 
 MetricsRecord MetricsFile::flush() {
   if (descriptor_ < 0) begin();
+  if (has_more_ && !waiting_.empty()) {
+    if (::ftruncate(descriptor_, written_.bytes) != 0) refuse("cannot cut it", errno);
+    has_more_ = false;
+  }
   std::size_t done = 0;
   while (done < waiting_.size()) {
     const ssize_t count = ::pwrite(descriptor_, waiting_.data() + done, waiting_.size() - done,

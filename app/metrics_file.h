@@ -51,6 +51,7 @@ class MetricsFile {
   bool unnamed_ = false;  // it is metrics.jsonl.new
   std::string waiting_;
   MetricsRecord written_{};
+  bool has_more_ = false;  // may lines stand behind those?
 };
 
 }  // namespace gradus::app

@@ -38,6 +38,7 @@ const std::string training_prefix = "training.";
 constexpr const char* run_key = "run";
 constexpr const char* names_key = "class_names";
 constexpr const char* checkpoint_name = "checkpoint.safetensors";
+constexpr const char* tested_name = "checkpoint.tested.safetensors";
 constexpr const char* metrics_name = "metrics.jsonl";
 
 /// All that a training writes into its folder.
@@ -49,6 +50,8 @@ struct KeptFile {
 constexpr KeptFile kept_files[] = {
     {checkpoint_name, false, "the checkpoint of a training"},
     {".checkpoint.safetensors.", true, "an unfinished checkpoint of a training"},
+    {tested_name, false, "the last good checkpoint of a training"},
+    {".checkpoint.tested.safetensors.", true, "an unfinished checkpoint of a training"},
     {metrics_name, false, "the metrics of a training"},
     {"metrics.jsonl.new", false, "the unfinished metrics of a training"},  // see metrics_file.h
     {"metrics.jsonl.old", true, "the earlier metrics of a training"},
@@ -261,10 +264,10 @@ void RunFolder::expect_still_there() const {
 void RunFolder::keep(const Module& model, const NamedTensors& training_state, RunRecord& run,
                      bool tested) {
   expect_still_there();
-  if (tested) {
-    tested_.clear();
-  } else if (kept_ && is_tested_) {
-    tested_ = bytes_of_file(checkpoint_file().string());
+  if (!kept_) {
+    forget_tested();  // another training's
+  } else if (!tested && is_tested_) {
+    put_aside();
   }
   run.metrics = metrics_.flush();
   NamedTensors tensors = model.state_dict();
@@ -274,6 +277,7 @@ void RunFolder::keep(const Module& model, const NamedTensors& training_state, Ru
   metadata.emplace(run_key, to_run_json(run));
   save_safetensors(checkpoint_file().string(), tensors, metadata);
   is_tested_ = tested;
+  if (tested) forget_tested();
   if (kept_) return;
   kept_ = true;
   metrics_.take_name();
@@ -284,9 +288,31 @@ void RunFolder::keep(const Module& model, const NamedTensors& training_state, Ru
   }
 }
 
+fs::path RunFolder::tested_file() const { return folder_ / tested_name; }
+
+void RunFolder::forget_tested() {
+  std::error_code error;
+  if (fs::exists(tested_file(), error)) fs::remove(tested_file(), error);
+}
+
+/// A second name for the checkpoint that another is about to replace.
+void RunFolder::put_aside() {
+  forget_tested();
+  std::error_code error;
+  fs::create_hard_link(checkpoint_file(), tested_file(), error);
+  if (error)  // file systems without links
+    write_file_atomically(tested_file().string(), bytes_of_file(checkpoint_file().string()));
+}
+
 void RunFolder::put_tested_back(RunRecord& run) {
   const std::string file = checkpoint_file().string();
-  write_file_atomically(file, tested_);
+  std::error_code error;
+  fs::rename(tested_file(), file, error);
+  if (error)
+    fail<IoError>(file, ": the last good checkpoint, ", tested_file().string(),
+                  ", cannot take its place: ", error.message());
+  flush_folder(folder_.string());
+  is_tested_ = true;
   const RunRecord kept = from_run_json(read_safetensors_header(file).metadata.at(run_key), file);
   run.last = kept.last;
   run.best = kept.best;
@@ -297,7 +323,8 @@ void RunFolder::keep_diverged(const Module& model, const NamedTensors& training_
                               RunRecord& run, const Position& failed) {
   expect_still_there();
   const bool holds_the_ruin = kept_ && !is_tested_ && run.position.step == failed.step;
-  if (!tested_.empty()) {
+  std::error_code unreadable;
+  if (kept_ && !is_tested_ && fs::exists(tested_file(), unreadable)) {
     metrics_.flush();
     put_tested_back(run);
   } else if (!kept_ || (holds_the_ruin && run.best.epoch == 0)) {
@@ -354,6 +381,8 @@ bool is_checkpoint(const fs::path& file) {
     return false;
   }
 }
+
+bool is_training(const fs::path& folder) { return is_checkpoint(folder / checkpoint_name); }
 
 RunRecord load_record(const fs::path& folder) {
   expect_checkpoint(folder);

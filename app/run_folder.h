@@ -114,6 +114,9 @@ class RunFolder {
 
  private:
   void expect_still_there() const;
+  std::filesystem::path tested_file() const;
+  void forget_tested();
+  void put_aside();
   void put_tested_back(RunRecord& run);
   void lock(const char* option);
   void settle_earlier();
@@ -124,13 +127,15 @@ class RunFolder {
   int lock_ = -1;               // the folder, opened
   bool replaces_ = false;
   bool kept_ = false;
-  bool is_tested_ = false;  // the checkpoint
-  std::string tested_;      // the bytes of the last such one, while another is in its place
+  bool is_tested_ = false;  // the checkpoint; while it is not, the last such one stands beside it
   MetricsFile metrics_;
 };
 
 /// Is this the checkpoint of a training? False also for what cannot be read.
 bool is_checkpoint(const std::filesystem::path& file);
+
+/// Is there one in `folder`?
+bool is_training(const std::filesystem::path& folder);
 
 /// What a file is to a training, there or not: "the checkpoint of a training". Empty where it is none that a training
 /// keeps in its folder.
