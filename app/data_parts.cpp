@@ -1,6 +1,7 @@
 // By what a path leads to: a folder of pictures, of IDX files or of arrays; a CSV file; an archive of arrays.
 #include "data_parts.h"
 
+#include <gradus/core/log.h>
 #include <gradus/core/math.h>
 #include <gradus/core/words.h>
 #include <gradus/data/arrays.h>
@@ -248,8 +249,12 @@ bool is_named(const DataSettings& data) {
 }
 
 std::string resolve_data_name(const std::string& name) {
-  if (is_named({.name = name})) return name;
   std::error_code error;
+  if (is_named({.name = name})) {
+    if (fs::exists(name, error))
+      log_warn("--data " + name + ": is the data set of that name; what is here is ./" + name);
+    return name;
+  }
   if (fs::exists(name, error)) {
     fs::path path = fs::absolute(name).lexically_normal();
     if (!path.has_filename()) path = path.parent_path();  // "flowers/"
@@ -273,6 +278,8 @@ std::string short_name(const DataSettings& data) {
 void look_for_data(DataSettings& data, const std::string& name, const std::string& data_dir) {
   if (!name.empty()) data.name = resolve_data_name(name);
   std::error_code error;
+  if (!data_dir.empty() && !is_named(data))
+    fail<UsageError>("--data-dir is for data sets with a name, not for ", data.name);
   if (!data_dir.empty()) {
     data.data_dir = fs::absolute(data_dir).string();
   } else if (!fs::exists(data.data_dir, error)) {
@@ -318,12 +325,31 @@ void expect_same_data(const std::string& label, const std::string& name,
                      ", then ", then);
 }
 
+void expect_same_form(const std::string& label, const RunRecord& then, const ImageSpec& image,
+                      const std::vector<std::string>& class_names) {
+  const auto described = [](const ImageSpec& of) {
+    return text_of(Shape{of.channels, of.height, of.width}, " in ", of.classes, " classes");
+  };
+  const std::string& name = then.settings.data.name;
+  if (described(image) != described(then.image)) {
+    fail<BadDataError>(label, ": ", name, " has images of ", described(image),
+                       ", this training those of ", described(then.image));
+  }
+  const std::vector<std::string>& known = then.class_names;
+  if (known.empty() || class_names.empty() ||
+      std::is_permutation(known.begin(), known.end(), class_names.begin(), class_names.end()))
+    return;
+  fail<BadDataError>(label, ": ", name, " has the classes ", joined(class_names),
+                     ", this training has ", joined(known));
+}
+
 DataParts load_same_data(const RunRecord& run, const std::string& data_dir,
                          const std::string& label, bool quiet) {
   DataSettings where = run.settings.data;
   look_for_data(where, "", data_dir);
   DataParts data = load_parts(where, quiet);
   expect_same_data(label, where.name, data.checksum, run.data_checksum);
+  expect_same_form(label, run, image_spec(data.train), data.train.class_names);
   return data;
 }
 

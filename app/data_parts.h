@@ -40,6 +40,10 @@ DataParts load_parts(const DataSettings& data, bool quiet);
 /// Throws BadDataError, its message opening with `label`, unless data of this checksum are those that were trained with.
 void expect_same_data(const std::string& label, const std::string& name,
                       const std::string& checksum, const std::string& then);
+/// A checksum is of numbers alone. Throws BadDataError likewise where images are of another form than those of `then`, or
+/// classes have other names.
+void expect_same_form(const std::string& label, const RunRecord& then, const ImageSpec& image,
+                      const std::vector<std::string>& class_names);
 /// The data that `run` was trained with, looked for in `data_dir` where that is given. Throws BadDataError likewise.
 DataParts load_same_data(const RunRecord& run, const std::string& data_dir,
                          const std::string& label, bool quiet);

@@ -28,6 +28,8 @@
 namespace gradus::app {
 namespace {
 
+constexpr std::int64_t most_classes = 4096;  // whose table still says something
+
 namespace fs = std::filesystem;
 
 /// The data asked for, else those of the training.
@@ -64,6 +66,9 @@ void check_pictures(const EvalOptions& options, const RunRecord& run, const Data
                        run.image.classes);
     }
   }
+  if (!options.worst.empty() && run.image.classes > most_classes)
+    fail<UsageError>("--worst: of at most ", most_classes, " classes, the model has ",
+                     run.image.classes);
   if (!options.worst.empty()) expect_picture("--worst", options.worst, data.name);
   if (!options.worst.empty() && !run.pixels.unit)
     fail<UsageError>("--worst: the model takes numbers that are not those of pictures");
@@ -143,7 +148,6 @@ int run_eval(const EvalOptions& options) {
   (run.best.epoch > 0 ? run.best : run.last) = measured;
   run.last.seconds = measured.seconds;
   run.last.images_per_second = measured.images_per_second;
-  constexpr std::int64_t most_classes = 4096;  // whose table still says something
   std::optional<ClassificationReport> report;
   if (run.image.classes <= most_classes) {
     report = classification_report(answers.labels(), answers.predictions(), run.image.classes);

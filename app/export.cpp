@@ -87,7 +87,12 @@ void export_weights(const ExportOptions& options) {
 
 int run_export(const ExportOptions& options) {
   expect_writable("FILE", options.file, {{options.what, "the net"}});
-  if (options.file.ends_with(".onnx")) {
+  const bool is_onnx = options.file.ends_with(".onnx");
+  if (!is_onnx && !options.file.ends_with(".safetensors")) {
+    fail<UsageError>("FILE ", options.file,
+                     ": its name tells what is written, .onnx a net, .safetensors its weights");
+  }
+  if (is_onnx) {
     export_onnx(options);
   } else {
     export_weights(options);

@@ -71,7 +71,8 @@ NetSubject net_subject(const NetOptions& options) {
   const std::vector<std::string>& names = model_names();
   const bool is_name = std::find(names.begin(), names.end(), options.what) != names.end();
   std::error_code unreadable;
-  if (!is_name && fs::is_directory(options.what, unreadable)) return model_of_folder(options);
+  if (is_training(options.what) || (!is_name && fs::is_directory(options.what, unreadable)))
+    return model_of_folder(options);  // also one that is called as a model is
   const ImageSpec image = image_asked_for(options);
   check_batch(options, image);
   Generator generator(1);

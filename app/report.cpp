@@ -77,13 +77,21 @@ ReportSubject new_subject(const ReportCommandOptions& options) {
   return s;
 }
 
+/// The first option that only a net alone takes; empty without.
+std::string option_for_a_net(const ReportCommandOptions& options) {
+  const ReportCommandOptions none;
+  if (!options.data.empty()) return "--data " + options.data;
+  if (options.seed != none.seed) return "--seed";
+  return option_of_form(options.form);
+}
+
 ReportSubject subject_of(const ReportCommandOptions& options) {
   std::error_code error;
   if (fs::is_directory(options.what, error)) {
-    if (options.data.empty())
-      return load_trained_net(options.what, options.data_dir, options.quiet);
-    fail<UsageError>("--data ", options.data, ": ", options.what,
-                     " is a training, which has its data; --data is for a net alone");
+    const std::string other = option_for_a_net(options);
+    if (other.empty()) return load_trained_net(options.what, options.data_dir, options.quiet);
+    fail<UsageError>(other, ": ", options.what, " is a training, which has its data; ",
+                     other.substr(0, other.find(' ')), " is for a net alone");
   }
   const bool exists = fs::exists(options.what, error);
   const std::vector<std::string>& models = model_names();

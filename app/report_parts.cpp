@@ -31,7 +31,7 @@ std::optional<double> if_known(double value) {
 ReportRun how_it_went(const LoadedRun& s, const Metrics& metrics, const std::string& folder,
                       bool running) {
   const RunRecord& run = s.record;
-  const bool trained = !s.training_state.empty();  // else an imported net as it came
+  const bool trained = running || !s.training_state.empty();  // else an imported net as it came
   ReportRun shown{
       .folder = folder,
       .state = trained ? state_of(run, metrics, running) : RunState::finished,

@@ -44,16 +44,9 @@ const Defaults& defaults_for(const DataSettings& data) {
 
 /// Known before anything is read: an option that only one kind of data has.
 void expect_of_own_data(const DataSettings& data, const DataOptions& options) {
-  if (!is_named(data)) return;
-  const auto refuse = [&](const char* option) {
-    fail<UsageError>(option, " is for data of one's own, not for ", data.name);
-  };
-  if (options.channels != 0) refuse("--channels");
-  if (!options.image_size.empty()) refuse("--image-size");
-  if (options.squash) refuse("--squash");
-  if (options.skip_bad) refuse("--skip-bad");
-  if (!options.label_column.empty()) refuse("--label-column");
-  if (options.test_fraction) refuse("--test-split");
+  const std::string option = option_of_form(options);
+  if (!is_named(data) || option.empty() || option == "--split-seed") return;
+  fail<UsageError>(option, " is for data of one's own, not for ", data.name);
 }
 
 /// All of `text` as a number of pixels.
@@ -77,15 +70,24 @@ std::optional<std::pair<std::int64_t, std::int64_t>> parse_image_size(const std:
   return std::pair(*height, *width);
 }
 
+std::string option_of_form(const DataOptions& options) {
+  if (options.channels != 0) return "--channels";
+  if (!options.image_size.empty()) return "--image-size";
+  if (options.squash) return "--squash";
+  if (options.skip_bad) return "--skip-bad";
+  if (!options.label_column.empty()) return "--label-column";
+  if (options.test_fraction) return "--test-split";
+  return options.split_seed != 0 ? "--split-seed" : "";
+}
+
 DataSettings resolve_data(const std::string& name, const std::string& data_dir,
                           const DataOptions& options) {
-  DataSettings data{.name = resolve_data_name(name),
-                    .data_dir = data_dir.empty() ? "" : fs::absolute(data_dir).string(),
-                    .form = {.channels = options.channels, .squash = options.squash},
+  DataSettings data{.form = {.channels = options.channels, .squash = options.squash},
                     .skip_bad = options.skip_bad,
                     .label_column = options.label_column,
                     .test_fraction = options.test_fraction.value_or(0),
                     .split_seed = options.split_seed};
+  look_for_data(data, name, data_dir);
   if (!options.image_size.empty()) {
     const auto size = parse_image_size(options.image_size);
     if (!size) fail<UsageError>("--image-size ", options.image_size, ": is no size");

@@ -20,6 +20,8 @@ Settings resolve(const TrainOptions& options);
 /// The part of it that concerns data.
 DataSettings resolve_data(const std::string& name, const std::string& data_dir,
                           const DataOptions& options);
+/// The first option of data that is given; empty without.
+std::string option_of_form(const DataOptions& options);
 /// Throws UsageError unless `augment` is what parse_transforms() takes.
 void expect_transforms(const std::string& augment);
 

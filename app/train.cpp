@@ -117,6 +117,7 @@ Settings settings_of(const RunRecord& run, const TrainOptions& options) {
 void resume(Training& training, const std::string& label, RunRecord& run, const LoadedRun& earlier,
             bool warns) {
   expect_same_data(label, run.settings.data.name, run.data_checksum, earlier.record.data_checksum);
+  expect_same_form(label, earlier.record, run.image, run.class_names);
   run.last = earlier.record.last;
   run.best = earlier.record.best;
   run.position = earlier.record.position;

@@ -186,7 +186,7 @@ run 0 train --epochs 1 --validation 0 --quiet --out run
 cp -r run broken
 mkdir only_weights
 run 0 export run only_weights/checkpoint.safetensors
-for command in "eval broken" "export broken x" "train --resume broken" "inspect broken/checkpoint.safetensors"; do
+for command in "eval broken" "export broken x.safetensors" "train --resume broken" "inspect broken/checkpoint.safetensors"; do
   head -c 2000 run/checkpoint.safetensors >broken/checkpoint.safetensors
   # shellcheck disable=SC2086  # a list of words
   refuses 65 "broken/checkpoint.safetensors" $command
@@ -286,6 +286,26 @@ run 0 report kept --quiet --gradcheck 0 -o kept/checkpoint.safetensors.html
 run 0 export kept kept/weights.safetensors
 run 0 bench --model mlp --image 4 --batch 2 --steps 1 --profile --trace checkpoint.safetensors  # in no training
 
+# 2: what is asked for and would be ignored.
+refuses 2 "--seed: kept is a training, which has its data; --seed is for a net alone" report kept --quiet --seed 7
+refuses 2 "--image-size: kept is a training, which has its data" report kept --quiet --image-size 16
+refuses 2 "--seed requires --preview" data digits --seed 3
+for target in m.pth keep.csv weights m.ONNX; do
+  refuses 2 "FILE $target: its name tells what is written, .onnx a net, .safetensors its weights" export kept $target
+  [ ! -e $target ] || fail "a refused export wrote $target"
+done
+
+# A folder is what it holds, not what its name says: a training called as a model is, and pictures called as data are.
+run 0 train --data digits --model mlp --epochs 1 --quiet --out cnn
+run 0 summary cnn
+says out "50826"
+run 0 export cnn named.safetensors
+rm -r cnn
+mkdir digits
+run 0 data digits
+says err "--data digits: is the data set of that name; what is here is ./digits"
+rmdir digits
+
 # 2: nor that of what the same command reads.
 echo '["Flatten", {"Linear": "classes"}]' >net.json
 cp net.json net_before.json
@@ -307,7 +327,14 @@ refuses 2 "--out album/picture.png: is a file of a picture" report kept --quiet 
 same picture.png picture_before.png
 awk 'BEGIN { srand(3); print "a,b,kind"; for (i = 0; i < 60; ++i) { a = rand(); print a "," rand() "," (a > 0.5 ? "x" : "y") } }' >t.csv
 cp t.csv t_before.csv
+refuses 2 "--data-dir is for data sets with a name, not for $PWD/t.csv" train --data t.csv --model mlp --data-dir . --quiet --out none
 run 0 train --data t.csv --model mlp --epochs 1 --quiet --out table
+# The same numbers in classes of other names are not the data of this training.
+sed 's/,x$/,w/' t.csv >renamed.csv
+cp t.csv kept_table.csv
+cp renamed.csv t.csv
+refuses 65 "has the classes w, y, this training has x, y" train --resume table --epochs 2 --quiet
+cp kept_table.csv t.csv
 refuses 2 "--out t.csv: is the file of the data" report net.json --quiet --data t.csv -o t.csv
 refuses 2 "--out t.csv: is the file of the data" report table --quiet -o t.csv
 refuses 2 "--out t.csv: is the file of the data" trace table --at-step 1 -o t.csv

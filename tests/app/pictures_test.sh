@@ -169,6 +169,11 @@ ln -s "$PWD/pictures/square" strange/ring/more
 ln -s .. strange/ring/up
 run 0 data strange --json
 [ $(($(value train_images) + $(value test_images))) = $((4 * pictures)) ] || fail "a linked folder is not followed once: $(cat out)"
+echo scan >strange/ring/1.webp
+echo scan >strange/ring/2.BMP
+run 0 data strange
+says err "strange/ring: left out 2 pictures that are neither PNG nor JPEG, the first is" "1.webp"
+rm strange/ring/1.webp strange/ring/2.BMP
 cp pictures/ring/1000.png strange/beside.png
 run 0 data strange
 says err "strange: left out 1 pictures that lie in no class folder, the first is beside.png"
