@@ -243,7 +243,7 @@ CsvLine read_csv_line(CsvFields& fields, const std::string& wanted) {
     line.numbers.push_back(number_in(text).value_or(std::numeric_limits<double>::quiet_NaN()));
     line.is_word.push_back(is_word(text));
     if (line.first_texts.size() < most_told) line.first_texts.push_back(in_quotes(text, 40));
-    if (text == wanted && !line.wanted) line.wanted = fields.column();
+    if (!wanted.empty() && text == wanted && !line.wanted) line.wanted = fields.column();
     for (std::size_t k = 0; k < label_names.size(); ++k) {
       if (!line.labels[k] && same_word(text, label_names[k])) line.labels[k] = fields.column();
     }

@@ -337,6 +337,8 @@ TEST_CASE("a word among numbers above numbers makes neither a header nor a sampl
                    "line 1, column 1: '" + gap + "' is not a finite number"));
   }
   CHECK(contains(Table("a,10,2,3,4\n1,5,6,7,8\n").refusal(), "a word above a number"));
+  // An empty field is no column that was asked for.
+  CHECK(contains(Table("0,,O,2.5\n1,1.5,2.5,3\n").refusal(), "line 1, column 2: a word above"));
   CHECK(Table("digit,1,2,3,4\n1,5,6,7,8\n").load().class_names == Names{"1"});
   CHECK(Table("label,10,7,2\n1,5,6,7\n").load().size() == 1);
 }
