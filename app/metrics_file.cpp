@@ -191,8 +191,8 @@ void MetricsFile::go_on_from(const MetricsRecord& counted) {
   descriptor_ = open_if_counted(file_, counted, O_RDWR);
   if (descriptor_ >= 0) {
     written_ = counted;
-    has_more_ =
-        true;  // perhaps: until there is a line to write, what follows is all that tells how it ended
+    // Perhaps. Until there is a line to write, what follows is all that tells how it ended.
+    has_more_ = true;
     return;
   }
   std::error_code error;

@@ -43,9 +43,8 @@ void free_node(Node* node) {
 struct Variable::State {
   Tensor value;
   Variable grad;
-  std::shared_ptr<Node> node;  // what made the value; for a leaf, what collects its gradient
-  std::shared_ptr<Node>
-      frozen;  // the same until requires_grad_(false): graphs lead to it, and it has hooks
+  std::shared_ptr<Node> node;    // what made the value; for a leaf, what collects its gradient
+  std::shared_ptr<Node> frozen;  // the same until requires_grad_(false), with its hooks
   std::optional<Origin> origin;  // of a constant
 
   State() = default;

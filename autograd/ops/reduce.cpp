@@ -56,7 +56,11 @@ Tensor scale_of(const Tensor& x, const Dims& dims, bool by_greatest, bool steep)
   double* values = scale.data<double>();
   for (std::int64_t i = 0; i < scale.numel(); ++i) {
     const bool usable = std::isfinite(values[i]) && values[i] > 0;
-    if (!usable || !steep) values[i] = usable ? std::ldexp(1.0, std::ilogb(values[i])) : 1;
+    if (!usable) {
+      values[i] = 1;
+    } else if (!steep) {
+      values[i] = std::ldexp(1.0, std::ilogb(values[i]));
+    }
   }
   return scale.to(x.dtype());
 }
