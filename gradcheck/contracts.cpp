@@ -5,6 +5,7 @@
 #include <gradus/core/create.h>
 #include <gradus/core/math.h>
 #include <gradus/gradcheck/detail/contracts.h>
+#include <gradus/gradcheck/detail/distance.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,20 +20,17 @@ namespace {
 
 using Gradients = std::vector<Tensor>;  // undefined: none
 
-double largest(const Tensor& x) {
-  double size = 0;
-  for (const double value : x.to(float64).to_vector<double>())
-    if (std::isfinite(value)) size = std::max(size, std::fabs(value));
-  return size;
-}
-
 double largest(const Gradients& all) {
   double size = 0;
   for (const Tensor& each : all) size = std::max(size, each.defined() ? largest(each) : 0.0);
   return size;
 }
 
-double distance(const Gradients& a, const Gradients& b, double scale = 1);
+double distance(const Gradients& a, const Gradients& b, double scale = 1) {
+  double apart = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) apart = std::max(apart, distance(a[i], b[i], scale));
+  return apart;
+}
 
 Gradients difference(const Gradients& a, const Gradients& b) {
   Gradients all;
@@ -54,29 +52,6 @@ bool is_multiple(const Gradients& a, const Gradients& b) {
   }
   const double c = square > 0 ? both / square : 0;
   return distance(a, b, c) <= 1e-6 * std::max(largest(a), largest(b));
-}
-
-/// The greatest |a - scale·b|; no gradient stands for 0. Elements that are finite in neither are as good as equal: which of
-/// them an infinite slope becomes depends on what it meets. One that is so in one alone is infinitely far.
-double distance(const Tensor& a, const Tensor& b, double scale = 1) {
-  if (!a.defined() && !b.defined()) return 0;
-  if (!a.defined()) return std::fabs(scale) * largest(b);
-  if (!b.defined()) return largest(a);
-  const std::vector<double> x = a.to(float64).to_vector<double>();
-  const std::vector<double> y = b.to(float64).to_vector<double>();
-  double apart = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double other = scale * y[i];
-    if (std::isfinite(x[i]) != std::isfinite(other)) return std::numeric_limits<double>::infinity();
-    if (std::isfinite(x[i])) apart = std::max(apart, std::fabs(x[i] - other));
-  }
-  return apart;
-}
-
-double distance(const Gradients& a, const Gradients& b, double scale) {
-  double apart = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) apart = std::max(apart, distance(a[i], b[i], scale));
-  return apart;
 }
 
 std::int64_t finite_count(const Tensor& x) {

@@ -6,6 +6,7 @@
 #include <gradus/core/log.h>
 #include <gradus/core/math.h>
 #include <gradus/gradcheck/detail/contracts.h>
+#include <gradus/gradcheck/detail/distance.h>
 #include <gradus/gradcheck/detail/evidence.h>
 #include <gradus/gradcheck/detail/exercise.h>
 #include <gradus/gradcheck/detail/probe.h>
@@ -346,21 +347,11 @@ class Judge {
     return true;
   }
 
-  /// The same but for the order of sums. What is finite in neither is as good as equal.
+  /// The same but for the order of sums.
   bool near(const std::vector<Tensor>& a, const std::vector<Tensor>& b) const {
     for (std::size_t i = 0; i < a.size(); ++i) {
       if (a[i].defined() != b[i].defined()) return false;
-      double apart = 0;
-      double size = 0;
-      for (std::int64_t e = 0, n = a[i].defined() ? a[i].numel() : 0; e < n; ++e) {
-        const double x = a[i].data<double>()[e];
-        const double y = b[i].data<double>()[e];
-        if (std::isfinite(x) != std::isfinite(y)) return false;
-        if (!std::isfinite(x)) continue;
-        apart = std::max(apart, std::fabs(x - y));
-        size = std::max(size, std::fabs(x));
-      }
-      if (apart > judge_->tolerance(size)) return false;
+      if (a[i].defined() && distance(a[i], b[i]) > judge_->tolerance(largest(a[i]))) return false;
     }
     return true;
   }
